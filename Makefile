@@ -1,0 +1,68 @@
+# Everything starts here: `make` prints the targets. The work is done by `python -m tools` (see tools/__main__.py).
+
+PYTHON ?= python3
+VENV := .venv/bin/python
+TOOLS := $(VENV) -m tools
+BOARD ?= esp32
+
+.DEFAULT_GOAL := help
+.PHONY: help setup ready run test test-mpy check format size check-config deploy flash watch logs repl lock clean distclean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## bring what the other targets need (they call it themselves)
+	@$(PYTHON) -m tools setup
+
+ready:
+	@$(PYTHON) -m tools setup --quiet
+
+run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20 stops it)
+	@$(TOOLS) run --board $(BOARD) $(if $(SECONDS),--seconds $(SECONDS))
+
+test: ready ## all tests, and the device tests once more from .mpy
+	@$(VENV) -m pytest
+	@$(VENV) -m pytest tests/device --mpy
+
+check: ready ## format, lint, spelling, import direction and the quick tests, in seconds
+	@$(VENV) -m ruff format --check --quiet .
+	@$(VENV) -m ruff check --quiet .
+	@$(VENV) -m codespell_lib
+	@$(VENV) -m pytest tests/device tests/host -m "not slow and not system"
+
+format: ready ## let ruff format the sources and mend what it can
+	@$(VENV) -m ruff format .
+	@$(VENV) -m ruff check --fix .
+
+size: ready ## flash and RAM each device module takes, and the change since the last time
+	@$(TOOLS) size
+
+check-config: ready ## check config.json (CONFIG=file)
+	@$(TOOLS) check-config $(or $(CONFIG),config.json)
+
+deploy: ready ## put firmware and config.json on a board (PORT=, else the one board there is)
+	@$(TOOLS) deploy $(if $(PORT),--port $(PORT)) $(if $(CONFIG),--config $(CONFIG))
+
+flash: ready ## put MicroPython on a board (BOARD=esp32|pico_w, PORT=, FIRMWARE=file)
+	@$(TOOLS) flash --board $(BOARD) $(if $(PORT),--port $(PORT)) $(if $(FIRMWARE),--firmware $(FIRMWARE))
+
+watch: ready ## subscribe to what the nodes of config.json's broker publish (CONFIG=file)
+	@$(TOOLS) watch $(if $(CONFIG),--config $(CONFIG))
+
+logs: ready ## show what a board prints (PORT=)
+	@$(TOOLS) logs $(if $(PORT),--port $(PORT))
+
+repl: ready ## open a board's REPL (PORT=)
+	@$(TOOLS) repl $(if $(PORT),--port $(PORT))
+
+lock: ready ## lock the Python packages anew: requirements.in -> requirements.txt
+	@$(VENV) -m pip install --quiet uv
+	@$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --upgrade requirements.in --output-file requirements.txt
+
+clean: ## remove what was built or simulated
+	rm -rf .build .sim .pytest_cache .ruff_cache
+	find boot.py main.py firmware lib tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean ## remove what the set-up brought, too
+	rm -rf .venv .toolchain lib/umqtt

@@ -1,0 +1,69 @@
+"""Entry of the host commands. A command is one row here and one module beside this file.
+
+Modules are imported only when their command is called: `setup` runs before any library is installed.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+
+from tools import CommandError
+
+COMMANDS = {
+    # name: (module, one-line help)
+    "setup": ("setup", "bring everything the other commands need"),
+    "run": ("simulate", "a node on a simulated board, a real broker, and what it publishes"),
+    "check-config": ("check_config", "check a config.json"),
+    "deploy": ("deploy", "put the firmware and config.json on a board"),
+    "flash": ("flash", "put MicroPython on a board"),
+    "watch": ("watch", "subscribe to what the nodes of config.json publish"),
+    "logs": ("logs", "show what a board prints"),
+    "repl": ("repl", "open a board's REPL"),
+    "size": ("size", "flash and RAM each device module takes"),
+}
+
+_OLDEST = (3, 11)
+
+
+def main(argv=None):
+    argv = sys.argv[1:] if argv is None else argv
+    if sys.version_info < _OLDEST:
+        have = ".".join(str(number) for number in sys.version_info[:2])
+        print(f"error: Python 3.11 or newer is needed, this is {have}", file=sys.stderr)
+        return 1
+    parser = argparse.ArgumentParser(
+        prog="python -m tools", description="Outpost's host commands."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for name, (module, text) in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + "."
+        )
+        if argv and argv[0] == name:
+            chosen = importlib.import_module("tools." + module)
+            chosen.add_arguments(command)
+    args = parser.parse_args(argv)
+
+    # a terminal that closes and a plain kill are a Ctrl-C: `finally` and `with` run, children are stopped
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    try:
+        return chosen.run(args)
+    except CommandError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return e.code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # `make … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _stop(number, frame):
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,443 @@
+"""`make setup`: everything the other commands need, without root, each step only when it is not done.
+
+1. `.venv`: the host's Python packages, locked by hash in `requirements.txt`.
+2. `lib/umqtt`: umqtt.simple and umqtt.robust from PyPI, untouched, checked by SHA-256.
+3. `.toolchain`: MicroPython's unix port and mosquitto. What is on PATH when it serves, else Debian's packages, unpacked
+   into a folder of our own (apt with a private state, `dpkg -x`), each started through its own loader.
+
+A step's stamp is written last, so a set-up that was interrupted is completed by the next one; when all is there no step
+touches the network. The steps up to `.venv` use the standard library alone.
+"""
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools import ROOT, CommandError, toolchain
+
+VENV = ROOT / ".venv"
+UMQTT = ROOT / "lib" / "umqtt"
+LOCK = ROOT / ".build" / "setup.lock"
+LOG = ROOT / ".build" / "setup.log"
+
+# PyPI's newest: sdists that pip refuses (umqtt.simple's has no setup.py).
+UMQTT_FILES = {
+    # file: (project, version, SHA-256 of the sdist, SHA-256 of the file)
+    "simple.py": (
+        "micropython-umqtt.simple",
+        "1.3.4",
+        "b6a2520239e3992c63a7de9370ee9b3d9d27819a90359c521f1c0f7ccab8d12f",
+        "8555d2f654deb8eb0d724f79b0811a78cc94029d070f3d96bbd74288653d63a5",
+    ),
+    "robust.py": (
+        "micropython-umqtt.robust",
+        "1.0",
+        "22a1b8c8e1128281efb13b3020927d07e33c5b747869da2cd77d37983a9ea002",
+        "950d64b9aaa369a9bcc30d2142ba6c03f10e7ed6083cdc2d3921cedee747ffff",
+    ),
+}
+
+SUITE = "trixie"  # the first Debian with MicroPython >= 1.25; bytecode and API of the boards' 1.25 and later
+PACKAGES = ("micropython", "mosquitto", "mosquitto-clients")
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# What to try on each machine, best first: 32 bits are what a board has.
+ARCHITECTURES = {"amd64": ("i386", "amd64"), "arm64": ("armhf", "arm64")}
+LOADERS = {
+    # Debian's architecture: (library folder, loader in it)
+    "i386": ("i386-linux-gnu", "ld-linux.so.2"),
+    "amd64": ("x86_64-linux-gnu", "ld-linux-x86-64.so.2"),
+    "armhf": ("arm-linux-gnueabihf", "ld-linux-armhf.so.3"),
+    "arm64": ("aarch64-linux-gnu", "ld-linux-aarch64.so.1"),
+}
+MICROPYTHON_OLDEST = (1, 25)
+MOSQUITTO_OLDEST = (2, 0)
+BY_HAND = "install MicroPython >= 1.25 (unix port) and mosquitto >= 2.0 with its clients on PATH, then run make setup again"
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--quiet", action="store_true", help="say nothing when everything is there"
+    )
+
+
+def run(args):
+    steps = (
+        ("Python packages", "into .venv", venv_ready, make_venv),
+        ("umqtt", "from PyPI, into lib/umqtt", umqtt_ready, fetch_umqtt),
+        ("MicroPython and mosquitto", "into .toolchain", toolchain_ready, make_toolchain),
+    )
+    if all(ready() for _, _, ready, _ in steps):
+        if not args.quiet:
+            say("Everything is in place.")
+        return 0
+    with locked():
+        for number, (what, where, ready, make) in enumerate(steps, 1):
+            if not ready():
+                say(f"[{number}/{len(steps)}] {what}, {where}")
+                make()
+    say("Set up.")
+    return 0
+
+
+def say(text):
+    print(text, flush=True)
+
+
+@contextmanager
+def locked():
+    """One set-up at a time in one checkout."""
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("Waiting for another set-up of this checkout.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def write(path, data):
+    """Write a file whole or not at all."""
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(data)
+    new.replace(path)
+
+
+def command(words, progress=None, **options):
+    """Run a command, show its lines through `progress(line)` -> text, raise CommandError with its last lines if it fails."""
+    lines = []
+    with subprocess.Popen(
+        [str(word) for word in words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        **options,
+    ) as process:
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                text = progress and progress(line)
+                if text:
+                    show(text)
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            show("")
+    if process.returncode:
+        LOG.parent.mkdir(exist_ok=True)
+        LOG.write_text("".join(lines))
+        told = "".join(lines[-8:]).strip()
+        raise CommandError(
+            f"{Path(words[0]).name} failed ({process.returncode}; all of it: {LOG}):\n{told}"
+        )
+
+
+def show(text):
+    """One line that is written over; nothing where no one watches."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        sys.stdout.write("\r\x1b[K" + text[:width])
+        sys.stdout.flush()
+
+
+# --- .venv ------------------------------------------------------------------------------------------------------------
+
+
+def venv_recipe():
+    lock = (ROOT / "requirements.txt").read_bytes()
+    return sha256(lock)
+
+
+def venv_ready():
+    stamp = VENV / "stamp"
+    # the interpreter itself is looked at too: it vanishes when the system's Python is upgraded
+    return (
+        stamp.exists()
+        and stamp.read_text() == venv_recipe()
+        and (VENV / "bin" / "python").exists()
+    )
+
+
+def make_venv():
+    stamp = VENV / "stamp"
+    if not (stamp.exists() and (VENV / "bin" / "python").exists()):
+        python = sys.executable if sys.prefix == sys.base_prefix else sys._base_executable
+        command([python, "-m", "venv", "--clear", VENV])
+    packages = sum(
+        1 for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line
+    )
+    seen = []
+
+    def progress(line):
+        found = re.match(r"Collecting (\S+?)[=<>]", line)
+        if found:
+            seen.append(found[1])
+            return f"      {len(seen)}/{packages} {found[1]}"
+        return "      installing" if line.startswith("Installing") else None
+
+    pip = [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    command([*pip, "install", "--require-hashes", "-r", ROOT / "requirements.txt"], progress)
+    write(stamp, venv_recipe().encode())
+
+
+# --- lib/umqtt --------------------------------------------------------------------------------------------------------
+
+
+def umqtt_ready():
+    return all(
+        (UMQTT / name).exists() and sha256((UMQTT / name).read_bytes()) == digest
+        for name, (_, _, _, digest) in UMQTT_FILES.items()
+    )
+
+
+def fetch_umqtt():
+    # pypi-simple lives in .venv, this process may not
+    UMQTT.mkdir(parents=True, exist_ok=True)
+    for name, (project, version, sdist_digest, digest) in UMQTT_FILES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            sdist = Path(folder) / "sdist.tar.gz"
+            command(
+                [
+                    VENV / "bin" / "python",
+                    "-m",
+                    "tools.fetch",
+                    project,
+                    version,
+                    sdist_digest,
+                    sdist,
+                ],
+                cwd=ROOT,
+            )
+            write(
+                UMQTT / name,
+                member(sdist.read_bytes(), f"{project}-{version}/umqtt/{name}", digest),
+            )
+
+
+def member(sdist, path, digest):
+    """One file of a .tar.gz, checked."""
+    with tarfile.open(fileobj=io.BytesIO(sdist)) as archive:
+        data = archive.extractfile(path).read()
+    if sha256(data) != digest:
+        raise CommandError(f"{path} is not the file that was expected (SHA-256 {sha256(data)})")
+    return data
+
+
+# --- .toolchain -------------------------------------------------------------------------------------------------------
+
+
+def toolchain_ready():
+    """True when .toolchain is complete."""
+    try:
+        stamp = json.loads(toolchain.STAMP.read_text())
+    except (FileNotFoundError, ValueError):
+        return False
+    # what was taken from PATH may have been uninstalled since
+    return stamp["suite"] == SUITE and all(Path(path).exists() for path in stamp["system"])
+
+
+def make_toolchain():
+    folder = toolchain.FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "bin").mkdir(parents=True)
+    wrappers = programs_on_path()
+    missing = [program for program in toolchain.PROGRAMS if program not in wrappers]
+    if missing:
+        debian = debian_programs(folder)
+        wrappers.update((program, debian[program]) for program in missing)
+    for program, words in wrappers.items():
+        path = folder / "bin" / program
+        path.write_text(wrapper(words))
+        path.chmod(0o755)
+    bits = micropython_bits([folder / "bin" / "micropython"])
+    if bits != 32:
+        say(
+            "      note: this machine runs no 32-bit programs; MicroPython is 64-bit and gets a heap twice as large"
+        )
+    stamp = {
+        "suite": SUITE,
+        "bits": bits,
+        "system": [w[0] for w in wrappers.values() if not within(w[0])],
+    }
+    write(toolchain.STAMP, json.dumps(stamp, indent=1).encode())
+
+
+def within(path):
+    return str(path).startswith(f"{toolchain.FOLDER}/")
+
+
+def wrapper(words):
+    """A shell script that starts a program; it goes where the checkout goes."""
+    words = [
+        '"${0%/*}"/../' + shlex.quote(str(Path(w).relative_to(toolchain.FOLDER)))
+        if within(w)
+        else shlex.quote(w)
+        for w in words
+    ]
+    return f'#!/bin/sh\nexec {" ".join(words)} "$@"\n'
+
+
+def programs_on_path():
+    """{program: words that start it} of the programs on this machine that serve."""
+    # Debian's mosquitto is in /usr/sbin, which is not on everyone's PATH
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin"))
+    found = {}
+    micropython = shutil.which("micropython", path=path)
+    if micropython and micropython_bits([micropython]) == 32:
+        found["micropython"] = [micropython]
+    names = toolchain.PROGRAMS[1:]
+    places = [shutil.which(name, path=path) for name in names]
+    if all(places) and mosquitto_version(places[0]) >= MOSQUITTO_OLDEST:
+        found.update((name, [place]) for name, place in zip(names, places, strict=True))
+    return found
+
+
+def micropython_bits(words):
+    """32 or 64; 0 when it does not run or is too old."""
+    program = "import sys; print(*sys.implementation[1][:2], 64 if sys.maxsize >> 32 else 32)"
+    out = output([*words, "-c", program])
+    try:
+        major, minor, bits = (int(word) for word in out.split())
+    except ValueError:
+        return 0
+    return bits if (major, minor) >= MICROPYTHON_OLDEST else 0
+
+
+def mosquitto_version(path):
+    found = re.search(r"mosquitto version (\d+)\.(\d+)", output([path, "-h"]))
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def output(words):
+    """What a command prints; "" when it cannot run."""
+    options = {"capture_output": True, "text": True, "errors": "replace", "timeout": 20}
+    try:
+        done = subprocess.run(words, check=False, **options)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout
+
+
+def debian_programs(folder):
+    """Unpack Debian's packages; {program: words that start it}."""
+    for program in ("apt-get", "dpkg"):
+        if not shutil.which(program):
+            raise CommandError(f"{program} is not here (not a Debian?): {BY_HAND}")
+    if not KEYRING.exists():
+        raise CommandError(f"{KEYRING} is missing: install debian-archive-keyring, or {BY_HAND}")
+    mirror = debian_mirror()
+    machine = output(["dpkg", "--print-architecture"]).strip()
+    for architecture in ARCHITECTURES.get(machine, (machine,)):
+        if architecture not in LOADERS:
+            raise CommandError(f"no way known to run Debian's {architecture} packages: {BY_HAND}")
+        root = folder / architecture
+        unpack(mirror, architecture, root)
+        triplet, loader = LOADERS[architecture]
+        libraries = root / "usr" / "lib" / triplet
+        start = [str(libraries / loader), "--library-path", str(libraries)]
+        if micropython_bits([*start, root / "usr" / "bin" / "micropython"]):
+            places = {"mosquitto": "sbin"}
+            return {
+                program: [*start, str(root / "usr" / places.get(program, "bin") / program)]
+                for program in toolchain.PROGRAMS
+            }
+        shutil.rmtree(root)
+    raise CommandError(f"Debian's MicroPython does not run on this machine: {BY_HAND}")
+
+
+def debian_mirror():
+    """The address of the Debian mirror this machine already uses."""
+    named = os.environ.get("DEBIAN_MIRROR")
+    if named:
+        return named
+    targets = output(
+        [
+            "apt-get",
+            "indextargets",
+            "--format",
+            "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
+            "Created-By: Packages",
+        ]
+    )
+    rows = [line.split("|", 2) for line in targets.splitlines()]
+    for origin, label, address in rows:
+        if (origin, label) == ("Debian", "Debian"):
+            return address
+    for (
+        _,
+        _,
+        address,
+    ) in rows:  # no lists fetched yet (a fresh container): origins are not known, addresses are
+        if address.rstrip("/").endswith("/debian"):
+            return address
+    raise CommandError(f"apt knows no Debian mirror: name one in DEBIAN_MIRROR, or {BY_HAND}")
+
+
+def unpack(mirror, architecture, root):
+    """Debian's PACKAGES and all they need, of one architecture, unpacked into `root`; the system's apt stays as it is."""
+    with tempfile.TemporaryDirectory(dir=root.parent) as name:
+        folder = Path(name)
+        for part in ("lists/partial", "cache/archives/partial"):
+            (folder / part).mkdir(parents=True)
+        (folder / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {SUITE} main\n")
+        config = folder / "apt.conf"
+        config.write_text(APT_CONF.format(folder=folder, architecture=architecture))
+        apt = ["apt-get", "-c", config, "-q", "-y", "-o", "APT::Status-Fd=1"]
+        command([*apt, "update"], apt_progress("package lists"))
+        command(
+            [*apt, "--download-only", "install", *PACKAGES],
+            apt_progress(f"packages ({architecture})"),
+        )
+        for package in sorted((folder / "cache" / "archives").glob("*.deb")):
+            show(f"      unpacking {package.name.partition('_')[0]}")
+            command(["dpkg", "-x", package, root])
+
+
+APT_CONF = """\
+Dir::Etc::SourceList "{folder}/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "/dev/null";
+Dir::State::Lists "{folder}/lists";
+Dir::State::status "/dev/null";
+Dir::State::extended_states "{folder}/extended_states";
+Dir::Cache "{folder}/cache";
+Dir::Log "{folder}";
+Debug::NoLocking "1";
+APT::Architecture "{architecture}";
+#clear APT::Architectures;
+APT::Architectures {{ "{architecture}"; }};
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Pre-Install-Pkgs;
+"""
+
+
+def apt_progress(what):
+    def progress(line):
+        found = re.match(r"dlstatus:\d+:(\d+)", line)
+        return f"      {what} {found[1]} %" if found else None
+
+    return progress
