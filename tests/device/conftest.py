@@ -1,0 +1,126 @@
+"""Runs each function `test_*` of tests/device/test_*.py in a MicroPython process of its own.
+
+The files are parsed, never imported by CPython. A test passes when its function returns. A module may set
+
+    HEAP = "64k"                     # the size of the heap, else 160k
+    BOARDS = ("esp32", "pico_w")     # run each test on each of these personalities, else on esp32
+    TIMEOUT = 60                     # seconds a test may take, else 20
+    SLOW = True                      # leave the file out of `make check`
+
+The current directory is an empty folder, as a node's flash is before its first start. `sys.path` is tests/fakes,
+tests/device, the repository's root and its lib, then what is frozen. With `--mpy` the device modules are compiled ones.
+"""
+
+import ast
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tools import ROOT, CommandError, mpy, toolchain
+
+HERE = Path(__file__).resolve().parent
+SETTINGS = {"HEAP": "160k", "BOARDS": ("esp32",), "TIMEOUT": 20, "SLOW": False}
+SHOWN = 8000  # characters of a failed test's output
+
+# Printed when the test function has returned: a process that ended earlier (a reset, sys.exit) has proved nothing.
+DONE = "-- returned --"
+PROGRAM = """\
+import sys
+sys.path[:] = {path}
+import {module} as tests
+tests.{function}()
+print({done!r})
+"""
+
+_compiled = pytest.StashKey()
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    return DeviceFile.from_parent(parent, path=module_path)
+
+
+def device_root(config):
+    """The folder whose modules are under test: the repository, or with --mpy a compiled copy made once a session."""
+    if not config.getoption("mpy"):
+        return ROOT
+    if _compiled not in config.stash:
+        folder = tempfile.TemporaryDirectory()
+        config.add_cleanup(folder.cleanup)
+        mpy.compile_tree(Path(folder.name))
+        config.stash[_compiled] = Path(folder.name)
+    return config.stash[_compiled]
+
+
+class DeviceFile(pytest.File):
+    def collect(self):
+        body = ast.parse(self.path.read_bytes(), str(self.path)).body
+        settings = {
+            node.targets[0].id: ast.literal_eval(node.value)
+            for node in body
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) in SETTINGS
+        }
+        several = "BOARDS" in settings
+        settings = SETTINGS | settings
+        if settings["SLOW"]:
+            self.add_marker("slow")
+        for node in body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
+                for board in settings["BOARDS"]:
+                    name = f"{node.name}[{board}]" if several else node.name
+                    yield DeviceTest.from_parent(
+                        self, name=name, node=node, board=board, settings=settings
+                    )
+
+
+class DeviceTest(pytest.Item):
+    def __init__(self, node, board, settings, **rest):
+        super().__init__(**rest)
+        self.called = node.name
+        self.line = node.lineno - 1
+        self.board = board
+        self.settings = settings
+
+    def reportinfo(self):
+        return self.path, self.line, self.name
+
+    def runtest(self):
+        root = device_root(self.config)
+        path = [str(ROOT / "tests" / "fakes"), str(HERE), str(root), str(root / "lib"), ".frozen"]
+        program = PROGRAM.format(path=path, module=self.path.stem, function=self.called, done=DONE)
+        with tempfile.TemporaryDirectory() as flash:
+            try:
+                done = subprocess.run(
+                    [*toolchain.micropython(self.settings["HEAP"]), "-c", program],
+                    check=False,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    cwd=flash,
+                    # nothing of the developer's environment, so that a test sees the same everywhere
+                    env={"OUTPOST_BOARD": self.board, "PATH": os.defpath, "TZ": "UTC"},
+                    timeout=self.settings["TIMEOUT"],
+                )
+            except subprocess.TimeoutExpired as e:
+                raise Failure(
+                    f"not done in {self.settings['TIMEOUT']} s", e.output or b""
+                ) from None
+        if done.returncode:
+            raise Failure(f"exit code {done.returncode}", done.stdout)
+        if not done.stdout.rstrip().endswith(DONE.encode()):
+            raise Failure("the process ended before the test returned", done.stdout)
+
+    def repr_failure(self, excinfo, style=None):
+        if isinstance(excinfo.value, (Failure, CommandError)):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+
+class Failure(Exception):
+    def __init__(self, text, output):
+        output = output.decode(errors="replace").strip()
+        if len(output) > SHOWN:
+            output = f"… {len(output) - SHOWN} characters more\n{output[-SHOWN:]}"
+        super().__init__(f"{output}\n{text}".strip())

