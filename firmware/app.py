@@ -1,0 +1,248 @@
+"""The node: the loop, and the only place where the parts meet.
+
+Every pass advances every part by a step that does not wait: sampling goes on whatever the network does. Between passes the loop
+sleeps until the next part is due or the broker sends something. The watchdog is fed by passes that sampled, never by a timer.
+"""
+
+import gc
+import select
+import sys
+import time
+
+from micropython import const
+from mqtt import Client
+
+from firmware import payload
+from firmware.backlog import Backlog, Reading
+from firmware.clock import Clock
+from firmware.health import Health, note_reset
+from firmware.log import Log
+from firmware.sensors import load
+from firmware.topics import Topics
+from firmware.uplink import Uplink
+from firmware.wifi import Wifi
+
+CONFIG = "config.json"
+LAST_GOOD = "state/config.json"
+
+_SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
+_LONGEST_SLEEP_MS = const(1000)
+
+
+def load_settings(board):
+    """Return (settings or None, the file they came from, faults of config.json)."""
+    from firmware import config
+    from firmware.sensors import TYPES
+
+    loaded = config.load(CONFIG, LAST_GOOD, TYPES, board.model)
+    # Tables, checks and help texts are needed once: let go of them.
+    for name in ("firmware.config", "firmware.settings", "firmware.pins"):
+        sys.modules.pop(name, None)
+    return loaded
+
+
+class Node:
+    def __init__(self, board, settings, source, faults):
+        """settings: as config.load() returns them, with source and faults."""
+        self.board = board
+        self.source = source
+        self.faults = faults
+        self.log = Log(settings["log"]["level"])
+        self.health = Health(board, self.log)
+        self.name = settings["node"]["name"] or board.name
+        self.topics = Topics(settings["node"]["base"], self.name)
+        self.wifi = Wifi(board.radio, settings["wifi"], self.name, self.log)
+        self.clock = Clock(settings["ntp"], board, self.log)
+        self.backlog = Backlog(settings["publish"]["backlog_bytes"])
+        self.live_ms = settings["publish"]["live_s"] * 1000
+        self.health_ms = settings["publish"]["health_s"] * 1000
+        self.watchdog = settings["watchdog"]
+        self.uplink = self._make_uplink(settings["mqtt"])
+        self.channels = [load(sensor, board) for sensor in settings["sensors"]]
+        self.channel_topics = {channel.name: self.topics.channel(channel.name) for channel in self.channels}
+        self.seq = 0
+        self._armed = False
+        self._online_since = None
+        self._health_since = time.ticks_ms()
+        self._health_wait = 0
+        self._poller = None
+        self._polled = None
+        for fault in faults:
+            self.log.error("config: " + fault)
+        if faults:
+            self.log.error("config: running on the last good settings")
+
+    def _make_uplink(self, settings):
+        client = Client(
+            settings["client_id"] or self.name,
+            settings["brokers"][0]["host"],
+            keepalive=settings["keepalive_s"],
+            window=settings["window"],
+        )
+        client.set_last_will(self.topics.status, b"offline", retain=True, qos=1)
+        return Uplink(client, settings, self.log)
+
+    def run(self):
+        """Loop for ever. Ends by an exception only."""
+        try:
+            while True:
+                now = time.ticks_ms()
+                self.step(now)
+                self._sleep(self.due(time.ticks_ms()))
+        finally:
+            self.uplink.stop(self.topics.status, b"offline")
+
+    def step(self, now):
+        """One pass over every part."""
+        uptime = self.clock.uptime_ms(now)
+        self.log.uptime_s = uptime // 1000
+        self._sample(now, uptime)
+        self._feed(uptime)
+        self._network(now)
+        if self.uplink.ready:
+            self._drain(now, uptime)
+            self._report(now, uptime)
+        self._feed(uptime)
+
+    def due(self, now):
+        """Return ms until the next step."""
+        wait = min(_LONGEST_SLEEP_MS, self.wifi.due(now))
+        if self.wifi.up:
+            wait = min(wait, self.clock.due(now), self.uplink.due(now))
+        for channel in self.channels:
+            wait = min(wait, channel.due(now))
+        return max(wait, 0)
+
+    # sampling
+
+    def _sample(self, now, uptime):
+        for channel in self.channels:
+            result = channel.step(now)
+            if result is not None:
+                self._take(channel, result, uptime)
+
+    def _take(self, channel, result, uptime):
+        """Number a result and queue it: from here on it is not lost while RAM lasts."""
+        if isinstance(result, str):
+            members = payload.error(result)
+        else:
+            try:
+                members = payload.body(channel.fields, result)
+            except ValueError as e:
+                members = payload.error(str(e))
+        self.seq += 1
+        if channel.qos or self.uplink.ready:  # at QoS 0 nothing is kept for later
+            self.backlog.append(Reading(channel, uptime, self.clock.unix_ms(uptime), self.seq, members))
+
+    # network
+
+    def _network(self, now):
+        self.wifi.step(now)
+        online = self.wifi.up
+        if online and self._online_since is None:
+            self._online_since = now
+        if self.clock.step(now, online):
+            self.backlog.fill_times(self.clock)
+        if self.uplink.step(now, online, self.clock.trusted):
+            self.uplink.introduce(self.topics.status, b"online")
+            pairs = self.health.info(self.board.radio.address(), self.source, self.faults)
+            self.uplink.introduce(self.topics.info, payload.document(pairs))
+            self._health_wait = 0
+        if self.uplink.link_in_doubt:
+            self.uplink.link_in_doubt = False
+            self.wifi.cycle()
+        if self.wifi.dead:
+            self._reset("the Wi-Fi radio does not answer")
+
+    def _drain(self, now, uptime):
+        """Hand queued readings to the client, oldest first, until its window is full."""
+        if not self.clock.trusted and time.ticks_diff(now, self._online_since) < _SYNC_WAIT_MS:
+            return
+        while True:
+            reading = self.backlog.peek()
+            if reading is None:
+                return
+            live, history = self.channel_topics[reading.channel.name]
+            late = uptime - reading.at > self.live_ms
+            message = payload.reading(reading.ts, self.health.boot, reading.seq, reading.members)
+            if not self.uplink.publish(history if late else live, message, reading.channel.retain and not late, reading.channel.qos):
+                return
+            self.backlog.pop()
+
+    def _report(self, now, uptime):
+        while self.log.waiting and self.uplink.publish(self.topics.log, self.log.waiting[0].encode()):
+            self.log.waiting.pop(0)
+        if time.ticks_diff(now, self._health_since) >= self._health_wait:
+            self._health_since = now
+            self._health_wait = self.health_ms
+            self.uplink.publish(self.topics.health, payload.document(self._health(uptime)))
+
+    def _health(self, uptime):
+        heap_free, heap_low = self.health.heap()
+        oldest = self.backlog.peek()
+        synced = self.clock.synced_at
+        return (
+            ("uptime_s", uptime // 1000),
+            ("heap_free", heap_free),
+            ("heap_low", heap_low),
+            ("rssi", self._rssi()),
+            ("wifi_joins", self.wifi.joins),
+            ("connects", self.uplink.connects),
+            ("backlog", len(self.backlog)),
+            ("backlog_age_s", (uptime - oldest.at) // 1000 if oldest else 0),
+            ("in_flight", self.uplink.client.pending),
+            ("dropped", self.backlog.dropped),
+            ("resent", self.uplink.client.resent),
+            ("sensor_errors", sum(channel.errors for channel in self.channels)),
+            ("sensors_failing", sum(1 for channel in self.channels if channel.error)),
+            ("clock", self.clock.source),
+            ("clock_age_s", None if synced is None else (uptime - synced) // 1000),
+            ("log_dropped", self.log.dropped),
+        )
+
+    def _rssi(self):
+        try:
+            return self.board.radio.rssi()
+        except OSError:
+            return None
+
+    # staying alive
+
+    def _feed(self, uptime):
+        """Called only where the loop and the sampler have advanced."""
+        if self._armed:
+            self.board.feed()
+        elif self.watchdog["enabled"] and uptime >= self.watchdog["arm_after_s"] * 1000:
+            self._armed = True
+            self.board.arm_watchdog(self.watchdog["timeout_s"] * 1000)
+            self.log.debug("node: watchdog armed")
+
+    def _reset(self, why):
+        self.log.error("node: resetting the board: " + why)
+        note_reset(why)
+        self.board.reset()
+
+    def _sleep(self, wait):
+        """Wait until something is due or the broker sends something."""
+        sock = self.uplink.client.sock
+        if sock is None:
+            time.sleep_ms(wait)
+            return
+        if sock is not self._polled:
+            self._polled = sock
+            self._poller = select.poll()
+            self._poller.register(sock, select.POLLIN)
+        for _ in self._poller.ipoll(wait):
+            pass
+
+
+def run(board):
+    """Load the settings and run the node until something unforeseen happens."""
+    settings, source, faults = load_settings(board)
+    if settings is None:
+        for fault in faults:
+            print("config: " + fault)
+        print("config: no usable settings; correct config.json and run `make deploy`")
+        return
+    gc.collect()
+    Node(board, settings, source, faults).run()

@@ -1,0 +1,49 @@
+"""A reading, and the node's documents, as one flat JSON object in bytes.
+
+Written by hand rather than by `json`: MicroPython's dicts keep no order, and its floats are single precision on the
+boards, so a quantity is printed with the decimals its table row gives and never as 21.370001.
+"""
+
+import json
+
+
+def _number(name, value, decimals):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, float):
+        return str(value)
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ValueError(name + " is not a number")
+    return "%.*f" % (max(decimals, 1), value)  # 21.0 and never 21: a stored column keeps one type
+
+
+def body(fields, values):
+    """Return the quantities of a reading as JSON members.
+
+    fields: tuple of (quantity, decimals); values: bool, int or float in the same order.
+    ValueError: a value that JSON cannot carry (NaN, infinity).
+    """
+    members = []
+    for (name, decimals), value in zip(fields, values):
+        members.append('"' + name + '":' + _number(name, value, decimals))
+    return ",".join(members).encode()
+
+
+def error(text):
+    """Return a failure as JSON members: what is published instead of a value."""
+    return b'"error":' + json.dumps(text).encode()
+
+
+def reading(ts, boot, seq, members):
+    """Return the payload. ts: Unix milliseconds (int), or None while the clock is not trusted."""
+    head = '{"ts":%d,' % ts if ts is not None else "{"
+    return b"%s\"boot\":%d,\"seq\":%d,%s}" % (head.encode(), boot, seq, members)
+
+
+def document(pairs):
+    """Return (name, value) pairs as a flat JSON object, in their order, without those that are None."""
+    members = []
+    for name, value in pairs:
+        if value is not None:
+            members.append(json.dumps(name) + ":" + json.dumps(value))
+    return ("{" + ",".join(members) + "}").encode()

@@ -1,0 +1,176 @@
+"""The node's session with a broker: which broker, when to try again, and what goes out first.
+
+The brokers of the settings are tried in order; after a round that found none there is a growing, jittered pause. What the client has
+in flight goes with it to the next broker. On every new connection first go the documents that introduce the node (`online`, then
+info), then readings.
+"""
+
+import os
+import time
+from errno import ECONNREFUSED, ECONNRESET
+
+from micropython import const
+from mqtt import ProtocolError, Refused
+
+from firmware.log import reason
+
+_BACKOFF_MS = const(1000)
+_BACKOFF_MAX_MS = const(30000)
+_REFUSED_MS = const(30000)  # wrong credentials do not mend in a second
+_STABLE_MS = const(10000)  # a connection that held this long ends the back-off
+_SILENT_ATTEMPTS = const(4)  # attempts without any answer, after which the link itself is in doubt
+_DOUBT_MS = const(60000)  # not more often than this, doubling
+_DOUBT_MAX_MS = const(3600000)
+
+
+class Uplink:
+    def __init__(self, client, settings, log):
+        """client: lib/mqtt.py Client; settings: the `mqtt` part."""
+        self.client = client
+        self.brokers = settings["brokers"]
+        self.clean_session = settings["clean_session"]
+        self.log = log
+        self.connected = False
+        self.connects = 0
+        self.link_in_doubt = False  # set when nothing at all answers; the node clears it
+        self._broker = 0
+        self._trying = False
+        self._failures = 0  # in a row, lost connections that did not hold included
+        self._silent = 0  # of them, those without any sign of a peer
+        self._since = time.ticks_ms()
+        self._wait = 0
+        self._doubt_since = self._since
+        self._doubt_ms = _DOUBT_MS
+        self._documents = []  # [topic, payload, packet id or None while unsent]
+
+    @property
+    def broker(self):
+        """The broker in use, for people."""
+        settings = self.brokers[self._broker]
+        return "%s:%d" % (settings["host"], settings["port"] or (8883 if settings["tls"] else 1883))
+
+    @property
+    def ready(self):
+        """True when readings may go out: connected, and everything that introduces the node was sent."""
+        return self.connected and all(document[2] is not None for document in self._documents)
+
+    def due(self, now):
+        """Return ms until step() wants to be called."""
+        if self._trying or self.connected:
+            return self.client.poll_ms(now)
+        return max(0, self._wait - time.ticks_diff(now, self._since))
+
+    def step(self, now, online, clock_trusted):
+        """Advance. Return True on the step in which a connection came up. Only the name look-up can block."""
+        try:
+            if self._trying or self.connected:
+                if not online:
+                    raise OSError("Wi-Fi lost")
+                return self._advance(now)
+            if online and time.ticks_diff(now, self._since) >= self._wait:
+                self._start(now, clock_trusted)
+        except (OSError, ProtocolError, Refused) as e:
+            self._failed(now, e)
+        return False
+
+    def publish(self, topic, payload, retain=False, qos=0):
+        """Hand a message to the client. Return False when it cannot be taken now."""
+        return self.connected and self.client.send(topic, payload, retain, qos) is not None
+
+    def introduce(self, topic, payload):
+        """Publish a retained document at QoS 1, once an earlier one to that topic is acknowledged."""
+        for document in self._documents:
+            if document[0] == topic and document[2] is None:
+                document[1] = payload
+                return
+        self._documents.append([topic, payload, None])
+
+    def acknowledged(self):
+        """True when no document is unsent or in flight."""
+        return not self._documents
+
+    def stop(self, topic, payload, timeout_ms=2000):
+        """Leave cleanly: say so (DISCONNECT suppresses the will), wait a little for the acknowledgement, close."""
+        if not self.connected:
+            return
+        try:
+            self.introduce(topic, payload)
+            begin = time.ticks_ms()
+            while self._documents and time.ticks_diff(time.ticks_ms(), begin) < timeout_ms:
+                self._advance(time.ticks_ms())
+                time.sleep_ms(10)
+            self.client.disconnect()
+        except (OSError, ProtocolError, Refused):
+            self.client.close()
+        self.connected = False
+
+    def _start(self, now, clock_trusted):
+        settings = self.brokers[self._broker]
+        tls = settings["tls"]
+        client = self.client
+        client.server = settings["host"]
+        client.port = settings["port"] or (8883 if tls else 1883)
+        client.user, client.pswd = settings["user"] or None, settings["password"]
+        client.ssl = bool(tls)
+        client.ssl_params = tls or {}
+        self._trying = True
+        if tls and not clock_trusted:
+            raise OSError("TLS needs the time, and the clock is not set yet")
+        client.start(now, self.clean_session)
+
+    def _advance(self, now):
+        acked, _ = self.client.step(now)
+        if acked:
+            self._documents = [document for document in self._documents if document[2] not in acked]
+        if self.client.connected and not self.connected:
+            self._came_up(now)
+            return True
+        if self.connected:
+            self._send_documents()
+            if self._failures and time.ticks_diff(now, self._since) >= _STABLE_MS:
+                self._failures = 0
+        return False
+
+    def _came_up(self, now):
+        self._trying = False
+        self.connected = True
+        self.connects += 1
+        self._silent = 0
+        self._doubt_ms = _DOUBT_MS
+        self._since = now
+        self.log.info("mqtt: connected to %s" % self.broker)
+
+    def _send_documents(self):
+        in_flight = [document[0] for document in self._documents if document[2] is not None]
+        for document in self._documents:
+            if document[2] is None and document[0] not in in_flight:
+                document[2] = self.client.send(document[0], document[1], True, 1)
+
+    def _failed(self, now, error):
+        self.client.close()
+        self.log.warning("mqtt: %s %s: %s" % ("lost" if self.connected else "cannot reach", self.broker, reason(error)))
+        if self.connected and not self._failures:
+            wait = 0  # it had held: the broker may only have restarted, or the access point
+        elif isinstance(error, Refused):
+            wait = _REFUSED_MS
+        else:
+            wait = min(_BACKOFF_MS << min(self._failures // len(self.brokers), 5), _BACKOFF_MAX_MS)
+        if not self.connected:
+            self._broker = (self._broker + 1) % len(self.brokers)
+            wait = 0 if self._broker else wait  # a pause only after every broker was tried
+            self._doubt(now, error)
+        self._failures += 1
+        self._trying = self.connected = False
+        self._since = now
+        self._wait = wait + (wait * os.urandom(1)[0] >> 9)  # up to half more: a fleet must not come back as one
+
+    def _doubt(self, now, error):
+        """A refusal proves that the network works; silence from every broker puts the link itself in doubt."""
+        if isinstance(error, (ProtocolError, Refused)) or error.args[:1] in ((ECONNRESET,), (ECONNREFUSED,)):
+            self._silent = 0
+            return
+        self._silent += 1
+        if self._silent >= _SILENT_ATTEMPTS and time.ticks_diff(now, self._doubt_since) >= self._doubt_ms:
+            self._doubt_since = now
+            self._doubt_ms = min(self._doubt_ms * 2, _DOUBT_MAX_MS)
+            self.link_in_doubt = True
