@@ -1,0 +1,199 @@
+"""The Wi-Fi sequences, against a scripted radio. (tests/device/test_board.py runs them against the boards' own traps.)"""
+
+import time
+
+from firmware.log import Log
+from firmware.wifi import Wifi, begin
+
+HOME = {"ssid": "home", "password": "secret-home", "static": None}
+NOW = time.ticks_ms()
+SHED = {"ssid": "shed", "password": "secret-shed", "static": None}
+
+
+class Radio:
+    """Joins the ssids in `there` after `delay` ms; refuses every call while `dead`."""
+
+    def __init__(self, there=("home",), delay=2000):
+        self.there = there
+        self.delay = delay
+        self.dead = False
+        self.joining = None
+        self.calls = []
+        self.now = 0
+        self.joined = None  # (ssid, at)
+
+    def _call(self, *call):
+        if self.dead:
+            raise OSError("Wifi Internal Error")
+        self.calls.append(call)
+
+    def on(self, hostname, country, power_save):
+        self._call("on", hostname, country, power_save)
+
+    def off(self, deep=False):
+        self._call("off", deep)
+        self.joined = None
+
+    def join(self, ssid, password, static=None):
+        self._call("join", ssid, password, static)
+        self.joined = (ssid, self.now)
+
+    def leave(self):
+        self._call("leave")
+        self.joined = None
+
+    def connected(self):
+        if self.dead:
+            raise OSError(1)
+        return bool(self.joined and self.joined[0] in self.there and self.now - self.joined[1] >= self.delay)
+
+    def failed(self):
+        return bool(self.joined and self.joined[0] not in self.there)
+
+    def state(self):
+        return "network not found"
+
+    def ssid(self):
+        return self.joined and self.joined[0]
+
+    def address(self):
+        return "192.0.2.7"
+
+    def count(self, name):
+        return sum(1 for call in self.calls if call[0] == name)
+
+
+def make(radio, *networks):
+    settings = {"networks": networks, "hostname": "", "country": "DE", "power_save": False}
+    return Wifi(radio, settings, "esp32-a1b2c3", Log("error"))
+
+
+def run(wifi, ms, step=100):
+    global NOW
+    for _ in range(ms // step):
+        NOW = time.ticks_add(NOW, step)
+        wifi.radio.now += step
+        wifi.step(NOW)
+
+
+
+def test_joins():
+    wifi = make(Radio(), HOME)
+    run(wifi, 5000)
+    assert wifi.up and wifi.ssid == "home" and wifi.joins == 1
+    assert wifi.radio.calls[0] == ("on", "esp32-a1b2c3", "DE", False)
+    assert ("join", "home", "secret-home", None) in wifi.radio.calls
+
+
+def test_leaves_and_waits_before_it_joins():
+    wifi = make(Radio(), HOME)
+    run(wifi, 500)
+    assert wifi.radio.calls[-1] == ("leave",)
+    run(wifi, 1000)
+    assert wifi.radio.calls[-1][0] == "join"
+
+
+def test_second_network_when_the_first_is_not_there():
+    wifi = make(Radio(there=("shed",)), HOME, SHED)
+    run(wifi, 20000)
+    assert wifi.up and wifi.ssid == "shed"
+
+
+def test_a_failure_reported_at_once_is_not_believed():
+    radio = Radio()
+    radio.failed = lambda: True  # the last attempt's, as ESP32 shows it
+    wifi = make(radio, HOME)
+    run(wifi, 6000)
+    assert wifi.up and radio.count("join") == 1
+
+
+def test_comes_back_after_a_loss():
+    wifi = make(Radio(), HOME)
+    run(wifi, 5000)
+    wifi.radio.there = ()
+    run(wifi, 60000)
+    assert not wifi.up
+    wifi.radio.there = ("home",)
+    run(wifi, 180000)
+    assert wifi.up and wifi.joins == 2
+
+
+def test_absent_network_backs_off_and_is_never_a_dead_radio():
+    wifi = make(Radio(there=()), HOME)
+    run(wifi, 3600000, step=200)
+    joins = wifi.radio.count("join")
+    assert 15 <= joins <= 60, joins
+    assert wifi.radio.count("off") >= joins // 3 - 1, "the radio is cycled every third round"
+    assert not wifi.dead
+    wifi.radio.there = ("home",)
+    run(wifi, 240000)
+    assert wifi.up
+
+
+def test_zombie_link_is_cycled():
+    wifi = make(Radio(), HOME)
+    run(wifi, 5000)
+    wifi.cycle()
+    assert not wifi.up
+    run(wifi, 10000)
+    assert wifi.up and ("off", True) in wifi.radio.calls
+
+
+def test_radio_that_refuses_everything_is_dead_and_says_so():
+    radio = Radio()
+    radio.dead = True
+    wifi = make(radio, HOME)
+    run(wifi, 3600000, step=200)
+    assert wifi.dead
+
+
+def test_radio_that_recovers_is_not_dead():
+    radio = Radio()
+    radio.dead = True
+    wifi = make(radio, HOME)
+    run(wifi, 10000)
+    assert not wifi.dead
+    radio.dead = False
+    run(wifi, 60000)
+    assert wifi.up
+    for _ in range(40):  # single refusals over the months
+        radio.dead = True
+        run(wifi, 100)
+        radio.dead = False
+        run(wifi, 200000, step=500)
+    assert wifi.up and not wifi.dead
+
+
+def test_static_address_and_back_to_dhcp():
+    static = {"address": "192.0.2.9", "netmask": "255.255.255.0", "gateway": "192.0.2.1", "dns": "192.0.2.1"}
+    wifi = make(Radio(there=("shed",)), {"ssid": "home", "password": "x", "static": static}, SHED)
+    run(wifi, 20000)
+    joins = [call for call in wifi.radio.calls if call[0] == "join"]
+    assert joins[0][3] == static and joins[1][3] is False and wifi.up
+
+
+def test_goes_on_from_what_boot_began():
+    radio = Radio()
+    settings = {"networks": [HOME]}
+    begin(radio, settings, "esp32-a1b2c3")
+    wifi = make(radio, HOME)
+    run(wifi, 3000)
+    assert wifi.up and radio.count("join") == 1 and radio.count("on") == 1
+
+
+def test_still_joined_after_a_soft_reset():
+    radio = Radio()
+    radio.joined = ("home", -5000)
+    begin(radio, {"networks": [HOME]}, "esp32-a1b2c3")
+    wifi = make(radio, HOME)
+    run(wifi, 500)
+    assert wifi.up and radio.count("join") == 0
+
+
+def test_never_logs_a_password():
+    lines = []
+    wifi = make(Radio(there=()), HOME, SHED)
+    wifi.log = Log("debug")
+    wifi.log._write = lambda level, text: lines.append(text)
+    run(wifi, 60000)
+    assert lines and not any("secret" in line for line in lines)
