@@ -69,7 +69,7 @@ class Uplink:
                 return self._advance(now)
             if online and time.ticks_diff(now, self._since) >= self._wait:
                 self._start(now, clock_trusted)
-        except (OSError, ProtocolError, Refused) as e:
+        except (OSError, ProtocolError, Refused, ValueError) as e:  # ValueError: an unusable certificate file
             self._failed(now, e)
         return False
 

@@ -1,0 +1,211 @@
+"""The uplink: which broker when, what introduces the node, and when the link itself is doubted. Against a scripted client."""
+
+import errno
+import time
+
+from firmware.log import Log
+from firmware.uplink import Uplink
+from mqtt import Refused
+
+A = {"host": "a.test", "port": 0, "user": "node", "password": "secret-a", "tls": None}
+B = {"host": "b.test", "port": 1884, "user": "", "password": "", "tls": None}
+NOW = time.ticks_ms()
+
+
+class Client:
+    """Connects at once to the hosts in `up`; elsewhere `error`."""
+
+    def __init__(self, *up):
+        self.up = up
+        self.error = OSError(errno.ETIMEDOUT)
+        self.connected = False
+        self.starts = []
+        self.sent = []
+        self.acked = []
+        self.window = 10
+        self.pending = 0
+
+    def start(self, now, clean_session=False):
+        self.starts.append((now, self.server, self.port, self.user, self.pswd))
+
+    def step(self, now):
+        if self.server not in self.up:
+            self.connected = False
+            raise self.error
+        self.connected = True
+        acked, self.acked = self.acked, []
+        return acked, []
+
+    def send(self, topic, payload, retain=False, qos=0):
+        if len(self.sent) == self.window:
+            return None
+        self.sent.append((topic, payload, retain, qos))
+        return len(self.sent)
+
+    def poll_ms(self, now):
+        return 1000
+
+    def close(self):
+        self.connected = False
+
+    def disconnect(self):
+        self.connected = False
+        self.sent.append("DISCONNECT")
+
+
+def make(client, *brokers):
+    return Uplink(client, {"brokers": brokers, "clean_session": False}, Log("error"))
+
+
+def run(uplink, ms, online=True, trusted=True, step=100):
+    global NOW
+    ups = 0
+    for _ in range(ms // step):
+        NOW = time.ticks_add(NOW, step)
+        ups += uplink.step(NOW, online, trusted)
+    return ups
+
+
+def test_connects_once_and_says_so_once():
+    client = Client("a.test")
+    uplink = make(client, A)
+    assert run(uplink, 5000) == 1 and uplink.connected and len(client.starts) == 1
+    assert client.starts[0][1:] == ("a.test", 1883, "node", "secret-a")
+
+
+def test_not_without_wifi():
+    client = Client("a.test")
+    uplink = make(client, A)
+    run(uplink, 60000, online=False)
+    assert client.starts == []
+
+
+def test_wifi_lost_ends_the_session_and_it_comes_back():
+    client = Client("a.test")
+    uplink = make(client, A)
+    run(uplink, 20000)
+    run(uplink, 200, online=False)
+    assert not uplink.connected and not client.connected
+    assert run(uplink, 3000) == 1
+
+
+def test_documents_first_then_readings():
+    client = Client("a.test")
+    uplink = make(client, A)
+    uplink.introduce(b"status", b"online")
+    run(uplink, 200)
+    assert uplink.connected and not uplink.ready
+    run(uplink, 100)
+    assert client.sent == [(b"status", b"online", True, 1)] and uplink.ready
+
+
+def test_document_again_only_after_the_acknowledgement():
+    client = Client("a.test")
+    uplink = make(client, A)
+    uplink.introduce(b"info", b"1")
+    run(uplink, 1000)
+    uplink.introduce(b"info", b"2")
+    uplink.introduce(b"info", b"3")
+    run(uplink, 1000)
+    assert [message[1] for message in client.sent] == [b"1"] and not uplink.ready
+    client.acked = [1]
+    run(uplink, 1000)
+    assert [message[1] for message in client.sent] == [b"1", b"3"] and uplink.ready
+
+
+def test_next_broker_when_the_first_fails_and_its_own_credentials():
+    client = Client("b.test")
+    uplink = make(client, A, B)
+    run(uplink, 3000)
+    assert uplink.connected and uplink.broker == "b.test:1884"
+    assert [start[1:] for start in client.starts][1] == ("b.test", 1884, None, "")
+
+
+def test_a_restart_of_the_broker_is_met_at_once():
+    client = Client("a.test")
+    uplink = make(client, A)
+    run(uplink, 20000)
+    client.up = ()
+    run(uplink, 100)
+    client.up = ("a.test",)
+    assert run(uplink, 300) == 1
+
+
+def test_absent_broker_backs_off():
+    client = Client()
+    client.error = OSError(errno.ECONNRESET)
+    uplink = make(client, A)
+    run(uplink, 3600000)
+    assert 80 <= len(client.starts) <= 140, len(client.starts)  # every 30 s to 45 s in the end
+    assert not uplink.link_in_doubt, "a refusal proves that the network works"
+
+
+def test_connections_that_do_not_hold_back_off():
+    """Two nodes of one client id throw each other out."""
+    client = Client("a.test")
+    uplink = make(client, A)
+    for _ in range(600):
+        run(uplink, 100)
+        client.up = () if uplink.connected else ("a.test",)
+    assert len(client.starts) < 20, len(client.starts)
+
+
+def test_wrong_password_is_not_tried_in_a_hurry():
+    client = Client()
+    client.error = Refused(4)
+    uplink = make(client, A)
+    run(uplink, 300000)
+    assert 5 <= len(client.starts) <= 11, len(client.starts)
+    assert not uplink.link_in_doubt
+
+
+def test_silence_puts_the_link_in_doubt_ever_more_rarely():
+    client = Client()
+    uplink = make(client, A, B)
+    doubts = []
+    for minute in range(600):
+        run(uplink, 60000, step=1000)
+        client.starts.clear()
+        if uplink.link_in_doubt:
+            uplink.link_in_doubt = False
+            doubts.append(minute)
+    assert doubts and doubts[0] <= 3, doubts
+    assert 8 <= len(doubts) <= 16, doubts
+
+
+def test_tls_waits_for_the_clock():
+    client = Client("a.test")
+    secure = dict(A)
+    secure["tls"] = {"ca": "ca.der", "cert": "", "key": "", "server_name": ""}
+    uplink = make(client, secure)
+    run(uplink, 5000, trusted=False)
+    assert client.starts == []
+    run(uplink, 60000)
+    assert uplink.connected and client.starts[0][2] == 8883
+
+
+def test_stop_says_offline_waits_and_disconnects():
+    client = Client("a.test")
+    uplink = make(client, A)
+    run(uplink, 1000)
+    client.acked = [1]
+    uplink.stop(b"status", b"offline", 50)
+    assert client.sent == [(b"status", b"offline", True, 1), "DISCONNECT"]
+
+
+def test_stop_without_an_answer_ends_nevertheless():
+    client = Client("a.test")
+    uplink = make(client, A)
+    run(uplink, 1000)
+    uplink.stop(b"status", b"offline", 50)
+    assert client.sent[-1] == "DISCONNECT"
+
+
+def test_passwords_are_not_logged():
+    lines = []
+    client = Client()
+    uplink = make(client, A, B)
+    uplink.log = Log("debug")
+    uplink.log._write = lambda level, text: lines.append(text)
+    run(uplink, 60000)
+    assert lines and not any("secret" in line for line in lines)
