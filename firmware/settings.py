@@ -31,3 +31,195 @@ A sensor type's own settings are rows of the same form. One whose key is a commo
 every 2 s. Keys with a meaning: `address` tells sensors on one bus apart; `freq` must be the same
 for all sensors on one I2C bus; `pull` needs a pin that has a pull resistor.
 """
+
+# The limits catch a misspelt value; they do not refuse an odd one that is meant.
+
+_TLS = (
+    (
+        "ca",
+        "path",
+        ...,
+        None,
+        "certificate of the authority that signed the broker's (PEM or DER)",
+    ),
+    ("cert", "path", "", None, "the node's own certificate, if the broker asks for one"),
+    ("key", "path", "", None, "the private key of `cert`, not encrypted"),
+    ("server_name", "host", "", None, "name in the broker's certificate; empty: `host`"),
+)
+
+_STATIC = (
+    ("address", "ipv4", ..., None, "the node's address"),
+    ("netmask", "ipv4", "255.255.255.0", None, "which addresses are near"),
+    ("gateway", "ipv4", ..., None, "the router"),
+    ("dns", "ipv4", ..., None, "the name server, often the router too"),
+)
+
+_NETWORK = (
+    ("ssid", "text", ..., (1, 32), "name of the network"),
+    ("password", "secret", "", (0, 64), "8 to 63 characters; empty: an open network"),
+    ("static", "object", None, _STATIC, "a fixed address; left out: DHCP"),
+)
+
+_BROKER = (
+    ("host", "host", ..., None, "name or address; an address saves the look-up"),
+    ("port", "int", 0, (0, 65535), "0: 1883, or 8883 with TLS"),
+    ("user", "text", "", (0, 128), "user name; empty: none"),
+    ("password", "secret", "", (0, 256), "its password"),
+    (
+        "tls",
+        "object",
+        None,
+        _TLS,
+        "left out: not encrypted; the broker's certificate is always verified",
+    ),
+)
+
+_SENSOR = (
+    (
+        "name",
+        "level",
+        ...,
+        "status health info log cmd reply history",
+        "its topic; what it measures or where",
+    ),
+    ("type", "text", ..., (1, 32), "what it is, see below"),
+    ("interval_s", "number", 60, (0.05, 86400), "time from one reading to the next"),
+    ("qos", "choice", None, (0, 1), "QoS of its readings; left out: `publish.qos`"),
+    (
+        "retain",
+        "bool",
+        False,
+        None,
+        "whether the broker keeps the last reading for new subscribers",
+    ),
+)
+
+SETTINGS = (
+    (
+        "node",
+        "object",
+        (),
+        (
+            (
+                "name",
+                "level",
+                "",
+                "all",
+                "name in all topics; empty: from the hardware, as esp32-a1b2c3",
+            ),
+            ("base", "level", "outpost", "", "first level of all topics"),
+        ),
+        "the node",
+    ),
+    (
+        "wifi",
+        "object",
+        ...,
+        (
+            ("networks", "list", ..., (1, 8, _NETWORK), "in order of preference"),
+            ("hostname", "hostname", "", None, "name the router sees; empty: the node's"),
+            ("country", "country", "", None, "opens the channels allowed there (Pico only)"),
+            ("power_save", "bool", False, None, "less current, slower and less reliable answers"),
+        ),
+        "the way to the network",
+    ),
+    (
+        "mqtt",
+        "object",
+        ...,
+        (
+            ("brokers", "list", ..., (1, 8, _BROKER), "in order; the next one when one fails"),
+            (
+                "client_id",
+                "text",
+                "",
+                (0, 64),
+                "must be unique at the broker; empty: the node's name",
+            ),
+            (
+                "keepalive_s",
+                "int",
+                60,
+                (5, 1200),
+                "1.5 times as long after a node fell silent it is offline",
+            ),
+            (
+                "clean_session",
+                "bool",
+                False,
+                None,
+                "true: the broker forgets the node when it goes",
+            ),
+            ("window", "int", 32, (1, 64), "QoS 1 messages sent and not yet acknowledged"),
+        ),
+        "the way to the broker",
+    ),
+    (
+        "publish",
+        "object",
+        (),
+        (
+            ("qos", "choice", 1, (0, 1), "1: sent again until acknowledged; 0: sent once"),
+            ("live_s", "int", 30, (1, 86400), "a reading delivered later goes to `…/history`"),
+            ("health_s", "int", 60, (5, 86400), "time from one health report to the next"),
+            (
+                "backlog_bytes",
+                "int",
+                16384,
+                (1024, 65536),
+                "memory for readings while there is no broker",
+            ),
+        ),
+        "what is published",
+    ),
+    (
+        "ntp",
+        "object",
+        (),
+        (
+            ("host", "host", "pool.ntp.org", None, "time server"),
+            ("port", "int", 123, (1, 65535), "its UDP port"),
+            (
+                "interval_s",
+                "int",
+                21600,
+                (60, 604800),
+                "time from one synchronisation to the next",
+            ),
+        ),
+        "the clock",
+    ),
+    ("sensors", "sensors", (), (0, 32, _SENSOR), "what is read"),
+    (
+        "watchdog",
+        "object",
+        (),
+        (
+            ("enabled", "bool", True, None, "reset the board when the node hangs"),
+            ("timeout_s", "int", 8, (2, 60), "hanging for this long; a Pico takes 8 at most"),
+            (
+                "arm_after_s",
+                "int",
+                20,
+                (0, 600),
+                "time after start in which mpremote can break in",
+            ),
+        ),
+        "against hanging",
+    ),
+    (
+        "log",
+        "object",
+        (),
+        (
+            (
+                "level",
+                "choice",
+                "info",
+                ("debug", "info", "warning", "error"),
+                "the least that is said",
+            ),
+        ),
+        "the log",
+    ),
+)

@@ -1,0 +1,123 @@
+"""Can the sensors be wired like this: the pins of the board, and who shares which bus."""
+
+from firmware.pins import PINS
+
+_LISTS = {
+    "sda": "output",
+    "scl": "output",
+    "onewire": "output",
+}  # use of a pin: list in PINS, if not its name
+
+
+class Wiring:
+    """model: key of PINS; of another board, or None, the pins are taken as they are."""
+
+    def __init__(self, model, fault):
+        """fault: called with path, what is wrong, what would be right."""
+        self.board = PINS.get(model)
+        self.pico = model is not None and model.startswith("pico")
+        self.fault = fault
+        self.holders = {}  # pin: (path of the setting that has it, what others must have in common)
+        self.members = {}  # bus: [(path, settings) of the sensors on it]
+        self.controllers = {}  # Pico: I2C controller: (path, bus)
+
+    def label(self, pin):
+        return "%s%d" % ("GP" if self.pico else "GPIO", pin)
+
+    def pin(self, path, pin, use):
+        """Check one pin for "input", "output", "adc", "sda", "scl" or "onewire"."""
+        ranges = self.board[_LISTS.get(use, use)] if self.board else "0-48"
+        if within(pin, ranges):
+            return True
+        why = "does not exist on this board"
+        if self.board:
+            for others, text in self.board["why"]:
+                if within(pin, others):
+                    why = text
+                    break
+        self.fault(path, "%s %s" % (self.label(pin), why), "give one of " + ranges)
+        return False
+
+    def sensor(self, path, settings, rows):
+        """Check the pins of a sensor against those of the sensors before it."""
+        bus = None
+        for key, kind, _, use, _ in rows:
+            pin = settings[key]
+            if kind != "pin" or pin is None:
+                continue
+            common = None
+            if use in ("sda", "scl"):
+                bus = (settings["sda"], settings["scl"])
+                common = (use, bus)
+            elif use == "onewire":
+                common = bus = (pin,)
+            place = "%s.%s" % (path, key)
+            holder, theirs = self.holders.setdefault(pin, (place, common))
+            if holder != place and (common is None or common != theirs):
+                self.fault(
+                    place, "%s is %s already" % (self.label(pin), holder), "give a free pin"
+                )
+                return
+        if bus and None not in bus:
+            self.bus(path, settings, bus)
+        pin = settings.get("pin")
+        if (
+            self.board
+            and pin is not None
+            and settings.get("pull")
+            and not within(pin, self.board["pull"])
+        ):
+            wrong = "%s has no resistor inside" % self.label(pin)
+            self.fault(path + ".pull", wrong, "give null and wire one of about 10 kΩ")
+
+    def bus(self, path, settings, bus):
+        if bus not in self.members:
+            self.members[bus] = []
+            if self.pico and len(bus) == 2:
+                self.controller(path, bus)
+        for other, theirs in self.members[bus]:
+            if settings.get("freq") != theirs.get("freq"):
+                self.fault(
+                    path + ".freq",
+                    "differs from that of %s on the same bus" % other,
+                    "give both the same",
+                )
+                break
+        for other, theirs in self.members[bus]:
+            address = settings.get("address")
+            if address is not None and (
+                address == theirs.get("address") or "" in (address, theirs.get("address"))
+            ):
+                self.fault(
+                    path + ".address",
+                    "does not tell it from %s on the same bus" % other,
+                    "give each its own",
+                )
+                break
+        self.members[bus].append((path, settings))
+
+    def controller(self, path, bus):
+        """Check the pins of a Pico's I2C: each belongs to one of two controllers, as SDA or as SCL."""
+        sda, scl = bus
+        number = (sda >> 1) & 1
+        if sda & 1:
+            self.fault(path + ".sda", "%s is an SCL pin" % self.label(sda), "give an even one")
+        elif not scl & 1 or (scl >> 1) & 1 != number:
+            right = "give the one after sda, %s" % self.label(sda + 1)
+            self.fault(path + ".scl", "%s is not SCL of I2C%d" % (self.label(scl), number), right)
+        else:
+            other, _ = self.controllers.setdefault(number, (path, bus))
+            if other != path:
+                right = "give those, or pins of I2C%d" % (1 - number)
+                self.fault(
+                    path + ".sda", "I2C%d is on the pins of %s already" % (number, other), right
+                )
+
+
+def within(pin, ranges):
+    """Is this pin number in ranges such as "0 2 4-5"?"""
+    for part in ranges.split():
+        first, _, last = part.partition("-")
+        if int(first) <= pin <= int(last or first):
+            return True
+    return False
