@@ -38,13 +38,28 @@ def _write(path, text):
     os.rename(path + ".new", path)
 
 
+class _Tail(io.IOBase):
+    """Keeps the end of what is written to it: the exception stands at the end of a traceback."""
+
+    def __init__(self):
+        self.kept = b""
+
+    def write(self, data):
+        self.kept = (self.kept + bytes(data[-_CRASH_BYTES:]))[-_CRASH_BYTES:]
+        return len(data)
+
+
 def record_crash(error, uptime_s):
-    """Keep the traceback for the next start. Its end is what matters, so its beginning is cut."""
-    text = io.StringIO()
-    sys.print_exception(error, text)
-    text = text.getvalue()
-    print(text)
-    _write(_CRASH, "boot %s, %d s after start: %s" % (_read(_BOOT) or "?", uptime_s, text[-_CRASH_BYTES:].strip()))
+    """Print the traceback and keep its end for the next start."""
+    sys.print_exception(error)
+    gc.collect()
+    tail = _Tail()
+    sys.print_exception(error, tail)
+    cut = 0
+    while tail.kept[cut : cut + 1] and tail.kept[cut] & 0xC0 == 0x80:  # the rest of a character
+        cut += 1
+    text = str(tail.kept[cut:], "utf-8").strip()
+    _write(_CRASH, "boot %s, %d s after start: %s" % (_read(_BOOT) or "?", uptime_s, text))
 
 
 def note_reset(why):

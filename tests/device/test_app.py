@@ -1,0 +1,349 @@
+"""The node's loop, with a scripted client, radio and sensors: what is published, when, and on which topic."""
+
+import json
+import os
+import time
+
+from firmware import app
+
+HOME = {"ssid": "home", "password": "secret", "static": None}
+BROKER = {"host": "192.0.2.1", "port": 0, "user": "", "password": "", "tls": None}
+SYNCED = 1795219200000
+
+
+def settings():
+    return {
+        "node": {"name": "", "base": "outpost"},
+        "wifi": {"networks": [HOME], "hostname": "", "country": "", "power_save": False},
+        "mqtt": {"brokers": [BROKER], "client_id": "", "keepalive_s": 60, "clean_session": False, "window": 32},
+        "publish": {"qos": 1, "live_s": 30, "health_s": 60, "backlog_bytes": 4096},
+        "ntp": {"host": "192.0.2.1", "port": 123, "interval_s": 21600},
+        "sensors": [{"name": "climate"}],
+        "watchdog": {"enabled": True, "timeout_s": 8, "arm_after_s": 20},
+        "log": {"level": "info"},
+    }
+
+
+class Radio:
+    joining = None
+    up = True
+
+    def on(self, *args, **options):
+        pass
+
+    off = leave = join = on
+
+    def connected(self):
+        return self.up
+
+    def failed(self):
+        return False
+
+    def state(self):
+        return "idle"
+
+    def rssi(self):
+        return -61
+
+    def address(self):
+        return "192.0.2.7"
+
+
+class Board:
+    name = "esp32-a1b2c3"
+    model = "esp32"
+    hardware = "test"
+    id = "a1b2c3"
+    micropython = "1.25.0"
+
+    def __init__(self):
+        self.radio = Radio()
+        self.armed = None
+        self.fed = 0
+        self.resets = 0
+
+    def reset_cause(self):
+        return "power on"
+
+    def set_time(self, unix_s):
+        pass
+
+    def arm_watchdog(self, timeout_ms):
+        self.armed = timeout_ms
+
+    def feed(self):
+        self.fed += 1
+
+    def reset(self):
+        self.resets += 1
+
+
+class Client:
+    def __init__(self, client_id, server, keepalive=0, window=32):
+        self.client_id = client_id
+        self.connected = False
+        self.reachable = True
+        self.sock = None
+        self.sent = []
+        self.pending = self.resent = 0
+        self.unacked = []
+
+    def set_last_will(self, topic, payload, retain=False, qos=0):
+        self.will = (topic, payload, retain, qos)
+
+    def start(self, now, clean_session=False):
+        if not self.reachable:
+            raise OSError("no route")
+
+    def step(self, now):
+        if not self.reachable:
+            self.connected = False
+            raise OSError("gone")
+        self.connected = True
+        acked, self.unacked = self.unacked, []
+        return acked, []
+
+    def send(self, topic, payload, retain=False, qos=0):
+        self.sent.append((topic.decode(), bytes(payload), retain, qos))
+        self.unacked.append(len(self.sent))
+        return len(self.sent)
+
+    def poll_ms(self, now):
+        return 1000
+
+    def close(self):
+        self.connected = False
+
+    disconnect = close
+
+    def on(self, topic):
+        return [message for message in self.sent if message[0] == topic]
+
+
+class Channel:
+    """Gives one of `results` each second."""
+
+    name = "climate"
+    qos = 1
+    retain = False
+    fields = (("temperature", 2),)
+    errors = 0
+    error = None
+
+    def __init__(self):
+        self.last = None
+        self.value = 20.0
+
+    def step(self, now):
+        if self.last is None or time.ticks_diff(now, self.last) >= 1000:
+            self.last = now
+            return (self.value,) if not isinstance(self.value, str) else self.value
+        return None
+
+    def due(self, now):
+        return 100
+
+
+class Run:
+    """A node and its loop, without sleeping."""
+
+    def __init__(self, faults=(), online=True, trusted=True, backlog_bytes=4096):
+        app.Client = Client
+        app.load = lambda sensor, board: Channel()
+        self.board = Board()
+        self.board.radio.up = online
+        chosen = settings()
+        chosen["publish"]["backlog_bytes"] = backlog_bytes
+        self.node = app.Node(self.board, chosen, "config.json", faults)
+        self.node.log.level = 9
+        self.client = self.node.uplink.client
+        self.channel = self.node.channels[0]
+        self.now = time.ticks_ms()
+        clock = self.node.clock
+        clock._offset = None
+        clock.step = self._clock
+        self.sync = trusted
+
+    def _clock(self, now, online):
+        clock = self.node.clock
+        if self.sync and online and clock._offset is None:
+            clock._offset = SYNCED - clock.uptime_ms(now)
+            return True
+        return False
+
+    def run(self, ms, step=100):
+        for _ in range(ms // step):
+            self.now = time.ticks_add(self.now, step)
+            self.node.step(self.now)
+
+    def readings(self, topic="outpost/esp32-a1b2c3/climate"):
+        return [json.loads(message[1]) for message in self.client.on(topic)]
+
+
+def test_introduces_itself_then_reads():
+    r = Run()
+    r.run(5000)
+    assert r.client.will == (b"outpost/esp32-a1b2c3/status", b"offline", True, 1)
+    first, second = r.client.sent[:2]
+    assert first == ("outpost/esp32-a1b2c3/status", b"online", True, 1)
+    assert second[0] == "outpost/esp32-a1b2c3/info" and second[2:] == (True, 1)
+    info = json.loads(second[1])
+    assert info["boot"] == 1 and info["ip"] == "192.0.2.7" and info["reset_cause"] == "power on"
+    assert [reading["seq"] for reading in r.readings()] == [1, 2, 3, 4, 5][: len(r.readings())]
+    assert r.readings()[0]["temperature"] == 20.0 and r.readings()[0]["boot"] == 1
+    health = json.loads(r.client.on("outpost/esp32-a1b2c3/health")[0][1])
+    assert health["rssi"] == -61 and health["dropped"] == 0 and health["connects"] == 1
+
+
+def test_readings_before_the_sync_wait_for_their_time():
+    r = Run(trusted=False)
+    r.run(6000)
+    assert r.client.connected and r.readings() == []
+    r.sync = True
+    r.run(1000)
+    got = r.readings()
+    assert len(got) >= 6 and [reading["seq"] for reading in got] == list(range(1, len(got) + 1))
+    steps = [b["ts"] - a["ts"] for a, b in zip(got, got[1:])]
+    assert all(abs(step - 1000) <= 100 for step in steps), steps
+    assert abs(got[-1]["ts"] - SYNCED) <= 1100
+
+
+def test_without_a_time_server_they_go_without_ts():
+    r = Run(trusted=False)
+    r.run(20000)
+    got = r.readings()
+    assert len(got) >= 15 and not any("ts" in reading for reading in got)
+
+
+def test_an_outage_keeps_readings_and_late_ones_go_to_history():
+    r = Run(backlog_bytes=32768)
+    r.run(3000)
+    before = len(r.readings())
+    r.client.reachable = False
+    r.run(60000)
+    r.client.reachable = True
+    r.run(90000)
+    live, late = r.readings(), r.readings("outpost/esp32-a1b2c3/climate/history")
+    seqs = [reading["seq"] for reading in live + late]
+    assert len(late) >= 25 and r.node.backlog.dropped == 0
+    assert sorted(seqs) == list(range(1, r.node.seq + 1)), "every number, once"
+    ages = [live[-1]["ts"] - reading["ts"] for reading in late]
+    assert min(ages) > 0 and before >= 1
+
+
+def test_a_full_backlog_drops_the_oldest_and_says_so():
+    r = Run()
+    r.run(3000)
+    r.client.reachable = False
+    r.run(120000)
+    r.client.reachable = True
+    r.run(90000)
+    dropped = r.node.backlog.dropped
+    assert dropped > 0
+    seqs = sorted(reading["seq"] for t in ("", "/history") for reading in r.readings("outpost/esp32-a1b2c3/climate" + t))
+    missing = [seq for seq in range(1, seqs[-1]) if seq not in seqs]
+    assert len(missing) == dropped and missing == list(range(missing[0], missing[0] + dropped))
+    assert json.loads(r.client.on("outpost/esp32-a1b2c3/health")[-1][1])["dropped"] == dropped
+
+
+def test_a_failing_sensor_publishes_its_failure_and_no_value():
+    r = Run()
+    r.channel.value = "no answer on the bus"
+    r.run(3000)
+    got = r.readings()[-1]
+    assert got["error"] == "no answer on the bus" and "temperature" not in got and got["seq"]
+
+
+def test_not_a_number_becomes_an_error():
+    r = Run()
+    r.channel.value = float("nan")
+    r.run(3000)
+    got = r.readings()[-1]
+    assert "temperature" not in got and "not a number" in got["error"]
+
+
+def test_qos_0_is_not_kept_while_offline():
+    r = Run()
+    r.channel.qos = 0
+    r.run(3000)
+    r.client.reachable = False
+    r.run(20000)
+    assert len(r.node.backlog) <= 1  # one may have been taken while the loss was not yet known
+    r.client.reachable = True
+    r.run(40000)
+    assert r.readings()[-1]["seq"] == r.node.seq
+
+
+def test_sampling_goes_on_without_wifi():
+    r = Run(online=False, backlog_bytes=16384)
+    r.run(40000)
+    assert r.node.seq >= 39 and r.client.sent == []
+    r.board.radio.up = True
+    r.run(60000)
+    assert r.readings("outpost/esp32-a1b2c3/climate/history")[0]["seq"] == 1
+
+
+def test_watchdog_is_armed_late_and_then_fed():
+    r = Run()
+    r.run(19000)
+    assert r.board.armed is None and r.board.fed == 0
+    r.run(3000)
+    assert r.board.armed == 8000 and r.board.fed > 10
+
+
+def test_boot_counter_counts_and_survives():
+    assert Run().node.health.boot == 1
+    assert Run().node.health.boot == 2
+    with open("state/boot", "w") as f:
+        f.write("garbage")
+    drawn = Run().node.health.boot
+    assert drawn >= 1 << 24, "a number that was never used"
+    assert Run().node.health.boot == drawn + 1
+
+
+def test_a_crash_is_kept_and_reported():
+    from firmware.health import record_crash
+
+    Run()
+    try:
+        raise RuntimeError("unforeseen " + "é" * 2000)
+    except RuntimeError as e:
+        record_crash(e, 12)
+    r = Run()
+    r.run(3000)
+    info = json.loads(r.client.on("outpost/esp32-a1b2c3/info")[0][1])
+    assert "boot 1, 12 s after start" in info["crash"] and len(info["crash"]) < 1200
+    assert os.stat("state/crash.txt")[6] < 1200
+
+
+def test_a_deliberate_reset_is_told_from_the_watchdogs():
+    r = Run()
+    r.node._reset("the Wi-Fi radio does not answer")
+    assert r.board.resets == 1
+    r = Run()
+    r.run(3000)
+    info = json.loads(r.client.on("outpost/esp32-a1b2c3/info")[0][1])
+    assert info["reset_cause"] == "the Wi-Fi radio does not answer"
+    assert Run().node.health.reset_cause == "power on", "said once"
+
+
+def test_config_faults_are_published():
+    r = Run(faults=["sensors[0].pin: 99 is not a pin of esp32; 0 to 39"])
+    r.node.log.level = 1
+    r.run(3000)
+    info = json.loads(r.client.on("outpost/esp32-a1b2c3/info")[0][1])
+    assert info["config_faults"] == ["sensors[0].pin: 99 is not a pin of esp32; 0 to 39"]
+    assert any(b"99 is not a pin" in message[1] for message in r.client.on("outpost/esp32-a1b2c3/log"))
+
+
+def test_no_growth_over_many_readings():
+    import gc
+
+    r = Run()
+    r.client.send = lambda *args: r.client.unacked.append(1) or 1
+    r.run(20000)
+    gc.collect()
+    before = gc.mem_alloc()
+    r.run(2000000, step=1000)
+    gc.collect()
+    assert gc.mem_alloc() - before < 512, gc.mem_alloc() - before
