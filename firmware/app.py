@@ -6,7 +6,6 @@ sleeps until the next part is due or the broker sends something. The watchdog is
 
 import gc
 import select
-import sys
 import time
 
 from micropython import const
@@ -16,8 +15,8 @@ from firmware import payload
 from firmware.backlog import Backlog, Reading
 from firmware.clock import Clock
 from firmware.health import Health, note_reset
-from firmware.log import Log
-from firmware.sensors import load
+from firmware.log import Log, reason
+from firmware.sensors import drop, load
 from firmware.topics import Topics
 from firmware.uplink import Uplink
 from firmware.wifi import Wifi
@@ -30,14 +29,17 @@ _LONGEST_SLEEP_MS = const(1000)
 
 
 def load_settings(board):
-    """Return (settings or None, the file they came from, faults of config.json)."""
+    """Return (settings or None, the file they came from, faults of config.json). What was good is kept for bad times."""
     from firmware import config
     from firmware.sensors import TYPES
 
-    loaded = config.load(CONFIG, LAST_GOOD, TYPES, board.model)
-    # Tables, checks and help texts are needed once: let go of them.
-    for name in ("firmware.config", "firmware.settings", "firmware.pins"):
-        sys.modules.pop(name, None)
+    settings, source, faults = loaded = config.load(CONFIG, LAST_GOOD, TYPES, board.model)
+    if source == CONFIG:
+        try:
+            config.keep(settings, LAST_GOOD)
+        except OSError as e:
+            faults.append("%s: not kept as the last good one: %s" % (CONFIG, reason(e)))
+    config.drop()  # tables, checks and help texts are needed once
     return loaded
 
 
@@ -59,6 +61,7 @@ class Node:
         self.watchdog = settings["watchdog"]
         self.uplink = self._make_uplink(settings["mqtt"])
         self.channels = [load(sensor, board) for sensor in settings["sensors"]]
+        drop()  # the tables
         self.channel_topics = {channel.name: self.topics.channel(channel.name) for channel in self.channels}
         self.seq = 0
         self._armed = False
@@ -69,7 +72,7 @@ class Node:
         self._polled = None
         for fault in faults:
             self.log.error("config: " + fault)
-        if faults:
+        if source != CONFIG:
             self.log.error("config: running on the last good settings")
 
     def _make_uplink(self, settings):

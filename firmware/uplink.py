@@ -47,7 +47,7 @@ class Uplink:
     def broker(self):
         """The broker in use, for people."""
         settings = self.brokers[self._broker]
-        return "%s:%d" % (settings["host"], settings["port"] or (8883 if settings["tls"] else 1883))
+        return "%s:%d" % (settings["host"], settings["port"])
 
     @property
     def ready(self):
@@ -108,8 +108,7 @@ class Uplink:
         settings = self.brokers[self._broker]
         tls = settings["tls"]
         client = self.client
-        client.server = settings["host"]
-        client.port = settings["port"] or (8883 if tls else 1883)
+        client.server, client.port = settings["host"], settings["port"]
         client.user, client.pswd = settings["user"] or None, settings["password"]
         client.ssl = bool(tls)
         client.ssl_params = tls or {}

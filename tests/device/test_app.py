@@ -7,7 +7,7 @@ import time
 from firmware import app
 
 HOME = {"ssid": "home", "password": "secret", "static": None}
-BROKER = {"host": "192.0.2.1", "port": 0, "user": "", "password": "", "tls": None}
+BROKER = {"host": "192.0.2.1", "port": 1883, "user": "", "password": "", "tls": None}
 SYNCED = 1795219200000
 
 
@@ -154,7 +154,7 @@ class Run:
         self.board.radio.up = online
         chosen = settings()
         chosen["publish"]["backlog_bytes"] = backlog_bytes
-        self.node = app.Node(self.board, chosen, "config.json", faults)
+        self.node = app.Node(self.board, chosen, "state/config.json" if faults else "config.json", faults)
         self.node.log.level = 9
         self.client = self.node.uplink.client
         self.channel = self.node.channels[0]

@@ -7,7 +7,7 @@ from firmware.log import Log
 from firmware.uplink import Uplink
 from mqtt import Refused
 
-A = {"host": "a.test", "port": 0, "user": "node", "password": "secret-a", "tls": None}
+A = {"host": "a.test", "port": 1883, "user": "node", "password": "secret-a", "tls": None}
 B = {"host": "b.test", "port": 1884, "user": "", "password": "", "tls": None}
 NOW = time.ticks_ms()
 
@@ -176,6 +176,7 @@ def test_silence_puts_the_link_in_doubt_ever_more_rarely():
 def test_tls_waits_for_the_clock():
     client = Client("a.test")
     secure = dict(A)
+    secure["port"] = 8883
     secure["tls"] = {"ca": "ca.der", "cert": "", "key": "", "server_name": ""}
     uplink = make(client, secure)
     run(uplink, 5000, trusted=False)
