@@ -62,7 +62,9 @@ class Node:
         self.uplink = self._make_uplink(settings["mqtt"])
         self.channels = [load(sensor, board) for sensor in settings["sensors"]]
         drop()  # the tables
-        self.channel_topics = {channel.name: self.topics.channel(channel.name) for channel in self.channels}
+        self.channel_topics = {
+            channel.name: self.topics.channel(channel.name) for channel in self.channels
+        }
         self.seq = 0
         self._armed = False
         self._online_since = None
@@ -135,7 +137,9 @@ class Node:
                 members = payload.error(str(e))
         self.seq += 1
         if channel.qos or self.uplink.ready:  # at QoS 0 nothing is kept for later
-            self.backlog.append(Reading(channel, uptime, self.clock.unix_ms(uptime), self.seq, members))
+            self.backlog.append(
+                Reading(channel, uptime, self.clock.unix_ms(uptime), self.seq, members)
+            )
 
     # network
 
@@ -168,12 +172,19 @@ class Node:
             live, history = self.channel_topics[reading.channel.name]
             late = uptime - reading.at > self.live_ms
             message = payload.reading(reading.ts, self.health.boot, reading.seq, reading.members)
-            if not self.uplink.publish(history if late else live, message, reading.channel.retain and not late, reading.channel.qos):
+            if not self.uplink.publish(
+                history if late else live,
+                message,
+                reading.channel.retain and not late,
+                reading.channel.qos,
+            ):
                 return
             self.backlog.pop()
 
     def _report(self, now, uptime):
-        while self.log.waiting and self.uplink.publish(self.topics.log, self.log.waiting[0].encode()):
+        while self.log.waiting and self.uplink.publish(
+            self.topics.log, self.log.waiting[0].encode()
+        ):
             self.log.waiting.pop(0)
         if time.ticks_diff(now, self._health_since) >= self._health_wait:
             self._health_since = now

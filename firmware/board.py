@@ -76,7 +76,9 @@ class Radio:
         self._call("active", True)
         if self.esp32:
             self._call("config", reconnects=0)  # else its own retries make our connect() an error
-            self._call("config", pm=network.WLAN.PM_POWERSAVE if power_save else network.WLAN.PM_NONE)
+            self._call(
+                "config", pm=network.WLAN.PM_POWERSAVE if power_save else network.WLAN.PM_NONE
+            )
         else:
             # After every active(), which resets it. 0xA11140: power saving off, in all versions.
             self._call("config", pm=network.WLAN.PM_POWERSAVE if power_save else 0xA11140)
@@ -90,9 +92,14 @@ class Radio:
     def join(self, ssid, password, static=None):
         """Begin to join; returns at once."""
         if static:
-            self._call("ifconfig", (static["address"], static["netmask"], static["gateway"], static["dns"]))
+            self._call(
+                "ifconfig",
+                (static["address"], static["netmask"], static["gateway"], static["dns"]),
+            )
             if hasattr(network, "ipconfig"):
-                network.ipconfig(dns=static["dns"])  # Pico from 1.24: ifconfig alone leaves name look-up without a server
+                network.ipconfig(
+                    dns=static["dns"]
+                )  # Pico from 1.24: ifconfig alone leaves name look-up without a server
         elif static is False:
             self._call("ipconfig", dhcp4=True)
         self._call("connect", ssid, password or None)
@@ -171,7 +178,9 @@ class Board:
 
     def arm_watchdog(self, timeout_ms):
         """It cannot be disarmed again, and outlives a soft reset."""
-        self._watchdog = machine.WDT(timeout=min(timeout_ms, _WATCHDOG_MAX_MS) if esp32 is None else timeout_ms)
+        self._watchdog = machine.WDT(
+            timeout=min(timeout_ms, _WATCHDOG_MAX_MS) if esp32 is None else timeout_ms
+        )
 
     def feed(self):
         if self._watchdog:
@@ -192,7 +201,9 @@ class Board:
         key = (sda, scl)
         if key not in self._i2c:
             self._free(sda, scl)
-            number = (sda // 2) % 2 if esp32 is None else len(self._i2c)  # Pico: each pin belongs to one bus
+            number = (
+                (sda // 2) % 2 if esp32 is None else len(self._i2c)
+            )  # Pico: each pin belongs to one bus
             pins = {"sda": machine.Pin(sda), "scl": machine.Pin(scl), "freq": freq}
             self._i2c[key] = machine.I2C(number, **pins) if number < 2 else machine.SoftI2C(**pins)
         return self._i2c[key]

@@ -37,7 +37,7 @@ def error(text):
 def reading(ts, boot, seq, members):
     """Return the payload. ts: Unix milliseconds (int), or None while the clock is not trusted."""
     head = '{"ts":%d,' % ts if ts is not None else "{"
-    return b"%s\"boot\":%d,\"seq\":%d,%s}" % (head.encode(), boot, seq, members)
+    return b'%s"boot":%d,"seq":%d,%s}' % (head.encode(), boot, seq, members)
 
 
 def document(pairs):

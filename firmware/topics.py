@@ -1,6 +1,6 @@
 """Names of the topics a node publishes on. How they are sent is not known here.
 
-    <base>/<node>/status | health | info | log | <channel> | <channel>/history
+<base>/<node>/status | health | info | log | <channel> | <channel>/history
 """
 
 

@@ -69,7 +69,12 @@ class Uplink:
                 return self._advance(now)
             if online and time.ticks_diff(now, self._since) >= self._wait:
                 self._start(now, clock_trusted)
-        except (OSError, ProtocolError, Refused, ValueError) as e:  # ValueError: an unusable certificate file
+        except (
+            OSError,
+            ProtocolError,
+            Refused,
+            ValueError,
+        ) as e:  # ValueError: an unusable certificate file
             self._failed(now, e)
         return False
 
@@ -120,7 +125,9 @@ class Uplink:
     def _advance(self, now):
         acked, _ = self.client.step(now)
         if acked:
-            self._documents = [document for document in self._documents if document[2] not in acked]
+            self._documents = [
+                document for document in self._documents if document[2] not in acked
+            ]
         if self.client.connected and not self.connected:
             self._came_up(now)
             return True
@@ -147,7 +154,10 @@ class Uplink:
 
     def _failed(self, now, error):
         self.client.close()
-        self.log.warning("mqtt: %s %s: %s" % ("lost" if self.connected else "cannot reach", self.broker, reason(error)))
+        self.log.warning(
+            "mqtt: %s %s: %s"
+            % ("lost" if self.connected else "cannot reach", self.broker, reason(error))
+        )
         if self.connected and not self._failures:
             wait = 0  # it had held: the broker may only have restarted, or the access point
         elif isinstance(error, Refused):
@@ -161,15 +171,23 @@ class Uplink:
         self._failures += 1
         self._trying = self.connected = False
         self._since = now
-        self._wait = wait + (wait * os.urandom(1)[0] >> 9)  # up to half more: a fleet must not come back as one
+        self._wait = wait + (
+            wait * os.urandom(1)[0] >> 9
+        )  # up to half more: a fleet must not come back as one
 
     def _doubt(self, now, error):
         """A refusal proves that the network works; silence from every broker puts the link itself in doubt."""
-        if isinstance(error, (ProtocolError, Refused)) or error.args[:1] in ((ECONNRESET,), (ECONNREFUSED,)):
+        if isinstance(error, (ProtocolError, Refused)) or error.args[:1] in (
+            (ECONNRESET,),
+            (ECONNREFUSED,),
+        ):
             self._silent = 0
             return
         self._silent += 1
-        if self._silent >= _SILENT_ATTEMPTS and time.ticks_diff(now, self._doubt_since) >= self._doubt_ms:
+        if (
+            self._silent >= _SILENT_ATTEMPTS
+            and time.ticks_diff(now, self._doubt_since) >= self._doubt_ms
+        ):
             self._doubt_since = now
             self._doubt_ms = min(self._doubt_ms * 2, _DOUBT_MAX_MS)
             self.link_in_doubt = True

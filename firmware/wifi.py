@@ -76,7 +76,11 @@ class Wifi:
 
     def due(self, now):
         """Return ms until step() wants to be called."""
-        return _POLL_MS if self._state in (_JOINING, _UP) else max(0, self._wait - time.ticks_diff(now, self._since))
+        return (
+            _POLL_MS
+            if self._state in (_JOINING, _UP)
+            else max(0, self._wait - time.ticks_diff(now, self._since))
+        )
 
     def step(self, now):
         try:
@@ -134,7 +138,9 @@ class Wifi:
             self._cycle = False
             self.radio.on(self.hostname, self.country, self.power_save)
         static = network.get("static")
-        self.radio.join(self.ssid, network.get("password"), static or (False if self._static else None))
+        self.radio.join(
+            self.ssid, network.get("password"), static or (False if self._static else None)
+        )
         self._static = bool(static)
         self._refused = 0
 

@@ -15,7 +15,13 @@ def settings():
     return {
         "node": {"name": "", "base": "outpost"},
         "wifi": {"networks": [HOME], "hostname": "", "country": "", "power_save": False},
-        "mqtt": {"brokers": [BROKER], "client_id": "", "keepalive_s": 60, "clean_session": False, "window": 32},
+        "mqtt": {
+            "brokers": [BROKER],
+            "client_id": "",
+            "keepalive_s": 60,
+            "clean_session": False,
+            "window": 32,
+        },
         "publish": {"qos": 1, "live_s": 30, "health_s": 60, "backlog_bytes": 4096},
         "ntp": {"host": "192.0.2.1", "port": 123, "interval_s": 21600},
         "sensors": [{"name": "climate"}],
@@ -154,7 +160,9 @@ class Run:
         self.board.radio.up = online
         chosen = settings()
         chosen["publish"]["backlog_bytes"] = backlog_bytes
-        self.node = app.Node(self.board, chosen, "state/config.json" if faults else "config.json", faults)
+        self.node = app.Node(
+            self.board, chosen, "state/config.json" if faults else "config.json", faults
+        )
         self.node.log.level = 9
         self.client = self.node.uplink.client
         self.channel = self.node.channels[0]
@@ -240,7 +248,11 @@ def test_a_full_backlog_drops_the_oldest_and_says_so():
     r.run(90000)
     dropped = r.node.backlog.dropped
     assert dropped > 0
-    seqs = sorted(reading["seq"] for t in ("", "/history") for reading in r.readings("outpost/esp32-a1b2c3/climate" + t))
+    seqs = sorted(
+        reading["seq"]
+        for t in ("", "/history")
+        for reading in r.readings("outpost/esp32-a1b2c3/climate" + t)
+    )
     missing = [seq for seq in range(1, seqs[-1]) if seq not in seqs]
     assert len(missing) == dropped and missing == list(range(missing[0], missing[0] + dropped))
     assert json.loads(r.client.on("outpost/esp32-a1b2c3/health")[-1][1])["dropped"] == dropped
@@ -333,7 +345,9 @@ def test_config_faults_are_published():
     r.run(3000)
     info = json.loads(r.client.on("outpost/esp32-a1b2c3/info")[0][1])
     assert info["config_faults"] == ["sensors[0].pin: 99 is not a pin of esp32; 0 to 39"]
-    assert any(b"99 is not a pin" in message[1] for message in r.client.on("outpost/esp32-a1b2c3/log"))
+    assert any(
+        b"99 is not a pin" in message[1] for message in r.client.on("outpost/esp32-a1b2c3/log")
+    )
 
 
 def test_no_growth_over_many_readings():

@@ -84,7 +84,6 @@ def run(c, ms, online=True, step=100):
     return hits
 
 
-
 def test_not_trusted_until_an_answer_came():
     c, net, board = make(None)
     assert not c.trusted and c.unix_ms(1000) is None and c.source == "unset"

@@ -45,7 +45,11 @@ class Radio:
     def connected(self):
         if self.dead:
             raise OSError(1)
-        return bool(self.joined and self.joined[0] in self.there and self.now - self.joined[1] >= self.delay)
+        return bool(
+            self.joined
+            and self.joined[0] in self.there
+            and self.now - self.joined[1] >= self.delay
+        )
 
     def failed(self):
         return bool(self.joined and self.joined[0] not in self.there)
@@ -74,7 +78,6 @@ def run(wifi, ms, step=100):
         NOW = time.ticks_add(NOW, step)
         wifi.radio.now += step
         wifi.step(NOW)
-
 
 
 def test_joins():
@@ -165,7 +168,12 @@ def test_radio_that_recovers_is_not_dead():
 
 
 def test_static_address_and_back_to_dhcp():
-    static = {"address": "192.0.2.9", "netmask": "255.255.255.0", "gateway": "192.0.2.1", "dns": "192.0.2.1"}
+    static = {
+        "address": "192.0.2.9",
+        "netmask": "255.255.255.0",
+        "gateway": "192.0.2.1",
+        "dns": "192.0.2.1",
+    }
     wifi = make(Radio(there=("shed",)), {"ssid": "home", "password": "x", "static": static}, SHED)
     run(wifi, 20000)
     joins = [call for call in wifi.radio.calls if call[0] == "join"]
