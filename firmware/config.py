@@ -171,16 +171,10 @@ class _Checker:
                 self.fault(path + ".static.gateway", "cannot be reached from address", right)
 
     def broker(self, path, broker):
-        if broker["password"] and broker["user"] == "":
-            self.fault(
-                path + ".user", "is empty beside a password", "give both"
-            )  # [MQTT-3.1.2-22]
+        if broker["password"] and broker["user"] == "":  # [MQTT-3.1.2-22]
+            self.fault(path + ".user", "is empty beside a password", "give both")
         tls = broker["tls"]
-        if (
-            tls
-            and None not in (tls["cert"], tls["key"])
-            and (tls["cert"] == "") != (tls["key"] == "")
-        ):
+        if tls and "" in (tls["cert"], tls["key"]) and (tls["cert"] or tls["key"]):
             self.fault(path + ".tls", "has one of cert and key", "give both or none")
         if broker["port"] == 0:
             broker["port"] = 8883 if tls else 1883
