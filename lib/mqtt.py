@@ -1,0 +1,190 @@
+"""MQTT 3.1.1 client over umqtt: QoS 0, 1 and 2, several messages in flight, nothing without a deadline.
+
+A drop-in for umqtt.simple and umqtt.robust; beneath their blocking calls is a client that never blocks:
+
+    client = Client("node", "192.168.1.2", keepalive=60)
+    client.start(ticks_ms())
+    while True:
+        acked, arrived = client.step(ticks_ms())     # OSError, Refused, ProtocolError: start again
+        if client.connected:
+            client.send(b"attic/temperature", b"21.3", qos=1)
+
+What was sent at QoS 1 or 2 stays in flight over lost connections until the broker has acknowledged it, and is sent
+again when the client has connected again. See docs/mqtt.md. Paragraphs in brackets are of OASIS MQTT Version 3.1.1.
+"""
+
+import select
+from errno import ENOTCONN
+from time import ticks_add, ticks_diff, ticks_ms
+
+from micropython import const
+from mqtt_packets import ProtocolError, Refused, as_bytes, check_topic, matches  # noqa: F401
+from mqtt_session import OPENING, Session
+
+_ATTEMPTS = const(3)  # reconnections in one call, after which its error is the caller's
+
+
+class Client(Session):
+    """umqtt's calls, each of which waits for its answer, and for no longer than the deadlines allow.
+
+    As in umqtt.robust, publish(), subscribe(), wait_msg() and check_msg() reconnect when the link fails; when that
+    fails, too, the error is raised.
+    """
+
+    reconnect_timeout = 60  # s that reconnect() tries
+    callback_details = False
+    _poller = None
+    _polled = None
+
+    def set_callback(self, f, details=False):
+        """f(topic, msg), or with details f(topic, msg, retained, qos)."""
+        self.cb = f
+        self.callback_details = details
+
+    def set_last_will(self, topic, msg, retain=False, qos=0):
+        """What the broker publishes when this client vanishes; None: nothing."""
+        self.lw_topic = None if topic is None else check_topic(topic)
+        self.lw_msg = as_bytes(msg)
+        self.lw_retain = retain
+        self.lw_qos = qos
+
+    def connect(self, clean_session=True, timeout=None):
+        """Connect. Return whether the broker had kept the session. timeout: s, in place of connect_timeout."""
+        usual = self.connect_timeout_ms
+        if timeout is not None:
+            self.connect_timeout_ms = int(timeout * 1000)
+        try:
+            self.start(ticks_ms(), clean_session)
+            while not self.connected:
+                self._turn()
+        finally:
+            self.connect_timeout_ms = usual
+        return self.session_present
+
+    def reconnect(self):
+        """Connect to the kept session, again and again for reconnect_timeout. Return as connect() does."""
+        end = ticks_add(ticks_ms(), self.reconnect_timeout * 1000)
+        attempt = 0
+        while True:
+            try:
+                return self.connect(False)
+            except (OSError, ProtocolError) as e:
+                self.log(True, e)
+                attempt += 1
+                if ticks_diff(end, ticks_ms()) <= self.DELAY * 1000:
+                    raise
+            self.delay(attempt)
+
+    def disconnect(self):
+        """Send what is waiting, DISCONNECT (the broker drops the will), close."""
+        if self.connected:
+            try:
+                self._out.add(b"\xe0\0")
+                while self._out.sent < self._out.end:
+                    self._turn()
+            except (OSError, ProtocolError):
+                pass
+        self.close()
+
+    def ping(self):
+        """Ask the broker for a sign of life now; with keepalive the client does by itself."""
+        if self.connected and not self._pinging:
+            self._ping(ticks_ms())
+
+    def publish(self, topic, msg, retain=False, qos=0):
+        """Publish; at QoS 1 and 2 return when the broker has acknowledged it.
+
+        When this raises, a message of QoS 1 is the caller's again. One of QoS 2 stays in flight: publishing it again
+        would double it.
+        """
+        topic = check_topic(topic)
+        msg = as_bytes(msg)
+        out = self._out
+        pid = None
+        failures = 0
+        while True:
+            try:
+                if pid is None:
+                    pid = self.send(topic, msg, retain, qos)
+                if (pid and pid not in out.pids) or (pid == 0 and out.sent == out.end):
+                    break
+                self._turn()
+            except (OSError, ProtocolError) as e:
+                failures += 1
+                if qos == 0:
+                    pid = None  # it went with the connection
+                elif qos == 1 and pid and failures > _ATTEMPTS:
+                    out.forget(pid)
+                self._mend(e, failures)
+        if pid in self._acked:
+            self._acked.remove(pid)
+
+    def subscribe(self, topic, qos=0):
+        """Subscribe, now and after every reconnection that finds the session gone. Refused: the broker will not."""
+        entry = self._want(topic, qos)
+        self._until(lambda: entry[2] == -1)
+        if entry[0] in self.refused:
+            raise Refused(0x80)
+
+    def unsubscribe(self, topic):
+        """Take a subscription back."""
+        entry = self._want(topic, None)
+        self._until(lambda: entry[2] == -1)
+
+    def wait_msg(self):
+        """Wait until a message has come and was given to the callback. Without keepalive that may take for ever."""
+        self._until(self._turn)
+
+    def check_msg(self):
+        """Give what has come to the callback; do not wait."""
+        try:
+            self._turn(False)
+        except (OSError, ProtocolError) as e:
+            self._mend(e, 1)
+
+    def _until(self, done):
+        failures = 0
+        while True:
+            try:
+                while not done():
+                    if done != self._turn:
+                        self._turn()
+                return
+            except (OSError, ProtocolError) as e:
+                failures += 1
+                self._mend(e, failures)
+
+    def _mend(self, error, failures):
+        """The link failed in a call, for the how-manieth time: reconnect, or give up."""
+        if failures > _ATTEMPTS:
+            raise error
+        self.log(False, error)
+        self.reconnect()
+
+    def _turn(self, wait=True):
+        """Wait until there is something to do, do it. Return how many messages were given to the callback."""
+        if self.sock is None and not self._error:
+            raise OSError(ENOTCONN, "not connected")
+        ms = self.poll_ms(ticks_ms())
+        if wait and ms and self.sock is not None:
+            self._poll(ms)
+        self._advance(ticks_ms())
+        n = 0
+        while self._arrived:
+            message = self._arrived.pop(0)
+            n += 1
+            if self.cb:
+                self.cb(*(message if self.callback_details else message[:2]))
+        if n:
+            self._push()  # the acknowledgements, now that the callback has seen the messages
+        return n
+
+    def _poll(self, ms):
+        if self.sock is not self._polled:
+            self._poller = select.poll()
+            self._polled = self.sock
+        flags = select.POLLIN
+        if self._state == OPENING or self._out.sent < self._out.end:
+            flags |= select.POLLOUT
+        self._poller.register(self.sock, flags)
+        self._poller.poll(ms)

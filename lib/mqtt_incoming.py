@@ -1,0 +1,241 @@
+"""What comes in: bytes from the socket, one packet at a time, checked against MQTT 3.1.1.
+
+Memory is bounded by this side, never by what the peer announces: packets are read into one buffer made once. A PUBLISH
+that does not fit there goes to a sink: a buffer of its own up to `max_packet`, above that what the user's `sink`
+returns, or nowhere (skipped and counted).
+"""
+
+from errno import ECONNRESET
+
+from micropython import const
+from mqtt_packets import (
+    CONNACK,
+    PINGRESP,
+    PUBACK,
+    PUBCOMP,
+    PUBLISH,
+    PUBREC,
+    PUBREL,
+    SUBACK,
+    UNSUBACK,
+    ProtocolError,
+)
+
+_BUFFER = const(512)
+_REST = const(12)  # of a PUBLISH beside its topic: header, two lengths, packet id
+
+# Packet type with its flags [2.2]: remaining length. All that a client may get but PUBLISH.
+_SIZES = {
+    CONNACK: 2,
+    PUBACK: 2,
+    PUBREC: 2,
+    PUBREL: 2,
+    PUBCOMP: 2,
+    SUBACK: 3,
+    UNSUBACK: 2,
+    PINGRESP: 0,
+}
+
+
+class Incoming:
+    def __init__(self, max_packet):
+        self.max_packet = max_packet
+        self.sink = None  # sink(topic, size, retained, qos) returns what has write(), or None
+        self.skipped = 0
+        self.buf = bytearray(_BUFFER)
+        self.view = memoryview(self.buf)
+        self.reset()
+
+    def reset(self):
+        self.start = self.end = 0  # what is in buf and not consumed
+        self.left = 0  # payload bytes of a large PUBLISH that are still to come
+        self.large = 0  # its first byte
+        self.long_topic = 0  # bytes of a topic that is skipped
+        self.target = None
+        self.progress = 0  # counts packets and pieces of large ones
+        self.topic = self.payload = None
+        self.pid = 0
+        self.flags = 0  # CONNACK's first byte
+        self.code = 0  # CONNACK's, SUBACK's return code
+
+    def half(self):
+        """Return whether a packet has begun and not ended."""
+        return self.left > 0 or self.end > self.start or self.large > 0
+
+    def fill(self, sock):
+        """Read what there is room for. Return False when nothing came. OSError: the peer closed."""
+        if self.start == self.end:
+            self.start = self.end = 0
+            n = sock.readinto(self.buf)
+        else:
+            if self.start:
+                n = self.end - self.start
+                self.view[:n] = self.view[self.start : self.end]
+                self.start, self.end = 0, n
+            if self.end == _BUFFER:
+                return False
+            n = sock.readinto(self.view[self.end :])
+        if n is None:
+            return False
+        if not n:
+            raise OSError(ECONNRESET, "closed by the broker")
+        self.end += n
+        return True
+
+    def next(self):
+        """Return the first byte of the next whole packet, its content in topic, payload, pid, flags, code; or 0."""
+        if self.large:
+            return self._more()
+        buf = self.buf
+        i = self.start
+        have = self.end - i
+        if have < 2:
+            return 0
+        kind = buf[i]
+        n = buf[i + 1]
+        if n > 127:
+            n &= 0x7F
+            shift = 7
+            while True:
+                i += 1
+                if i + 1 >= self.end:
+                    return 0
+                n |= (buf[i + 1] & 0x7F) << shift
+                if buf[i + 1] < 128:
+                    break
+                shift += 7
+                if shift > 21:
+                    raise ProtocolError("remaining length of more than four bytes")  # [2.2.3]
+        i += 2
+        if kind & 0xF0 == PUBLISH:
+            return self._publish(kind, i, n)
+        if _SIZES.get(kind) != n:
+            raise ProtocolError("packet 0x%02x of %d bytes" % (kind, n))
+        if i + n > self.end:
+            return 0
+        self.start = i + n
+        self.progress += 1
+        if kind == CONNACK:
+            self.flags, self.code = buf[i], buf[i + 1]
+        elif n:
+            self.pid = buf[i] << 8 | buf[i + 1]
+            if not self.pid:
+                raise ProtocolError("packet id 0")
+            if n == 3:
+                self.code = buf[i + 2]
+        return kind
+
+    def _publish(self, kind, i, n):
+        """Take a PUBLISH of remaining length n whose variable header begins at i."""
+        buf = self.buf
+        qos = kind >> 1 & 3
+        if qos == 3 or (kind & 0xE) == 8:
+            raise ProtocolError(
+                "PUBLISH flags 0x%x" % (kind & 15)
+            )  # [MQTT-3.3.1-2], [MQTT-3.3.1-4]
+        if self.end - i < 2:
+            return 0
+        size = buf[i] << 8 | buf[i + 1]
+        head = 2 + size + (2 if qos else 0)
+        if not size or head > n:
+            raise ProtocolError("topic of %d bytes" % size)
+        if size > _BUFFER - _REST:
+            self.long_topic = size  # does not fit: nothing can be done with it but acknowledge it
+            self.pid = 0
+            return self._begin(kind, i + 2, n - head)
+        if i + head > self.end or (i + n <= self.start + _BUFFER and i + n > self.end):
+            return 0
+        self.topic = bytes(self.view[i + 2 : i + 2 + size])
+        self._check_topic()
+        self.pid = 0
+        if qos:
+            self.pid = buf[i + head - 2] << 8 | buf[i + head - 1]
+            if not self.pid:
+                raise ProtocolError("packet id 0")
+        i += head
+        n -= head
+        if i + n > self.end:
+            self.target = self._target(kind, n)
+            return self._begin(kind, i, n)
+        self.payload = bytes(self.view[i : i + n])
+        self.start = i + n
+        self.progress += 1
+        return kind
+
+    def _check_topic(self):
+        """A topic name has no wildcard [MQTT-3.3.2-2] and is UTF-8 without NUL [MQTT-1.5.3-1], [MQTT-1.5.3-2]."""
+        topic = self.topic
+        try:
+            topic.decode()
+        except UnicodeError:
+            raise ProtocolError("topic is not UTF-8")
+        if b"+" in topic or b"#" in topic or b"\0" in topic:
+            raise ProtocolError("topic with wildcard or NUL")
+
+    def _target(self, kind, n):
+        """Return where a payload of n bytes is to be written, or None."""
+        if self.sink:
+            target = self.sink(self.topic, n, bool(kind & 1), kind >> 1 & 3)
+            if target is not None:
+                return target
+        try:
+            return _Memory(n) if n <= self.max_packet else None
+        except MemoryError:
+            return None
+
+    def _begin(self, kind, i, n):
+        self.start = i
+        self.large = kind
+        self.left = n
+        return self._more()
+
+    def _more(self):
+        """Take what there is of a large PUBLISH."""
+        if self.long_topic:
+            n = min(self.long_topic, self.end - self.start)
+            self.start += n
+            self.long_topic -= n
+            self.progress += 1 if n else 0
+            if self.long_topic:
+                return 0
+        if self.large & 6 and not self.pid:
+            if self.end - self.start < 2:
+                return 0
+            self.pid = self.buf[self.start] << 8 | self.buf[self.start + 1]
+            self.start += 2
+            if not self.pid:
+                raise ProtocolError("packet id 0")
+        n = min(self.left, self.end - self.start)
+        if n:
+            if self.target is not None:
+                try:
+                    self.target.write(self.view[self.start : self.start + n])
+                except OSError:
+                    self.target = None  # the rest is skipped
+            self.start += n
+            self.left -= n
+            self.progress += 1
+        if self.left:
+            return 0
+        kind = self.large
+        self.large = 0
+        self.payload = self.target
+        self.target = None
+        if self.payload is None:
+            self.skipped += 1
+        elif isinstance(self.payload, _Memory):
+            self.payload = self.payload.buf
+        self.progress += 1
+        return kind
+
+
+class _Memory:
+    """A payload larger than the buffer, in memory."""
+
+    def __init__(self, size):
+        self.buf = bytearray(size)
+        self.at = 0
+
+    def write(self, data):
+        self.buf[self.at : self.at + len(data)] = data
+        self.at += len(data)
