@@ -9,7 +9,6 @@ import select
 import time
 
 from micropython import const
-from mqtt import Client
 
 from firmware import payload
 from firmware.backlog import Backlog, Reading
@@ -20,6 +19,7 @@ from firmware.sensors import drop, load
 from firmware.topics import Topics
 from firmware.uplink import Uplink
 from firmware.wifi import Wifi
+from mqtt import Client
 
 CONFIG = "config.json"
 LAST_GOOD = "state/config.json"

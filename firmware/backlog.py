@@ -22,7 +22,7 @@ class Backlog:
         self.limit = limit
         self.bytes = 0
         self.dropped = 0
-        self._queue = deque((), limit // _OVERHEAD + 1)
+        self._queue = deque((), limit // _OVERHEAD + 1)  # noqa: RUF037 MicroPython needs the ()
 
     def __len__(self):
         return len(self._queue)

@@ -131,15 +131,14 @@ class Radio:
         return self._call("ifconfig")[0]
 
 
-_radio = None
+_radio = []
 
 
 def radio():
-    """Return the one Radio: the station keeps its state from boot.py to main.py and over a soft reset."""
-    global _radio
-    if _radio is None:
-        _radio = Radio()
-    return _radio
+    """Return the one Radio: the station keeps its state from boot.py to main.py."""
+    if not _radio:
+        _radio.append(Radio())
+    return _radio[0]
 
 
 class Board:

@@ -5,6 +5,7 @@ boards, so a quantity is printed with the decimals its table row gives and never
 """
 
 import json
+from math import isfinite
 
 
 def _number(name, value, decimals):
@@ -12,7 +13,7 @@ def _number(name, value, decimals):
         return "true" if value else "false"
     if not isinstance(value, float):
         return str(value)
-    if value != value or value in (float("inf"), float("-inf")):
+    if not isfinite(value):
         raise ValueError(name + " is not a number")
     return "%.*f" % (max(decimals, 1), value)  # 21.0 and never 21: a stored column keeps one type
 

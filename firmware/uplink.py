@@ -10,9 +10,9 @@ import time
 from errno import ECONNREFUSED, ECONNRESET
 
 from micropython import const
-from mqtt import ProtocolError, Refused
 
 from firmware.log import reason
+from mqtt import ProtocolError, Refused
 
 _BACKOFF_MS = const(1000)
 _BACKOFF_MAX_MS = const(30000)

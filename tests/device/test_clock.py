@@ -1,12 +1,11 @@
 """The clock: what it believes, and above all what it does not."""
 
-BOARDS = ("esp32", "pico_w")
-
 import time
 
 from firmware import clock
 from firmware.log import Log
 
+BOARDS = ("esp32", "pico_w")
 SETTINGS = {"host": "ntp.test", "port": 123, "interval_s": 21600}
 TRUE_MS = 1795219200500  # 2026-11-20T20:00:00.5Z
 NTP = TRUE_MS // 1000 + 2208988800
@@ -85,7 +84,7 @@ def run(c, ms, online=True, step=100):
 
 
 def test_not_trusted_until_an_answer_came():
-    c, net, board = make(None)
+    c, _, board = make(None)
     assert not c.trusted and c.unix_ms(1000) is None and c.source == "unset"
     assert run(c, 5000) == 0 and not c.trusted and board.set == []
 
@@ -101,7 +100,7 @@ def test_an_answer_sets_time_and_the_boards_clock():
 
 
 def test_readings_before_the_sync_get_their_time():
-    c, net, board = make(good)
+    c, _, _ = make(good)
     run(c, 3000, online=False)
     early = c.uptime_ms(NOW)
     run(c, 60000, online=False)
@@ -143,21 +142,21 @@ def test_time_before_this_firmware_is_refused():
 
 
 def test_after_2036_the_counter_has_wrapped():
-    c, net, board = make(lambda request: good(request, seconds=NTP + 400000000))
+    c, _, _ = make(lambda request: good(request, seconds=NTP + 400000000))
     assert (NTP + 400000000) >> 32, "the case this test is for"
     run(c, 1000)
     assert abs(c.unix_ms(c.synced_at) - TRUE_MS - 400000000000) < 1000
 
 
 def test_no_name_server():
-    c, net, board = make("no name")
+    c, net, _ = make("no name")
     run(c, 700000)
     assert not c.trusted and net.open == 0
     assert 4 <= net.lookups <= 12, net.lookups  # backs off to five minutes
 
 
 def test_asks_again_after_the_interval_and_only_then():
-    c, net, board = make(good)
+    c, net, _ = make(good)
     run(c, 21000000, step=1000)
     assert len(net.requests) == 1
     run(c, 1000000, step=1000)
@@ -165,20 +164,20 @@ def test_asks_again_after_the_interval_and_only_then():
 
 
 def test_requests_differ():
-    c, net, board = make(lambda request: b"")
+    c, net, _ = make(lambda request: b"")
     run(c, 60000)
     nonces = [request[40:48] for request in net.requests]
     assert len(nonces) >= 3 and len(set(nonces)) == len(nonces)
 
 
 def test_silent_server_is_looked_up_again():
-    c, net, board = make(lambda request: b"")
+    c, net, _ = make(lambda request: b"")
     run(c, 120000)
     assert net.lookups > 1
 
 
 def test_uptime_does_not_wrap():
-    c, net, board = make(None)
+    c, _, _ = make(None)
     for _ in range(40):  # 40 x 4 days, past every wrap of ticks_ms
         run(c, 345600000, online=False, step=86400000)
     assert c.uptime_ms(NOW) >= 40 * 345600000
