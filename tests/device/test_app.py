@@ -6,6 +6,8 @@ import time
 
 from firmware import app
 
+HEAP = "256k"  # the test keeps and parses every message of an outage; the node itself has its test of 64k
+
 HOME = {"ssid": "home", "password": "secret", "static": None}
 BROKER = {"host": "192.0.2.1", "port": 1883, "user": "", "password": "", "tls": None}
 SYNCED = 1795219200000
