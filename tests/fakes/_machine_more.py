@@ -1,0 +1,245 @@
+"""The part of `machine` that few programs use; `machine` brings it in by name."""
+
+import errno
+import sys
+
+import machine
+import sim
+import umachine
+from micropython import schedule
+
+Signal = umachine.Signal
+time_pulse_us = umachine.time_pulse_us
+
+
+class Timer:
+    ONE_SHOT, PERIODIC = 0, 1
+
+    def __init__(self, id=-1, **settings):
+        if not sim.ESP32 and id != -1:
+            raise ValueError("Timer doesn't exist")
+        if sim.ESP32 and id > 3:
+            raise ValueError("invalid Timer number")
+        self._event = None
+        self._queued = self._run
+        if settings:
+            self.init(**settings)
+
+    def init(self, *, mode=PERIODIC, period=-1, freq=-1, callback=None, hard=False):
+        if hard and sim.ESP32:
+            raise ValueError("hard Timers are not implemented")
+        self.deinit()
+        self._mode = mode
+        self._period = int(1000 / freq) if freq > 0 else period
+        self._callback = callback
+        self._event = sim.after(self._period, self._due)
+
+    def deinit(self):
+        if self._event:
+            sim.cancel(self._event)
+            self._event = None
+
+    def _due(self):
+        if self._mode == self.PERIODIC:
+            self._event = sim.after(max(self._period, 1), self._due)
+        try:
+            schedule(self._queued, None)
+        except RuntimeError:
+            pass
+
+    def _run(self, _):
+        try:
+            if self._callback:
+                self._callback(self)
+        except Exception as e:
+            print("uncaught exception in timer callback")
+            sys.print_exception(e)
+            self.deinit()
+
+
+class PWM:
+    def __init__(self, pin, *, freq=5000, duty_u16=0, duty_ns=None, duty=None, invert=False):
+        self._freq, self._duty = freq, duty_u16
+        if duty_ns is not None:
+            self.duty_ns(duty_ns)
+
+    def init(self, *, freq=None, duty_u16=None):
+        self._freq = freq or self._freq
+        self._duty = self._duty if duty_u16 is None else duty_u16
+
+    def deinit(self):
+        self._duty = 0
+
+    def freq(self, hz=None):
+        if hz is None:
+            return self._freq
+        if hz <= 0:
+            raise ValueError("frequency must be positive")
+        self._freq = hz
+
+    def duty_u16(self, duty=None):
+        if duty is None:
+            return self._duty
+        self._duty = min(max(duty, 0), 65535)
+
+    def duty_ns(self, ns=None):
+        if ns is None:
+            return self._duty * 1_000_000_000 // self._freq // 65535
+        self._duty = ns * self._freq * 65535 // 1_000_000_000
+
+    if sim.ESP32:
+
+        def duty(self, duty=None):
+            if duty is None:
+                return self._duty >> 6
+            self._duty = duty << 6
+
+
+class UART:
+    """A serial port to the chip on its pins; `read` gives None when nothing came."""
+
+    INV_TX, INV_RX = 1, 2
+
+    def __init__(
+        self,
+        id,
+        baudrate=115_200,
+        bits=8,
+        parity=None,
+        stop=1,
+        *,
+        tx=None,
+        rx=None,
+        timeout=0,
+        **kwargs,
+    ):
+        if not 0 <= id <= (2 if sim.ESP32 else 1):
+            raise ValueError("UART(%s) doesn't exist" % id)
+        self._tx = tx.n if isinstance(tx, machine.Pin) else tx
+        self._rx = rx.n if isinstance(rx, machine.Pin) else rx
+        self._rxbuf = kwargs.get("rxbuf", 256)
+        self._timeout = timeout
+        self._came = b""
+
+    def init(self, *args, **kwargs):
+        pass
+
+    def deinit(self):
+        pass
+
+    def _chip(self):
+        sim.use_bench()
+        for tx, rx, chip, name in sim.uart_devices:
+            if tx == self._tx and rx == self._rx and name not in sim.unplugged:
+                return chip
+
+    def any(self):
+        sim.run_due()
+        chip = self._chip()
+        if chip:
+            # A full buffer keeps what it has: what comes then is lost.
+            self._came = (self._came + (chip.read() or b""))[: self._rxbuf]
+        return len(self._came)
+
+    def read(self, n=-1):
+        end = sim.now() + self._timeout
+        while not self.any():
+            if sim.now() >= end:
+                return None
+            sim.sleep(1)
+        n = len(self._came) if n < 0 else n
+        got, self._came = self._came[:n], self._came[n:]
+        return got
+
+    def readinto(self, buf, n=None):
+        got = self.read(len(buf) if n is None else n)
+        if got is None:
+            return None
+        buf[: len(got)] = got
+        return len(got)
+
+    def readline(self):
+        self.any()
+        end = self._came.find(b"\n") + 1
+        return self.read(end) if end else self.read()
+
+    def write(self, data):
+        chip = self._chip()
+        if chip:
+            chip.write(bytes(data))
+        return len(data)
+
+    def flush(self):
+        pass
+
+    def txdone(self):
+        return True
+
+
+class SPI:
+    """Nothing is on it."""
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def init(self, *args, **kwargs):
+        pass
+
+    def read(self, n, write=0):
+        return b"\xff" * n
+
+    def readinto(self, buf, write=0):
+        buf[:] = b"\xff" * len(buf)
+
+    def write(self, data):
+        pass
+
+    def write_readinto(self, data, buf):
+        buf[:] = b"\xff" * len(buf)
+
+
+SoftSPI = SPI
+
+
+def bitstream(pin, encoding, timing, data):
+    pass
+
+
+def bootloader(timeout=None):
+    if sim.ESP32:
+        raise OSError(errno.EOPNOTSUPP)  # only S2, S3 and others with USB
+    sim.reset("reset")
+
+
+def wake_reason():
+    return 4 if sim.cause == "deepsleep" else 0
+
+
+def lightsleep(ms=None):
+    if ms is None or ms < 0:
+        raise OSError(errno.EINVAL)  # until a pin wakes it: nobody here would
+    if not sim.ESP32:
+        if ms >= 4_294_967:
+            raise ValueError("sleep too long")
+        if sim.radio and True in sim.radio.active:
+            ms = sim.random(0, ms)  # the radio has something to say and wakes it
+    sim.sleep(ms)
+    if sim.ESP32 and sim.radio and sim.radio.ap:
+        sim.radio.lost()
+
+
+def deepsleep(ms=0):
+    """Comes back by a reset, after ms; what starts the board again waits so long."""
+    sim.retain("sleep_ms", ms)
+    sim.reset("deepsleep")
+
+
+def mem_backup(region=0):
+    """Retained words (v1.29). Lost changes: what the program writes is kept when it ends by `reset` or sleep only."""
+    if sim.ESP32:
+        regions = (2048,)
+    else:
+        regions = (16, 12)
+    if region == -1:
+        return tuple(memoryview(sim.backup(i, size)) for i, size in enumerate(regions))
+    return memoryview(sim.backup(region, regions[region]))

@@ -1,0 +1,263 @@
+"""What stands around the board: access points, the configured sensors' chips, a time server, and what goes wrong.
+
+`sim` brings this in when something of it is first needed. The calls are described there.
+"""
+
+import json
+import struct
+import sys
+
+import sim
+import uselect
+
+
+class AccessPoint:
+    def __init__(self, ssid, key="", rssi=-58, channel=6, on=True):
+        self.ssid = ssid
+        self.key = key
+        self.rssi = rssi
+        self.channel = channel
+        self.bssid = b"\x02\0\0\0\0" + bytes((len(ssid),))
+        self.on = on
+        self.zombie = False
+
+
+def _config():
+    """The node's settings, or the last good ones, or nothing. It is not for the bench to complain."""
+    for path in ("config.json", "state/config.json"):
+        try:
+            with open(path) as f:
+                config = json.load(f)
+            if isinstance(config, dict):
+                return config
+        except (OSError, ValueError):
+            pass
+    return {}
+
+
+def _networks(tree):
+    if isinstance(tree, dict):
+        if isinstance(tree.get("ssid"), str):
+            key = tree.get("password") or tree.get("key") or ""
+            yield tree["ssid"], key if isinstance(key, str) else ""
+        else:
+            for name in tree:
+                yield from _networks(tree[name])
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _networks(item)
+
+
+def access_points():
+    for ssid, key in _networks(_config().get("wifi")):
+        return [AccessPoint(ssid, key)]
+    return [AccessPoint("home", "secret")]
+
+
+def the_world():
+    if sim.world is None:
+        import world
+
+        sim.world = world.World()
+    return sim.world
+
+
+def attach_all():
+    sensors = _config().get("sensors")
+    if not isinstance(sensors, list):
+        return
+    import chips
+
+    for setting in sensors:
+        try:
+            chips.attach(setting, the_world(), sim)
+        except Exception as e:  # a setting that no chip fits has no chip
+            print("bench: no chip for", setting, repr(e))
+
+
+class TimeServer:
+    """SNTP as seen from the board; the datagram itself goes over a host socket, so that a poll works."""
+
+    def __init__(self):
+        self._s = sim.usocket.socket(sim.usocket.AF_INET, sim.usocket.SOCK_DGRAM)
+        address = sim.usocket.getaddrinfo("127.0.0.1", 0)[0][-1]
+        self._s.bind(address)
+        self.port = _bound_port(self._s)
+        self.address = b"\x02\0" + struct.pack(">H", self.port) + b"\x7f\0\0\x01" + bytes(8)
+        self.asked = None
+        self.mode = "ok"  # "silent", "short", "kiss" (stratum 0), "wrong" (20 years off)
+
+    def ask(self, client, data, asked):
+        self.asked = asked
+        if sim.link != sim.UP or not sim.internet_on or self.mode == "silent" or len(data) < 48:
+            return
+        client.sendto(data, self.address)
+        query, client_address = self._s.recvfrom(64)
+        ms = sim.true_ms() + (631_152_000_000 if self.mode == "wrong" else 0)
+        stamp = struct.pack(
+            ">II", ms // 1000 + 2_208_988_800 & 0xFFFFFFFF, (ms % 1000 << 32) // 1000
+        )
+        stratum = 0 if self.mode == "kiss" else 2
+        reply = (
+            bytes((0x24, stratum, 6, 0xEC))
+            + bytes(8)
+            + b"SIM\0"
+            + stamp
+            + query[40:48]
+            + stamp * 2
+        )
+        self._s.sendto(reply[:20] if self.mode == "short" else reply, client_address)
+
+
+def _bound_port(s):
+    """The port the kernel chose. The host's sockets have no getsockname of their own."""
+    address = bytearray(16)
+    getsockname = sim.libc.func("i", "getsockname", "ipp")
+    getsockname(s.fileno(), address, bytearray(b"\x10\0\0\0"))
+    return address[2] << 8 | address[3]
+
+
+# ---- the calls --------------------------------------------------------------------------------------------------
+
+
+def _aps(ssid):
+    return [ap for ap in sim.air() if ssid is None or ap.ssid == ssid]
+
+
+def _air_changed(silent=False):
+    if sim.radio:
+        sim.radio.air_changed(silent)
+
+
+def wifi_off(ssid=None, silent=False):
+    """silent: no beacon is missed (Pico: isconnected() stays true for ever)."""
+    for ap in _aps(ssid):
+        ap.on = False
+    _air_changed(silent)
+
+
+def wifi_on(ssid=None):
+    for ap in _aps(ssid):
+        ap.on = True
+    _air_changed()
+
+
+def zombie(on=True, ssid=None):
+    for ap in _aps(ssid):
+        ap.zombie = bool(on)
+    _air_changed()
+
+
+def kick():
+    if sim.radio and sim.radio.ap:
+        sim.radio.lost(4)
+
+
+def access_point(ssid, key="", rssi=-58, channel=6, on=True):
+    ap = AccessPoint(ssid, key, rssi, channel, on)
+    sim.air()[:] = [other for other in sim.air() if other.ssid != ssid] + [ap]
+    return ap
+
+
+def internet(on=True):
+    sim.internet_on = bool(on)
+
+
+def dns(how="ok"):
+    sim.dns_mode = how
+
+
+def unplug(name):
+    sim.unplugged.add(name)
+
+
+def replug(name):
+    sim.unplugged.discard(name)
+
+
+def bus_stuck(pin, on=True):
+    if on:
+        sim.stuck.add(pin)
+    else:
+        sim.stuck.discard(pin)
+
+
+def set(name, **values):
+    the_world().set(name, values)
+
+
+def door(name, opened=True):
+    the_world().door(name, opened)
+
+
+def tip(name, n=1):
+    the_world().tip(name, n)
+
+
+def hang(ms):
+    end = sim.now() + ms
+    while sim.now() < end:
+        sim.advance(min(end - sim.now(), 50)) if sim.is_virtual else sim.utime.sleep_ms(20)
+
+
+def reset(how="reset"):
+    sim.reset(how)
+
+
+CALLS = {
+    f.__name__: f
+    for f in (
+        wifi_off,
+        wifi_on,
+        zombie,
+        kick,
+        access_point,
+        internet,
+        dns,
+        unplug,
+        replug,
+        bus_stuck,
+        set,
+        door,
+        tip,
+        hang,
+        the_world,
+    )
+}
+
+
+def do(event):
+    """One event of a scenario, now."""
+    arguments = {k: event[k] for k in event if k not in ("at_s", "do")}
+    name = event["do"]
+    print("bench:", name, " ".join("%s=%s" % (k, arguments[k]) for k in arguments))
+    (sim.reset if name == "reset" else CALLS[name])(**arguments)
+
+
+def load_scenario(path):
+    with open(path) as f:
+        events = json.load(f)
+    for event in events:
+        if event.get("do") != "reset" and event.get("do") not in CALLS:
+            raise ValueError("scenario: nothing is called " + str(event.get("do")))
+        sim.after(int(event.get("at_s", 0) * 1000), lambda event=event: do(event))
+
+
+class Control:
+    """Scenario events that come one a line on standard input."""
+
+    def __init__(self):
+        self._poll = uselect.poll()
+        self._poll.register(sys.stdin, uselect.POLLIN)
+
+    def __call__(self):
+        if not self._poll.poll(0):
+            return
+        line = sys.stdin.readline()
+        if not line:
+            sim._control = None
+            return
+        try:
+            do(json.loads(line))
+        except (ValueError, KeyError, TypeError) as e:
+            print("bench: not understood:", line.strip(), repr(e))

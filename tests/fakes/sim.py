@@ -1,0 +1,488 @@
+"""The simulated board: its clock, what is wired to it, what goes wrong, how it ends.
+
+The modules beside this one (`machine`, `network`, `socket`, `time` ...) stand where a board has built-in ones. This
+one is theirs and the tests': nothing of it exists on a board, no device file may import it.
+
+The personality is `OUTPOST_BOARD`: `esp32` (the default) or `pico_w`. What a board lacks, its personality lacks.
+
+**Clock.** Real at first: a second is a second, and the watchdog is a SIGALRM that ends even a blocked process.
+After `virtual()` time only moves when the program sleeps, polls or waits, or when a test says `advance(ms)`, and
+then at once. Ticks start 20 s before they wrap. `now()` is milliseconds since power-on, and does not wrap.
+
+**Endings.** `machine.reset()`, deep sleep and the watchdog end the process as hardware does: no `finally`, nothing
+flushed (`EXIT`). After `catch_resets()` they raise `Reset` instead, for tests that want to look at the corpse.
+`soft_boot()` forgets the modules that a soft reset would, and keeps radio, clock and pins.
+
+**What goes wrong** is a call, or the same call in a scenario (`OUTPOST_SCENARIO`, a JSON list) at its time:
+`{"at_s": 10, "do": "wifi_off"}`, `{"at_s": 20, "do": "set", "name": "outside", "temperature": -5}`.
+A supervisor may also write such objects, one a line, to standard input (`OUTPOST_CONTROL=1`).
+
+    wifi_off(ssid) wifi_on(ssid)    the access point goes and comes (without ssid: all)
+    zombie(on)                      the link looks fine and nothing passes
+    kick()                          the access point throws the station out, and takes it back
+    internet(on)                    names resolve, time servers answer
+    dns(how)                        "ok", "fail" (at once), "silent" (after the board's own long time-out)
+    unplug(name) replug(name)       the chip of the sensor of that name leaves its bus
+    bus_stuck(pin, on)              something holds the line that this pin drives low
+    set(name, quantity=value ...)   the world at that sensor (name "*": everywhere); None gives it back to the weather
+    door(name, opened) tip(name, n) a contact moves, a rain gauge tips
+    hang(ms)                        the program is stuck for so long (interrupts run, the watchdog bites)
+    reset(how)                      "power", "reset", "wdt": as if it had happened
+
+**Chips** are attached by `chips.attach(setting, world, sim)`, which is called once for each entry of `sensors` in
+`config.json` when a bus is first used. A broken config attaches nothing. It calls, with the sensor's name last:
+
+    sim.i2c_attach(sda, scl, address, chip, name)
+    sim.onewire_attach(pin, chip, name)      sim.dht_attach(pin, chip, name)
+    sim.adc_attach(pin, microvolts, name)    sim.uart_attach(tx, rx, chip, name)    (the board's pins)
+    sim.pin(n).drive(level)                  level 0, 1 or None (nothing drives it: the pull decides)
+
+- I2C chip: `write(data)` takes the bytes after the address, `read(n)` gives n bytes. `readfrom_mem` is a write, a
+  repeated start and a read: `write(data)` then `read(n)`, with no stop between; a chip that cares has `stop()`,
+  called at each stop condition. To refuse (NACK): raise OSError, or return False from `write`, None from `read`.
+- 1-Wire chip: `rom` (8 bytes, CRC last), `reset()` (a reset pulse was seen), `write_byte(b)` and `read_byte()` after the
+  chip was selected; the bus does presence and the ROM commands. `read_bit()` optional (busy polling); without it
+  a read slot gives bit 0 of `read_byte()`. `alarm` optional: answers the alarm search.
+- DHT chip: `frame()` gives the 5 bytes of an answer, or None for silence.
+- ADC: `microvolts()`, what is at the pin.
+- UART chip: `write(data)`: what the board sent; `read()`: the bytes that came since the last call.
+
+Chips see the time by `sim.now()` and may ask for a call: `sim.after(ms, function)`.
+"""
+
+import sys
+from array import array
+
+import ffi
+import uos
+import usocket
+import utime
+from micropython import const
+
+BOARD = uos.getenv("OUTPOST_BOARD") or "esp32"
+if BOARD not in ("esp32", "pico_w"):
+    raise ValueError("OUTPOST_BOARD: esp32 or pico_w, not " + BOARD)
+ESP32 = BOARD == "esp32"
+
+# Exit codes, out of the way of Python's and the shell's own. The watchdog in real time is SIGALRM instead.
+EXIT = {"reset": 90, "wdt": 91, "deepsleep": 92, "repl": 93, "power": 94}
+
+_TICKS_MASK = const(0x3FFFFFFF)
+_TICKS_START = const(20_000)  # before the wrap
+_NEVER = const(0x3FFFFFFF)
+_TRUE_TIME = 1_763_630_000_000  # Unix ms at power-on in virtual time; in real time the host's clock is the truth
+
+libc = ffi.open("libc.so.6")
+_exit = libc.func("v", "_exit", "i")
+
+
+class Reset(BaseException):
+    """A test asked to see it: the board ended here. args[0] is the cause."""
+
+
+# ---- clock ------------------------------------------------------------------------------------------------------
+
+is_virtual = False
+_up = 0
+_last = utime.ticks_ms()
+_events = []  # [at, function], soonest first
+_in_event = False
+
+
+def now():
+    """Milliseconds since power-on."""
+    global _up, _last
+    if not is_virtual:
+        t = utime.ticks_ms()
+        _up += utime.ticks_diff(t, _last)
+        _last = t
+    return _up
+
+
+def virtual():
+    """From here on, time moves only when somebody waits."""
+    global is_virtual
+    now()
+    is_virtual = True
+    feed()
+
+
+def ticks():
+    return (now() - _TICKS_START) & _TICKS_MASK
+
+
+def after(ms, function):
+    """Call function() in ms milliseconds. Returns a handle for `cancel`."""
+    event = [now() + ms, function]
+    i = len(_events)
+    while i and _events[i - 1][0] > event[0]:
+        i -= 1
+    _events.insert(i, event)
+    return event
+
+
+def cancel(event):
+    if event in _events:
+        _events.remove(event)
+
+
+def until_event(limit):
+    """Milliseconds until something happens, at most limit."""
+    if _events:
+        ms = _events[0][0] - now()
+        return 0 if ms < 0 else min(ms, limit)
+    return limit
+
+
+def run_due():
+    """What is due happens. An event may itself wait: those behind it then wait for it, as interrupts do."""
+    global _in_event
+    if _control is not None:
+        _control()
+    if _in_event:
+        return
+    _in_event = True
+    try:
+        while _events and _events[0][0] <= now():
+            _events.pop(0)[1]()
+    finally:
+        _in_event = False
+
+
+def advance(ms):
+    """Virtual time: let ms milliseconds pass, with everything that happens in them, in order."""
+    global _up
+    end = _up + ms
+    while True:
+        step = until_event(end - _up) if not _in_event else end - _up
+        if wdt_ms and _bites - _up <= step:
+            _up = _bites
+            reset("wdt")
+        _up += step
+        run_due()
+        if _up >= end:
+            return
+
+
+def sleep(ms):
+    """What every wait comes down to."""
+    if is_virtual:
+        advance(ms)
+        return
+    end = now() + ms
+    while True:
+        run_due()
+        left = end - now()
+        if left <= 0:
+            return
+        utime.sleep_ms(until_event(min(left, 100) if _control else left) or 1)
+
+
+# ---- resets and what survives them ------------------------------------------------------------------------------
+
+wdt_ms = 0  # the armed watchdog's time-out
+_bites = 0  # when it bites, in virtual time
+_setitimer = libc.func("i", "setitimer", "iPP")
+_itimerval = array("l", (0, 0, 0, 0))
+mem_backup = False  # machine.mem_backup exists (v1.29)
+_catch = False
+retained_file = uos.getenv("OUTPOST_RETAINED")
+retained = {}  # cause, memory (hex), rtc (ms from the host's clock)
+
+
+def _load_retained():
+    import json
+
+    try:
+        with open(retained_file) as f:
+            retained.update(json.load(f))
+    except (OSError, ValueError):
+        pass  # power was off
+
+
+if retained_file:
+    _load_retained()
+backups = {}  # region -> its words: machine.mem_backup
+cause = retained.get("cause", "power")
+retained["cause"] = "power"
+
+
+def retain(key, value):
+    """Keep a value over resets, at once: what ends the board gives no warning."""
+    retained[key] = value
+    if retained_file:
+        import json
+
+        with open(retained_file + ".new", "w") as f:
+            json.dump(retained, f)
+        uos.rename(retained_file + ".new", retained_file)
+
+
+def arm(timeout):
+    global wdt_ms
+    wdt_ms = timeout
+    feed()
+
+
+def feed():
+    """Push the bite away."""
+    global _bites
+    if is_virtual:
+        _bites = _up + wdt_ms
+    _itimerval[2] = 0 if is_virtual else wdt_ms // 1000
+    _itimerval[3] = 0 if is_virtual else wdt_ms % 1000 * 1000
+    _setitimer(0, _itimerval, None)
+
+
+def catch_resets():
+    global _catch
+    _catch = True
+
+
+def reset(how="reset"):
+    for region in backups:
+        retained["backup%d" % region] = bytes(backups[region]).hex()
+    retain("cause", how)
+    if _catch:
+        raise Reset(how)
+    _exit(EXIT[how])
+
+
+def backup(region, size):
+    """machine.mem_backup's words; kept when the program ends the board itself, not when the watchdog does."""
+    if region not in backups:
+        words = array("I", bytes(size))
+        kept = bytes.fromhex(retained.get("backup%d" % region, ""))
+        memoryview(words)[: len(kept) // 4] = array("I", kept)
+        backups[region] = words
+    return backups[region]
+
+
+def soft_boot(keep=()):
+    """Forget the program's modules, as a soft reset does; the board's own stay."""
+    for name in list(sys.modules):
+        module = sys.modules[name]
+        path = getattr(module, "__file__", None)
+        if path and "fakes" not in path and name != "__main__" and name not in keep:
+            del sys.modules[name]
+
+
+def power_on():
+    """What boardrun does first: the world lives, the scenario and the supervisor are listened to."""
+    global _control
+    import bench
+
+    scenario = uos.getenv("OUTPOST_SCENARIO")
+    if scenario:
+        bench.load_scenario(scenario)
+    if uos.getenv("OUTPOST_CONTROL"):
+        _control = bench.Control()
+    bench.the_world().start()
+
+
+# ---- real-time clock --------------------------------------------------------------------------------------------
+
+
+def true_ms():
+    """Unix milliseconds as a good time server knows them."""
+    return _TRUE_TIME + now() if is_virtual else utime.time_ns() // 1_000_000
+
+
+_rtc = 946_684_800_000 if ESP32 else 1_609_459_200_000  # at power-on: 2000-01-01, 2021-01-01
+if ESP32 and "rtc" in retained:  # the Pico's start-up code sets it anew on every reset
+    _rtc = retained["rtc"] + true_ms() - now()
+
+
+def rtc_ms():
+    return _rtc + now()
+
+
+def rtc_set(unix_ms):
+    global _rtc
+    _rtc = unix_ms - now()
+    retain("rtc", unix_ms - true_ms())
+
+
+# ---- the link ----------------------------------------------------------------------------------------------------
+
+DOWN = const(0)
+ZOMBIE = const(1)  # looks fine, passes nothing
+UP = const(2)
+link = UP  # a program that never imports `network` has a link; `network` takes it down until it has joined
+slow_path = False  # polls must ask each socket what the link did to it
+sockets = []  # open ones, of the fake `socket`
+ghosts = []  # host sockets of closed ones whose peer was never told
+hosts = {}  # names that resolve, beside the host's own
+radio = None  # network's
+radio_fault = (
+    None  # "memory" (ESP32), "dead" (a power cycle helps), "wedged" (Pico: deinit() helps)
+)
+connect_clash = "state"  # ESP32, told while it connects: "state", "internal" or "silent"
+first_join_fails = not ESP32
+dhcp_on = True
+ip_ms = (600, 1800)  # from joined to an address
+dns_mode = "ok"
+internet_on = True
+ntp = None
+
+
+def set_link(state):
+    global link, slow_path
+    link = state
+    if state == DOWN and ESP32:
+        for s in sockets:
+            s.abort()
+    slow_path = slow_path or state != UP
+
+
+_air = None
+
+
+def air():
+    """The access points in reach: what config.json names first, until a scenario or a test says otherwise."""
+    global _air
+    if _air is None:
+        import bench
+
+        _air = bench.access_points()
+    return _air
+
+
+def mac():
+    return b"\x24\x6f\x28\xa1\xb2\xc3" if ESP32 else b"\x28\xcd\xc1\xa1\xb2\xc3"
+
+
+def bury_ghosts():
+    """A peer that speaks to a connection the board no longer knows is told so."""
+    import uselect
+
+    for s in ghosts[:]:
+        poll = uselect.poll()
+        poll.register(s, uselect.POLLIN)
+        if link == UP and (poll.poll(0) or len(ghosts) > 8):
+            ghosts.remove(s)
+            s.close()
+
+
+# ---- chance: seeded, so that a fault can be had again ------------------------------------------------------------
+
+_seed = int(uos.getenv("OUTPOST_SEED") or 1)
+
+
+def seed(n):
+    global _seed
+    _seed = n
+
+
+def random(low, high):
+    """An int from low to high."""
+    global _seed
+    _seed = (_seed * 1_103_515 + 12_345) & 0x7FFFFF
+    return low + (_seed >> 4) % (high - low + 1)
+
+
+# ---- the bench: pins and buses ----------------------------------------------------------------------------------
+
+i2c_devices = []  # (sda, scl, address, chip, name)
+onewire_devices = []  # (pin, chip, name)
+dht_devices = []
+adc_devices = []
+uart_devices = []
+unplugged = set()
+stuck = set()  # pins whose line something holds low
+wires = {}  # pin number -> Wire
+_bench = False
+world = None
+
+
+class Wire:
+    """One pin's outside: what drives it, and who listens."""
+
+    def __init__(self):
+        self.level = None  # driven from outside: 0, 1, or None
+        self.pull = None  # the board's own: 0, 1, or None
+        self.out = None  # what the board drives
+        self.irq = None  # machine.Pin's: called with the level before and after
+
+    def value(self):
+        for level in (self.out, self.level, self.pull):
+            if level is not None:
+                return level
+        return 0
+
+    def drive(self, level):
+        before = self.value()
+        self.level = level if level is None else int(level)
+        self.moved(before)
+
+    def moved(self, before):
+        after = self.value()
+        if after != before and self.irq:
+            self.irq(before, after)
+
+
+def pin(n):
+    """The wire at pin n of the board."""
+    wire = wires.get(n)
+    if wire is None:
+        wire = wires[n] = Wire()
+    return wire
+
+
+def i2c_attach(sda, scl, address, chip, name):
+    i2c_devices.append((sda, scl, address, chip, name))
+
+
+def onewire_attach(pin, chip, name):
+    onewire_devices.append((pin, chip, name))
+
+
+def dht_attach(pin, chip, name):
+    dht_devices.append((pin, chip, name))
+
+
+def adc_attach(pin, microvolts, name):
+    adc_devices.append((pin, microvolts, name))
+
+
+def uart_attach(tx, rx, chip, name):
+    uart_devices.append((tx, rx, chip, name))
+
+
+def on_pin(devices, n):
+    """The chip on pin n that is plugged in, or None."""
+    use_bench()
+    for device in devices:
+        if device[0] == n and device[-1] not in unplugged:
+            return device[-2]
+
+
+def use_bench():
+    """The first use of a bus: each configured sensor gets its chip."""
+    global _bench
+    if not _bench:
+        _bench = True
+        import bench
+
+        bench.attach_all()
+
+
+def no_bench():
+    """For tests that attach their own chips: nothing comes from config.json."""
+    global _bench
+    _bench = True
+
+
+# ---- what goes wrong --------------------------------------------------------------------------------------------
+
+_control = None  # reads what a supervisor says
+
+
+def __getattr__(name):
+    # The calls of a scenario are seldom used: they live in bench.py and cost memory only then.
+    import bench
+
+    call = bench.CALLS.get(name)
+    if call is None:
+        raise AttributeError(name)
+    return call
