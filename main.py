@@ -11,7 +11,7 @@ from firmware.board import Board
 def main():
     board = Board()
     try:
-        from firmware.app import run
+        from firmware.start import run
 
         run(board)
     except Exception as e:

@@ -4,7 +4,6 @@ Every pass advances every part by a step that does not wait: sampling goes on wh
 sleeps until the next part is due or the broker sends something. The watchdog is fed by passes that sampled, never by a timer.
 """
 
-import gc
 import select
 import time
 
@@ -14,33 +13,15 @@ from firmware import payload
 from firmware.backlog import Backlog, Reading
 from firmware.clock import Clock
 from firmware.health import Health, note_reset
-from firmware.log import Log, reason
+from firmware.log import Log
 from firmware.sensors import drop, load
 from firmware.topics import Topics
 from firmware.uplink import Uplink
 from firmware.wifi import Wifi
 from mqtt import Client
 
-CONFIG = "config.json"
-LAST_GOOD = "state/config.json"
-
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
-
-
-def load_settings(board):
-    """Return (settings or None, the file they came from, faults of config.json). What was good is kept for bad times."""
-    from firmware import config
-    from firmware.sensors import TYPES
-
-    settings, source, faults = loaded = config.load(CONFIG, LAST_GOOD, TYPES, board.model)
-    if source == CONFIG:
-        try:
-            config.keep(settings, LAST_GOOD)
-        except OSError as e:
-            faults.append("%s: not kept as the last good one: %s" % (CONFIG, reason(e)))
-    config.drop()  # tables, checks and help texts are needed once
-    return loaded
 
 
 class Node:
@@ -74,8 +55,8 @@ class Node:
         self._polled = None
         for fault in faults:
             self.log.error("config: " + fault)
-        if source != CONFIG:
-            self.log.error("config: running on the last good settings")
+        if faults:
+            self.log.error("config: running on " + source)
 
     def _make_uplink(self, settings):
         client = Client(
@@ -248,15 +229,3 @@ class Node:
             self._poller.register(sock, select.POLLIN)
         for _ in self._poller.ipoll(wait):
             pass
-
-
-def run(board):
-    """Load the settings and run the node until something unforeseen happens."""
-    settings, source, faults = load_settings(board)
-    if settings is None:
-        for fault in faults:
-            print("config: " + fault)
-        print("config: no usable settings; correct config.json and run `make deploy`")
-        return
-    gc.collect()
-    Node(board, settings, source, faults).run()

@@ -1,0 +1,40 @@
+"""From power-on to a running node: settings first, while the heap is empty, then the application.
+
+The tables and checks of the settings take a third of a Pico's heap while they are needed, which is once.
+"""
+
+import gc
+
+from firmware.log import reason
+
+CONFIG = "config.json"
+LAST_GOOD = "state/config.json"
+
+
+def _load_settings(board):
+    """Return (settings or None, the file they came from, faults of config.json). What was good is kept for bad times."""
+    from firmware import config
+    from firmware.sensors import TYPES
+
+    settings, source, faults = loaded = config.load(CONFIG, LAST_GOOD, TYPES, board.model)
+    if source == CONFIG:
+        try:
+            config.keep(settings, LAST_GOOD)
+        except OSError as e:
+            faults.append("%s: not kept as the last good one: %s" % (CONFIG, reason(e)))
+    config.drop()  # tables, checks and help texts are needed once
+    return loaded
+
+
+def run(board):
+    """Run the node until something unforeseen happens. Return only if there are no usable settings."""
+    settings, source, faults = _load_settings(board)
+    if settings is None:
+        for fault in faults:
+            print("config: " + fault)
+        print("config: nothing to run on; correct config.json and run `make deploy`")
+        return
+    gc.collect()
+    from firmware.app import Node
+
+    Node(board, settings, source, faults).run()
