@@ -1,0 +1,235 @@
+"""The serial port in front of `tests/fakes/ptyboard.py`: a pseudo-terminal, and the hand on its plug.
+
+A `PtyBoard` looks to host tools like a board on `board.port`. It starts MicroPython again after each reset, as
+hardware would, and does to it what happens to boards: the cable comes out, the power fails in mid-write.
+"""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import threading
+import time
+import tty
+from pathlib import Path
+
+from littlefs import LittleFS
+from littlefs.context import UserContext
+
+from tools import ROOT, toolchain
+
+SCRIPT = ROOT / "tests/fakes/ptyboard.py"
+FAKES = ROOT / "tests/fakes"
+BLOCK = 4096
+BLOCKS = {"esp32": 512, "pico_w": 212}
+SOFT, SOFT_RAW, POWER_CUT, BOOTLOADER = 40, 41, 43, 44  # of ptyboard.py; any other end is a hard reset
+
+
+class PtyBoard:
+    """A board. `port` is the path host tools are given.
+
+    usb: the port is the chip's own USB: it goes away during a reset and comes back.
+    fakes: run with the simulated hardware of tests/fakes, as a node needs; `env` for its settings.
+    cut_bytes: after so many bytes from the host the cable comes out, and with it the power.
+    cut_writes: after so many block writes the power fails; it stays off.
+    """
+
+    def __init__(
+        self, folder, board="esp32", usb=False, version=(1, 25, 0), blocks=0, fakes=False, env=None
+    ):
+        self.board = board
+        self.usb = usb
+        self.blocks = blocks or BLOCKS[board]
+        self.port = str(Path(folder) / "tty-board")
+        self.flash = Path(folder) / "flash.img"
+        self.setup = {
+            "board": board,
+            "blocks": self.blocks,
+            "version": version,
+            "flash": str(self.flash),
+            "fakes": str(FAKES) if fakes else "",
+        }
+        self.env = {"OUTPOST_BOARD": board, "PATH": os.environ["PATH"], **(env or {})}
+        if fakes:
+            self.env["OUTPOST_RETAINED"] = f"/host{folder}/retained"
+        self.cut_bytes = None
+        self.cut_writes = None
+        self.said = bytearray()  # all the board ever printed
+        self.starts = []  # how each of its lives began
+        self.master = self.slave = None
+        self.child = None
+        self.running = False
+        self.thread = None
+        self.lock = threading.Lock()
+        if not self.flash.exists():
+            self.flash.write_bytes(b"\xff" * (self.blocks * BLOCK))
+
+    def __enter__(self):
+        self.power_on()
+        return self
+
+    def __exit__(self, *error):
+        self.power_off()
+
+    # the plug
+
+    def power_on(self):
+        self.running = True
+        self._plug()
+        self.thread = threading.Thread(target=self._relay, daemon=True)
+        self.thread.start()
+
+    def power_off(self):
+        """Take the cable out, which powers the board."""
+        self.running = False
+        if self.thread and self.thread is not threading.current_thread():
+            self.thread.join()
+        self._kill()
+        self._unplug()
+
+    def _plug(self):
+        self.master, self.slave = pty.openpty()
+        tty.setraw(self.slave)
+        os.set_blocking(self.master, False)
+        os.symlink(os.ttyname(self.slave), self.port)
+
+    def _unplug(self):
+        with self.lock:
+            if self.master is not None:
+                os.unlink(self.port)
+                os.close(self.slave)
+                os.close(self.master)
+                self.master = None
+
+    def _start(self, how):
+        self.starts.append(how)
+        setup = dict(self.setup, start=how, cut=self.cut_writes)
+        self.child = subprocess.Popen(
+            [*toolchain.micropython(), str(SCRIPT), json.dumps(setup)],
+            stdin=self.stdin[0],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self.env,
+        )
+
+    def _kill(self):
+        if self.child and self.child.poll() is None:
+            self.child.kill()
+        if self.child:
+            self.child.wait()
+            self.child.stdout.close()
+            self.child = None
+
+    # the wire
+
+    def _relay(self):
+        self.stdin = os.pipe()  # of all lives: a soft reset does not lose what was typed ahead
+        try:
+            self._start("hard")
+            while self.running:
+                self._pass_on()
+        finally:
+            for end in self.stdin:
+                os.close(end)
+            if self.running:  # the cable came out, or the power failed
+                self.running = False
+                self._kill()
+                self._unplug()
+
+    def _pass_on(self):
+        output = self.child.stdout.fileno()
+        ready, _, _ = select.select([self.master, output], [], [], 0.05)
+        if output in ready:
+            data = os.read(output, 4096)
+            if not data:
+                return self._ended()
+            self._say(data)
+        if self.master in ready:
+            data = os.read(self.master, 256)
+            if self.cut_bytes is not None:
+                data = data[: self.cut_bytes]
+                self.cut_bytes -= len(data)
+            self._hear(data)
+            if self.cut_bytes == 0:
+                raise SystemExit  # of this thread: unplugged
+
+    def _hear(self, data):
+        """Bytes to the board; each Ctrl-C among them is an interrupt."""
+        parts = data.split(b"\x03")
+        for number, part in enumerate(parts):
+            if number:
+                self.child.send_signal(signal.SIGINT)
+                time.sleep(0.05)  # a second one before the first was seen would end the process
+            if part:
+                os.write(self.stdin[1], part)
+
+    def _say(self, data):
+        data = data.replace(b"\n", b"\r\n")
+        self.said += data
+        while data:
+            _, writable, _ = select.select([], [self.master], [], 0.2)
+            if not writable:
+                return  # nobody reads: lost, as on a real line
+            try:
+                data = data[os.write(self.master, data) :]
+            except BlockingIOError:
+                return
+
+    def _ended(self):
+        status = self.child.wait()
+        self._kill()
+        if status == POWER_CUT:
+            raise SystemExit
+        if status in (SOFT, SOFT_RAW):
+            return self._start("soft" if status == SOFT else "raw")
+        if self.usb:
+            self._unplug()
+            time.sleep(0.3)
+            self._plug()
+        self._start("bootloader" if status == BOOTLOADER else "hard")
+
+    # its flash, while the power is off
+
+    def _filesystem(self):
+        size = {"esp32": 32, "pico_w": 256}[self.board]
+        filesystem = LittleFS(
+            context=UserContext(self.blocks * BLOCK),
+            block_size=BLOCK,
+            block_count=self.blocks,
+            read_size=size,
+            prog_size=size,
+            cache_size=4 * size,
+            lookahead_size=32,
+            mount=False,
+        )
+        filesystem.context.buffer = bytearray(self.flash.read_bytes())
+        return filesystem
+
+    def files(self):
+        """Everything on it: {path: bytes}."""
+        filesystem = self._filesystem()
+        filesystem.mount()
+        found = {}
+        for folder, _, names in filesystem.walk("/"):
+            for name in names:
+                path = f"{folder}/{name}".lstrip("/")
+                with filesystem.open(path, "rb") as file:
+                    found[path] = file.read()
+        return found
+
+    def put(self, files):
+        """Write files to it, {path: bytes}; a flash that is still blank is formatted."""
+        filesystem = self._filesystem()
+        if not any(self.flash.read_bytes()[:BLOCK].strip(b"\xff")):
+            filesystem.format()
+        filesystem.mount()
+        for path, data in files.items():
+            folder = path.rpartition("/")[0]
+            if folder:
+                filesystem.makedirs(folder, exist_ok=True)
+            with filesystem.open(path, "wb") as file:
+                file.write(data)
+        filesystem.unmount()
+        self.flash.write_bytes(filesystem.context.buffer)

@@ -1,0 +1,40 @@
+"""BOARDS: the boards Outpost runs on, as the host sees them. One row a board model (the names are those of firmware/pins.py).
+
+Offsets: `flash_offset` in MicroPython's ports/esp32/boards/*/board.json. Chip ids: esp_image_format.h of ESP-IDF.
+UF2 families: uf2families.json of the UF2 specification.
+"""
+
+from dataclasses import dataclass
+
+MICROPYTHON = (1, 25)  # the oldest that will do
+
+
+@dataclass(frozen=True)
+class Model:
+    name: str
+    build: str  # MicroPython's board id, for the download
+    chip: str  # as sys.implementation._machine ends, "… with ESP32S3"
+    offset: int | None = None  # ESP32 family: where the image goes
+    chip_id: int | None = None  # ESP32 family: in the image's header
+    family: int | None = None  # Pico: in each block of the UF2
+    drive: str = ""  # Pico: what INFO_UF2.TXT of its boot loader calls it
+
+
+BOARDS = {
+    model.name: model
+    for model in (
+        Model("esp32", "ESP32_GENERIC", "ESP32", offset=0x1000, chip_id=0),
+        Model("esp32s2", "ESP32_GENERIC_S2", "ESP32S2", offset=0x1000, chip_id=2),
+        Model("esp32s3", "ESP32_GENERIC_S3", "ESP32S3", offset=0, chip_id=9),
+        Model("esp32c3", "ESP32_GENERIC_C3", "ESP32C3", offset=0, chip_id=5),
+        Model("esp32c6", "ESP32_GENERIC_C6", "ESP32C6", offset=0, chip_id=13),
+        Model("pico_w", "RPI_PICO_W", "RP2040", family=0xE48BFF56, drive="RPI-RP2"),
+        Model("pico2_w", "RPI_PICO2_W", "RP2350", family=0xE48BFF59, drive="RP2350"),
+    )
+}
+
+
+def model_of(machine):
+    """Name of the model whose sys.implementation._machine this is, None if it is not in the table."""
+    chip = machine.rpartition(" with ")[2]
+    return next((model.name for model in BOARDS.values() if model.chip == chip), None)
