@@ -1,0 +1,47 @@
+"""Child processes that do not outlive us.
+
+Each is a process group of its own: a Ctrl-C on the terminal reaches us alone, and we stop the children in the order we
+want. Whatever is left when the interpreter ends is killed.
+"""
+
+import atexit
+import os
+import signal
+import subprocess
+import time
+
+_running = []
+
+
+def start(words, **options):
+    """subprocess.Popen in a process group of its own, killed at exit."""
+    process = subprocess.Popen([str(word) for word in words], start_new_session=True, **options)
+    _running[:] = [child for child in _running if child.returncode is None]
+    _running.append(process)
+    return process
+
+
+def stop(process, patience=5):
+    """Ask a process of `start` to end, give it `patience` seconds, then make it. Returns its exit code."""
+    if process.poll() is None:
+        process.terminate()
+        deadline = time.monotonic() + patience
+        # looked at, not reaped: until `kill` has reaped it, nothing else can have its number
+        while not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.005)
+    return kill(process)
+
+
+def kill(process):
+    """End a process of `start` and its group at once. Returns its exit code."""
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+@atexit.register
+def _kill_all():
+    for process in _running:
+        kill(process)
