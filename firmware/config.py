@@ -184,6 +184,7 @@ def parse(text):
     """Return parsed JSON. ValueError: "line L, column C: what is wrong"."""
     import jsonfault
 
+    text = text.lstrip("\ufeff")  # some editors begin a file with a byte order mark
     fault = jsonfault.fault(text)
     del sys.modules["jsonfault"]  # 5 KB on a node, which does not need it again
     if fault:
@@ -209,7 +210,7 @@ def _read(path, types, model):
             return None, ["%s: longer than %d bytes, leave something out" % (path, _LONGEST)]
         with open(path, "rb") as f:
             data = f.read()
-        return check(parse(data.decode().lstrip("\ufeff")), types, model)
+        return check(parse(data.decode()), types, model)
     except OSError:
         return None, ["%s: cannot be read, copy config.json.example and edit it" % path]
     except UnicodeError:

@@ -1,0 +1,117 @@
+"""`python -m tools check-config`, as a user calls it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tools import ROOT, certificates
+
+SECRET = "hunter2hunter2"
+GOOD = {
+    "wifi": {"networks": [{"ssid": "attic", "password": SECRET}]},
+    "mqtt": {"brokers": [{"host": "broker", "user": "node", "password": SECRET}]},
+    "sensors": [{"name": "attic", "type": "dht22", "pin": 27}],
+}
+
+
+@pytest.fixture
+def call(tmp_path):
+    def call(config=None, *words):
+        if config is not None:
+            text = config if isinstance(config, str) else json.dumps(config)
+            (tmp_path / "config.json").write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-m", "tools", "check-config", *words],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        assert SECRET not in done.stdout + done.stderr
+        return done
+
+    return call
+
+
+def test_a_good_config(call):
+    done = call(GOOD)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "config.json: good; to check the pins too, give --board\n"
+    assert call(GOOD, "config.json", "--board", "esp32").stdout == "config.json: good\n"
+
+
+def test_every_fault_is_a_line(call):
+    done = call(GOOD | {"wifi": {"networks": [{"sid": "attic"}]}, "log": {"level": "inof"}})
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "config.json: wifi.networks[0].ssid: missing, give text of 1 to 32 bytes",
+        "config.json: wifi.networks[0].sid: unknown, did you mean ssid?",
+        'config.json: log.level: is none of them (did you mean info?), give one of "debug", "info", "warning", "error"',
+    ]
+    assert done.stderr == "3 faults\n"
+
+
+def test_the_pins_of_a_board(call):
+    assert call(GOOD, "config.json", "--board", "pico_w").returncode == 0
+    pins = {"name": "attic", "type": "dht22", "pin": 6}
+    assert call(GOOD | {"sensors": [pins]}, "--board", "pico_w").returncode == 0
+    done = call(GOOD | {"sensors": [pins]}, "--board", "esp32")
+    assert done.returncode == 1
+    assert "sensors[0].pin: GPIO6 is wired to the flash chip" in done.stdout
+    assert call(GOOD, "--board", "esp8266").returncode == 2
+
+
+def test_broken_json(call):
+    done = call(f'{{"wifi": {{"password": "{SECRET}}}\n')
+    assert done.returncode == 1
+    assert done.stdout.startswith("config.json: line 1, column 23: the closing quote")
+
+
+def test_a_file_that_is_not_there(call):
+    done = call(None, "other.json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: other.json: No such file or directory\n"
+
+
+def test_a_file_that_is_not_text(call, tmp_path):
+    (tmp_path / "config.json").write_bytes(b'{"a": "\xe9"}')
+    done = call()
+    assert done.returncode == 1
+    assert done.stdout == "config.json: not UTF-8 text, save it as UTF-8\n"
+
+
+def test_the_example(call):
+    text = (ROOT / "config.json.example").read_text()
+    assert call(text, "--board", "esp32").returncode == 0
+
+
+def test_the_files_of_tls_are_looked_at(call, tmp_path):
+    authority = certificates.Authority(tmp_path)
+    good = authority.issue("node", ["localhost"])
+    old = authority.issue("old", ["localhost"], days=-1)
+    (tmp_path / "no.pem").write_text("x")
+
+    def warned(**tls):
+        broker = {"host": "broker", "tls": {"ca": "ca.pem"} | tls}
+        done = call(GOOD | {"mqtt": {"brokers": [broker]}}, "--board", "esp32")
+        assert done.returncode == 0
+        lines = done.stdout.splitlines()
+        assert lines[-1] == "config.json: good"
+        start = "config.json: warning: mqtt.brokers[0].tls."
+        assert all(line.startswith(start) for line in lines[:-1])
+        return [line.removeprefix(start) for line in lines[:-1]]
+
+    assert not warned(cert=good.cert.name, key=good.key.name)
+    assert warned(ca="other.pem") == ["ca: there is no other.pem beside the config, put it there"]
+    assert warned(ca="no.pem") == ["ca: is no certificate, give a PEM or DER file"]
+    (expired,) = warned(cert=old.cert.name, key=old.key.name)
+    assert expired.startswith("cert: expired on 20")
+    assert warned(cert=good.cert.name, key="no.pem") == [
+        "key: is no private key, give a PEM or DER file"
+    ]

@@ -1,0 +1,283 @@
+"""The settings tables, what is made from them, and config.json as CPython reads it."""
+
+import json
+import random
+import re
+
+import pytest
+
+from tools import CommandError, reference
+from tools.check_config import node
+
+config, TYPES = node()
+
+import jsonfault  # noqa: E402  (node() puts lib on the path)
+
+
+def rows_of(rows, place=""):
+    """Every row of a table and of the tables within it."""
+    for row in rows:
+        yield f"{place}{row[0]}", row
+        if row[1] == "object":
+            yield from rows_of(row[3], f"{place}{row[0]}.")
+        elif row[1] in ("list", "sensors"):
+            yield from rows_of(row[3][2], f"{place}{row[0]}[].")
+
+
+def all_rows():
+    yield from rows_of(config.SETTINGS)
+    for name, (_, _, own, _) in TYPES.items():
+        yield from rows_of(own, f"{name}: ")
+
+
+@pytest.mark.parametrize(("place", "row"), list(all_rows()), ids=lambda value: str(value)[:40])
+def test_a_row_says_all_there_is_to_say(place, row):
+    key, kind, default, limit, text = row
+    assert re.fullmatch("[a-z][a-z0-9_]*", key)
+    assert kind in reference._SCHEMAS
+    assert 5 < len(text) < 100 and not text.endswith(".")
+    if default is not None and kind not in ("object", "list", "sensors"):
+        assert config.kinds.right(kind, limit)
+    if default not in (..., None, ()):
+        assert config.kinds.wrong(kind, default, limit, default) is None
+    if kind in ("int", "number"):
+        assert limit[0] < limit[1]
+
+
+def test_no_key_twice():
+    tables = [config.SETTINGS, *(own for _, _, own, _ in TYPES.values())]
+    tables += [row[3] for _, row in all_rows() if row[1] == "object"]
+    tables += [row[3][2] for _, row in all_rows() if row[1] in ("list", "sensors")]
+    for rows in tables:
+        keys = [row[0] for row in rows]
+        assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json.example", "docs/config.md", "docs/config.schema.json"]
+)
+def test_what_is_made_from_the_tables_is_up_to_date(name):
+    made = reference.generate()
+    assert set(made) == {"config.json.example", "docs/config.md", "docs/config.schema.json"}
+    assert (reference.ROOT / name).read_text() == made[name], "run `python -m tools reference`"
+
+
+def test_the_check_of_what_is_made_can_fail(tmp_path, monkeypatch):
+    class Args:
+        check = True
+
+    (tmp_path / "docs").mkdir()
+    monkeypatch.setattr(reference, "ROOT", tmp_path)
+    with pytest.raises(CommandError, match=r"config\.json\.example, docs/config\.md"):
+        reference.run(Args)
+    assert not list(tmp_path.glob("*.*"))
+    Args.check = False
+    assert reference.run(Args) == 0
+    Args.check = True
+    assert reference.run(Args) == 0
+
+
+def test_every_setting_is_in_the_reference():
+    text = reference.generate()["docs/config.md"]
+    for place, row in all_rows():
+        assert f"| `{row[0]}` |" in text or f"## `{row[0]}`" in text, place
+        assert row[4] in text, place
+
+
+def test_the_example_runs_as_it_is():
+    raw = json.loads((reference.ROOT / "config.json.example").read_text())
+    settings, faults = config.check(raw, TYPES, "esp32")
+    assert not faults
+    assert {sensor["type"] for sensor in settings["sensors"]} == set(TYPES)
+
+
+def test_the_example_notices_a_type_it_lacks(monkeypatch):
+    monkeypatch.setitem(TYPES, "new", (None, None, (), ()))
+    with pytest.raises(CommandError, match="no sensor of type new"):
+        reference.example(config, TYPES)
+
+
+# JSON as the node reads it, against CPython's parser
+
+TEXT = """{
+  "wifi": {"networks": [{"ssid": "K\\u00fcche", "password": "a\\\\b\\"c"}], "power_save": false},
+  "mqtt": {"brokers": [{"host": "b", "port": 1883, "tls": null}], "window": 1e1},
+  "x": [-0.5, 0, true, [], {}, ""]
+}"""
+
+
+def agrees(text):
+    """Does `fault` accept what json.loads accepts? Returns whether both do."""
+
+    def once(pairs):
+        if len({key for key, _ in pairs}) < len(pairs):
+            raise ValueError("twice")
+        return dict(pairs)
+
+    def refuse(name):
+        raise ValueError(name)
+
+    try:
+        json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+        good = True
+    except (ValueError, RecursionError):
+        good = False
+    fault = jsonfault.fault(text)
+    if good and fault:  # stricter on purpose
+        assert re.search("more than|half a character", fault), (text, fault)
+        return False
+    assert (fault is None) == good, (text, fault)
+    return good
+
+
+def test_every_change_of_a_character_is_judged_as_cpython_does():
+    accepted = 0
+    for i in range(len(TEXT)):
+        for new in (
+            "",
+            "x",
+            "0",
+            '"',
+            ",",
+            ":",
+            "{",
+            "]",
+            "\\",
+            " ",
+            "-",
+            ".",
+            "e",
+            "é",
+            "\n",
+            "\t",
+        ):
+            accepted += agrees(TEXT[:i] + new + TEXT[i + 1 :])
+    assert accepted > 1000
+
+
+def test_random_pieces_of_json_are_judged_as_cpython_does():
+    chance = random.Random(1)
+    pieces = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        '"a"',
+        '"b"',
+        "1",
+        "-1.5e+3",
+        "true",
+        "null",
+        " ",
+        "\\",
+        '"',
+    ]
+    accepted = 0
+    for _ in range(30000):
+        accepted += agrees("".join(chance.choices(pieces, k=chance.randrange(1, 8))))
+    assert accepted > 100
+
+
+# the schema, against the check
+
+WRONG = (
+    {"node": {"name": "a/b"}},
+    {"node": {"name": "all"}},
+    {"zone": 1},
+    {"mqtt": {"brokers": []}},
+    {"mqtt": {"brokers": [{"host": "mqtt://b"}]}},
+    {"mqtt": {"brokers": [{"host": "b", "tls": {}}]}},
+    {"mqtt": {"brokers": [{"host": "b"}], "keepalive_s": 3}},
+    {"mqtt": {"brokers": [{"host": "b"}], "keepalive_s": 6.5}},
+    {"publish": {"qos": 2}},
+    {"publish": {"qos": None}},
+    {"watchdog": {"enabled": 1}},
+    {"wifi": {"networks": [{"ssid": ""}]}},
+    {"wifi": {"networks": [{"ssid": "a"}], "country": "de"}},
+    {"wifi": {"networks": [{"ssid": "a", "static": {"address": "1.2.3.4"}}]}},
+    {"sensors": [{"name": "a"}]},
+    {"sensors": [{"name": "a", "type": "dht23", "pin": 4}]},
+    {"sensors": [{"name": "a", "type": "dht22"}]},
+    {"sensors": [{"name": "a", "type": "dht22", "pin": 4, "interval_s": 1}]},
+    {"sensors": [{"name": "status", "type": "dht22", "pin": 4}]},
+    {"sensors": [{"name": "a", "type": "dht22", "pin": 4, "sda": 5}]},
+    {"sensors": [{"name": "a", "type": "input", "pin": 4, "pull": "left"}]},
+)
+RIGHT = (
+    {"node": {"name": "Küche"}},
+    {"mqtt": {"brokers": [{"host": "b", "tls": None}]}},
+    {"wifi": {"networks": [{"ssid": "a"}], "country": "DE"}},
+    {"sensors": [{"name": "a", "type": "input", "pin": 4, "pull": None, "qos": None}]},
+    {"sensors": [{"name": "a", "type": "adc", "pin": 34, "interval_s": 0.05}]},
+)
+
+
+def with_the_rest(part):
+    raw = {"wifi": {"networks": [{"ssid": "a"}]}, "mqtt": {"brokers": [{"host": "b"}]}}
+    return raw | part
+
+
+@pytest.mark.parametrize("part", WRONG, ids=json.dumps)
+def test_the_schema_refuses_what_the_check_refuses(part):
+    assert config.check(with_the_rest(part), TYPES, None)[1]
+    assert not fits(with_the_rest(part), reference.schema(config, TYPES))
+
+
+@pytest.mark.parametrize("part", RIGHT, ids=json.dumps)
+def test_the_schema_accepts_what_the_check_accepts(part):
+    assert not config.check(with_the_rest(part), TYPES, None)[1]
+    assert fits(with_the_rest(part), reference.schema(config, TYPES))
+
+
+def test_the_schema_accepts_the_example():
+    raw = json.loads((reference.ROOT / "config.json.example").read_text())
+    assert fits(raw, reference.schema(config, TYPES))
+
+
+JSON_TYPES = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+    "null": type(None),
+}
+RULES = {
+    "$schema": lambda value, rule, schema: True,
+    "title": lambda value, rule, schema: True,
+    "description": lambda value, rule, schema: True,
+    "default": lambda value, rule, schema: True,
+    "then": lambda value, rule, schema: True,
+    "type": lambda value, rule, schema: (
+        isinstance(value, JSON_TYPES[rule]) and (not isinstance(value, bool) or rule == "boolean")
+    ),
+    "enum": lambda value, rule, schema: any(value is each or value == each for each in rule),
+    "const": lambda value, rule, schema: value == rule,
+    "minimum": lambda value, rule, schema: value >= rule,
+    "maximum": lambda value, rule, schema: value <= rule,
+    "minLength": lambda value, rule, schema: len(value) >= rule,
+    "maxLength": lambda value, rule, schema: len(value) <= rule,
+    "minItems": lambda value, rule, schema: len(value) >= rule,
+    "maxItems": lambda value, rule, schema: len(value) <= rule,
+    "pattern": lambda value, rule, schema: re.search(rule, value) is not None,
+    "required": lambda value, rule, schema: all(key in value for key in rule),
+    "items": lambda value, rule, schema: all(fits(each, rule) for each in value),
+    "anyOf": lambda value, rule, schema: any(fits(value, each) for each in rule),
+    "allOf": lambda value, rule, schema: all(fits(value, each) for each in rule),
+    "if": lambda value, rule, schema: not fits(value, rule) or fits(value, schema["then"]),
+    "properties": lambda value, rule, schema: all(
+        fits(value[key], each) for key, each in rule.items() if key in value
+    ),
+    "additionalProperties": lambda value, rule, schema: all(
+        key in schema["properties"] for key in value
+    ),
+}
+
+
+def fits(value, schema):
+    """Does a value fit a JSON Schema? The keywords that ours uses, in an order that looks at the type first."""
+    order = sorted(schema, key=lambda keyword: keyword != "type")
+    return all(RULES[keyword](value, schema[keyword], schema) for keyword in order)
