@@ -177,7 +177,7 @@ def test_an_unknown_setting_near_nothing_lists_the_known_ones():
 def test_the_nearest_setting_is_found():
     for wrong, right in (
         ("keepalive", "keepalive_s"),  # its beginning
-        ("windwo", "window"),  # swapped letters
+        ("wnidow", "window"),  # swapped letters
         ("broker", "brokers"),
         ("Client_ID", "client_id"),
     ):
@@ -551,7 +551,7 @@ def test_broken_json_says_where_and_what():
         ("[1 2]", "line 1, column 3", "a comma is missing"),
         ('{"a": 1,\n}', "line 1, column 8", "no comma after the last"),
         ('{"a": 1} x', "line 1, column 10", "nothing may follow"),
-        ("tru", "line 1, column 1", "not a value"),
+        ("nul", "line 1, column 1", "not a value"),
         ('{"a": None}', "line 1, column 7", "true, false, null"),
         ("{'a': 1}", "line 1, column 2", "double quotes"),
         ("['a']", "line 1, column 2", "double quotes"),
