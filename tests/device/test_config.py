@@ -177,7 +177,7 @@ def test_an_unknown_setting_near_nothing_lists_the_known_ones():
 def test_the_nearest_setting_is_found():
     for wrong, right in (
         ("keepalive", "keepalive_s"),  # its beginning
-        ("wnidow", "window"),  # swapped letters
+        ("client_di", "client_id"),  # swapped letters
         ("broker", "brokers"),
         ("Client_ID", "client_id"),
     ):
