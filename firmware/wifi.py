@@ -26,7 +26,7 @@ _TRUST_FAILURE_MS = const(5000)  # a failure reported earlier than this may be t
 _JOIN_MS = const(30000)
 _POLL_MS = const(250)
 _BACKOFF_MS = const(2000)
-_BACKOFF_MAX_MS = const(120000)
+_BACKOFF_MAX_MS = const(60000)
 _ROUNDS_A_CYCLE = const(3)
 _DEAD_AFTER = const(10)  # radio calls refused in a row
 

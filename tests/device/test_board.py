@@ -4,6 +4,7 @@ import time
 
 import bench
 import sim
+
 from firmware.board import Board
 from firmware.log import Log
 from firmware.wifi import Wifi, begin
