@@ -2,10 +2,11 @@
 
 import errno
 import sys
+from array import array
 
-import machine
 import sim
 import umachine
+from _machine_pin import Pin
 from micropython import schedule
 
 Signal = umachine.Signal
@@ -115,8 +116,8 @@ class UART:
     ):
         if not 0 <= id <= (2 if sim.ESP32 else 1):
             raise ValueError("UART(%s) doesn't exist" % id)
-        self._tx = tx.n if isinstance(tx, machine.Pin) else tx
-        self._rx = rx.n if isinstance(rx, machine.Pin) else rx
+        self._tx = tx.n if isinstance(tx, Pin) else tx
+        self._rx = rx.n if isinstance(rx, Pin) else rx
         self._rxbuf = kwargs.get("rxbuf", 256)
         self._timeout = timeout
         self._came = b""
@@ -234,12 +235,18 @@ def deepsleep(ms=0):
     sim.reset("deepsleep")
 
 
+def _words(region, size):
+    key = "backup%d" % region
+    if key not in sim.backups:
+        words = sim.backups[key] = array("I", bytes(size))
+        kept = bytes.fromhex(sim.retained.get(key, ""))
+        words[: len(kept) // 4] = array("I", kept)
+    return memoryview(sim.backups[key])
+
+
 def mem_backup(region=0):
-    """Retained words (v1.29). Lost changes: what the program writes is kept when it ends by `reset` or sleep only."""
-    if sim.ESP32:
-        regions = (2048,)
-    else:
-        regions = (16, 12)
+    """Retained words (v1.29). Kept when the program ends the board, not here when the watchdog does."""
+    sizes = (2048,) if sim.ESP32 else (16, 12)
     if region == -1:
-        return tuple(memoryview(sim.backup(i, size)) for i, size in enumerate(regions))
-    return memoryview(sim.backup(region, regions[region]))
+        return tuple(_words(i, size) for i, size in enumerate(sizes))
+    return _words(region, sizes[region])

@@ -1,5 +1,6 @@
 """`WLAN.config`: which keys each port knows, which can be read, and what setting one does beside."""
 
+import _wlan
 import network
 import sim
 
@@ -24,7 +25,7 @@ _STA = ("reconnects",)
 
 
 def config(wlan, what, settings):
-    radio = network.radio
+    radio = sim.radio
     for key in settings if what is None else (what,):
         if key not in _KEYS:
             raise ValueError("unknown config param")
@@ -46,7 +47,7 @@ def config(wlan, what, settings):
             radio.ap_settings[key] = value
     # The ESP32 ends every config() by giving the driver its whole configuration anew.
     if sim.ESP32 and radio.busy and not wlan._if:
-        network._clash()
+        _wlan._clash()
 
 
 def _get(wlan, radio, key):

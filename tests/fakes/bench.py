@@ -8,6 +8,7 @@ import struct
 import sys
 
 import sim
+import uos
 import uselect
 
 
@@ -117,6 +118,16 @@ def _bound_port(s):
     return address[2] << 8 | address[3]
 
 
+def power_on():
+    """What boardrun does first: the world lives, the scenario and the supervisor are heard."""
+    scenario = uos.getenv("OUTPOST_SCENARIO")
+    if scenario:
+        load_scenario(scenario)
+    if uos.getenv("OUTPOST_CONTROL"):
+        sim.control = Control()
+    the_world().start()
+
+
 # ---- the calls --------------------------------------------------------------------------------------------------
 
 
@@ -157,6 +168,15 @@ def access_point(ssid, key="", rssi=-58, channel=6, on=True):
     ap = AccessPoint(ssid, key, rssi, channel, on)
     sim.air()[:] = [other for other in sim.air() if other.ssid != ssid] + [ap]
     return ap
+
+
+def soft_boot(keep=()):
+    """Forget the program's modules, as a soft reset does; the board's own stay."""
+    for name in list(sys.modules):
+        module = sys.modules[name]
+        path = getattr(module, "__file__", None)
+        if path and "fakes" not in path and name != "__main__" and name not in keep:
+            del sys.modules[name]
 
 
 def internet(on=True):
@@ -212,6 +232,7 @@ CALLS = {
         zombie,
         kick,
         access_point,
+        soft_boot,
         internet,
         dns,
         unplug,
@@ -255,7 +276,7 @@ class Control:
             return
         line = sys.stdin.readline()
         if not line:
-            sim._control = None
+            sim.control = None
             return
         try:
             do(json.loads(line))

@@ -6,12 +6,13 @@ process ends with `sim.EXIT["repl"]`. SystemExit from either is a soft reset. En
 
 import sys
 
-_HERE = __file__[: __file__.rfind("/") + 1] or "./"
-sys.path[:] = [_HERE[:-1], "", ".frozen", "lib"]
+_HERE = __file__[: __file__.rfind("/")] if "/" in __file__ else "."
+sys.path[:] = [_HERE, "", ".frozen", "lib"]
 
 import socket  # noqa: E402  (umqtt's `usocket` is this one from here on)
 import time  # noqa: E402
 
+import bench  # noqa: E402
 import sim  # noqa: E402
 
 _SOFT_RESETS = 100  # in one life of a board; a loop of them is a bug that must end
@@ -21,15 +22,14 @@ def _run(path):
     """Execute a file of the flash in a fresh name space. True unless it raised."""
     try:
         with open(path) as f:
-            source = f.read()
-    except OSError:
-        return True  # a board does not mind
-    try:
-        exec(compile(source, path, "exec"), {"__name__": "__main__", "__file__": path})
-    except SystemExit:
+            code = compile(f.read(), path, "exec")
+        exec(code, {"__name__": "__main__", "__file__": path})
+    except (SystemExit, sim.Reset):
         raise
-    except sim.Reset:
-        raise
+    except OSError as e:
+        if e.errno != 2 or path in bench.uos.listdir():
+            sys.print_exception(e)
+            return False
     except BaseException as e:
         sys.print_exception(e)
         return False
@@ -41,20 +41,15 @@ def _life():
         try:
             if _run("boot.py"):
                 _run("main.py")
-            print(
-                "MicroPython v1.25.0;",
-                "ESP32" if sim.ESP32 else "Raspberry Pi Pico W",
-                "simulated; the prompt",
-            )
-            # The watchdog bites here too.
-            if sim.wdt_ms:
-                sim.sleep(sim.wdt_ms + 1000)
+            print("MicroPython v1.25.0; simulated", sim.BOARD + ": the prompt")
+            while sim.wdt_ms:  # it bites here too
+                sim.sleep(1000)
             return
         except SystemExit:
             print("MPY: soft reboot")
-            sim.soft_boot()
+            bench.soft_boot()
 
 
-sim.power_on()
+bench.power_on()
 _life()
-sim.libc.func("v", "_exit", "i")(sim.EXIT["repl"])
+sim.end("repl")

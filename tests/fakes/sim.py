@@ -69,7 +69,6 @@ EXIT = {"reset": 90, "wdt": 91, "deepsleep": 92, "repl": 93, "power": 94}
 
 _TICKS_MASK = const(0x3FFFFFFF)
 _TICKS_START = const(20_000)  # before the wrap
-_NEVER = const(0x3FFFFFFF)
 _TRUE_TIME = 1_763_630_000_000  # Unix ms at power-on in virtual time; in real time the host's clock is the truth
 
 libc = ffi.open("libc.so.6")
@@ -137,8 +136,8 @@ def until_event(limit):
 def run_due():
     """What is due happens. An event may itself wait: those behind it then wait for it, as interrupts do."""
     global _in_event
-    if _control is not None:
-        _control()
+    if control is not None:
+        control()
     if _in_event:
         return
     _in_event = True
@@ -175,7 +174,7 @@ def sleep(ms):
         left = end - now()
         if left <= 0:
             return
-        utime.sleep_ms(until_event(min(left, 100) if _control else left) or 1)
+        utime.sleep_ms(until_event(min(left, 100) if control else left) or 1)
 
 
 # ---- resets and what survives them ------------------------------------------------------------------------------
@@ -202,7 +201,7 @@ def _load_retained():
 
 if retained_file:
     _load_retained()
-backups = {}  # region -> its words: machine.mem_backup
+backups = {}  # machine.mem_backup's words
 cause = retained.get("cause", "power")
 retained["cause"] = "power"
 
@@ -240,44 +239,16 @@ def catch_resets():
 
 
 def reset(how="reset"):
-    for region in backups:
-        retained["backup%d" % region] = bytes(backups[region]).hex()
+    for key, words in backups.items():
+        retained[key] = bytes(words).hex()
     retain("cause", how)
+    end(how)
+
+
+def end(how):
     if _catch:
         raise Reset(how)
     _exit(EXIT[how])
-
-
-def backup(region, size):
-    """machine.mem_backup's words; kept when the program ends the board itself, not when the watchdog does."""
-    if region not in backups:
-        words = array("I", bytes(size))
-        kept = bytes.fromhex(retained.get("backup%d" % region, ""))
-        memoryview(words)[: len(kept) // 4] = array("I", kept)
-        backups[region] = words
-    return backups[region]
-
-
-def soft_boot(keep=()):
-    """Forget the program's modules, as a soft reset does; the board's own stay."""
-    for name in list(sys.modules):
-        module = sys.modules[name]
-        path = getattr(module, "__file__", None)
-        if path and "fakes" not in path and name != "__main__" and name not in keep:
-            del sys.modules[name]
-
-
-def power_on():
-    """What boardrun does first: the world lives, the scenario and the supervisor are listened to."""
-    global _control
-    import bench
-
-    scenario = uos.getenv("OUTPOST_SCENARIO")
-    if scenario:
-        bench.load_scenario(scenario)
-    if uos.getenv("OUTPOST_CONTROL"):
-        _control = bench.Control()
-    bench.the_world().start()
 
 
 # ---- real-time clock --------------------------------------------------------------------------------------------
@@ -350,18 +321,6 @@ def air():
 
 def mac():
     return b"\x24\x6f\x28\xa1\xb2\xc3" if ESP32 else b"\x28\xcd\xc1\xa1\xb2\xc3"
-
-
-def bury_ghosts():
-    """A peer that speaks to a connection the board no longer knows is told so."""
-    import uselect
-
-    for s in ghosts[:]:
-        poll = uselect.poll()
-        poll.register(s, uselect.POLLIN)
-        if link == UP and (poll.poll(0) or len(ghosts) > 8):
-            ghosts.remove(s)
-            s.close()
 
 
 # ---- chance: seeded, so that a fault can be had again ------------------------------------------------------------
@@ -475,7 +434,7 @@ def no_bench():
 
 # ---- what goes wrong --------------------------------------------------------------------------------------------
 
-_control = None  # reads what a supervisor says
+control = None  # reads what a supervisor says
 
 
 def __getattr__(name):

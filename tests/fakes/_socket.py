@@ -1,0 +1,453 @@
+"""`socket.socket`: see `socket`."""
+
+import errno
+import io
+import struct
+from socket import (
+    AF_INET,
+    IP_ADD_MEMBERSHIP,
+    IPPROTO_TCP,
+    SO_BROADCAST,
+    SO_REUSEADDR,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    TCP_NODELAY,
+)
+
+import sim
+import uselect
+from _dns import numeric, resolve
+from micropython import const
+from sim import usocket
+
+# Linux number -> this port's. EPIPE is what a write meets after the peer's RST.
+_ERRNO = {111: 104, 32: 104}
+if sim.ESP32:
+    _ERRNO.update({98: 112, 103: 113, 101: 118, 110: 116, 113: 118, 115: 119, 114: 120})
+    _ERRNO.update({106: 127, 107: 128})
+else:
+    _ERRNO[101] = 113
+_EISCONN = 127 if sim.ESP32 else 106
+
+_SEND_BUF = 5760 if sim.ESP32 else 6400
+_SOCKETS = 10 if sim.ESP32 else 5
+_SYN_MS = 18_000 if sim.ESP32 else 19_000
+
+_UNBOUND = const(0)
+_CONNECTING = const(1)
+_CONNECTED = const(2)
+_LISTENING = const(3)
+_CLOSED = const(4)
+
+
+def _translated(e):
+    n = e.args[0]
+    return OSError(_ERRNO.get(n, n))
+
+
+def _sockaddr(ip, port):
+    return struct.pack(">BBH", 2, 0, port) + ip + bytes(8)
+
+
+def _tuple(sockaddr):
+    return ".".join(str(b) for b in sockaddr[4:8]), sockaddr[2] << 8 | sockaddr[3]
+
+
+def _bury_ghosts():
+    """A peer that speaks to a connection the board no longer knows is told so."""
+    for s in sim.ghosts[:]:
+        poll = uselect.poll()
+        poll.register(s, uselect.POLLIN)
+        if sim.link == sim.UP and (poll.poll(0) or len(sim.ghosts) > 8):
+            sim.ghosts.remove(s)
+            s.close()
+
+
+class socket(io.IOBase):
+    """IOBase makes it a stream for C code: the host's poll (ioctl gives the descriptor) and `tls`."""
+
+    def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, fileno=None, _real=None):
+        if sum(s._type == SOCK_STREAM or sim.ESP32 for s in sim.sockets) >= _SOCKETS:
+            raise OSError(23 if sim.ESP32 else errno.ENOMEM)
+        self._type = type
+        if sim.ghosts:
+            _bury_ghosts()
+        self._s = _real or usocket.socket(af, type)
+        self._s.setblocking(False)
+        if type == SOCK_STREAM:
+            self._s.setsockopt(
+                1, 7, _SEND_BUF
+            )  # SO_SNDBUF: the host's buffer would hide a dead peer
+        self._timeout = None  # milliseconds; None waits for ever
+        self._state = _CONNECTED if _real else _UNBOUND
+        self._peer = None
+        self._errors = []  # what the link did to this socket: the next calls' errno
+        self._unsent = b""  # written while nothing passes
+        self._poll = None
+        sim.sockets.append(self)
+
+    # -- waiting
+
+    def _wait(self, flags, timeout, expired=None):
+        """Until the socket is ready. OSError: the time-out, or what the link did."""
+        if timeout == 0:
+            raise OSError(errno.EAGAIN)
+        if self._poll is None:
+            self._poll = uselect.poll()
+            self._poll.register(self._s, flags)
+        else:
+            self._poll.modify(self._s, flags)
+        end = None if timeout is None else sim.now() + timeout
+        while True:
+            sim.run_due()
+            self._check()
+            left = 100 if end is None else end - sim.now()
+            step = sim.until_event(min(left, 100)) if left > 0 else 0
+            if sim.link == sim.UP:
+                if self._poll.poll(min(step, 2) if sim.is_virtual else step):
+                    return
+                if sim.is_virtual:
+                    sim.advance(step or 1)
+            else:
+                sim.sleep(step)
+            if left <= 0:
+                raise OSError(expired or errno.ETIMEDOUT)
+
+    def _check(self):
+        if self._state == _CLOSED:
+            raise OSError(errno.EBADF)
+        if self._errors:
+            e = self._errors[0]
+            if e != errno.ENOTCONN:
+                self._errors.pop(0)
+            raise OSError(e)
+
+    def _fault(self, e):
+        """The host's error as the board's; EAGAIN is None."""
+        if e.args[0] == errno.EAGAIN:
+            return
+        raise _translated(e)
+
+    # -- connections
+
+    def connect(self, address):
+        self._check()
+        if not isinstance(address, tuple):
+            raise TypeError("object 'bytearray' isn't a tuple or list")
+        host, port = address
+        ip = numeric(host)
+        if ip is None:
+            if not sim.ESP32:
+                raise ValueError("invalid arguments")
+            ip = resolve(host)
+        if not isinstance(port, int):
+            raise TypeError("can't convert str to int")
+        if self._state == _CONNECTED and self._type == SOCK_STREAM:
+            raise OSError(_EISCONN)
+        if self._state == _CONNECTING:
+            raise OSError(errno.EALREADY)
+        if sim.link == sim.DOWN:
+            raise OSError(errno.EHOSTUNREACH)
+        self._peer = (ip, port)
+        if self._type != SOCK_STREAM:
+            self._state = _CONNECTED
+            if port != 123:
+                self._s.connect(_sockaddr(ip, port))
+            return
+        self._state = _CONNECTING
+        self._pump()
+        if self._timeout == 0:
+            raise OSError(errno.EINPROGRESS)
+        self._finish(self._timeout)
+
+    def _finish(self, timeout):
+        if timeout is None:
+            self._wait(uselect.POLLOUT, _SYN_MS, errno.ECONNABORTED)
+        else:
+            self._wait(uselect.POLLOUT, timeout)
+        self._pump()
+        if self._errors:
+            raise OSError(self._errors.pop(0))
+
+    def _pump(self):
+        """What waited for the link goes on: the SYN, or bytes the program has long forgotten."""
+        if sim.link != sim.UP or self._errors:
+            return
+        try:
+            if self._state == _CONNECTING:
+                if self._peer:
+                    peer, self._peer = self._peer, None
+                    try:
+                        self._s.connect(_sockaddr(*peer))
+                    except OSError as e:
+                        if e.args[0] != 115:
+                            raise
+                poll = uselect.poll()
+                poll.register(self._s, uselect.POLLOUT)
+                ready = poll.poll(0)
+                if ready and ready[0][1] & (uselect.POLLERR | uselect.POLLHUP):
+                    self._s.read(1)
+                if ready:
+                    self._state = _CONNECTED
+            if self._unsent and self._state == _CONNECTED:
+                n = self._s.send(self._unsent)
+                self._unsent = self._unsent[n:]
+        except OSError as e:
+            if e.args[0] != errno.EAGAIN:
+                self._errors = [_ERRNO.get(e.args[0], e.args[0]), errno.ENOTCONN]
+
+    def _ready(self):
+        """Before a read or a write: connected, or in the way the port says that it is not."""
+        self._check()
+        if self._state == _CONNECTING or self._unsent:
+            self._pump()
+            self._check()
+        if self._state != _CONNECTED:
+            if self._state == _CONNECTING and self._timeout != 0:
+                self._finish(self._timeout)
+                return True
+            if self._state == _CONNECTING:
+                return False
+            raise OSError(errno.ENOTCONN)
+        return True
+
+    def abort(self):
+        """The link went, as the ESP32 sees it. The peer is not told: the host's socket stays open."""
+        if self._state in (_CONNECTING, _CONNECTED) and self._type == SOCK_STREAM:
+            self._errors = [errno.ECONNABORTED, errno.ENOTCONN]
+
+    def link_flags(self, flags, asked):
+        """What a poll sees of this socket when the host's socket has `flags`."""
+        if self._errors:
+            return (uselect.POLLIN | uselect.POLLOUT) & asked or uselect.POLLERR
+        if sim.link == sim.UP:
+            self._pump()
+            return flags
+        if self._state == _CONNECTED and len(self._unsent) < _SEND_BUF:
+            return flags & uselect.POLLOUT
+        return 0
+
+    # -- bytes in
+
+    def _take(self, call, *args):
+        """call(*args) until it gives something; None when it would block."""
+        if not self._ready():
+            return None
+        while True:
+            if sim.link == sim.UP:
+                try:
+                    got = call(*args)
+                    if got is not None:
+                        return got
+                except OSError as e:
+                    self._fault(e)
+            if self._timeout == 0:
+                return None
+            self._wait(uselect.POLLIN, self._timeout)
+
+    def read(self, n=-1):
+        if n < 0:
+            parts = []
+            while True:
+                got = self._take(self._s.read, 512)
+                if not got:
+                    return b"".join(parts) if parts or got is not None else None
+                parts.append(got)
+        got = self._take(self._s.recv, n)
+        if not got or len(got) == n or self._timeout == 0 or self._type != SOCK_STREAM:
+            return got
+        while len(got) < n:  # a blocking read waits for all
+            more = self._take(self._s.recv, n - len(got))
+            if not more:
+                break
+            got += more
+        return got
+
+    def readinto(self, buf, n=None):
+        if n is None:
+            n = len(buf)
+        got = self.read(n)
+        if got is None:
+            return None
+        buf[: len(got)] = got
+        return len(got)
+
+    def readline(self):
+        line = b""
+        while not line.endswith(b"\n"):
+            got = self._take(self._s.recv, 1)
+            if not got:
+                return line or got
+            line += got
+        return line
+
+    def _received(self, got):
+        if got is None:
+            raise OSError(errno.EAGAIN)
+        return got
+
+    def recv(self, n, flags=0):
+        return self._received(self._take(self._s.recv, n))
+
+    def recvfrom(self, n, flags=0):
+        if self._type == SOCK_DGRAM and self._state == _UNBOUND:
+            self._state = _CONNECTED  # a datagram socket is ready when it has sent or is bound
+        data, address = self._received(self._take(self._s.recvfrom, n))
+        address = _tuple(address)
+        if sim.ntp is not None and address[1] == sim.ntp.port:
+            address = (sim.ntp.asked, 123)
+        return data, address
+
+    # -- bytes out
+
+    def _give(self, buf):
+        """Count of bytes taken, or None when it would block."""
+        if not self._ready():
+            return None
+        if self._type != SOCK_STREAM and self._peer[1] == 123:
+            return self.sendto(buf, self._peer)
+        if sim.link != sim.UP or self._unsent:
+            room = _SEND_BUF - len(self._unsent)
+            if room <= 0:
+                return None
+            self._unsent += bytes(buf[:room])
+            return min(room, len(buf))
+        try:
+            return self._s.send(buf)
+        except OSError as e:
+            return self._fault(e)
+
+    def write(self, buf, n=None, offset=None):
+        if offset is not None:
+            buf = memoryview(buf)[n : n + offset]
+        elif n is not None:
+            buf = memoryview(buf)[:n]
+        done = self._give(buf)
+        if self._timeout == 0 or done == len(buf):
+            return done
+        done = done or 0
+        view = memoryview(buf)
+        while done < len(view):
+            got = self._give(view[done:])
+            if got:
+                done += got
+            else:
+                self._room()
+        return done
+
+    def _room(self):
+        if sim.link == sim.UP and not self._unsent:
+            self._wait(uselect.POLLOUT, self._timeout)
+            return
+        end = None if self._timeout is None else sim.now() + self._timeout
+        while len(self._unsent) >= _SEND_BUF:
+            if end is not None and sim.now() >= end:
+                raise OSError(errno.ETIMEDOUT)
+            sim.sleep(20)
+            self._check()
+            self._pump()
+
+    def send(self, buf, flags=0):
+        while True:
+            n = self._give(buf)
+            if n is not None:
+                return n
+            if self._timeout == 0:
+                raise OSError(errno.EAGAIN)
+            self._room()
+
+    def sendall(self, buf, flags=0):
+        n = self.write(buf)
+        if n != len(buf):
+            raise OSError(errno.ETIMEDOUT if sim.ESP32 else errno.EAGAIN)
+
+    def sendto(self, data, address):
+        self._check()
+        ip = address[0] if isinstance(address[0], bytes) else resolve(address[0])
+        if sim.link == sim.DOWN:
+            raise OSError(errno.EHOSTUNREACH)
+        self._state = _CONNECTED
+        if address[1] == 123:
+            if sim.ntp is None:
+                import bench
+
+                sim.ntp = bench.TimeServer()
+            sim.ntp.ask(self._s, data, ".".join(str(b) for b in ip))
+        elif sim.link == sim.UP:
+            try:
+                self._s.sendto(data, _sockaddr(ip, address[1]))
+            except OSError as e:
+                self._fault(e)
+        return len(data)
+
+    # -- servers
+
+    def bind(self, address):
+        try:
+            self._s.bind(_sockaddr(numeric(address[0] or "0.0.0.0"), address[1]))
+        except OSError as e:
+            raise _translated(e)
+        if self._type != SOCK_STREAM:
+            self._state = _CONNECTED
+
+    def listen(self, backlog=1):
+        self._s.listen(backlog)
+        self._state = _LISTENING
+
+    def accept(self):
+        while True:
+            try:
+                real, address = self._s.accept()
+                return socket(_real=real), _tuple(address)
+            except OSError as e:
+                if e.args[0] != errno.EAGAIN:
+                    raise _translated(e)
+            self._wait(uselect.POLLIN, self._timeout)
+
+    # -- settings
+
+    def settimeout(self, seconds):
+        self._timeout = None if seconds is None else int(seconds * 1000)
+
+    def setblocking(self, flag):
+        self._timeout = None if flag else 0  # True wipes a time-out: what umqtt's wait_msg does
+
+    def setsockopt(self, level, option, value):
+        self._check()
+        if level == IPPROTO_TCP and option == TCP_NODELAY:
+            self._s.setsockopt(6, 1, value)
+        elif level == SOL_SOCKET and option == SO_REUSEADDR:
+            self._s.setsockopt(1, 2, value)
+        elif level == SOL_SOCKET and option == SO_BROADCAST:
+            self._s.setsockopt(1, 6, value)
+        elif sim.ESP32 and option not in (11, IP_ADD_MEMBERSHIP):
+            raise OSError(109)  # ENOPROTOOPT
+        elif not sim.ESP32:
+            print("Warning: lwip.setsockopt() option not implemented")
+
+    def makefile(self, *args):
+        return self
+
+    def close(self):
+        if self._state == _CLOSED:
+            return
+        self._state = _CLOSED
+        sim.sockets.remove(self)
+        if self._errors or sim.link != sim.UP:
+            sim.ghosts.append(self._s)  # the peer has no way to know
+        else:
+            self._s.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def ioctl(self, request, arg):
+        if request == 10:  # MP_STREAM_GET_FILENO
+            return -1 if self._state == _CLOSED else self._s.fileno()
+        if request == 4:
+            self.close()
+        return 0

@@ -1,0 +1,232 @@
+"""A simulated board: MicroPython on the host with tests/fakes in front, and what hardware does around it.
+
+    board = SimBoard("flash", board="pico_w")
+    board.start()                       # power on: boot.py, main.py
+    board.wait_for("online", 10)
+    board.do("wifi_off")                # a call of tests/fakes/sim.py, in the running board
+    board.kill()                        # the power fails; nothing is flushed, retained memory is gone
+    board.start()
+    board.stop()
+
+After machine.reset(), the watchdog and deep sleep the process ends and is started again, as often as it takes; a board
+that ended at its prompt stays there, powered and dead. Runs in a thread; stop() or the context manager ends it.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from tools import ROOT, processes, toolchain
+
+BOARDS = ("esp32", "pico_w")
+HEAP = "160k"
+
+# How a life ends, by exit code: tests/fakes/sim.py EXIT. The watchdog in real time is a SIGALRM (a shell between
+# reports 128 + 14).
+_ENDINGS = {
+    90: "reset",
+    91: "wdt",
+    -signal.SIGALRM: "wdt",
+    128 + signal.SIGALRM: "wdt",
+    92: "deepsleep",
+}
+_BOOT_S = 0.2  # from a reset to boot.py
+
+
+class SimBoard:
+    def __init__(
+        self,
+        flash,
+        board="esp32",
+        heap=HEAP,
+        scenario=None,
+        log=None,
+        micropython=None,
+        fakes=None,
+        seed=1,
+    ):
+        """flash: the folder that is the board's file system.
+
+        scenario: list of events, or the path of a JSON file of them. log: file the console is appended to.
+        micropython: command line, else the toolchain's. fakes: folder, else tests/fakes.
+        """
+        if board not in BOARDS:
+            raise ValueError(f"board: {' or '.join(BOARDS)}, not {board}")
+        self.flash = Path(flash)
+        self.board = board
+        self.resets = []  # why each life began: "power", "reset", "wdt", "deepsleep"
+        self.dead = None  # exit code of the life that ended at the prompt, or crashed
+        self._command = [str(word) for word in micropython or toolchain.micropython(heap)]
+        self._command.append(str(Path(fakes or ROOT / "tests" / "fakes") / "boardrun.py"))
+        self._own = Path(tempfile.mkdtemp(prefix="simboard-"))  # what is neither flash nor console
+        self._retained = self._own / "retained"
+        if scenario is not None and not isinstance(scenario, (str, Path)):
+            events, scenario = scenario, self._own / "scenario.json"
+            scenario.write_text(json.dumps(events))
+        self.log = Path(log) if log else self._own / "console"
+        self._environment = {
+            "PATH": os.defpath,
+            "TZ": "UTC",
+            "OUTPOST_BOARD": board,
+            "OUTPOST_RETAINED": str(self._retained),
+            "OUTPOST_CONTROL": "1",
+            "OUTPOST_SEED": str(seed),
+        }
+        if scenario is not None:
+            self._environment["OUTPOST_SCENARIO"] = str(Path(scenario).resolve())
+        self._thread = None
+        self._process = None
+        self._off = threading.Event()
+        self._lock = threading.Lock()
+        self._frozen = []  # processes that hold the connections of a board without power
+
+    # -- power
+
+    def start(self):
+        """Power on. Returns at once."""
+        if self._thread:
+            raise RuntimeError("the board is on")
+        self._bury()
+        self._off.clear()
+        self.dead = None
+        for file in self._own.glob("retained*"):
+            if "-nvs-" not in file.name:
+                file.unlink()
+        self._thread = threading.Thread(target=self._lives, daemon=True)
+        self._thread.start()
+        return self
+
+    power_on = start
+
+    def kill(self, silent=False):
+        """The power fails.
+
+        silent: as on the air, the broker is told nothing. (The host closes the connections of a process that ends, so
+        this one is stopped in mid-stride, and ended at the next start() or stop().)
+        """
+        self._end(signal.SIGSTOP if silent else signal.SIGKILL)
+
+    def stop(self):
+        """Switch off and forget: what is left of the board are its flash and, if it has a name, its log."""
+        self._end(signal.SIGKILL)
+        self._bury()
+        if self._own not in self.log.parents:
+            shutil.rmtree(self._own, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start() if self._thread is None else self
+
+    def __exit__(self, *exception):
+        self.stop()
+        shutil.rmtree(self._own, ignore_errors=True)
+
+    # -- what it does
+
+    @property
+    def alive(self):
+        """True while a program runs (between a reset and the next life too)."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def pid(self):
+        return self._process.pid if self._process else None
+
+    @property
+    def output(self):
+        """What the console has shown so far."""
+        try:
+            return self.log.read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def do(self, call, **arguments):
+        """Let something happen to the running board: a call named in tests/fakes/sim.py."""
+        line = json.dumps({"do": call, **arguments}) + "\n"
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                raise RuntimeError("the board is off, or between two lives")
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+
+    def wait_for(self, text, timeout=10, times=1):
+        """Wait until the console has shown text (so many times). TimeoutError with its last lines otherwise."""
+        deadline = time.monotonic() + timeout
+        while self.output.count(text) < times:
+            if time.monotonic() > deadline:
+                tail = "\n".join(self.output.splitlines()[-20:])
+                raise TimeoutError(f"the console did not show {text!r} in {timeout} s:\n{tail}")
+            time.sleep(0.02)
+        return self.output
+
+    def wait_resets(self, count, timeout=10):
+        """Wait until the board has begun `count` lives since it was made."""
+        deadline = time.monotonic() + timeout
+        while len(self.resets) < count:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(self.resets)} of {count} lives in {timeout} s: {self.resets}")
+            time.sleep(0.02)
+        return self.resets
+
+    # -- lives
+
+    def _lives(self):
+        cause = "power"
+        while not self._off.is_set():
+            with self._lock:
+                if self._off.is_set():
+                    return
+                self.resets.append(cause)
+                with open(self.log, "ab") as console:
+                    self._process = processes.start(
+                        self._command,
+                        cwd=self.flash,
+                        env=self._environment,
+                        stdin=subprocess.PIPE,
+                        stdout=console,
+                        stderr=subprocess.STDOUT,
+                    )
+            process = self._process
+            while process.poll() is None and process not in self._frozen:
+                self._off.wait(0.01) if not self._off.is_set() else time.sleep(0.01)
+            if self._off.is_set():
+                return
+            process.stdin.close()
+            cause = _ENDINGS.get(process.returncode)
+            if cause is None:
+                self.dead = process.returncode
+                return
+            self._off.wait(_BOOT_S + (self._sleep_s() if cause == "deepsleep" else 0))
+
+    def _sleep_s(self):
+        try:
+            return json.loads(self._retained.read_text())["sleep_ms"] / 1000
+        except (OSError, ValueError, KeyError):
+            return 0
+
+    def _end(self, number):
+        with self._lock:
+            self._off.set()
+            process = self._process
+            if process and process.poll() is None:
+                os.kill(process.pid, number)
+                if number == signal.SIGSTOP:
+                    self._frozen.append(process)
+                else:
+                    process.wait()
+        if self._thread:
+            self._thread.join()
+        self._thread = self._process = None
+
+    def _bury(self):
+        while self._frozen:
+            processes.kill(self._frozen.pop())
+        for file in self._own.glob("*.new"):
+            with contextlib.suppress(OSError):
+                file.unlink()
