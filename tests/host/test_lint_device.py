@@ -1,0 +1,233 @@
+"""Rules for the device's code that no common linter has. Each is a function of a parsed file, with samples below.
+
+A rule yields (line, text); its docstring says why it is one.
+"""
+
+import ast
+import re
+import sys
+
+import pytest
+from device_code import files
+
+HARDWARE = {
+    "machine", "network", "esp32", "rp2", "dht", "onewire", "ds18x20", "neopixel", "bluetooth", "espnow",
+}  # fmt: skip
+BOARD = "firmware/board.py"
+STARTED = ("boot.py", "main.py")
+LINES = 300
+
+CLOCKS = {"time", "time_ns", "ticks_ms", "ticks_us", "ticks_add"}
+STAMP = re.compile(r"(^|_)(ts|now|unix|epoch|stamp|timestamp)(_ms|_us|_ns|_s)?$")
+
+
+def no_assert(path, tree):
+    """`mpy-cross -O` removes it, and with it the check."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assert):
+            yield node.lineno, "assert: raise an exception instead"
+
+
+def no_bare_except(path, tree):
+    """It swallows Ctrl-C, SystemExit and so mpremote's way into a board."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and node.type is None:
+            yield node.lineno, "bare except: say what is expected (`except Exception` at most)"
+
+
+def no_u_names(path, tree):
+    """`usocket` and its like are gone in MicroPython 2."""
+    for line, name in imported(tree):
+        if name[:1] == "u" and name[1:] in (sys.stdlib_module_names | HARDWARE) - {"ctypes"}:
+            yield line, f"{name}: import {name[1:]}"
+
+
+def no_hardware(path, tree):
+    """Hardware enters through one file, so that everything else runs, and is tested, on any machine."""
+    for line, name in imported(tree):
+        if name in HARDWARE and path != BOARD:
+            yield line, f"{name}: only {BOARD} may import it"
+
+
+def no_float_time(path, tree):
+    """A board's float has 24 bits: a Unix time in it is wrong by minutes, one in milliseconds by hours."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp):
+            sides = (node.left, node.right)
+            if isinstance(node.op, ast.Div) and any(is_time(side) for side in sides):
+                yield node.lineno, "a time divided with / is a float: use //"
+            elif any(is_time(a) and is_float(b) for a, b in (sides, sides[::-1])):
+                yield node.lineno, "a time and a float make a float"
+            elif isinstance(node.op, ast.Mult) and any(
+                is_time(a) and not isinstance(b, ast.Constant) for a, b in (sides, sides[::-1])
+            ):
+                yield node.lineno, "a time multiplied: by a whole number only, written as one"
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "float":
+            if any(is_time(argument) for argument in node.args):
+                yield node.lineno, "float() of a time"
+        else:
+            for name, value in bound(node):
+                if STAMP.search(name) and is_float(value):
+                    yield value.lineno, f"{name} is a time: a whole number"
+
+
+def no_work_at_import(path, tree):
+    """Importing a module does nothing; boot.py and main.py are not imported but run."""
+    if path in STARTED:
+        return
+    pending = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If | ast.Try):
+            for part in ("body", "orelse", "finalbody"):
+                pending += getattr(node, part, ())
+            for handler in getattr(node, "handlers", ()):
+                pending += handler.body
+        elif not isinstance(node, ast.Expr | ast.For | ast.While | ast.With):
+            continue
+        elif not isinstance(getattr(node, "value", None), ast.Constant):  # a docstring
+            yield node.lineno, "runs at import"
+
+
+def no_long_file(path, tree):
+    """A board compiles a .py in 70 to 100 B of heap a line."""
+    if tree.lines >= LINES:
+        yield tree.lines, f"{tree.lines} lines: less than {LINES}, so that a board can compile it"
+
+
+RULES = (
+    no_assert, no_bare_except, no_u_names, no_hardware, no_float_time, no_work_at_import, no_long_file,
+)  # fmt: skip
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.lineno, node.module.partition(".")[0]
+        elif isinstance(node, ast.Call) and name_of(node.func) == "__import__":
+            yield node.lineno, str(getattr(node.args[0], "value", "")).partition(".")[0]
+
+
+def name_of(node):
+    return getattr(node, "attr", None) or getattr(node, "id", None) or ""
+
+
+def is_time(node):
+    """A clock's reading, a name for one, or a sum with one."""
+    if isinstance(node, ast.Call):
+        return name_of(node.func) in CLOCKS
+    if isinstance(node, ast.BinOp):
+        # a difference is a duration: `(now - since) / 1000` may be a float
+        return isinstance(node.op, ast.Add) and (is_time(node.left) or is_time(node.right))
+    return bool(STAMP.search(name_of(node)))
+
+
+def is_float(node):
+    if isinstance(node, ast.Call):
+        return name_of(node.func) == "float"
+    return isinstance(node, ast.Constant) and isinstance(node.value, float)
+
+
+def bound(node):
+    """Yield (name, value) for what an assignment, a default, a keyword or a dict gives a name."""
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            yield name_of(target), node.value
+    elif isinstance(node, ast.arguments):
+        names = (node.posonlyargs + node.args)[
+            len(node.posonlyargs + node.args) - len(node.defaults) :
+        ]
+        yield from ((a.arg, default) for a, default in zip(names, node.defaults, strict=True))
+        yield from (
+            (a.arg, default) for a, default in zip(node.kwonlyargs, node.kw_defaults, strict=True)
+        )
+    elif isinstance(node, ast.Call):
+        yield from ((keyword.arg or "", keyword.value) for keyword in node.keywords)
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value, value
+
+
+def faults(path, source):
+    tree = ast.parse(source)
+    tree.lines = len(source.splitlines())
+    return [f"{path}:{line}: {text}" for rule in RULES for line, text in rule(path, tree)]
+
+
+def test_device_code():
+    found = [
+        fault for path, source in files().items() for fault in faults(path.as_posix(), source)
+    ]
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("rule", "sample"),
+    [
+        (no_assert, "def f(x):\n    assert x, 'no'"),
+        (no_bare_except, "try:\n    pass\nexcept:\n    pass"),
+        (no_u_names, "import usocket"),
+        (no_u_names, "import uasyncio.core"),
+        (no_u_names, "from utime import ticks_ms"),
+        (no_u_names, "try:\n    import ujson as json\nexcept ImportError:\n    import json"),
+        (no_u_names, "import umachine"),
+        (no_hardware, "import machine"),
+        (no_hardware, "def f():\n    from machine import Pin"),
+        (no_hardware, "import network, os"),
+        (no_hardware, "d = __import__('dht')"),
+        (no_float_time, "ts = time.time() * 1e3"),
+        (no_float_time, "ts = time.time() / 2"),
+        (no_float_time, "ts = scale * time()"),
+        (no_float_time, "def f(now):\n    return now / 1000"),
+        (no_float_time, "x = self.unix_ms / 1000"),
+        (no_float_time, "x = (now + 5) / 1000"),
+        (no_float_time, "x = now + 0.5"),
+        (no_float_time, "x = float(ts)"),
+        (no_float_time, "ts = 0.0"),
+        (no_float_time, "self.boot_ts = 0.0"),
+        (no_float_time, "def f(a, ts=0.0):\n    pass"),
+        (no_float_time, "def f(*, now_ms=0.0):\n    pass"),
+        (no_float_time, "f(ts=1.5)"),
+        (no_float_time, "x = {'ts': 1.5}"),
+        (no_work_at_import, "print('hello')"),
+        (no_work_at_import, "try:\n    connect()\nexcept OSError:\n    pass"),
+        (no_work_at_import, "for i in range(3):\n    x = i"),
+        (no_work_at_import, "with open('x') as f:\n    x = 1"),
+        (no_work_at_import, "if x:\n    pass\nelse:\n    print()"),
+        (no_long_file, "x = 1\n" * LINES),
+    ],
+)
+def test_rule_finds_a_planted_fault(rule, sample):
+    tree = ast.parse(sample)
+    tree.lines = len(sample.splitlines())
+    assert list(rule("firmware/planted.py", tree))
+    assert faults("firmware/planted.py", sample)  # and it is one of RULES
+
+
+@pytest.mark.parametrize(
+    ("path", "sample"),
+    [
+        ("firmware/board.py", "import machine\nimport network"),
+        ("boot.py", "print('boot')\nmain()"),
+        ("lib/a.py", '"""A module."""\nimport uctypes\nfrom umqtt.robust import MQTTClient'),
+        ("lib/a.py", "try:\n    import tls\nexcept ImportError:\n    import ssl as tls"),
+        ("lib/a.py", "try:\n    pass\nexcept Exception as e:\n    raise"),
+        ("lib/a.py", "_A = const(1)\nB = namedtuple('B', ('a', 'b'))\nbuf = bytearray(4)"),
+        (
+            "lib/a.py",
+            "ts = time.time_ns() // 1000000\nts = 1000 * time()\nage = (now - then) / 1000",
+        ),
+        (
+            "lib/a.py",
+            "x = ticks_diff(now, then) / 1000\ny = temperature / 2\nevents = 1.5\nknown = 0.5",
+        ),
+        ("lib/a.py", "def f(ts=0, now=None):\n    return {'ts': ts + 5, 'humidity': 45.2}"),
+        ("lib/a.py", "x = 1\n" * (LINES - 1)),
+    ],
+)
+def test_rules_let_good_code_pass(path, sample):
+    assert faults(path, sample) == []
