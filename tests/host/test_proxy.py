@@ -269,5 +269,5 @@ def test_no_server(proxy):
     with socket.socket() as nobody:  # bound, not listening
         nobody.bind(("127.0.0.1", 0))
         proxy.server = nobody.getsockname()[1]
-        with connect(proxy) as client, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), connect(proxy) as client:
             client.recv(1)

@@ -240,11 +240,11 @@ class _Link:
                 if piece in ("close", "reset"):
                     return self.end(piece)
                 await self.go[way].wait()
+                self.proxy.passed[way] += len(piece)
                 try:
                     await loop.sock_sendall(sink, piece)
                 except OSError:
                     return self.end("reset")
-                self.proxy.passed[way] += len(piece)
                 if self.proxy._pieces:
                     await asyncio.sleep(_PIECE_S)
 
