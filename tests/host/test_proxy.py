@@ -69,7 +69,7 @@ def proxy(server):
 @pytest.fixture
 def client(proxy, server):
     with connect(proxy) as client:
-        server.wait(lambda s: s.connection)
+        server.wait(lambda s: s.connection and proxy.open)
         yield client
 
 
