@@ -10,6 +10,7 @@ from firmware.board import Board
 
 def main():
     board = Board()
+    started = time.ticks_ms()
     try:
         from firmware.start import run
 
@@ -17,7 +18,7 @@ def main():
     except Exception as e:
         from firmware.health import record_crash
 
-        record_crash(e, time.ticks_ms() // 1000)
+        record_crash(e, time.ticks_diff(time.ticks_ms(), started) // 1000)
         time.sleep(5)  # so that a node in a crash loop can still be reached with Ctrl-C
         board.reset()
 
