@@ -1,0 +1,119 @@
+"""A Channel: one sensor, read again and again, whose failures stop nothing else.
+
+    start → wait for the conversion → read        at each slot: first step + n · interval, whatever the past took
+    failed → forget the driver, wait, build it    1 s, doubled up to the interval, at most 5 minutes
+
+A driver is built anew after each failure, since whatever went wrong may have been a chip that lost its settings, or
+one that was not plugged in. A failure is told when it is new, and once an interval while it lasts.
+
+A driver with `changed(now)`, such as that of a button, is asked at least every `poll_ms`; its changes are read at once.
+"""
+
+import time
+from errno import EIO, ENODEV
+
+from micropython import const
+
+_FIRST_RETRY_MS = const(1000)
+_LONGEST_RETRY_MS = const(300000)
+_TIMED_OUT = (110, 116)  # ETIMEDOUT of the Pico, of the ESP32
+
+
+class Channel:
+    def __init__(self, name, build, fields, interval_ms, qos=0, retain=False):
+        """build: called with True if the bus seemed stuck, returns a driver. interval_ms: at most 6 days."""
+        self.name = name
+        self.fields = fields
+        self.qos = qos
+        self.retain = retain
+        self.errors = 0
+        self.error = None
+        self._build = build
+        self._interval_ms = interval_ms
+        self._retry_ms = _FIRST_RETRY_MS
+        self._driver = None
+        self._changed = None  # the driver's method, if it has one
+        self._converting = False
+        self._stuck = False
+        self._slot = None  # ticks of the next regular reading
+        self._at = None  # ticks of what is next to do
+        self._regular = False  # is this try the one of a slot?
+
+    def due(self, now):
+        """Return ms until step() wants to be called."""
+        if self._at is None:
+            return 0
+        wait = max(time.ticks_diff(self._at, now), 0)
+        return min(wait, self._driver.poll_ms) if self._changed else wait
+
+    def step(self, now):
+        """Return a tuple of values in the order of fields, a text (the failure to publish) or None.
+
+        Raises only what is a bug.
+        """
+        if self._at is None:
+            self._at = self._slot = now
+        try:
+            values = self._advance(now)
+        except (OSError, ValueError) as e:
+            return self._failed(now, e)
+        if values is not None:
+            self.error = None
+            self._retry_ms = _FIRST_RETRY_MS
+        return values
+
+    def _advance(self, now):
+        if self._changed and self._changed(now):
+            return self._driver.read()
+        if time.ticks_diff(self._at, now) > 0:
+            return None
+        if not self._converting:
+            self._regular = self._reached(now)
+            if self._driver is None:
+                self._driver = self._build(self._stuck)
+                self._changed = getattr(self._driver, "changed", None)
+            self._driver.start()
+            self._converting = True
+            wait = self._driver.conversion_ms
+            if wait:
+                # Not from now: this and other drivers may have taken a while since.
+                self._at = time.ticks_add(time.ticks_ms(), wait)
+                return None
+        self._converting = False
+        self._at = self._slot
+        return self._driver.read()
+
+    def _reached(self, now):
+        """Is it time for a regular reading? If so, set the time of the next; slots that were missed are left out."""
+        late = time.ticks_diff(now, self._slot)
+        if late < 0:
+            return False
+        self._slot = time.ticks_add(
+            self._slot, (late // self._interval_ms + 1) * self._interval_ms
+        )
+        return True
+
+    def _failed(self, now, error):
+        self._driver = self._changed = None
+        self._converting = False
+        self._stuck = bool(error.args) and error.args[0] in _TIMED_OUT
+        self._at = time.ticks_add(now, self._retry_ms)
+        longest = max(_FIRST_RETRY_MS, min(self._interval_ms, _LONGEST_RETRY_MS))
+        self._retry_ms = min(self._retry_ms * 2, longest)
+        self.errors += 1
+        text = _text(error)
+        if text == self.error and not self._regular:
+            return None
+        self.error = text
+        return text
+
+
+def _text(error):
+    what = error.args[-1] if error.args else None
+    if isinstance(what, str):
+        return what
+    if what in (EIO, ENODEV):  # Pico, ESP32: nobody acknowledged
+        return "no answer on the bus"
+    if what in _TIMED_OUT:
+        return "timed out"
+    return "error %s" % what

@@ -1,0 +1,352 @@
+"""The Channel: when it reads, what it does when that fails, what is told of it."""
+
+import time
+
+import sim
+from firmware.sensors.channel import Channel
+
+BOARDS = ("esp32", "pico_w")
+
+FIELDS = (("temperature", 2),)
+
+
+class Driver:
+    """A driver whose conversion takes 100 ms and whose start and read fail on request."""
+
+    conversion_ms = 100
+
+    def __init__(self, log, faults):
+        self.log = log
+        self.faults = faults
+
+    def note(self, what):
+        self.log.append((sim.now(), what))
+        if self.faults.get(what):
+            raise self.faults[what]
+
+    def start(self):
+        self.note("start")
+
+    def read(self):
+        self.note("read")
+        return (21.5,)
+
+
+class Bench:
+    def __init__(self, interval_ms=10_000, kind=Driver):
+        sim.virtual()
+        self.log = []
+        self.faults = {}
+        self.built = []
+        self.kind = kind
+        self.channel = Channel("air", self.build, FIELDS, interval_ms, 1, True)
+        self.began = sim.now()
+
+    def build(self, stuck):
+        self.built.append((sim.now(), stuck))
+        if self.faults.get("build"):
+            raise self.faults["build"]
+        return self.kind(self.log, self.faults)
+
+    def run(self, ms):
+        """Step when the channel wants to for ms; return [(when, result), ...]."""
+        channel = self.channel
+        end = sim.now() + ms
+        results = []
+        while True:
+            result = channel.step(time.ticks_ms())
+            if result is not None:
+                results.append((sim.now() - self.began, result))
+            left = end - sim.now()
+            if left <= 0:
+                return results
+            wait = channel.due(time.ticks_ms())
+            assert wait >= 0
+            sim.advance(max(min(wait, left), 1))
+
+    def times(self, what):
+        return [at - self.began for at, which in self.log if which == what]
+
+
+def test_start_wait_read():
+    bench = Bench()
+    assert bench.channel.due(time.ticks_ms()) == 0
+    assert bench.run(15_000) == [(100, (21.5,)), (10_100, (21.5,))]
+    assert bench.times("start") == [0, 10_000]
+    assert bench.times("read") == [100, 10_100]
+    assert len(bench.built) == 1
+    channel = bench.channel
+    assert (channel.name, channel.qos, channel.retain) == ("air", 1, True)
+    assert channel.fields == FIELDS
+    assert (channel.errors, channel.error) == (0, None)
+
+
+def test_without_conversion_time():
+    class Quick(Driver):
+        conversion_ms = 0
+
+    bench = Bench(50, Quick)
+    results = bench.run(1000)
+    assert [at for at, _ in results] == list(range(0, 1001, 50)), results
+
+
+def test_due_says_when():
+    bench = Bench()
+    channel = bench.channel
+    channel.step(time.ticks_ms())
+    assert channel.due(time.ticks_ms()) == 100
+    sim.advance(40)
+    assert channel.due(time.ticks_ms()) == 60
+    assert channel.step(time.ticks_ms()) is None
+    sim.advance(100)
+    assert channel.due(time.ticks_ms()) == 0
+    assert channel.step(time.ticks_ms()) == (21.5,)
+    assert channel.due(time.ticks_ms()) == 10_000 - 140
+
+
+def test_late_steps_do_not_move_the_phase():
+    bench = Bench()
+    channel = bench.channel
+    for _ in range(50):
+        channel.step(time.ticks_ms())
+        sim.advance(733)  # a slow loop
+    starts = bench.times("start")
+    assert len(starts) == 4, starts
+    for i, at in enumerate(starts):
+        assert 0 <= at - i * 10_000 < 733, starts
+
+
+def test_missed_slots_are_left_out():
+    bench = Bench()
+    bench.run(200)
+    sim.advance(34_800)  # the loop hung until 35 s: three slots are gone
+    bench.run(25_000)
+    assert bench.times("start") == [0, 35_000, 40_000, 50_000, 60_000]
+
+
+def test_conversion_longer_than_the_interval():
+    class Slow(Driver):
+        conversion_ms = 750
+
+    bench = Bench(500, Slow)
+    bench.run(10_000)
+    starts = bench.times("start")
+    assert min(b - a for a, b in zip(starts, starts[1:])) >= 750, starts
+    assert 9 <= len(starts) <= 14, starts
+
+
+def test_the_conversion_time_begins_after_start():
+    # The `now` of a step is old when another channel has blocked before, or start() itself blocks.
+    class Blocking(Driver):
+        def start(self):
+            super().start()
+            sim.advance(250)
+
+    bench = Bench(kind=Blocking)
+    now = time.ticks_ms()
+    sim.advance(500)
+    bench.channel.step(now)
+    bench.run(1000)
+    assert bench.times("read") == [500 + 250 + 100]
+
+
+def test_a_failure_is_told_and_tried_again():
+    bench = Bench(60_000)
+    bench.faults["build"] = OSError(19)
+    results = bench.run(200_000)
+    told = [at for at, _ in results]
+    assert all(result == "no answer on the bus" for _, result in results)
+    tries = [at - bench.began for at, _ in bench.built]
+    # 1 s, doubled, up to the interval
+    assert tries[:7] == [0, 1000, 3000, 7000, 15_000, 31_000, 63_000], tries
+    assert [b - a for a, b in zip(tries[6:], tries[7:])] == [60_000] * (len(tries) - 7), tries
+    # told at once, and again once an interval: at the first try after each slot
+    assert told == [0, 63_000, 123_000, 183_000], told
+    assert bench.channel.errors == len(tries)
+    assert bench.channel.error == "no answer on the bus"
+
+
+def test_longest_wait_is_5_minutes():
+    bench = Bench(3_600_000)
+    bench.faults["read"] = OSError(19)
+    bench.run(3_000_000)
+    tries = [at for at, _ in bench.built]
+    gaps = [b - a for a, b in zip(tries, tries[1:])]
+    assert gaps[:9] == [1100, 2100, 4100, 8100, 16_100, 32_100, 64_100, 128_100, 256_100], gaps
+    assert gaps[9:] and all(gap == 300_100 for gap in gaps[9:]), gaps
+
+
+def test_short_intervals_are_not_retried_faster_than_every_second():
+    bench = Bench(50)
+    bench.faults["start"] = OSError(5)
+    bench.run(10_000)
+    assert len(bench.built) == 11, bench.built
+
+
+def test_plugged_in_later():
+    bench = Bench(60_000)
+    bench.faults["build"] = OSError(5)
+    assert bench.run(20_000) == [(0, "no answer on the bus")]
+    bench.faults.clear()
+    # the try at 31 s succeeds; then the slots are where they were
+    assert bench.run(110_000) == [(31_100, (21.5,)), (60_100, (21.5,)), (120_100, (21.5,))]
+    assert bench.channel.error is None
+    assert bench.channel.errors == 5
+
+
+def test_the_back_off_starts_anew_after_a_success():
+    bench = Bench(60_000)
+    bench.faults["read"] = OSError(5)
+    bench.run(20_000)
+    bench.faults.clear()
+    bench.run(20_000)
+    tries = len(bench.built)
+    bench.faults["read"] = OSError(5)
+    bench.run(60_000)
+    again = [at for at, _ in bench.built[tries:]]
+    # the first failure uses the driver that was good
+    assert [b - a for a, b in zip(again, again[1:])][:2] == [2100, 4100], again
+
+
+def test_a_success_in_between_is_told_and_so_is_the_next_failure():
+    bench = Bench(60_000)
+    bench.faults["build"] = OSError(5)
+    bench.run(500)
+    bench.faults.clear()
+    bench.run(1500)
+    bench.faults["read"] = OSError(5)
+    results = bench.run(62_000)
+    assert [result for _, result in results] == ["no answer on the bus"], results
+
+
+def test_another_failure_is_told_at_once():
+    bench = Bench(60_000)
+    bench.faults["build"] = OSError(5)
+    bench.run(500)
+    bench.faults.clear()
+    bench.faults["read"] = OSError(5, "checksum")
+    results = bench.run(10_000)
+    assert [result for _, result in results] == ["checksum"], results
+
+
+def test_the_driver_is_built_anew_after_each_failure():
+    for what in ("start", "read"):
+        bench = Bench()
+        bench.run(500)
+        bench.faults[what] = OSError(5)
+        bench.run(10_000)
+        bench.faults.clear()
+        bench.run(10_000)
+        assert len(bench.built) > 1, what
+
+
+def test_a_stuck_bus_is_said_to_build():
+    for code in (110, 116):
+        bench = Bench()
+        bench.run(500)
+        bench.faults["start"] = OSError(code)
+        results = bench.run(9500)
+        assert [result for _, result in results] == ["timed out"]
+        bench.faults.clear()
+        bench.run(1000)
+        assert bench.built[-1][1] is True
+    bench = Bench()
+    bench.faults["start"] = OSError(19)
+    bench.run(2000)
+    assert [stuck for _, stuck in bench.built] == [False, False]
+
+
+def test_texts():
+    for error, expected in (
+        (OSError(19), "no answer on the bus"),
+        (OSError(5), "no answer on the bus"),
+        (OSError(110), "timed out"),
+        (OSError(116), "timed out"),
+        (OSError(5, "checksum"), "checksum"),
+        (OSError(12), "error 12"),
+        (OSError(), "error None"),
+        (ValueError("bad SCL pin"), "bad SCL pin"),
+    ):
+        bench = Bench()
+        bench.faults["build"] = error
+        assert bench.run(0) == [(0, expected)], error
+
+
+def test_a_bug_is_not_a_failed_sensor():
+    for error in (TypeError("bug"), KeyError("bug"), MemoryError(), Exception("bug")):
+        bench = Bench()
+        bench.faults["read"] = error
+        try:
+            bench.run(1000)
+        except Exception as e:
+            assert e is error, e
+        else:
+            raise AssertionError("hidden")
+
+
+def test_a_driver_may_have_nothing_to_say():
+    class Silent(Driver):
+        conversion_ms = 0
+        said = [None, (1.0,), None]
+
+        def read(self):
+            self.note("read")
+            return self.said.pop(0)
+
+    bench = Bench(1000, Silent)
+    assert bench.run(2000) == [(1000, (1.0,))]
+    assert bench.times("read") == [0, 1000, 2000]
+
+
+class Button(Driver):
+    """Reports at once what `moves` says, and otherwise at each slot."""
+
+    conversion_ms = 0
+    poll_ms = 25
+    moves = []
+
+    def changed(self, now):
+        if self.moves and self.moves[0] <= sim.now():
+            self.moves.pop(0)
+            return True
+        return False
+
+    def read(self):
+        return (True,)
+
+
+def test_changes_are_read_at_once_and_slots_as_ever():
+    bench = Bench(10_000, Button)
+    Button.moves[:] = [bench.began + ms for ms in (310, 4990, 12_000)]
+    at = [at for at, _ in bench.run(25_000)]
+    assert at == [0, 325, 5000, 10_000, 12_000, 20_000], at
+    assert bench.channel.due(time.ticks_ms()) == 25
+
+
+def test_days_on_end():
+    # Ticks wrap after 12.4 days: every reading is there, and in its place.
+    hours_6 = 6 * 3_600_000
+    bench = Bench(hours_6)
+    results = bench.run(30 * 4 * hours_6)
+    assert [at for at, _ in results] == [i * hours_6 + 100 for i in range(120)], results
+
+
+def test_one_that_fails_for_ever_keeps_no_memory():
+    import gc
+
+    def build(stuck):
+        raise OSError(19)  # a new one each time: an exception keeps where it was raised
+
+    bench = Bench(1000)
+    bench.channel._build = build
+
+    def allocated():
+        for _ in range(100):
+            bench.run(10_000)
+        gc.collect()
+        return gc.mem_alloc()
+
+    allocated()
+    before = allocated()
+    after = allocated()
+    assert after <= before, (before, after)

@@ -1,0 +1,97 @@
+"""Voltages, over the simulated ADC and with made-up samples."""
+
+import sim
+from drivers.analog import Battery, Voltage, percent
+
+BOARDS = ("esp32", "pico_w")
+
+
+class Samples:
+    """An ADC that gives these, again and again."""
+
+    def __init__(self, *samples):
+        self.samples = samples
+        self.i = 0
+
+    def read_uv(self):
+        self.i += 1
+        return self.samples[(self.i - 1) % len(self.samples)]
+
+
+def test_divider():
+    # 1.9 V at the pin, 100 kΩ and 100 kΩ
+    assert Battery(Samples(1900000), 100000, 100000).read() == (3.8, 43)
+    assert Voltage(Samples(1900000), 100000, 100000).read() == (3.8,)
+    assert Voltage(Samples(1900000)).read() == (1.9,)
+    assert Voltage(Samples(1000000), 10, 4.7).read() == (14.7 / 4.7,)
+
+
+def test_lowest_and_highest_are_left_out():
+    adc = Samples(*([1000000] * 16 + [3300000, 0]))
+    assert Voltage(adc).read() == (1.0,)
+    assert adc.i >= 10  # 8 at least are left
+
+
+def test_mean():
+    assert Voltage(Samples(1000000, 2000000)).read() == (1.5,)
+
+
+def test_unplugged():
+    try:
+        Battery(Samples(299999), 100, 100).read()
+    except OSError as e:
+        assert e.args[-1] == "under 0.3 V at the pin: no battery?", e
+    else:
+        raise AssertionError("no OSError")
+    Battery(Samples(300000), 100, 100).read()
+
+
+def test_curve():
+    for millivolts, expected in (
+        (5000, 100),
+        (4200, 100),
+        (4199, 99),
+        (4130, 95),
+        (4060, 90),
+        (3805, 45),
+        (3680, 10),
+        (3225, 2),
+        (3000, 0),
+        (2999, 0),
+        (0, 0),
+    ):
+        assert percent(millivolts) == expected, (millivolts, percent(millivolts))
+    last = 0
+    for millivolts in range(2900, 4300):
+        assert percent(millivolts) >= last
+        last = percent(millivolts)
+        assert type(last) is int
+
+
+def test_on_the_simulated_board():
+    from firmware.board import Board
+
+    sim.no_bench()
+    sim.virtual()
+    pin = 34 if sim.ESP32 else 26
+    sim.adc_attach(pin, lambda: 1975000, "battery")
+    volts, charge = Battery(Board().adc(pin), 100, 100).read()
+    assert abs(volts - 3.95) < 0.02, volts
+    assert 74 <= charge <= 78, charge
+
+
+def test_adc_of_a_pin_the_radio_has():
+    # ESP32: ADC2 does not work while Wi-Fi is on; the config refuses such pins, and if not:
+    if not sim.ESP32:
+        return
+    import network
+    from firmware.board import Board
+
+    sim.no_bench()
+    network.WLAN(network.STA_IF).active(True)
+    try:
+        Voltage(Board().adc(25)).read()
+    except OSError as e:
+        assert e.errno in (110, 116)
+    else:
+        raise AssertionError("no OSError")

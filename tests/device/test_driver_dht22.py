@@ -1,0 +1,156 @@
+"""DHT22 behind the simulated frozen driver."""
+
+import dht
+import machine
+import sim
+from chips import dht22 as chips
+from drivers.dht22 import DHT22
+
+BOARDS = ("esp32", "pico_w")
+
+
+class Bench:
+    def __init__(self):
+        sim.no_bench()
+        sim.dht_devices.clear()
+        sim.virtual()
+        self.air = (21.5, 45.0)
+        self.chip = chips.Chip(sim, lambda: self.air)
+        sim.dht_attach(4, self.chip, "air")
+        self.driver = DHT22(dht.DHT22(machine.Pin(4)))
+        sim.advance(1000)  # the chip starts
+
+
+def measure(driver):
+    driver.start()
+    sim.advance(driver.conversion_ms)
+    return driver.read()
+
+
+def failure(function):
+    try:
+        function()
+    except OSError as e:
+        return e.args[-1]
+    raise AssertionError("no OSError")
+
+
+def frame(text):
+    bench = Bench()
+    bench.chip.answer = bytes.fromhex(text)
+    return bench.driver
+
+
+def test_frames():
+    assert measure(frame("028c015fee")) == (35.1, 65.2)  # of the data sheet
+    assert measure(frame("0292806579")) == (-10.1, 65.8)
+    assert measure(frame("03e8800a75")) == (-1.0, 100.0)
+    assert measure(frame("0001800081")) == (0.0, 0.1)  # minus nothing
+    assert measure(frame("0292ff9b2e")) == (-10.1, 65.8)  # a copy: two's complement
+
+
+def test_signs():
+    for copy in (False, True):
+        for celsius in (-40.0, -10.1, -0.1, 0.0, 0.1, 79.9):
+            bench = Bench()
+            bench.chip.copy = copy
+            bench.air = (celsius, 99.9)
+            bench.chip.measured = bench.air
+            assert measure(bench.driver) == (celsius, 99.9), (copy, celsius)
+
+
+def test_reads_what_is_now_and_not_what_was():
+    # The chip answers with what it measured when it was asked before.
+    bench = Bench()
+    measure(bench.driver)
+    bench.air = (30.0, 20.0)
+    sim.advance(3_600_000)
+    assert measure(bench.driver) == (30.0, 20.0)
+
+
+def test_never_asked_twice_within_2_seconds():
+    bench = Bench()
+    driver = bench.driver
+    asked = []
+    measure_ = driver.dht.measure
+
+    def noted():
+        measure_()
+        asked.append(sim.now())
+
+    driver.dht.measure = noted
+    for pause in (0, 100, 1999, 2000, 2001, 60_000):
+        measure(driver)
+        sim.advance(pause)
+    measure(driver)
+    gaps = [b - a for a, b in zip(asked, asked[1:])]
+    assert min(gaps) >= 2000, gaps
+    assert max(gaps[:3]) < 2500, gaps  # and not later than need be
+
+
+def test_the_first_question_may_fail():
+    bench = Bench()
+    bench.chip.quiet_until = sim.now() + 1500  # a slow starter
+    assert measure(bench.driver) == (21.5, 45.0)
+
+
+def test_silence():
+    bench = Bench()
+    sim.unplugged.add("air")
+    bench.driver.start()
+    sim.advance(2000)
+    assert failure(bench.driver.read) in (110, 116)
+
+
+def test_wrong_sum():
+    driver = frame("028c015fef")
+    driver.start()  # the answer does not count
+    sim.advance(2000)
+    assert failure(driver.read) == "checksum"
+
+
+def test_every_single_bit_counts():
+    good = bytes.fromhex("028c015fee")
+    for bit in range(40):
+        spoilt = bytearray(good)
+        spoilt[bit >> 3] ^= 1 << (bit & 7)
+        driver = frame(bytes(spoilt).hex())
+        driver.start()
+        sim.advance(2000)
+        assert failure(driver.read) == "checksum", bit
+
+
+def test_all_zeros_are_no_reading():
+    driver = frame("0000000000")
+    driver.start()
+    sim.advance(2000)
+    assert failure(driver.read) == "data line held low"
+
+
+def test_out_of_range():
+    for text in ("0292032dc4", "0292819fb4"):  # 81.3, -41.5 °C
+        driver = frame(text)
+        driver.start()
+        sim.advance(2000)
+        assert failure(driver.read) == "reading out of the chip's range"
+
+
+def test_a_dht11_is_noticed():
+    driver = frame("3500180451")
+    driver.start()
+    sim.advance(2000)
+    assert failure(driver.read) == "reading out of the chip's range (is it a DHT11?)"
+
+
+def test_other_faults_are_not_hidden():
+    class Broken:
+        buf = bytearray(5)
+
+        def measure(self):
+            raise TypeError("a bug")
+
+    try:
+        DHT22(Broken()).read()
+    except TypeError:
+        return
+    raise AssertionError("no TypeError")

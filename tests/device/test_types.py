@@ -1,0 +1,266 @@
+"""The tables of sensor types and quantities, and `load` from a checked config to readings on the simulated board."""
+
+import sys
+import time
+
+import sim
+from firmware import sensors
+
+BOARDS = ("esp32", "pico_w")
+
+# A pin for each use, which both boards have. (I2C0 of a Pico: 4, 5.)
+PINS = {"sda": 4, "scl": 5, "onewire": 15, "input": 18, "output": 19}
+PINS["adc"] = 34 if sim.ESP32 else 26
+
+
+def config(*sensor_settings):
+    return {
+        "wifi": {"networks": [{"ssid": "home"}]},
+        "mqtt": {"brokers": [{"host": "192.0.2.1"}]},
+        "sensors": list(sensor_settings),
+    }
+
+
+def checked(**setting):
+    """Return the checked settings of one sensor, given no more than what has no default."""
+    from firmware import config as checker
+
+    rows = sensors.TYPES[setting["type"]][2]
+    for key, kind, default, limit, _ in rows:
+        if default is ... and key not in setting:
+            assert kind == "pin", key
+            setting[key] = PINS[limit]
+    setting.setdefault("name", setting["type"])
+    settings, faults = checker.check(config(setting), sensors.TYPES, sim.BOARD)
+    assert not faults, faults
+    return settings["sensors"][0]
+
+
+def attach(setting):
+    import chips
+
+    sim.no_bench()
+    sim.virtual()
+    chips.attach(setting, sim.the_world(), sim)
+
+
+def first(channel, ms=70_000):
+    """Run the channel until it has a result."""
+    end = sim.now() + ms
+    while sim.now() < end:
+        result = channel.step(time.ticks_ms())
+        if result is not None:
+            return result
+        sim.advance(max(channel.due(time.ticks_ms()), 1))
+
+
+def alternatives(quantities):
+    return list(quantities[1].values()) if isinstance(quantities[-1], dict) else [quantities]
+
+
+def test_rows_are_whole():
+    for name, row in sensors.TYPES.items():
+        driver, bus, rows, quantities = row
+        assert bus in ("i2c", "onewire", "dht", "adc", "input"), name
+        for setting in rows:
+            key, kind, default, limit, text = setting
+            assert text and text == text.strip() and not text.endswith("."), (name, key)
+        keys = [setting[0] for setting in rows]
+        for needed in {"i2c": ("sda", "scl", "freq", "address"), "input": ("pin", "pull")}.get(
+            bus, ("pin",)
+        ):
+            assert needed in keys, (name, needed)
+        for names in alternatives(quantities):
+            for quantity in names:
+                assert quantity in sensors.QUANTITIES, (name, quantity)
+
+
+def test_defaults_pass_their_own_checks():
+    from firmware import kinds
+
+    for name, (_, _, rows, _) in sensors.TYPES.items():
+        for key, kind, default, limit, _ in rows:
+            if default is not ... and default is not None:
+                assert kinds.wrong(kind, default, limit, default) is None, (name, key)
+
+
+def test_quantities_are_whole():
+    for name, (unit, kind, decimals) in sensors.QUANTITIES.items():
+        assert unit is None or isinstance(unit, str), name
+        assert kind is None or kind == kind.lower(), name
+        assert 0 <= decimals <= 3, name  # float32 has seven digits
+
+
+def test_every_type_gives_a_reading():
+    for kind in sorted(sensors.TYPES):
+        setting = checked(type=kind, interval_s=5)
+        for devices in (sim.i2c_devices, sim.onewire_devices, sim.dht_devices, sim.adc_devices):
+            devices.clear()
+        attach(setting)
+        from firmware.board import Board
+
+        channel = sensors.load(setting, Board())
+        values = first(channel)
+        assert isinstance(values, tuple), (kind, values)
+        assert len(values) == len(channel.fields), (kind, values)
+        assert channel.name == kind and channel.qos == 1 and channel.retain is False
+        for (quantity, decimals), value in zip(channel.fields, values):
+            unit = sensors.QUANTITIES[quantity][0]
+            wanted = bool if unit == "" else int if decimals == 0 else float
+            assert type(value) is wanted, (kind, quantity, value)
+
+
+def test_bme280_at_work():
+    setting = checked(type="bme280", address="0x77")
+    attach(setting)
+    from firmware.board import Board
+
+    channel = sensors.load(setting, Board())
+    assert channel.fields == (("temperature", 2), ("humidity", 1), ("pressure", 2))
+    values = first(channel)
+    for value, expected in zip(values, (21.5, 45.0, 1013.25)):
+        assert abs(value - expected) < 0.03, values
+    sim.unplugged.add("bme280")
+    assert first(channel) == "no answer on the bus"
+    sim.unplugged.clear()
+    assert isinstance(first(channel), tuple)
+
+
+def test_a_stuck_bus_is_recovered():
+    setting = checked(type="bme280", interval_s=5)
+    attach(setting)
+    from firmware.board import Board
+
+    board = Board()
+    calls = []
+    recover = board.recover_i2c
+    board.recover_i2c = lambda sda, scl: calls.append((sda, scl)) or recover(sda, scl)
+    channel = sensors.load(setting, board)
+    assert isinstance(first(channel), tuple)
+    assert calls == []
+    sim.stuck.add(4)
+    assert first(channel) == "timed out"
+    sim.stuck.clear()
+    assert isinstance(first(channel), tuple)
+    assert calls == [(4, 5)], calls
+
+
+def test_two_ds18b20_on_one_wire():
+    from firmware.board import Board
+
+    board = Board()
+    roms = ("28ff641e0f160390", "280100000000" + "00")
+    from chips import ds18b20
+
+    second = bytes.fromhex(roms[1])
+    roms = (roms[0], (second + bytes((ds18b20.crc8(second),))).hex())
+    channels = []
+    for i, address in enumerate(roms):
+        setting = checked(type="ds18b20", name="t%d" % i, address=address, interval_s=2)
+        attach(setting)
+        sim.the_world().set("t%d" % i, {"temperature": 10.0 + i})
+        channels.append(sensors.load(setting, board))
+    results = [[], []]
+    while sim.now() < 20_000:
+        for i, channel in enumerate(channels):
+            result = channel.step(time.ticks_ms())
+            if result is not None:
+                results[i].append(result)
+        sim.advance(10)
+    for i in range(2):
+        assert len(results[i]) in (9, 10), results
+        assert all(result == (10.0 + i,) for result in results[i]), results
+
+
+def test_kinds_of_input_name_the_quantity():
+    from firmware.board import Board
+
+    for kind, quantity in (
+        ("button", "pressed"),
+        ("reed", "open"),
+        ("contact", "closed"),
+        ("pir", "motion"),
+    ):
+        setting = checked(type="input", name=kind, kind=kind, warmup_s=0)
+        attach(setting)
+        channel = sensors.load(setting, Board())
+        assert channel.fields == ((quantity, 0),)
+        assert first(channel) == (False,), kind
+        sim.the_world().door(kind, True)
+        assert first(channel) == (True,), kind
+        sim.the_world().door(kind, False)
+        assert first(channel) == (False,), kind
+
+
+def test_a_slammed_door_between_two_steps():
+    from firmware.board import Board
+
+    setting = checked(type="input", name="door", kind="reed")
+    attach(setting)
+    channel = sensors.load(setting, Board())
+    assert first(channel) == (False,)
+    sim.the_world().door("door", True)
+    sim.advance(100)
+    sim.the_world().door("door", False)
+    sim.advance(100)
+    assert first(channel, 100) == (True,)
+    assert first(channel, 100) == (False,)
+
+
+def test_rain():
+    from firmware.board import Board
+
+    setting = checked(type="pulse", per_pulse=0.2794, unit="mm/h", interval_s=60)
+    attach(setting)
+    channel = sensors.load(setting, Board())
+    assert channel.step(time.ticks_ms()) is None
+    sim.the_world().tip("pulse", 5)
+    count, rate = first(channel)
+    assert count == 5
+    assert abs(rate - 5 * 0.2794 * 60) < 0.01, rate
+
+
+def test_pulses_go_on_after_others_failed():
+    # Whatever a channel does, it must not build a counter twice: that would lose its count.
+    from firmware.board import Board
+
+    setting = checked(type="pulse", interval_s=5)
+    attach(setting)
+    channel = sensors.load(setting, Board())
+    channel.step(time.ticks_ms())
+    for n in range(1, 5):
+        sim.the_world().tip("pulse")
+        sim.advance(5000)
+        result = first(channel)
+        assert result[0] == n, result
+
+
+def test_a_pin_that_is_none_is_a_failure_and_no_crash():
+    from firmware.board import Board
+
+    setting = checked(type="input")
+    setting["pin"] = 99  # past the check
+    channel = sensors.load(setting, Board())
+    assert first(channel) == "invalid pin"
+
+
+def test_only_drivers_in_use_are_loaded():
+    loaded = lambda: [name for name in sys.modules if name.startswith("drivers.")]
+    assert loaded() == [], loaded()
+    sensors.load(checked(type="adc"), None)
+    assert loaded() == ["drivers.analog"], loaded()
+
+
+def test_tables_can_be_dropped():
+    sensors.load(checked(type="adc"), None)
+    assert "firmware.sensors.types" in sys.modules
+    sensors.drop()
+    assert "firmware.sensors.types" not in sys.modules
+    sensors.drop()
+    assert "bme280" in sensors.TYPES
+    assert "temperature" in sensors.QUANTITIES
+    try:
+        sensors.NOTHING
+    except AttributeError:
+        return
+    raise AssertionError("no AttributeError")
