@@ -1,0 +1,191 @@
+"""`make run`: the node on a simulated board, a real broker, a time server, and what a real subscriber receives.
+
+Everything is on loopback, and its files are in `.sim/<board>`: the board's flash (`state/` stays from run to run, as on
+a board), its console, the broker's files.
+"""
+
+import fcntl
+import json
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tools import ROOT, CommandError, mpy, watch
+from tools.broker import Broker
+from tools.ntp import TimeServer
+from tools.simboard import BOARDS, SimBoard
+
+USER = "outpost"
+INTERVAL_S = 5  # a reading every minute, the example's, would be dull to watch
+HEALTH_S = 15
+
+# Where a sensor of config.json.example sits on boards that do not have the pins of an ESP32, by type.
+PINS = {
+    "esp32": {},
+    "pico_w": {
+        "bme280": {"sda": 4, "scl": 5},
+        "bmp280": {"sda": 4, "scl": 5},
+        "ds18b20": {"pin": 2},
+        "dht22": {"pin": 3},
+        "adc": {"pin": 26},
+        "battery": {"pin": 27},
+        "input": {"pin": 14},
+        "pulse": {"pin": 15},
+    },
+}
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--board", choices=BOARDS, default="esp32", help="which board (%(default)s)"
+    )
+    parser.add_argument("--seconds", type=float, help="stop after so long (else Ctrl-C does)")
+    parser.add_argument(
+        "--scenario", type=Path, help="JSON file of what happens to the board, and when"
+    )
+
+
+def run(args):
+    folder = ROOT / ".sim" / args.board
+    with ExitStack() as stack:
+        stack.enter_context(alone(folder))
+        password = secrets.token_hex(8)
+        broker = stack.enter_context(Broker(folder / "broker", users={USER: password}))
+        clock = stack.enter_context(TimeServer())
+        settings = node_settings(args.board, broker, password, clock)
+        make_flash(folder / "flash", settings)
+        account = settings["mqtt"]["brokers"][0] | {"tls": None}
+        log = folder / "console.log"
+        log.unlink(missing_ok=True)
+        topic = "outpost/#"
+        print(f"broker   {broker.host}:{broker.port}, a mosquitto; its log: {short(broker.log)}")
+        print(f"node     {settings['node']['name']}, a simulated board; its console: {short(log)}")
+        print(f"         its flash: {short(folder / 'flash')}")
+        print("\nTo subscribe by hand:\n")
+        print(f"  {watch.by_hand(account, topic)}\n", flush=True)
+        subscriber = stack.enter_context(
+            watch.subscriber(account, topic, stdout=subprocess.PIPE, text=True)
+        )
+        seen = Seen(subscriber, f"outpost/{settings['node']['name']}/status online")
+        board = SimBoard(folder / "flash", board=args.board, scenario=args.scenario, log=log)
+        stack.enter_context(board)
+        return follow(board, Console(log), seen, args.seconds)
+
+
+@contextmanager
+def alone(folder):
+    """Two nodes cannot have one flash."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CommandError(f"a node runs in {short(folder)} already") from None
+        yield
+
+
+def node_settings(board, broker, password, clock):
+    """config.json.example, with what a user would fill in."""
+    settings = json.loads((ROOT / "config.json.example").read_text())
+    settings["node"]["name"] = "sim-" + board.replace("_", "-")
+    settings["wifi"]["networks"] = [{"ssid": "simulated", "password": "simulated"}]
+    settings["mqtt"]["brokers"] = [
+        {"host": broker.host, "port": broker.port, "user": USER, "password": password}
+    ]
+    settings["ntp"] = {"host": clock.host, "port": clock.port}
+    settings["publish"] = {"health_s": HEALTH_S}
+    for sensor in settings["sensors"]:
+        sensor.update(PINS[board].get(sensor["type"], {}), interval_s=INTERVAL_S)
+    return settings
+
+
+def make_flash(flash, settings):
+    """What `make deploy` puts on a board, uncompiled; the node's own files stay."""
+    for name in mpy.PACKAGES:
+        shutil.rmtree(flash / name, ignore_errors=True)
+    for source in mpy.sources():
+        (flash / source).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / source, flash / source)
+    (flash / "config.json").write_text(json.dumps(settings, indent=2))
+
+
+class Seen:
+    """Prints what the subscriber prints, line by line, and knows whether a line has come."""
+
+    def __init__(self, process, wanted):
+        self.process = process
+        self.wanted = wanted
+        self.come = False
+        threading.Thread(target=self._copy, daemon=True).start()
+
+    def _copy(self):
+        for line in self.process.stdout:
+            try:
+                print(line, end="", flush=True)
+            except (BrokenPipeError, ValueError):
+                return  # no one reads any more
+            self.come = self.come or line.strip() == self.wanted
+
+
+class Console:
+    """Finds tracebacks in the board's console."""
+
+    def __init__(self, path):
+        self.path = path
+        self.read = 0
+
+    def tracebacks(self):
+        """The new ones, whole."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.read)
+                lines = file.read().splitlines(keepends=True)
+        except FileNotFoundError:
+            return
+        found = []
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return  # the rest of it next time
+            if line.startswith(b"Traceback ") or found:
+                found.append(line)
+            self.read += 0 if found else len(line)
+            if len(found) > 1 and not line.startswith(b"  "):  # the exception's own line ends it
+                self.read += sum(map(len, found))
+                yield b"".join(found).decode(errors="replace")
+                found = []
+
+
+def follow(board, console, seen, seconds):
+    """Watch until the time is over, Ctrl-C, or the node dies; the exit code."""
+    end = time.monotonic() + seconds if seconds else None
+    try:
+        while not end or time.monotonic() < end:
+            time.sleep(0.1)
+            for traceback in console.tracebacks():
+                print(f"\nthe node's console shows:\n{traceback}", file=sys.stderr, flush=True)
+            if not board.alive:
+                tail = "\n".join(board.output.splitlines()[-15:])
+                print(f"\nthe node has ended; its console's last lines:\n{tail}", file=sys.stderr)
+                return 1
+            if seen.process.poll() is not None:
+                print("\nthe subscriber has ended", file=sys.stderr)
+                return 1
+    except KeyboardInterrupt:
+        print()
+        return 0
+    if not seen.come:
+        print(
+            f"\nthe node was not online in {seconds:g} s: see {short(console.path)}",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def short(path):
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

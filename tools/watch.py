@@ -1,0 +1,116 @@
+"""mosquitto_sub with the broker and the credentials of a config.json.
+
+The password is handed over in a file only we can read: on a command line every user of the machine could.
+"""
+
+import os
+import shlex
+import socket
+import ssl
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools import CommandError, processes, toolchain
+
+PATIENCE = 5  # seconds for a broker to accept
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--config", default="config.json", help="the node's settings (%(default)s)"
+    )
+    parser.add_argument("--topic", help="topic filter (all nodes of the config's base)")
+
+
+def run(args):
+    path = Path(args.config)
+    settings = read(path)
+    broker = reachable(settings["mqtt"]["brokers"])
+    topic = args.topic or settings["node"]["base"] + "/#"
+    print(f"{topic} on {broker['host']}:{broker['port']}; Ctrl-C ends it", flush=True)
+    with subscriber(broker, topic, path.parent) as process:
+        return process.wait()
+
+
+def read(path):
+    from tools.check_config import check
+
+    settings, faults = check(path, None)
+    if faults:
+        raise CommandError("\n".join(f"{path}: {fault}" for fault in faults))
+    return settings
+
+
+def reachable(brokers):
+    """The first broker that accepts a connection."""
+    said = []
+    for broker in brokers:
+        try:
+            socket.create_connection((broker["host"], broker["port"]), PATIENCE).close()
+        except OSError as e:
+            said.append(f"{broker['host']}:{broker['port']}: {e.strerror or e}")
+        else:
+            return broker
+    raise CommandError("no broker answers: " + "; ".join(said))
+
+
+@contextmanager
+def subscriber(broker, topic, folder=Path(), **options):
+    """A running `mosquitto_sub -v` of one of the config's brokers; files it names are in `folder`."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        lines = [f"-h {broker['host']}", f"-p {broker['port']}"]
+        if broker["user"]:
+            lines += [f"-u {broker['user']}", f"-P {broker['password']}"]
+        if broker["tls"]:
+            lines += tls(broker["tls"], folder, home)
+        file = home / "mosquitto_sub"
+        file.touch(mode=0o600)
+        file.write_text("".join(f"{line}\n" for line in lines))
+        words = [toolchain.mosquitto_sub(), "-v", "-t", topic]
+        environment = os.environ | {"XDG_CONFIG_HOME": str(home)}
+        process = processes.start(words, env=environment, **options)
+        try:
+            yield process
+        finally:
+            processes.stop(process)
+
+
+def by_hand(broker, topic):
+    """The command line of a subscriber, for people."""
+    words = [toolchain.mosquitto_sub(), "-h", broker["host"], "-p", broker["port"]]
+    if broker["user"]:
+        words += ["-u", broker["user"], "-P", broker["password"]]
+    return shlex.join(str(word) for word in [*words, "-v", "-t", topic])
+
+
+def tls(settings, folder, home):
+    """mosquitto_sub's options for a config's `tls`; it takes PEM where a board takes DER, too."""
+    options = (("ca", "--cafile"), ("cert", "--cert"), ("key", "--key"))
+    return [
+        f"{option} {pem(folder / settings[key].lstrip('/'), home)}"
+        for key, option in options
+        if settings[key]
+    ]
+
+
+def pem(path, home):
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise CommandError(f"{path}: {e.strerror}") from None
+    if b"-----BEGIN " in data:
+        return path.resolve()
+    copy = home / path.name
+    copy.touch(mode=0o600)
+    if path.suffix == ".key":
+        from cryptography.hazmat.primitives import serialization as s
+
+        key = s.load_der_private_key(data, None)
+        copy.write_bytes(
+            key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
+        )
+    else:
+        copy.write_text(ssl.DER_cert_to_PEM_cert(data))
+    return copy
