@@ -3,11 +3,16 @@
 import time
 
 import sim
+
 from firmware.sensors.channel import Channel
 
 BOARDS = ("esp32", "pico_w")
 
 FIELDS = (("temperature", 2),)
+
+
+def gaps(times):
+    return [times[i + 1] - times[i] for i in range(len(times) - 1)]
 
 
 class Driver:
@@ -131,7 +136,7 @@ def test_conversion_longer_than_the_interval():
     bench = Bench(500, Slow)
     bench.run(10_000)
     starts = bench.times("start")
-    assert min(b - a for a, b in zip(starts, starts[1:])) >= 750, starts
+    assert min(gaps(starts)) >= 750, starts
     assert 9 <= len(starts) <= 14, starts
 
 
@@ -159,7 +164,7 @@ def test_a_failure_is_told_and_tried_again():
     tries = [at - bench.began for at, _ in bench.built]
     # 1 s, doubled, up to the interval
     assert tries[:7] == [0, 1000, 3000, 7000, 15_000, 31_000, 63_000], tries
-    assert [b - a for a, b in zip(tries[6:], tries[7:])] == [60_000] * (len(tries) - 7), tries
+    assert gaps(tries[6:]) == [60_000] * (len(tries) - 7), tries
     # told at once, and again once an interval: at the first try after each slot
     assert told == [0, 63_000, 123_000, 183_000], told
     assert bench.channel.errors == len(tries)
@@ -171,9 +176,9 @@ def test_longest_wait_is_5_minutes():
     bench.faults["read"] = OSError(19)
     bench.run(3_000_000)
     tries = [at for at, _ in bench.built]
-    gaps = [b - a for a, b in zip(tries, tries[1:])]
-    assert gaps[:9] == [1100, 2100, 4100, 8100, 16_100, 32_100, 64_100, 128_100, 256_100], gaps
-    assert gaps[9:] and all(gap == 300_100 for gap in gaps[9:]), gaps
+    waits = gaps(tries)
+    assert waits[:9] == [1100, 2100, 4100, 8100, 16_100, 32_100, 64_100, 128_100, 256_100], waits
+    assert waits[9:] and all(wait == 300_100 for wait in waits[9:]), waits
 
 
 def test_short_intervals_are_not_retried_faster_than_every_second():
@@ -205,7 +210,7 @@ def test_the_back_off_starts_anew_after_a_success():
     bench.run(60_000)
     again = [at for at, _ in bench.built[tries:]]
     # the first failure uses the driver that was good
-    assert [b - a for a, b in zip(again, again[1:])][:2] == [2100, 4100], again
+    assert gaps(again)[:2] == [2100, 4100], again
 
 
 def test_a_success_in_between_is_told_and_so_is_the_next_failure():

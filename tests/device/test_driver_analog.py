@@ -1,6 +1,7 @@
 """Voltages, over the simulated ADC and with made-up samples."""
 
 import sim
+
 from drivers.analog import Battery, Voltage, percent
 
 BOARDS = ("esp32", "pico_w")
@@ -85,6 +86,7 @@ def test_adc_of_a_pin_the_radio_has():
     if not sim.ESP32:
         return
     import network
+
     from firmware.board import Board
 
     sim.no_bench()

@@ -3,6 +3,7 @@
 import machine
 import sim
 from chips import bme280 as chips
+
 from drivers.bme280 import BME280, BMP280
 
 BOARDS = ("esp32", "pico_w")

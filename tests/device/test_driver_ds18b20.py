@@ -4,6 +4,7 @@ import machine
 import onewire
 import sim
 from chips import ds18b20 as chips
+
 from drivers.ds18b20 import DS18B20
 
 BOARDS = ("esp32", "pico_w")

@@ -2,6 +2,7 @@
 
 import machine
 import sim
+
 from drivers.input import Input
 
 BOARDS = ("esp32", "pico_w")

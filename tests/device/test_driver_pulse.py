@@ -4,6 +4,7 @@ import time
 
 import machine
 import sim
+
 from drivers.pulse import Pulse
 
 BOARDS = ("esp32", "pico_w")

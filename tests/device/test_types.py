@@ -4,6 +4,7 @@ import sys
 import time
 
 import sim
+
 from firmware import sensors
 
 BOARDS = ("esp32", "pico_w")
@@ -59,11 +60,9 @@ def alternatives(quantities):
 
 
 def test_rows_are_whole():
-    for name, row in sensors.TYPES.items():
-        driver, bus, rows, quantities = row
+    for name, (_, bus, rows, quantities) in sensors.TYPES.items():
         assert bus in ("i2c", "onewire", "dht", "adc", "input"), name
-        for setting in rows:
-            key, kind, default, limit, text = setting
+        for key, _, _, _, text in rows:
             assert text and text == text.strip() and not text.endswith("."), (name, key)
         keys = [setting[0] for setting in rows]
         for needed in {"i2c": ("sda", "scl", "freq", "address"), "input": ("pin", "pull")}.get(
@@ -245,7 +244,9 @@ def test_a_pin_that_is_none_is_a_failure_and_no_crash():
 
 
 def test_only_drivers_in_use_are_loaded():
-    loaded = lambda: [name for name in sys.modules if name.startswith("drivers.")]
+    def loaded():
+        return [name for name in sys.modules if name.startswith("drivers.")]
+
     assert loaded() == [], loaded()
     sensors.load(checked(type="adc"), None)
     assert loaded() == ["drivers.analog"], loaded()
