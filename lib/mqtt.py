@@ -36,6 +36,67 @@ class Client(Session):
     _poller = None
     _polled = None
 
+    def __init__(
+        self,
+        client_id,
+        server,
+        port=0,
+        user=None,
+        password=None,
+        keepalive=0,
+        ssl=None,
+        ssl_params={},
+        *,
+        window=32,
+        buffer=5120,
+        max_packet=4096,
+        timeout=10,
+        connect_timeout=20,
+        net=None,
+    ):
+        """As umqtt's. window, buffer: messages in flight, and the bytes they may take; max_packet: largest payload
+        taken into memory; timeout: s until a silent broker is given up; net: what stands for the module `socket`.
+        """
+        umqtt = client_id, server, port, user, password, keepalive, ssl, ssl_params
+        super().__init__(umqtt, window, buffer, max_packet, timeout, connect_timeout, net)
+
+    in_flight = property(lambda self: self._out.pids)
+    released = property(lambda self: self._out.released)
+    received = property(lambda self: self._inbox.received)
+    resent = property(lambda self: self._out.resent)
+    refused = property(lambda self: self._greetings.refused)
+    skipped = property(lambda self: self._in.skipped)
+
+    def set_sink(self, sink):
+        """sink(topic, size, retained, qos) → where a message over 500 bytes is written to (write()), or None."""
+        self._in.sink = sink
+
+    def set_birth(self, topic, payload, retain=True, qos=1):
+        """What is published first on each connection; None: nothing."""
+        self._greetings.birth = topic and (check_topic(topic), as_bytes(payload), retain, qos)
+
+    def restore(self, pid, topic, payload, retain=False, qos=1, released=False):
+        """Before start(), in the order of sending: put back what an earlier run of the program had in flight.
+
+        released: PUBREC had come (QoS 2).
+        """
+        out = self._out
+        if self._state or not out.publish(check_topic(topic), payload, retain, qos, pid):
+            raise ValueError("restore: before start(), and no more than window and buffer hold")
+        out.sent = out.end
+        out.lost()
+        if released:
+            out.released.append(pid)
+
+    def forget(self, pid):
+        """While not connected: give up a message that is in flight, one that the broker will not have, say."""
+        if not self._state:
+            self._out.forget(pid)
+
+    def want(self, pattern, qos):
+        """Subscribe without waiting, now and after each connection that finds the session gone. See `refused`."""
+        self._greetings.want(pattern, qos)
+
     def set_callback(self, f, details=False):
         """f(topic, msg), or with details f(topic, msg, retained, qos)."""
         self.cb = f
@@ -50,15 +111,15 @@ class Client(Session):
 
     def connect(self, clean_session=True, timeout=None):
         """Connect. Return whether the broker had kept the session. timeout: s, in place of connect_timeout."""
-        usual = self.connect_timeout_ms
+        usual = self._deadlines.connect_timeout_ms
         if timeout is not None:
-            self.connect_timeout_ms = int(timeout * 1000)
+            self._deadlines.connect_timeout_ms = int(timeout * 1000)
         try:
             self.start(ticks_ms(), clean_session)
             while not self.connected:
                 self._turn()
         finally:
-            self.connect_timeout_ms = usual
+            self._deadlines.connect_timeout_ms = usual
         return self.session_present
 
     def reconnect(self):
@@ -79,17 +140,19 @@ class Client(Session):
         """Send what is waiting, DISCONNECT (the broker drops the will), close."""
         if self.connected:
             try:
-                self._out.add(b"\xe0\0")
-                while self._out.sent < self._out.end:
-                    self._turn()
+                for packet in (b"", b"\xe0\0"):
+                    self._out.add(packet)
+                    while self._out.waiting():
+                        self._turn()
             except (OSError, ProtocolError):
                 pass
         self.close()
 
     def ping(self):
         """Ask the broker for a sign of life now; with keepalive the client does by itself."""
-        if self.connected and not self._pinging:
+        if self.connected and not self._deadlines.pinging:
             self._ping(ticks_ms())
+            self._push()
 
     def publish(self, topic, msg, retain=False, qos=0):
         """Publish; at QoS 1 and 2 return when the broker has acknowledged it.
@@ -106,30 +169,35 @@ class Client(Session):
             try:
                 if pid is None:
                     pid = self.send(topic, msg, retain, qos)
-                if (pid and pid not in out.pids) or (pid == 0 and out.sent == out.end):
+                if (pid and pid not in out.pids) or (pid == 0 and not out.waiting()):
                     break
                 self._turn()
             except (OSError, ProtocolError) as e:
                 failures += 1
                 if qos == 0:
                     pid = None  # it went with the connection
-                elif qos == 1 and pid and failures > _ATTEMPTS:
-                    out.forget(pid)
-                self._mend(e, failures)
+                try:
+                    if hasattr(msg, "broken") and msg.broken:
+                        raise e
+                    self._mend(e, failures)
+                except (OSError, ProtocolError, Refused):
+                    if qos == 1:
+                        out.forget(pid)
+                    raise
         if pid in self._acked:
             self._acked.remove(pid)
 
     def subscribe(self, topic, qos=0):
         """Subscribe, now and after every reconnection that finds the session gone. Refused: the broker will not."""
-        entry = self._want(topic, qos)
-        self._until(lambda: entry[2] == -1)
-        if entry[0] in self.refused:
+        entry = self._greetings.want(topic, qos)
+        self._until(lambda: entry.done)
+        if entry.pattern in self.refused:
             raise Refused(0x80)
 
     def unsubscribe(self, topic):
         """Take a subscription back."""
-        entry = self._want(topic, None)
-        self._until(lambda: entry[2] == -1)
+        entry = self._greetings.want(topic, None)
+        self._until(lambda: entry.done)
 
     def wait_msg(self):
         """Wait until a message has come and was given to the callback. Without keepalive that may take for ever."""
@@ -170,8 +238,8 @@ class Client(Session):
             self._poll(ms)
         self._advance(ticks_ms())
         n = 0
-        while self._arrived:
-            message = self._arrived.pop(0)
+        while self._inbox.arrived:
+            message = self._inbox.arrived.pop(0)
             n += 1
             if self.cb:
                 self.cb(*(message if self.callback_details else message[:2]))
@@ -184,7 +252,7 @@ class Client(Session):
             self._poller = select.poll()
             self._polled = self.sock
         flags = select.POLLIN
-        if self._state == OPENING or self._out.sent < self._out.end:
+        if self._state == OPENING or self._out.waiting():
             flags |= select.POLLOUT
         self._poller.register(self.sock, flags)
         self._poller.poll(ms)

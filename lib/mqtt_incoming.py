@@ -94,18 +94,9 @@ class Incoming:
         kind = buf[i]
         n = buf[i + 1]
         if n > 127:
-            n &= 0x7F
-            shift = 7
-            while True:
-                i += 1
-                if i + 1 >= self.end:
-                    return 0
-                n |= (buf[i + 1] & 0x7F) << shift
-                if buf[i + 1] < 128:
-                    break
-                shift += 7
-                if shift > 21:
-                    raise ProtocolError("remaining length of more than four bytes")  # [2.2.3]
+            i, n = self._long_length(i, n)
+            if n < 0:
+                return 0
         i += 2
         if kind & 0xF0 == PUBLISH:
             return self._publish(kind, i, n)
@@ -124,6 +115,22 @@ class Incoming:
             if n == 3:
                 self.code = buf[i + 2]
         return kind
+
+    def _long_length(self, i, n):
+        """Return (index of its last byte - 1, n) for a remaining length of several bytes; n -1: not all is here."""
+        n &= 0x7F
+        shift = 7
+        while True:
+            i += 1
+            if i + 1 >= self.end:
+                return i, -1
+            more = self.buf[i + 1]
+            n |= (more & 0x7F) << shift
+            if more < 128:
+                return i, n
+            shift += 7
+            if shift > 21:
+                raise ProtocolError("remaining length of more than four bytes")  # [2.2.3]
 
     def _publish(self, kind, i, n):
         """Take a PUBLISH of remaining length n whose variable header begins at i."""

@@ -1,10 +1,10 @@
-"""What goes out: one buffer of packets, and which of them are in flight.
+"""What goes out, and what of it is in flight: sent at QoS 1 or 2, and not acknowledged yet.
 
     buf   [ PUBLISH 7 | gap | PUBLISH 9 | PUBLISH 10 | PUBACK | PUBLISH 11 .............. ]
             0                            ^ sent               ^ stop      ^ end
 
-Before `sent` all was handed to the socket, before `end` all is to be sent. A PUBLISH of QoS 1 or 2 stays until it is
-acknowledged, so that it is sent again byte for byte; of other packets a gap is left, closed when room is needed.
+A PUBLISH of QoS 1 or 2 stays in the buffer until it is acknowledged, so that it is sent again byte for byte. Of other
+packets, and of what was acknowledged, a gap is left, closed when room is needed.
 To send again after a connection was lost is to set `sent` to 0.
 
 The state of the exchanges [4.3]: an id in `pids` waits for PUBACK (QoS 1), PUBREC (QoS 2), or PUBCOMP when it is in
@@ -13,26 +13,22 @@ the broker forget the session it may have forgotten the message with it, which t
 """
 
 from micropython import const
+from mqtt_buffer import Buffer
 from mqtt_packets import PUBACK, PUBCOMP, PUBREC, PUBREL, ProtocolError, length_size, put_length
 
 _DUP = const(8)
 _RESERVE = const(64)  # room that messages leave to acknowledgements, PINGREQ and SUBSCRIBE
 
 
-class Outgoing:
+class Outgoing(Buffer):
     def __init__(self, size, window):
-        self.buf = bytearray(size)
+        super().__init__(size)
         self.window = window
         self.pids = []  # in flight, in the order of sending
         self.starts = []  # where in buf the PUBLISH of each begins
         self.released = []  # PUBREC came, PUBCOMP has not; in the order of PUBREC [MQTT-4.6.0-4]
         self.reserved = []  # ids that SUBSCRIBE and UNSUBSCRIBE wait with
-        self.pid = 0
-        self.first = None  # CONNECT, and PUBREL to be sent again: before all that is in buf
-        self.first_sent = 0
-        self.sent = self.stop = self.end = 0
-        self.gaps = False
-        self.moved = False  # whether the last flush() got anything out
+        self.pid = 0  # the last one given out
         self.resent = 0
 
     def next_pid(self):
@@ -43,13 +39,19 @@ class Outgoing:
             if pid not in self.pids and pid not in self.reserved:
                 return pid
 
-    def publish(self, topic, payload, retain, qos, pid):
-        """Append a PUBLISH. Return False when there is no room for it now."""
+    def publish(self, topic, payload, retain, qos, pid, stream=None):
+        """Append a PUBLISH; of a stream all but its payload. Return False when there is no room for it now."""
         n = 2 + len(topic) + len(payload)
         if qos:
             n += 2
-        i = self.room(1 + (1 if n < 128 else length_size(n)) + n, _RESERVE)
+        if stream:
+            n += len(stream)
+            i = self.room(1 + length_size(n) + n - len(stream), _RESERVE)
+        else:
+            i = self.room(1 + (1 if n < 128 else length_size(n)) + n, _RESERVE)
         if i < 0:
+            if len(topic) + len(payload) + 9 > len(self.buf) - _RESERVE:
+                raise ValueError("message larger than the buffer: use a Stream")
             return False
         buf = self.buf
         start = i
@@ -71,65 +73,15 @@ class Outgoing:
             i += 2
             self.pids.append(pid)
             self.starts.append(start)
+            self.pid = pid
         n = len(payload)
         buf[i : i + n] = payload
         self.end = i + n
-        return True
-
-    def add(self, packet):
-        """Append a packet that is not kept. Return False when there is no room for it now."""
-        n = len(packet)
-        i = self.room(n, 0)
-        if i < 0:
-            return False
-        self.buf[i : i + n] = packet
-        self.end = i + n
-        return True
-
-    def answer(self, kind, pid):
-        """Append one of the packets that are an id and nothing else. The caller has asked for room()."""
-        buf = self.buf
-        i = self.end
-        buf[i] = kind
-        buf[i + 1] = 2
-        buf[i + 2] = pid >> 8
-        buf[i + 3] = pid & 0xFF
-        self.end = i + 4
-
-    def room(self, n, reserve):
-        """Return where n bytes can be appended, or -1."""
-        limit = len(self.buf) - reserve - n
-        if self.end > limit and self.gaps:
-            self._close_gaps()
-        return self.end if self.end <= limit else -1
-
-    def flush(self, sock):
-        """Write what is to be sent, several packets at once. Return False when the socket takes no more now.
-
-        TLS wants a write that it did not take repeated with the same bytes, no more and no less: `stop`.
-        """
-        self.moved = False
-        if self.first:
-            while self.first_sent < len(self.first):
-                n = sock.write(self.first, self.first_sent, len(self.first) - self.first_sent)
-                if n is None:
-                    return False
-                self.first_sent += n
-                self.moved = True
-            self.first = None
-        while self.sent < self.end:
-            if self.sent == self.stop:
-                self.stop = self.end
-            n = sock.write(self.buf, self.sent, self.stop - self.sent)
-            if n is None:
-                return False
-            self.sent += n
-            self.moved = True
-        if self.pids:
-            self.gaps = True
-        else:
-            self.sent = self.stop = self.end = 0
-            self.gaps = False
+        if stream:
+            stream.pid = pid
+            stream.head = i - start
+            stream.rewind(i)
+            self.stream = stream
         return True
 
     def acknowledged(self, kind, pid):
@@ -141,18 +93,19 @@ class Outgoing:
         waits for PUBCOMP      error      2. PUBREL again              end
         unknown or unsent id   3. ignored 4. PUBREL                    3. ignored
 
-        1. The broker took a PUBREL of an earlier connection for the end while we, restarted from a state saved before
-           PUBREC, sent the PUBLISH again; its PUBREC is still to come.
+        1. The broker answered a PUBREL of an earlier connection while we, restarted from a state saved before PUBREC,
+           sent the PUBLISH again; its PUBREC is still to come.
         2. A PUBREC repeated: the broker has not seen our PUBREL.
         3. We ended the exchange, the acknowledgement was repeated.
         4. We have forgotten the exchange, the broker has not: without PUBREL it would never end there.
         """
-        try:
-            i = self.pids.index(pid)
-        except ValueError:
-            i = -1
-        if i < 0 or self.starts[i] >= self.sent:
-            if kind == PUBREC:
+        i = self.pids.index(pid) if pid in self.pids else -1
+        stream = self.stream
+        unsent = (i >= 0 and self.starts[i] >= self.sent) or (
+            stream and stream.pid == pid and stream.at >= 0
+        )
+        if i < 0 or (unsent and pid not in self.released):
+            if kind == PUBREC and i < 0:
                 self.answer(PUBREL, pid)
             return False
         qos = self.buf[self.starts[i]] >> 1 & 3
@@ -167,21 +120,22 @@ class Outgoing:
             if pid not in self.released:
                 return False
             self.released.remove(pid)
-        self.pids.pop(i)
-        self.starts.pop(i)
-        self.gaps = True
-        if not self.pids and self.sent == self.end:
-            self.sent = self.stop = self.end = 0
-            self.gaps = False
+        self._take_out(i)
         return True
 
     def forget(self, pid):
-        """Take a message of QoS 1 out of flight without its acknowledgement."""
-        i = self.pids.index(pid)
-        if self.starts[i] < self.sent:
-            self.pids.pop(i)
-            self.starts.pop(i)
-            self.gaps = True
+        """Take a message out of flight without its acknowledgement; only while there is no connection."""
+        if pid in self.pids:
+            if pid in self.released:
+                self.released.remove(pid)
+            self._take_out(self.pids.index(pid))
+
+    def _take_out(self, i):
+        self.starts.pop(i)
+        pid = self.pids.pop(i)
+        if self.stream and self.stream.pid == pid:
+            self.stream = None
+        self.gaps = True
 
     def lost(self):
         """The connection is gone: keep what is in flight, and mark what may have arrived [MQTT-3.3.1-1]."""
@@ -193,7 +147,10 @@ class Outgoing:
         self.sent = self.stop = (
             self.end
         )  # a packet half sent is not completed: there is no tail to keep
-        self._close_gaps()
+        if self.stream and (not self.stream.pid or self.stream.broken):
+            self.forget(self.stream.pid)
+            self.stream = None
+        self.close_gaps()
 
     def resume(self, session_present):
         """CONNACK came: send again what is in flight, PUBREL first [MQTT-4.4.0-1]. As new when the session is gone."""
@@ -203,17 +160,24 @@ class Outgoing:
                 self.buf[start] &= ~_DUP
             self.released.clear()
         self.sent = 0
-        self.first = bytearray(4 * len(self.released))
+        self.first = bytearray(4 * len(self.released)) if self.released else None
         for i, pid in enumerate(self.released):
             self.first[4 * i : 4 * i + 4] = bytes((PUBREL, 2, pid >> 8, pid & 0xFF))
             self._step_over(pid, i)
         self.stop = self.sent
+        if self.stream:
+            pid = self.stream.pid
+            if pid in self.released:
+                self.stream.at = -1
+            else:
+                self.stream.rewind(self.starts[self.pids.index(pid)] + self.stream.head)
 
     def _step_over(self, pid, place):
         """Bring a released PUBLISH to the front, behind `sent`: it is not sent again."""
         i = self.pids.index(pid)
+        n = left = self._length(i)
         start = self.starts.pop(i)
-        n = left = self._length(start)
+        self.pids.pop(i)
         to = self.sent
         buf = memoryview(self.buf)
         while left:  # in small pieces: the heap may be too crowded for a copy of it all
@@ -227,40 +191,44 @@ class Outgoing:
         for k in range(place, i):
             self.starts[k] += n
         self.starts.insert(place, self.sent)
-        self.pids.insert(place, self.pids.pop(i))
+        self.pids.insert(place, pid)
         self.sent += n
 
-    def _length(self, start):
-        """Return the length of the packet at start."""
+    def _length(self, i):
+        """Return the length that message i has in buf."""
+        if self.stream and self.stream.pid == self.pids[i]:
+            return self.stream.head
         n = shift = 0
-        i = start + 1
+        start = i = self.starts[i]
         while True:
-            n |= (self.buf[i] & 0x7F) << shift
-            shift += 7
             i += 1
-            if self.buf[i - 1] < 128:
-                return i - start + n
+            n |= (self.buf[i] & 0x7F) << shift
+            if self.buf[i] < 128:
+                return i + 1 - start + n
+            shift += 7
 
-    def _close_gaps(self):
+    def close_gaps(self):
         """Move what is kept, and what is still to be sent, to the front."""
         buf = memoryview(self.buf)
-        to = 0
-        tail = self.sent
-        delta = None
+        to = 0  # everything before is in its new place
+        tail = self.sent  # from here on all moves in one piece
+        delta = -1
         for i, start in enumerate(self.starts):
             if start < self.sent:
-                n = self._length(start)
+                n = self._length(i)
                 if start + n <= self.sent:
                     buf[to : to + n] = buf[start : start + n]
                     self.starts[i] = to
                     to += n
                     continue
-                tail = start  # half sent: it stays in one piece
-            if delta is None:
+                tail = start  # half sent
+            if delta < 0:
                 delta = tail - to
             self.starts[i] = start - delta
         delta = tail - to
         buf[to : self.end - delta] = buf[tail : self.end]
+        if self.streaming():
+            self.stream.at -= delta
         self.sent -= delta
         self.stop -= delta
         self.end -= delta
