@@ -3,7 +3,7 @@
 Sources: ports/esp32/machine_adc.c, ports/rp2/machine_adc.c, ESP32 data sheet section 4.5.
 """
 
-import errno
+import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 
 import sim
 from _machine_pin import Pin
@@ -49,7 +49,7 @@ class ADC:
 
         def _raw(self):
             if self._n in _ADC2 and sim.radio and True in sim.radio.active:
-                raise OSError(errno.ETIMEDOUT)
+                raise OSError(errnos.ETIMEDOUT)
             dead = _DEAD[self._atten]
             return _counts(sim.on_pin(sim.adc_devices, self._n), dead, _FULL[self._atten], 12)
 

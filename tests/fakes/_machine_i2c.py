@@ -3,7 +3,7 @@
 Sources: extmod/machine_i2c.c, ports/esp32/machine_i2c.c, ports/rp2/machine_i2c.c.
 """
 
-import errno
+import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 import struct
 
 import sim
@@ -22,7 +22,7 @@ class SoftI2C:
         sim.use_bench()
         sim.run_due()
         if self._scl in sim.stuck or self._sda in sim.stuck:
-            raise OSError(errno.ETIMEDOUT)
+            raise OSError(errnos.ETIMEDOUT)
         for sda, scl, a, chip, name in sim.i2c_devices:
             if (
                 a == address
@@ -62,7 +62,7 @@ class SoftI2C:
                 self._write(chip, b"")
                 found.append(address)
             except OSError as e:
-                if e.errno == errno.ETIMEDOUT:
+                if e.errno == errnos.ETIMEDOUT:
                     raise
         return found
 

@@ -1,6 +1,6 @@
 """The part of `machine` that few programs use; `machine` brings it in by name."""
 
-import errno
+import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 import sys
 from array import array
 
@@ -208,7 +208,7 @@ def bitstream(pin, encoding, timing, data):
 
 def bootloader(timeout=None):
     if sim.ESP32:
-        raise OSError(errno.EOPNOTSUPP)  # only S2, S3 and others with USB
+        raise OSError(errnos.EOPNOTSUPP)  # only S2, S3 and others with USB
     sim.reset("reset")
 
 
@@ -218,7 +218,7 @@ def wake_reason():
 
 def lightsleep(ms=None):
     if ms is None or ms < 0:
-        raise OSError(errno.EINVAL)  # until a pin wakes it: nobody here would
+        raise OSError(errnos.EINVAL)  # until a pin wakes it: nobody here would
     if not sim.ESP32:
         if ms >= 4_294_967:
             raise ValueError("sleep too long")

@@ -1,6 +1,6 @@
 """`socket.socket`: see `socket`."""
 
-import errno
+import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 import io
 import struct
 from socket import (
@@ -69,7 +69,7 @@ class socket(io.IOBase):
 
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, fileno=None, _real=None):
         if sum(s._type == SOCK_STREAM or sim.ESP32 for s in sim.sockets) >= _SOCKETS:
-            raise OSError(23 if sim.ESP32 else errno.ENOMEM)
+            raise OSError(23 if sim.ESP32 else errnos.ENOMEM)
         self._type = type
         if sim.ghosts:
             _bury_ghosts()
@@ -92,7 +92,7 @@ class socket(io.IOBase):
     def _wait(self, flags, timeout, expired=None):
         """Until the socket is ready. OSError: the time-out, or what the link did."""
         if timeout == 0:
-            raise OSError(errno.EAGAIN)
+            raise OSError(errnos.EAGAIN)
         if self._poll is None:
             self._poll = uselect.poll()
             self._poll.register(self._s, flags)
@@ -112,20 +112,20 @@ class socket(io.IOBase):
             else:
                 sim.sleep(step)
             if left <= 0:
-                raise OSError(expired or errno.ETIMEDOUT)
+                raise OSError(expired or errnos.ETIMEDOUT)
 
     def _check(self):
         if self._state == _CLOSED:
-            raise OSError(errno.EBADF)
+            raise OSError(errnos.EBADF)
         if self._errors:
             e = self._errors[0]
-            if e != errno.ENOTCONN:
+            if e != errnos.ENOTCONN:
                 self._errors.pop(0)
             raise OSError(e)
 
     def _fault(self, e):
         """The host's error as the board's; EAGAIN is None."""
-        if e.args[0] == errno.EAGAIN:
+        if e.args[0] == errnos.EAGAIN:
             return
         raise _translated(e)
 
@@ -146,9 +146,9 @@ class socket(io.IOBase):
         if self._state == _CONNECTED and self._type == SOCK_STREAM:
             raise OSError(_EISCONN)
         if self._state == _CONNECTING:
-            raise OSError(errno.EALREADY)
+            raise OSError(errnos.EALREADY)
         if sim.link == sim.DOWN:
-            raise OSError(errno.EHOSTUNREACH)
+            raise OSError(errnos.EHOSTUNREACH)
         self._peer = (ip, port)
         if self._type != SOCK_STREAM:
             self._state = _CONNECTED
@@ -158,12 +158,12 @@ class socket(io.IOBase):
         self._state = _CONNECTING
         self._pump()
         if self._timeout == 0:
-            raise OSError(errno.EINPROGRESS)
+            raise OSError(errnos.EINPROGRESS)
         self._finish(self._timeout)
 
     def _finish(self, timeout):
         if timeout is None:
-            self._wait(uselect.POLLOUT, _SYN_MS, errno.ECONNABORTED)
+            self._wait(uselect.POLLOUT, _SYN_MS, errnos.ECONNABORTED)
         else:
             self._wait(uselect.POLLOUT, timeout)
         self._pump()
@@ -194,8 +194,8 @@ class socket(io.IOBase):
                 n = self._s.send(self._unsent)
                 self._unsent = self._unsent[n:]
         except OSError as e:
-            if e.args[0] != errno.EAGAIN:
-                self._errors = [_ERRNO.get(e.args[0], e.args[0]), errno.ENOTCONN]
+            if e.args[0] != errnos.EAGAIN:
+                self._errors = [_ERRNO.get(e.args[0], e.args[0]), errnos.ENOTCONN]
 
     def _ready(self):
         """Before a read or a write: connected, or in the way the port says that it is not."""
@@ -209,13 +209,13 @@ class socket(io.IOBase):
                 return True
             if self._state == _CONNECTING:
                 return False
-            raise OSError(errno.ENOTCONN)
+            raise OSError(errnos.ENOTCONN)
         return True
 
     def abort(self):
         """The link went, as the ESP32 sees it. The peer is not told: the host's socket stays open."""
         if self._state in (_CONNECTING, _CONNECTED) and self._type == SOCK_STREAM:
-            self._errors = [errno.ECONNABORTED, errno.ENOTCONN]
+            self._errors = [errnos.ECONNABORTED, errnos.ENOTCONN]
 
     def link_flags(self, flags, asked):
         """What a poll sees of this socket when the host's socket has `flags`."""
@@ -284,7 +284,7 @@ class socket(io.IOBase):
 
     def _received(self, got):
         if got is None:
-            raise OSError(errno.EAGAIN)
+            raise OSError(errnos.EAGAIN)
         return got
 
     def recv(self, n, flags=0):
@@ -343,7 +343,7 @@ class socket(io.IOBase):
         end = None if self._timeout is None else sim.now() + self._timeout
         while len(self._unsent) >= _SEND_BUF:
             if end is not None and sim.now() >= end:
-                raise OSError(errno.ETIMEDOUT)
+                raise OSError(errnos.ETIMEDOUT)
             sim.sleep(20)
             self._check()
             self._pump()
@@ -354,19 +354,19 @@ class socket(io.IOBase):
             if n is not None:
                 return n
             if self._timeout == 0:
-                raise OSError(errno.EAGAIN)
+                raise OSError(errnos.EAGAIN)
             self._room()
 
     def sendall(self, buf, flags=0):
         n = self.write(buf)
         if n != len(buf):
-            raise OSError(errno.ETIMEDOUT if sim.ESP32 else errno.EAGAIN)
+            raise OSError(errnos.ETIMEDOUT if sim.ESP32 else errnos.EAGAIN)
 
     def sendto(self, data, address):
         self._check()
         ip = address[0] if isinstance(address[0], bytes) else resolve(address[0])
         if sim.link == sim.DOWN:
-            raise OSError(errno.EHOSTUNREACH)
+            raise OSError(errnos.EHOSTUNREACH)
         self._state = _CONNECTED
         if address[1] == 123:
             if sim.ntp is None:
@@ -401,7 +401,7 @@ class socket(io.IOBase):
                 real, address = self._s.accept()
                 return socket(_real=real), _tuple(address)
             except OSError as e:
-                if e.args[0] != errno.EAGAIN:
+                if e.args[0] != errnos.EAGAIN:
                     raise _translated(e)
             self._wait(uselect.POLLIN, self._timeout)
 

@@ -118,8 +118,29 @@ def _bound_port(s):
     return address[2] << 8 | address[3]
 
 
+def _load():
+    """Bring in now what the node will name: to compile it later takes room among its own objects."""
+    import gc
+    import select
+    import socket
+
+    import machine
+    import network
+
+    for module, names in (
+        (socket, ("socket", "getaddrinfo")),
+        (machine, ("Pin", "ADC", "I2C", "RTC", "WDT")),
+        (network, ("WLAN",)),
+    ):
+        for name in names:
+            getattr(module, name)
+    sim.use_bench()
+    gc.collect()
+
+
 def power_on():
     """What boardrun does first: the world lives, the scenario and the supervisor are heard."""
+    _load()
     scenario = uos.getenv("OUTPOST_SCENARIO")
     if scenario:
         load_scenario(scenario)

@@ -22,6 +22,8 @@ import vfs
 # How this life ended. The fakes' machine.reset() has a status of its own; to the host, any other is a hard reset.
 SOFT, SOFT_RAW, HARD, POWER_CUT, BOOTLOADER = 40, 41, 42, 43, 44
 
+READY = b"\xff"  # first byte of a life: from here on Ctrl-C is an interrupt, not the end of the process
+
 BLOCK = 4096
 GEOMETRY = {
     "esp32": (512, 32),
@@ -261,10 +263,14 @@ def start(setup):
 def main():
     setup = json.loads(sys.argv[1])
     raw = setup["start"] == "raw"
+    console = start(setup)
+    console.put(READY)
     try:
-        console = start(setup)
-        if console.file("boot.py") and not raw:
-            console.file("main.py")
+        try:
+            if console.file("boot.py") and not raw:
+                console.file("main.py")
+        except KeyboardInterrupt:
+            pass  # between two files
         while True:
             if raw:
                 console.raw()
