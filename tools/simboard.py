@@ -26,7 +26,8 @@ from pathlib import Path
 from tools import ROOT, processes, toolchain
 
 BOARDS = ("esp32", "pico_w")
-HEAP = "160k"
+HEAP = "160k"  # for the node
+_FAKES_KB = 72  # beside it: the modules, chips and world that a board has in silicon and flash
 
 # How a life ends, by exit code: tests/fakes/sim.py EXIT. The watchdog in real time is a SIGALRM (a shell between
 # reports 128 + 14).
@@ -54,6 +55,7 @@ class SimBoard:
     ):
         """flash: the folder that is the board's file system.
 
+        heap: what the node has. The fakes get theirs beside it.
         scenario: list of events, or the path of a JSON file of them. log: file the console is appended to.
         micropython: command line, else the toolchain's. fakes: folder, else tests/fakes.
         """
@@ -63,7 +65,10 @@ class SimBoard:
         self.board = board
         self.resets = []  # why each life began: "power", "reset", "wdt", "deepsleep"
         self.dead = None  # exit code of the life that ended at the prompt, or crashed
-        self._command = [str(word) for word in micropython or toolchain.micropython(heap)]
+        self._command = [
+            str(word)
+            for word in micropython or toolchain.micropython(f"{int(heap[:-1]) + _FAKES_KB}k")
+        ]
         self._command.append(str(Path(fakes or ROOT / "tests" / "fakes") / "boardrun.py"))
         self._own = Path(tempfile.mkdtemp(prefix="simboard-"))  # what is neither flash nor console
         self._retained = self._own / "retained"
