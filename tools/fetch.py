@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple
+from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, PyPISimple
+from requests import RequestException
 
 
 def pip_setting(name):
@@ -23,6 +24,13 @@ def pip_setting(name):
 
 
 def main(project, version, digest, file):
+    try:
+        fetch(project, version, digest, file)
+    except (RequestException, NoSuchProjectError) as e:
+        sys.exit(f"{project} cannot be fetched: {e}")
+
+
+def fetch(project, version, digest, file):
     with PyPISimple(pip_setting("index-url") or PYPI_SIMPLE_ENDPOINT) as client:
         client.s.verify = pip_setting("cert") or True
         page = client.get_project_page(project)

@@ -21,6 +21,16 @@ def sources():
     return found
 
 
+def module_name(source):
+    """Name a device imports a source by: firmware/app.py -> firmware.app, lib/drivers/dht22.py -> drivers.dht22."""
+    parts = list(source.with_suffix("").parts)
+    if parts[0] == "lib":
+        del parts[0]
+    if parts[-1] == "__init__":
+        del parts[-1]
+    return ".".join(parts)
+
+
 def compile_file(source, target):
     """Compile one source (relative to the repository) into the file `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)

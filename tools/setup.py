@@ -60,6 +60,8 @@ LOADERS = {
     "armhf": ("arm-linux-gnueabihf", "ld-linux-armhf.so.3"),
     "arm64": ("aarch64-linux-gnu", "ld-linux-aarch64.so.1"),
 }
+SBIN = ("/usr/local/sbin", "/usr/sbin")
+MOSQUITTO = set(toolchain.PROGRAMS) - {"micropython"}
 MICROPYTHON_OLDEST = (1, 25)
 MOSQUITTO_OLDEST = (2, 0)
 BY_HAND = "install MicroPython >= 1.25 (unix port) and mosquitto >= 2.0 with its clients on PATH, then run make setup again"
@@ -145,9 +147,8 @@ def command(words, progress=None, **options):
         LOG.parent.mkdir(exist_ok=True)
         LOG.write_text("".join(lines))
         told = "".join(lines[-8:]).strip()
-        raise CommandError(
-            f"{Path(words[0]).name} failed ({process.returncode}; all of it: {LOG}):\n{told}"
-        )
+        name = words[words.index("-m") + 1] if "-m" in words else Path(words[0]).name
+        raise CommandError(f"{name} failed ({process.returncode}; all of it: {LOG}):\n{told}")
 
 
 def show(text):
@@ -258,26 +259,36 @@ def make_toolchain():
     folder = toolchain.FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "bin").mkdir(parents=True)
-    wrappers = programs_on_path()
-    missing = [program for program in toolchain.PROGRAMS if program not in wrappers]
-    if missing:
-        debian = debian_programs(folder)
-        wrappers.update((program, debian[program]) for program in missing)
+    wrappers = choose(folder)
     for program, words in wrappers.items():
         path = folder / "bin" / program
         path.write_text(wrapper(words))
         path.chmod(0o755)
     bits = micropython_bits([folder / "bin" / "micropython"])
     if bits != 32:
-        say(
-            "      note: this machine runs no 32-bit programs; MicroPython is 64-bit and gets a heap twice as large"
-        )
-    stamp = {
-        "suite": SUITE,
-        "bits": bits,
-        "system": [w[0] for w in wrappers.values() if not within(w[0])],
-    }
+        say("      note: no 32-bit MicroPython runs here; this one gets a heap twice as large")
+    system = [words[0] for words in wrappers.values() if not within(words[0])]
+    stamp = {"suite": SUITE, "bits": bits, "system": system}
     write(toolchain.STAMP, json.dumps(stamp, indent=1).encode())
+
+
+def choose(folder):
+    """{program: words that start it} for all programs: this machine's own if they serve, else Debian's."""
+    own = programs_on_path()
+    chosen = {program: words for program, words in own.items() if serves(program, words)}
+    if len(chosen) < len(toolchain.PROGRAMS):
+        try:
+            debian = debian_programs(folder)
+        except CommandError:
+            if len(own) < len(toolchain.PROGRAMS):
+                raise
+            return own  # a 64-bit MicroPython is better than none
+        chosen = debian | chosen
+    return chosen
+
+
+def serves(program, words):
+    return program != "micropython" or micropython_bits(words) == 32
 
 
 def within(path):
@@ -285,28 +296,31 @@ def within(path):
 
 
 def wrapper(words):
-    """A shell script that starts a program; it goes where the checkout goes."""
-    words = [
-        '"${0%/*}"/../' + shlex.quote(str(Path(w).relative_to(toolchain.FOLDER)))
-        if within(w)
-        else shlex.quote(w)
-        for w in words
-    ]
-    return f'#!/bin/sh\nexec {" ".join(words)} "$@"\n'
+    """A shell script that starts a program; what is in the toolchain's folder is found from the script's own place."""
+    quoted = []
+    for word in words:
+        if within(word):
+            place = Path(word).relative_to(toolchain.FOLDER)
+            quoted.append(f'"${{0%/*}}"/../{shlex.quote(str(place))}')
+        else:
+            quoted.append(shlex.quote(str(word)))
+    return f'#!/bin/sh\nexec {" ".join(quoted)} "$@"\n'
 
 
 def programs_on_path():
-    """{program: words that start it} of the programs on this machine that serve."""
+    """{program: words that start it} of the programs on this machine that are new enough."""
     # Debian's mosquitto is in /usr/sbin, which is not on everyone's PATH
-    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin"))
-    found = {}
-    micropython = shutil.which("micropython", path=path)
-    if micropython and micropython_bits([micropython]) == 32:
-        found["micropython"] = [micropython]
-    names = toolchain.PROGRAMS[1:]
-    places = [shutil.which(name, path=path) for name in names]
-    if all(places) and mosquitto_version(places[0]) >= MOSQUITTO_OLDEST:
-        found.update((name, [place]) for name, place in zip(names, places, strict=True))
+    path = os.pathsep.join((os.environ.get("PATH", ""), *SBIN))
+    found = {name: [shutil.which(name, path=path)] for name in toolchain.PROGRAMS}
+    found = {name: words for name, words in found.items() if words[0]}
+    if not micropython_bits(found.get("micropython", [""])):
+        found.pop("micropython", None)
+    # the clients are of the broker's version: all or none
+    if (
+        len(found.keys() & MOSQUITTO) < len(MOSQUITTO)
+        or mosquitto_version(found["mosquitto"][0]) < MOSQUITTO_OLDEST
+    ):
+        found = {name: words for name, words in found.items() if name not in MOSQUITTO}
     return found
 
 
@@ -368,24 +382,14 @@ def debian_mirror():
     named = os.environ.get("DEBIAN_MIRROR")
     if named:
         return named
-    targets = output(
-        [
-            "apt-get",
-            "indextargets",
-            "--format",
-            "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
-            "Created-By: Packages",
-        ]
-    )
+    form = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
+    targets = output(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
     rows = [line.split("|", 2) for line in targets.splitlines()]
     for origin, label, address in rows:
         if (origin, label) == ("Debian", "Debian"):
             return address
-    for (
-        _,
-        _,
-        address,
-    ) in rows:  # no lists fetched yet (a fresh container): origins are not known, addresses are
+    # a fresh container: no lists were fetched yet, so origins are not known, but addresses are
+    for *_, address in rows:
         if address.rstrip("/").endswith("/debian"):
             return address
     raise CommandError(f"apt knows no Debian mirror: name one in DEBIAN_MIRROR, or {BY_HAND}")
@@ -426,6 +430,8 @@ APT::Architecture "{architecture}";
 #clear APT::Architectures;
 APT::Architectures {{ "{architecture}"; }};
 APT::Install-Recommends "false";
+APT::Update::Error-Mode "any";
+Acquire::Retries "3";
 APT::Sandbox::User "root";
 Acquire::Languages "none";
 #clear APT::Update::Pre-Invoke;

@@ -9,7 +9,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from device_code import files, module_name
+from device_code import files
+
+from tools.mpy import module_name
 
 LAYERS = (
     ("boot", "main"),

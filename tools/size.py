@@ -1,0 +1,168 @@
+"""`make size`: what each device module costs, and the difference to the last report.
+
+flash: bytes of the compiled module. heap: bytes it keeps once imported, its own imports not counted, in the 32-bit
+MicroPython with the fakes in place of the hardware (a board's objects are as large). The table of names grows in
+steps; each name counts as its share of a table that is full.
+"""
+
+import ast
+import graphlib
+import itertools
+import json
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tools import ROOT, CommandError, mpy, toolchain
+
+REPORT = ROOT / ".build" / "size.json"
+FAKES = ("machine", "network", "esp32", "onewire", "dht", "socket", "select", "time", "os")
+
+# One process imports them all, each after what it imports.
+PROGRAM = """\
+import gc, micropython, sys
+sys.path[:] = {path}
+import {fakes}
+def report(name):
+    gc.collect()
+    print(name, gc.mem_alloc(), end=" ")
+    micropython.qstr_info()
+report("start")
+for name in {modules}:
+    __import__(name)
+    report(name)
+"""
+LINE = re.compile(
+    r"(?P<name>\S+) (?P<heap>\d+) qstr pool: n_pool=\d+, n_qstr=(?P<names>\d+), "
+    r"n_str_data_bytes=(?P<text>\d+), n_total_bytes=(?P<total>\d+)"
+)
+ENTRY = 6  # bytes of a name in the table: its address, hash and length
+
+
+def add_arguments(parser):
+    parser.add_argument("--no-save", action="store_true", help="keep the last report as it is")
+
+
+def run(args):
+    try:
+        last = json.loads(REPORT.read_text())
+    except (FileNotFoundError, ValueError):
+        last = {}
+    report = measure()
+    print(table(report, last))
+    if not args.no_save:
+        REPORT.parent.mkdir(exist_ok=True)
+        REPORT.write_text(json.dumps(report, indent=1))
+    return 0
+
+
+def measure():
+    """{file: [flash, heap]}; heap is None for what is started, not imported."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        mpy.compile_tree(folder)
+        heap = kept(folder)
+        report = {}
+        for source in mpy.sources():
+            compiled = folder / source.with_suffix(".mpy")
+            size = (compiled if compiled.exists() else folder / source).stat().st_size
+            report[str(source)] = [size, heap.get(mpy.module_name(source))]
+    return report
+
+
+def kept(folder):
+    """{module: bytes of heap}."""
+    path = [str(ROOT / "tests" / "fakes"), str(folder), str(folder / "lib"), ".frozen"]
+    program = PROGRAM.format(path=path, fakes=", ".join(FAKES), modules=in_order())
+    done = subprocess.run(
+        # room for all modules at once, which no node needs
+        [*toolchain.micropython("1m"), "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={"OUTPOST_BOARD": "esp32", "PATH": os.defpath},
+        timeout=60,
+    )
+    if done.returncode:
+        raise CommandError(f"a module does not import: {(done.stderr or done.stdout).strip()}")
+    sizes = {}
+    for match in LINE.finditer(done.stdout):
+        heap, names, text, total = (int(match[key]) for key in ("heap", "names", "text", "total"))
+        sizes[match["name"]] = heap - (total - text) + names * ENTRY
+    names = list(sizes)
+    return {name: sizes[name] - sizes[before] for before, name in itertools.pairwise(names)}
+
+
+def in_order():
+    """The device's modules, each after those it imports."""
+    modules = {
+        mpy.module_name(source): source
+        for source in mpy.sources()
+        if str(source) not in mpy.STARTED
+    }
+    graph = {}
+    for name, source in modules.items():
+        package = name.rpartition(".")[0]
+        graph[name] = {package} & modules.keys()  # importing a module imports its package
+        for node in ast.parse((ROOT / source).read_bytes()).body:
+            if isinstance(node, ast.Import):
+                graph[name] |= {alias.name for alias in node.names} & modules.keys()
+            elif isinstance(node, ast.ImportFrom):
+                found = {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+                graph[name] |= found & modules.keys()
+    return list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def table(report, last):
+    rows = [("", "flash", "", "heap", "")]
+    total, before = [0, 0], [0, 0]
+    for name, (flash, heap) in sorted(report.items()):
+        old = last.get(name, [0, 0])
+        rows.append(
+            (
+                name,
+                number(flash),
+                change(flash, old[0], last),
+                number(heap),
+                change(heap, old[1], last),
+            )
+        )
+        total = [total[0] + flash, total[1] + (heap or 0)]
+    for flash, heap in last.values():
+        before = [before[0] + flash, before[1] + (heap or 0)]
+    for name in sorted(last.keys() - report.keys()):
+        rows.append(
+            (name, "gone", change(0, last[name][0], last), "", change(0, last[name][1], last))
+        )
+    rows.append(
+        (
+            "all",
+            number(total[0]),
+            change(total[0], before[0], last),
+            number(total[1]),
+            change(total[1], before[1], last),
+        )
+    )
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    return "\n".join(
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        ).rstrip()
+        for row in rows
+    )
+
+
+def number(value):
+    return "" if value is None else f"{value:,}"
+
+
+def change(value, old, last):
+    """The difference, nothing where there is none or nothing to compare with."""
+    difference = (value or 0) - (old or 0)
+    return f"{difference:+,}" if last and difference else ""
