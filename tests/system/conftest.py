@@ -1,0 +1,112 @@
+"""The product whole: boot.py and main.py on a simulated board, a real mosquitto, a fault proxy between, paho beyond.
+
+    node = nodes(broker, keepalive_s=5)          # a board with its flash, not yet powered
+    node.start()
+    seen.wait_for("n1/status", "online")         # what a subscriber got
+
+Every wait has an end. What a test asserts is what a subscriber received, or what the board's console shows.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import certificates, mpy
+from tools.broker import Broker
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from outside import NAME, NODE, READER, SECRETS, Node, Seen, own_topics
+from proxy import Proxy
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.system)
+
+
+@pytest.fixture
+def brokers(tmp_path):
+    """Make brokers: password, ACL, sessions that survive a restart. Others by the arguments of tools.broker.Broker."""
+    made = []
+
+    def make(**options):
+        folder = tmp_path / f"broker{len(made)}"
+        options = {
+            "users": dict((NODE, READER)),
+            "acl": {NODE[0]: own_topics(NAME), READER[0]: ("read #",)},
+            "persistent": True,
+        } | options
+        made.append(Broker(folder, **options).start())
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def broker(brokers):
+    return brokers()
+
+
+@pytest.fixture
+def proxy(broker):
+    with Proxy(broker.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def nodes(tmp_path, request):
+    """Make nodes: nodes(config, board="esp32"). They are off."""
+    made = []
+
+    def make(config, board="esp32", **options):
+        if request.config.getoption("mpy"):
+            options.setdefault("files", request.getfixturevalue("compiled"))
+        made.append(Node(tmp_path / f"node{len(made)}", config, board, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+        console = each.log.read_text(errors="replace") if each.log.exists() else ""
+        sys.stdout.write(console[-4000:])  # shown when the test failed
+        for secret in SECRETS:
+            assert secret not in console
+
+
+@pytest.fixture
+def listen():
+    """Make subscribers: listen(broker)."""
+    made = []
+
+    def make(broker, **options):
+        made.append(Seen(broker.port, **options).start())
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+        for message in each.messages:
+            assert not any(secret in message.text for secret in SECRETS), message.topic
+
+
+@pytest.fixture
+def seen(broker, listen):
+    return listen(broker)
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """The device's files as `make deploy` puts them on a board."""
+    folder = tmp_path_factory.mktemp("mpy")
+    mpy.compile_tree(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return certificates.Authority(tmp_path_factory.mktemp("ca"))

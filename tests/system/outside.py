@@ -1,0 +1,243 @@
+"""What stands around a node in the system tests: the board it runs on, its settings, a subscriber."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import paho.mqtt.client as paho
+
+from tools import ROOT, mpy
+from tools.simboard import SimBoard
+
+NAME = "n1"
+KEEPALIVE_S = 5
+ONLINE_S = 15  # Wi-Fi takes 1 to 5 s on a board, and its first attempt may fail
+NODE, READER = ("node", "node-Secret-1"), ("reader", "reader-Secret-1")
+WIFI_PASSWORD = "wifi-Secret-1"
+SECRETS = (NODE[1], READER[1], WIFI_PASSWORD)
+
+# One of each type. The board's own pins; what a sensor measures has its type as name.
+_PINS = {
+    "esp32": {
+        "sda": 21,
+        "scl": 22,
+        "ds18b20": 4,
+        "dht22": 27,
+        "adc": 32,
+        "battery": 33,
+        "input": 25,
+        "pulse": 26,
+    },
+    "pico_w": {
+        "sda": 4,
+        "scl": 5,
+        "ds18b20": 2,
+        "dht22": 3,
+        "adc": 26,
+        "battery": 27,
+        "input": 14,
+        "pulse": 15,
+    },
+}
+
+
+def sensors(board="esp32", **every):
+    """The settings of one sensor of each type."""
+    pins = _PINS[board]
+    bus = {"sda": pins["sda"], "scl": pins["scl"]}
+    found = [
+        {"name": "bme280", "type": "bme280", **bus},
+        {"name": "bmp280", "type": "bmp280", "address": "0x77", **bus},
+        {"name": "input", "type": "input", "kind": "reed", "pin": pins["input"]},
+        {"name": "adc", "type": "adc", "pin": pins["adc"], "r1": 10, "r2": 10},
+        {"name": "battery", "type": "battery", "pin": pins["battery"], "r1": 100, "r2": 100},
+        {"name": "ds18b20", "type": "ds18b20", "pin": pins["ds18b20"]},
+        {"name": "dht22", "type": "dht22", "pin": pins["dht22"]},
+        {"name": "pulse", "type": "pulse", "pin": pins["pulse"]},
+    ]
+    return [sensor | every for sensor in found]
+
+
+def stream(board="esp32", **more):
+    """One sensor, 20 readings a second."""
+    return [
+        {"name": "fast", "type": "adc", "pin": _PINS[board]["adc"], "interval_s": 0.05, **more}
+    ]
+
+
+def settings(brokers, board="esp32", **changes):
+    """A config.json. brokers: ports, or whole entries. changes: sections."""
+    listed = [
+        {"host": "127.0.0.1", "port": each, "user": NODE[0], "password": NODE[1]}
+        if isinstance(each, int)
+        else each
+        for each in brokers
+    ]
+    config = {
+        "node": {"name": NAME},
+        "wifi": {"networks": [{"ssid": "attic", "password": WIFI_PASSWORD}]},
+        "mqtt": {"brokers": listed, "keepalive_s": KEEPALIVE_S},
+        "publish": {"health_s": 5},
+        "sensors": sensors(board, interval_s=3),
+    }
+    for section, change in changes.items():
+        config[section] = config[section] | change if section in ("mqtt", "publish") else change
+    return config
+
+
+class Node:
+    """A simulated board with the node's files on its flash."""
+
+    def __init__(self, folder, config, board="esp32", files=None, **options):
+        """files: folder that holds boot.py, main.py, firmware and lib; else the repository."""
+        self.flash = folder / "flash"
+        self.flash.mkdir(parents=True)
+        for name in (*mpy.STARTED, *mpy.PACKAGES):
+            (self.flash / name).symlink_to((files or ROOT) / name)
+        self.configure(config)
+        self.board = SimBoard(self.flash, board, log=folder / "console", **options)
+
+    def configure(self, config):
+        text = config if isinstance(config, str) else json.dumps(config)
+        (self.flash / "config.json").write_text(text)
+
+    def patch(self, path, old, new):
+        """Change one file of the flash, not of the repository."""
+        place = self.flash / path
+        top = self.flash / Path(path).parts[0]
+        if top.is_symlink():
+            source = top.resolve()
+            top.unlink()
+            if source.is_dir():
+                shutil.copytree(source, top, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, top)
+        text = place.read_text()
+        assert text.count(old) == 1, (path, old)
+        place.write_text(text.replace(old, new))
+
+    def __getattr__(self, name):
+        return getattr(self.board, name)
+
+    def start(self):
+        self.board.start()
+        return self
+
+
+class Message(NamedTuple):
+    at: float  # time.monotonic() of its arrival
+    topic: str
+    text: str
+    qos: int
+    retain: bool
+    dup: bool
+
+
+class Seen:
+    """What a subscriber with a persistent session received, in order."""
+
+    def __init__(self, port, user=READER, topics="#", name="seen", tls=None):
+        self.messages = []
+        self.connects = 0
+        self.port = port
+        self.client = paho.Client(
+            paho.CallbackAPIVersion.VERSION2, name, clean_session=False, reconnect_on_failure=True
+        )
+        self.client.reconnect_delay_set(1, 1)
+        if user:
+            self.client.username_pw_set(*user)
+        if tls:
+            self.client.tls_set(**tls)
+        self.topics = topics
+        self.subscribed = False
+        self.client.on_connect = self._connected
+        self.client.on_subscribe = self._subscribed
+        self.client.on_message = self._message
+
+    def start(self):
+        self.client.connect("127.0.0.1", self.port, 30)
+        self.client.loop_start()
+        until(lambda: self.subscribed, 10, "the subscription")
+        return self
+
+    def stop(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+    def _connected(self, client, data, flags, reason, properties):
+        self.connects += 1
+        client.subscribe(self.topics, 2)
+
+    def _subscribed(self, client, data, mid, reasons, properties):
+        self.subscribed = not any(reason.is_failure for reason in reasons)
+
+    def _message(self, client, data, message):
+        m = message
+        self.messages.append(
+            Message(time.monotonic(), m.topic, m.payload.decode(), m.qos, m.retain, m.dup)
+        )
+
+    def of(self, topic):
+        """Messages of a topic, below outpost/."""
+        return [message for message in list(self.messages) if message.topic == "outpost/" + topic]
+
+    def texts(self, topic):
+        return [message.text for message in self.of(topic)]
+
+    def readings(self, channel, name=NAME):
+        """Parsed readings of a channel, late ones too, in the order they came."""
+        topics = (f"outpost/{name}/{channel}", f"outpost/{name}/{channel}/history")
+        return [json.loads(m.text) for m in list(self.messages) if m.topic in topics]
+
+    def wait_for(self, topic, text=None, timeout=ONLINE_S, times=1):
+        """The last message of a topic, once so many with this text (any, if None) have come."""
+
+        def found():
+            return [m for m in self.of(topic) if text is None or m.text == text]
+
+        until(lambda: len(found()) >= times, timeout, f"{topic} {text or ''} x{times}", self.told)
+        return found()[-1]
+
+    def wait_readings(self, channel, count, timeout=20):
+        until(
+            lambda: len(self.readings(channel)) >= count,
+            timeout,
+            f"{count} of {channel}",
+            self.told,
+        )
+        return self.readings(channel)
+
+    def told(self):
+        return "\n".join(f"{m.topic} {m.text[:200]}" for m in list(self.messages)[-30:])
+
+
+def until(test, timeout, what, told=lambda: ""):
+    """Wait for a test to become true."""
+    deadline = time.monotonic() + timeout
+    while not test():
+        assert time.monotonic() < deadline, f"not in {timeout} s: {what}\n{told()}"
+        time.sleep(0.02)
+
+
+def complete(readings, first=None, last=None):
+    """Assert that a stream has every seq, in order, each reading the same each time it came. Returns it without repeats."""
+    once = {}
+    for reading in readings:
+        key = (reading["boot"], reading["seq"])
+        assert once.setdefault(key, reading) == reading
+    keys = list(once)
+    assert keys == sorted(keys), "out of order"
+    seqs = [seq for _, seq in keys]
+    assert len({boot for boot, _ in keys}) == 1
+    missing = set(range(seqs[0], seqs[-1] + 1)) - set(seqs)
+    assert not missing, f"lost: {sorted(missing)}"
+    assert first is None or seqs[0] <= first
+    assert last is None or seqs[-1] >= last
+    return list(once.values())
+
+
+def own_topics(name):
+    """The rules for one node: what it needs and no more."""
+    return (f"write outpost/{name}/#", f"read outpost/{name}/cmd/#", "read outpost/all/cmd/#")
