@@ -11,6 +11,7 @@ The board's watchdog runs meanwhile, fed by each command. One that was armed alr
 mid-copy; and should this program or the cable go away, the board is back at work some seconds later.
 """
 
+import contextlib
 import hashlib
 from pathlib import PurePosixPath
 
@@ -31,6 +32,7 @@ import machine, os
 from binascii import a2b_base64, hexlify
 from hashlib import sha256
 _dog = machine.WDT(timeout=8000)
+_file = None
 
 def _sum(path):
     digest = sha256()
@@ -81,6 +83,11 @@ def _remove(paths):
             if e.errno != 2:
                 raise
         _dog.feed()
+
+def _cancel(paths):
+    if _file:
+        _file.close()
+    _remove(paths)
 
 def _room():
     s = os.statvfs("/")
@@ -150,43 +157,51 @@ def look(link, wanted):
 
 def install(link, plan):
     """Carry out a plan of `look`, saying so."""
-    _stage(link, plan)
-    for path in plan.removed + plan.emptied:
-        print(f"  remove  {path}")
-    last = [path for path in plan.changed if path == _LAST]
-    renamed = [path for path in plan.changed if path != _LAST]
-    link.run(f"_switch({renamed!r}, {plan.removed!r}, {plan.emptied!r}, {last!r})", timeout=60)
+    try:
+        _stage(link, plan)
+        _switch(link, plan)
+    except BoardError as e:
+        if e.errno != _ENOSPC:
+            raise
+        staged = [path + ".new" for path in plan.changed]
+        with contextlib.suppress(
+            BoardError
+        ):  # a flash without one free block cannot even forget a file
+            link.run(f"_cancel({staged!r})", timeout=60)
+        raise _no_room(link, plan) from None
 
 
 def _stage(link, plan):
     # first what is of no use: half a file, or one nobody wants any more; its room may be needed
     link.run(f"_remove({plan.leftover!r})")
     [(size, free)] = link.ask("_room()")
-    needed = plan.blocks(size)
-    full = CommandError(
-        f"not enough room on the board: {needed * size // 1024} KB needed, {free * size // 1024} KB free; nothing was changed. "
-        "Remove files of your own there: mpremote fs tree, mpremote fs rm",
-        NO_SPACE,
-    )
-    if needed > free:
-        raise full
+    if plan.blocks(size) > free:
+        raise _no_room(link, plan)
     for folder in plan.new_folders:
         link.run(f"_mkdir({folder!r})")
     if plan.staged:
         print(f"  {len(plan.staged)} files are there from the last attempt")
-    try:
-        for number, path in enumerate(plan.to_send, 1):
-            print(
-                f"  {number:3}/{len(plan.to_send)}  {path}  {len(plan.wanted[path]):,}", flush=True
-            )
-            _stage_file(link, path, plan)
-    except BoardError as e:
-        if e.errno == _ENOSPC:
-            link.run(
-                f"_file.close()\n_remove({[path + '.new' for path in plan.changed]!r})", timeout=60
-            )
-            raise full from None
-        raise
+    for number, path in enumerate(plan.to_send, 1):
+        print(f"  {number:3}/{len(plan.to_send)}  {path}  {len(plan.wanted[path]):,}", flush=True)
+        _stage_file(link, path, plan)
+
+
+def _no_room(link, plan):
+    [(size, free)] = link.ask("_room()")
+    needed = plan.blocks(size) * size // 1024
+    return CommandError(
+        f"not enough room on the board: {needed} KB needed, {free * size // 1024} KB free. "
+        "Remove files of your own there: mpremote fs tree, mpremote fs rm",
+        NO_SPACE,
+    )
+
+
+def _switch(link, plan):
+    for path in plan.removed + plan.emptied:
+        print(f"  remove  {path}")
+    last = [path for path in plan.changed if path == _LAST]
+    renamed = [path for path in plan.changed if path != _LAST]
+    link.run(f"_switch({renamed!r}, {plan.removed!r}, {plan.emptied!r}, {last!r})", timeout=60)
 
 
 def _stage_file(link, path, plan):

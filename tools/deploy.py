@@ -11,7 +11,7 @@ import time
 from collections import deque
 from pathlib import Path, PurePosixPath
 
-from tools import ROOT, CommandError, boardfiles, mpy, serialboard
+from tools import ROOT, CommandError, boardfiles, check_config, mpy, serialboard
 from tools.boards import MICROPYTHON, model_of
 from tools.serialboard import LOST, UNSUITABLE, Link, LinkLost
 
@@ -70,6 +70,8 @@ def run(args):
     settings = read_config(args.config)  # before a running node is disturbed
     port = serialboard.find(args.port)
     wanted = build() | configuration(args.config, settings)
+    for warning in check_config.warnings(settings, args.config.parent):
+        print(f"warning: {warning}")
     with Link(port) as link:
         try:
             copied, removed = _bring(link, wanted, args)
@@ -114,7 +116,7 @@ def read_config(path, model=None):
             "then edit wifi.networks, mqtt.brokers and sensors in it",
             BAD_CONFIG,
         )
-    settings, faults = _checked(path, model)
+    settings, faults = check_config.check(path, model)
     if faults:
         raise _unusable(path, faults)
     return settings
@@ -124,17 +126,6 @@ def _unusable(path, faults):
     return CommandError(
         f"{path} cannot be used:\n" + "\n".join("  " + fault for fault in faults), BAD_CONFIG
     )
-
-
-def _checked(path, model):
-    sys.path[:0] = [folder for folder in (str(ROOT), str(ROOT / "lib")) if folder not in sys.path]
-    from firmware import config
-    from firmware.sensors import TYPES
-
-    try:
-        return config.check(config.parse(path.read_bytes().decode()), TYPES, model)
-    except ValueError as e:
-        return None, [f"{path}: {e}"]
 
 
 def configuration(path, settings):

@@ -24,7 +24,17 @@ SCRIPT = ROOT / "tests/fakes/ptyboard.py"
 FAKES = ROOT / "tests/fakes"
 BLOCK = 4096
 BLOCKS = {"esp32": 512, "pico_w": 212}
-SOFT, SOFT_RAW, POWER_CUT, BOOTLOADER = 40, 41, 43, 44  # of ptyboard.py; any other end is a hard reset
+READY = b"\xff"
+SOFT, SOFT_RAW, POWER_CUT, BOOTLOADER = (
+    40,
+    41,
+    43,
+    44,
+)  # of ptyboard.py; any other end is a hard reset
+
+
+class _PowerGone(Exception):
+    """The cable came out, or the power failed."""
 
 
 class PtyBoard:
@@ -32,12 +42,23 @@ class PtyBoard:
 
     usb: the port is the chip's own USB: it goes away during a reset and comes back.
     fakes: run with the simulated hardware of tests/fakes, as a node needs; `env` for its settings.
+
+    What may go wrong, set before power-on or while it runs:
     cut_bytes: after so many bytes from the host the cable comes out, and with it the power.
-    cut_writes: after so many block writes the power fails; it stays off.
+    reset_bytes: after so many bytes from the host the board resets by itself, as by its watchdog.
+    cut_writes: after so many block writes the power fails (counted from the next reset on).
     """
 
     def __init__(
-        self, folder, board="esp32", usb=False, version=(1, 25, 0), blocks=0, fakes=False, env=None
+        self,
+        folder,
+        board="esp32",
+        usb=False,
+        version=(1, 25, 0),
+        blocks=0,
+        radio=True,
+        fakes=False,
+        env=None,
     ):
         self.board = board
         self.usb = usb
@@ -48,6 +69,7 @@ class PtyBoard:
             "board": board,
             "blocks": self.blocks,
             "version": version,
+            "radio": radio,
             "flash": str(self.flash),
             "fakes": str(FAKES) if fakes else "",
         }
@@ -55,9 +77,12 @@ class PtyBoard:
         if fakes:
             self.env["OUTPOST_RETAINED"] = f"/host{folder}/retained"
         self.cut_bytes = None
+        self.reset_bytes = None
         self.cut_writes = None
         self.said = bytearray()  # all the board ever printed
+        self.heard = 0  # bytes from the host
         self.starts = []  # how each of its lives began
+        self.ready = False  # it listens
         self.master = self.slave = None
         self.child = None
         self.running = False
@@ -105,6 +130,7 @@ class PtyBoard:
 
     def _start(self, how):
         self.starts.append(how)
+        self.ready = False
         setup = dict(self.setup, start=how, cut=self.cut_writes)
         self.child = subprocess.Popen(
             [*toolchain.micropython(), str(SCRIPT), json.dumps(setup)],
@@ -130,21 +156,27 @@ class PtyBoard:
             self._start("hard")
             while self.running:
                 self._pass_on()
+        except _PowerGone:
+            pass
         finally:
             for end in self.stdin:
                 os.close(end)
-            if self.running:  # the cable came out, or the power failed
+            if self.running:
                 self.running = False
                 self._kill()
                 self._unplug()
 
     def _pass_on(self):
         output = self.child.stdout.fileno()
-        ready, _, _ = select.select([self.master, output], [], [], 0.05)
+        inputs = [self.master, output] if self.ready else [output]
+        ready, _, _ = select.select(inputs, [], [], 0.05)
         if output in ready:
             data = os.read(output, 4096)
             if not data:
                 return self._ended()
+            if not self.ready:
+                self.ready = data.startswith(READY)
+                data = data.removeprefix(READY)
             self._say(data)
         if self.master in ready:
             data = os.read(self.master, 256)
@@ -152,18 +184,34 @@ class PtyBoard:
                 data = data[: self.cut_bytes]
                 self.cut_bytes -= len(data)
             self._hear(data)
+            self.heard += len(data)
             if self.cut_bytes == 0:
-                raise SystemExit  # of this thread: unplugged
+                raise _PowerGone
+            if self.reset_bytes is not None and self.heard >= self.reset_bytes:
+                self.reset_bytes = None
+                self.child.kill()
 
     def _hear(self, data):
         """Bytes to the board; each Ctrl-C among them is an interrupt."""
         parts = data.split(b"\x03")
         for number, part in enumerate(parts):
             if number:
-                self.child.send_signal(signal.SIGINT)
-                time.sleep(0.05)  # a second one before the first was seen would end the process
+                self._interrupt()
             if part:
                 os.write(self.stdin[1], part)
+
+    def _interrupt(self):
+        """Ctrl-C. The unix port raises KeyboardInterrupt out of whatever it is at, were it in the middle of littlefs: wait
+        until it sleeps or reads. A board raises it between two bytecodes."""
+        for _ in range(500):
+            if (
+                Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()[0]
+                == "S"
+            ):
+                break
+            time.sleep(0.001)
+        self.child.send_signal(signal.SIGINT)
+        time.sleep(0.05)  # a second one before the first was seen would end the process
 
     def _say(self, data):
         data = data.replace(b"\n", b"\r\n")
@@ -181,7 +229,7 @@ class PtyBoard:
         status = self.child.wait()
         self._kill()
         if status == POWER_CUT:
-            raise SystemExit
+            raise _PowerGone
         if status in (SOFT, SOFT_RAW):
             return self._start("soft" if status == SOFT else "raw")
         if self.usb:
