@@ -85,9 +85,9 @@ class Input:
     def _settle(self, now):
         if self._level == self._state:
             return
-        # Ticks wrap: what looks negative is days ago, and long enough.
-        if 0 <= time.ticks_diff(now, self._since) < self._hold_ms:
+        if time.ticks_diff(now, self._since) < self._hold_ms:
             return
+        # Ticks wrap: what looks negative was days ago, and is over.
         if 0 <= time.ticks_diff(now, self._accepted) < self._debounce_ms:
             return
         self._state = self._level

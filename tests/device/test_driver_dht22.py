@@ -72,21 +72,24 @@ def test_reads_what_is_now_and_not_what_was():
 def test_never_asked_twice_within_2_seconds():
     bench = Bench()
     driver = bench.driver
-    asked = []
-    measure_ = driver.dht.measure
+    gaps = []  # from the end of one question to the beginning of the next
+    ended = None
+    ask = driver.dht.measure
 
     def noted():
-        measure_()
-        asked.append(sim.now())
+        nonlocal ended
+        if ended is not None:
+            gaps.append(sim.now() - ended)
+        ask()
+        ended = sim.now()
 
     driver.dht.measure = noted
     for pause in (0, 100, 1999, 2000, 2001, 60_000):
         measure(driver)
         sim.advance(pause)
     measure(driver)
-    gaps = [asked[i + 1] - asked[i] for i in range(len(asked) - 1)]
     assert min(gaps) >= 2000, gaps
-    assert max(gaps[:3]) < 2500, gaps  # and not later than need be
+    assert max(gaps[:3]) < 2200, gaps  # and not later than need be
 
 
 def test_the_first_question_may_fail():
@@ -100,7 +103,7 @@ def test_silence():
     sim.unplugged.add("air")
     bench.driver.start()
     sim.advance(2000)
-    assert failure(bench.driver.read) in (110, 116)
+    assert failure(bench.driver.read) == (116 if sim.ESP32 else 110)
 
 
 def test_wrong_sum():
@@ -108,6 +111,16 @@ def test_wrong_sum():
     driver.start()  # the answer does not count
     sim.advance(2000)
     assert failure(driver.read) == "checksum"
+
+
+def test_wrong_sum_that_the_frozen_driver_let_pass():
+    class Careless:
+        buf = bytes.fromhex("028c015fef")
+
+        def measure(self):
+            pass
+
+    assert failure(DHT22(Careless()).read) == "checksum"
 
 
 def test_every_single_bit_counts():

@@ -181,7 +181,13 @@ def test_other_families_do_not_count():
 
 def test_wrong_addresses():
     bench = Bench()
-    for address in ("28ff641e0f160391", "10ff641e0f160390", "0000000000000000", "28ff"):
+    wrong = ["28ff641e0f160391", "10ff641e0f160390", "0000000000000000", "28ff"]
+    for head in (
+        b"\x28",
+        b"\x10\xff\x64\x1e\x0f\x16\x03",
+    ):  # the length, the family: the checksum is right
+        wrong.append((head + bytes((chips.crc8(head),))).hex())
+    for address in wrong:
         text = failure(ValueError, DS18B20, bench.wire, address)
         assert text == address + " is no DS18B20's address", text
 

@@ -126,6 +126,39 @@ def test_a_glitch_while_the_program_was_busy():
     assert poll(driver, 100) == []
 
 
+def test_an_interrupt_in_the_middle_of_changed():
+    # It comes between any two bytecodes; here while the level is compared with what was accepted.
+    import time
+
+    from drivers import input
+
+    driver = make()
+    poll(driver, 0)
+    edges(100)
+    sim.advance(150)
+    wire = sim.pin(PIN)
+
+    class Time:
+        ticks_ms = time.ticks_ms
+        armed = True
+
+        def ticks_diff(self, end, start):
+            if self.armed:
+                self.armed = False
+                wire.drive(1)  # a glitch begins
+                driver._moved(driver._pin)
+            return time.ticks_diff(end, start)
+
+    input.time = Time()
+    assert driver.changed(time.ticks_ms())
+    assert not input.time.armed
+    input.time = time
+    assert driver.read() == (True,)
+    sim.advance(1)
+    wire.drive(0)  # and ends
+    assert poll(driver, 200) == []
+
+
 def test_without_interrupts():
     # Those can be lost: the level is looked at all the same.
     driver = make()

@@ -243,6 +243,12 @@ def test_a_pin_that_is_none_is_a_failure_and_no_crash():
     assert first(channel) == "invalid pin"
 
 
+def test_intervals_are_whole_milliseconds():
+    for interval_s, ms in ((1.001, 1001), (0.05, 50), (60, 60_000), (86400, 86_400_000)):
+        channel = sensors.load(checked(type="adc", interval_s=interval_s), None)
+        assert channel._interval_ms == ms and type(channel._interval_ms) is int, interval_s
+
+
 def test_only_drivers_in_use_are_loaded():
     def loaded():
         return [name for name in sys.modules if name.startswith("drivers.")]
@@ -257,6 +263,7 @@ def test_tables_can_be_dropped():
     assert "firmware.sensors.types" in sys.modules
     sensors.drop()
     assert "firmware.sensors.types" not in sys.modules
+    assert "types" not in sensors.__dict__
     sensors.drop()
     assert "bme280" in sensors.TYPES
     assert "temperature" in sensors.QUANTITIES

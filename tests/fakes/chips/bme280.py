@@ -16,7 +16,12 @@ _TIMES = (0, 1, 2, 4, 8, 16, 16, 16)  # oversampling by its code
 
 
 class Chip:
-    """measure() gives °C, %, hPa. `stuck` keeps the chip busy for ever, `raw` (8 bytes) replaces what it measures."""
+    """measure() gives °C, %, hPa. `stuck` keeps the chip busy for ever, `raw` (8 bytes) replaces what it measures.
+
+    `copy_ms`: so long after it started the calibration is not yet there.
+    """
+
+    copy_ms = 3
 
     def __init__(self, sim, measure, id=BME280):
         self.sim = sim
@@ -32,10 +37,11 @@ class Chip:
         self.raw = None
         self.pointer = 0
         self.reset()
-        self.starts_at = sim.now()  # it had its power when the board had
+        self.starts_at = self.copied_at = sim.now()  # it had its power when the board had
 
     def reset(self):
         self.starts_at = self.sim.now() + 2
+        self.copied_at = self.starts_at + self.copy_ms
         self.ready_at = None  # when the conversion ends
         self.osrs_h = 0
         for register in (CTRL_HUM, STATUS, CTRL_MEAS, CONFIG):
@@ -58,6 +64,8 @@ class Chip:
         if self.sim.now() < self.starts_at:
             return None
         self._progress()
+        if self.pointer != STATUS and self.sim.now() < self.copied_at:
+            return bytes(n)
         data = bytes(self.memory[self.pointer : self.pointer + n])
         return data + bytes(n - len(data))
 
@@ -88,7 +96,8 @@ class Chip:
         memory = self.memory
         now = self.sim.now()
         busy = self.ready_at is not None and now < self.ready_at
-        memory[STATUS] = 8 if busy or self.stuck else 0
+        copying = now < self.copied_at
+        memory[STATUS] = (8 if busy or self.stuck else 0) | (1 if copying else 0)
         if self.ready_at is None or busy:
             return
         memory[DATA : DATA + 8] = self.raw or self._convert()
