@@ -230,7 +230,7 @@ class socket(io.IOBase):
 
     # -- bytes in
 
-    def _take(self, call, *args):
+    def _until(self, call, *args):
         """call(*args) until it gives something; None when it would block."""
         if not self._ready():
             return None
@@ -246,19 +246,23 @@ class socket(io.IOBase):
                 return None
             self._wait(uselect.POLLIN, self._timeout)
 
+    def take(self, n):
+        """What is there, at most n bytes; None when it would block. (What a stream's read is in C.)"""
+        return self._until(self._s.recv, n)
+
     def read(self, n=-1):
         if n < 0:
             parts = []
             while True:
-                got = self._take(self._s.read, 512)
+                got = self._until(self._s.read, 512)
                 if not got:
                     return b"".join(parts) if parts or got is not None else None
                 parts.append(got)
-        got = self._take(self._s.recv, n)
+        got = self._until(self._s.recv, n)
         if not got or len(got) == n or self._timeout == 0 or self._type != SOCK_STREAM:
             return got
         while len(got) < n:  # a blocking read waits for all
-            more = self._take(self._s.recv, n - len(got))
+            more = self._until(self._s.recv, n - len(got))
             if not more:
                 break
             got += more
@@ -276,7 +280,7 @@ class socket(io.IOBase):
     def readline(self):
         line = b""
         while not line.endswith(b"\n"):
-            got = self._take(self._s.recv, 1)
+            got = self._until(self._s.recv, 1)
             if not got:
                 return line or got
             line += got
@@ -288,12 +292,12 @@ class socket(io.IOBase):
         return got
 
     def recv(self, n, flags=0):
-        return self._received(self._take(self._s.recv, n))
+        return self._received(self._until(self._s.recv, n))
 
     def recvfrom(self, n, flags=0):
         if self._type == SOCK_DGRAM and self._state == _UNBOUND:
             self._state = _CONNECTED  # a datagram socket is ready when it has sent or is bound
-        data, address = self._received(self._take(self._s.recvfrom, n))
+        data, address = self._received(self._until(self._s.recvfrom, n))
         address = _tuple(address)
         if sim.ntp is not None and address[1] == sim.ntp.port:
             address = (sim.ntp.asked, 123)
@@ -448,6 +452,8 @@ class socket(io.IOBase):
     def ioctl(self, request, arg):
         if request == 10:  # MP_STREAM_GET_FILENO
             return -1 if self._state == _CLOSED else self._s.fileno()
+        if request == 3:  # only a closed socket is asked: it has no descriptor
+            return 32  # POLLNVAL
         if request == 4:
             self.close()
         return 0

@@ -79,6 +79,8 @@ def attach_all():
 class TimeServer:
     """SNTP as seen from the board; the datagram itself goes over a host socket, so that a poll works."""
 
+    mode = "ok"
+
     def __init__(self):
         self._s = sim.usocket.socket(sim.usocket.AF_INET, sim.usocket.SOCK_DGRAM)
         address = sim.usocket.getaddrinfo("127.0.0.1", 0)[0][-1]
@@ -86,7 +88,6 @@ class TimeServer:
         self.port = _bound_port(self._s)
         self.address = b"\x02\0" + struct.pack(">H", self.port) + b"\x7f\0\0\x01" + bytes(8)
         self.asked = None
-        self.mode = "ok"  # "silent", "short", "kiss" (stratum 0), "wrong" (20 years off)
 
     def ask(self, client, data, asked):
         self.asked = asked
@@ -140,10 +141,14 @@ def _load():
 
 def power_on():
     """What boardrun does first: the world lives, the scenario and the supervisor are heard."""
+    import flash
+
+    flash.install()
     _load()
-    scenario = uos.getenv("OUTPOST_SCENARIO")
-    if scenario:
-        load_scenario(scenario)
+    path = uos.getenv("OUTPOST_SCENARIO")
+    if path:
+        with open(path) as f:
+            scenario(json.load(f))
     if uos.getenv("OUTPOST_CONTROL"):
         sim.control = Control()
     the_world().start()
@@ -208,6 +213,10 @@ def dns(how="ok"):
     sim.dns_mode = how
 
 
+def ntp(how="ok"):
+    TimeServer.mode = how
+
+
 def unplug(name):
     sim.unplugged.add(name)
 
@@ -221,6 +230,26 @@ def bus_stuck(pin, on=True):
         sim.stuck.add(pin)
     else:
         sim.stuck.discard(pin)
+
+
+def sda_held(sda, scl, pulses=5):
+    sim.stuck.add(sda)
+    left = [pulses]
+
+    def clocked(before, after):
+        left[0] -= after
+        if left[0] <= 0:
+            sim.stuck.discard(sda)
+
+    sim.pin(scl).irq = clocked
+
+
+def flash_fills(on=True):
+    sim.flash_full = bool(on)
+
+
+def press(pin, level=0):
+    sim.pin(pin).drive(level)
 
 
 def set(name, **values):
@@ -245,6 +274,13 @@ def reset(how="reset"):
     sim.reset(how)
 
 
+def scenario(events):
+    for event in events:
+        if event.get("do") != "reset" and event.get("do") not in CALLS:
+            raise ValueError("scenario: nothing is called " + str(event.get("do")))
+        sim.after(int(event.get("at_s", 0) * 1000), lambda event=event: do(event))
+
+
 CALLS = {
     f.__name__: f
     for f in (
@@ -256,14 +292,19 @@ CALLS = {
         soft_boot,
         internet,
         dns,
+        ntp,
         unplug,
         replug,
         bus_stuck,
+        sda_held,
+        flash_fills,
+        press,
         set,
         door,
         tip,
         hang,
         the_world,
+        scenario,
     )
 }
 
@@ -274,15 +315,6 @@ def do(event):
     name = event["do"]
     print("bench:", name, " ".join("%s=%s" % (k, arguments[k]) for k in arguments))
     (sim.reset if name == "reset" else CALLS[name])(**arguments)
-
-
-def load_scenario(path):
-    with open(path) as f:
-        events = json.load(f)
-    for event in events:
-        if event.get("do") != "reset" and event.get("do") not in CALLS:
-            raise ValueError("scenario: nothing is called " + str(event.get("do")))
-        sim.after(int(event.get("at_s", 0) * 1000), lambda event=event: do(event))
 
 
 class Control:

@@ -81,5 +81,5 @@ class NVS:
 
     def commit(self):
         if self._file:
-            with open(self._file, "w") as f:
+            with sim.host_open(self._file, "w") as f:
                 json.dump(self._values, f)

@@ -21,13 +21,18 @@ A supervisor may also write such objects, one a line, to standard input (`OUTPOS
     zombie(on)                      the link looks fine and nothing passes
     kick()                          the access point throws the station out, and takes it back
     internet(on)                    names resolve, time servers answer
-    dns(how)                        "ok", "fail" (at once), "silent" (after the board's own long time-out)
+    dns(how)                        "ok", "fail" (at once), "silent" (after the board's own long time-out), "hang"
+    ntp(how)                        "ok", "silent", "short", "kiss" (of death), "wrong" (20 years ahead)
     unplug(name) replug(name)       the chip of the sensor of that name leaves its bus
-    bus_stuck(pin, on)              something holds the line that this pin drives low
+    bus_stuck(pin, on)              something holds the line of this pin low
+    sda_held(sda, scl, pulses)      a chip cut off in mid-byte holds SDA until SCL has moved so often
+    flash_fills(on)                 there is no space left
+    press(pin, level)               somebody drives a pin; None lets go
     set(name, quantity=value ...)   the world at that sensor (name "*": everywhere); None gives it back to the weather
     door(name, opened) tip(name, n) a contact moves, a rain gauge tips
     hang(ms)                        the program is stuck for so long (interrupts run, the watchdog bites)
-    reset(how)                      "power", "reset", "wdt": as if it had happened
+    reset(how)                      "reset", "wdt", "deepsleep": as if it had happened
+    scenario(events)                a list of such objects, from now on
 
 **Chips** are attached by `chips.attach(setting, world, sim)`, which is called once for each entry of `sensors` in
 `config.json` when a bus is first used. A broken config attaches nothing. It calls, with the sensor's name last:
@@ -58,6 +63,11 @@ import uos
 import usocket
 import utime
 from micropython import const
+
+try:
+    import tls as real_tls
+except ImportError:
+    real_tls = None
 
 BOARD = uos.getenv("OUTPOST_BOARD") or "esp32"
 if BOARD not in ("esp32", "pico_w"):
@@ -186,6 +196,7 @@ _itimerval = array("l", (0, 0, 0, 0))
 mem_backup = False  # machine.mem_backup exists (v1.29)
 _catch = False
 retained_file = uos.getenv("OUTPOST_RETAINED")
+host_open = open  # `flash` replaces the other
 retained = {}  # cause, memory (hex), rtc (ms from the host's clock)
 
 
@@ -212,7 +223,7 @@ def retain(key, value):
     if retained_file:
         import json
 
-        with open(retained_file + ".new", "w") as f:
+        with host_open(retained_file + ".new", "w") as f:
             json.dump(retained, f)
         uos.rename(retained_file + ".new", retained_file)
 
@@ -293,6 +304,8 @@ first_join_fails = not ESP32
 dhcp_on = True
 ip_ms = (600, 1800)  # from joined to an address
 dns_mode = "ok"
+tls_fault = None  # "memory": no room for the record buffers
+flash_full = False
 internet_on = True
 ntp = None
 
@@ -357,13 +370,16 @@ world = None
 class Wire:
     """One pin's outside: what drives it, and who listens."""
 
-    def __init__(self):
+    def __init__(self, n):
+        self.n = n
         self.level = None  # driven from outside: 0, 1, or None
         self.pull = None  # the board's own: 0, 1, or None
         self.out = None  # what the board drives
         self.irq = None  # machine.Pin's: called with the level before and after
 
     def value(self):
+        if self.n in stuck:
+            return 0
         for level in (self.out, self.level, self.pull):
             if level is not None:
                 return level
@@ -384,7 +400,7 @@ def pin(n):
     """The wire at pin n of the board."""
     wire = wires.get(n)
     if wire is None:
-        wire = wires[n] = Wire()
+        wire = wires[n] = Wire(n)
     return wire
 
 

@@ -51,3 +51,7 @@ def __getattr__(name):
 
 
 sys.modules["usocket"] = sys.modules[__name__]
+if sim.real_tls:
+    import _tls
+
+    sys.modules["tls"] = _tls  # built in and not to be found in a path

@@ -1,6 +1,6 @@
 """The weather, doors and rain around the board, from a seed.
 
-A day takes 120 s, so that half a minute shows the sun move. Until `start()` nothing moves by itself: a test's world
+A day takes ten minutes, so that half a minute shows the sun move. Until `start()` nothing moves by itself: a test's world
 stands still at noon of a mild day and changes by `set`, `door` and `tip` only.
 
 For chips:
@@ -16,7 +16,7 @@ import math
 
 import sim
 
-_DAY_MS = 120_000
+_DAY_MS = 600_000
 _DEFAULTS = {
     "temperature": 21.5,
     "humidity": 45.0,
