@@ -18,7 +18,7 @@ ready:
 	@$(PYTHON) -m tools setup --quiet
 
 run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20 stops it)
-	@$(TOOLS) run --board $(BOARD) $(if $(SECONDS),--seconds $(SECONDS))
+	@$(TOOLS) run --board $(BOARD) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FOLDER),--folder $(FOLDER))
 
 test: ready ## all tests, and the device tests once more from .mpy
 	@$(VENV) -m pytest

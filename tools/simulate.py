@@ -44,6 +44,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--board", choices=BOARDS, default="esp32", help="which board (%(default)s)"
     )
+    parser.add_argument("--folder", type=Path, help="where its files are (.sim/<board>)")
     parser.add_argument("--seconds", type=float, help="stop after so long (else Ctrl-C does)")
     parser.add_argument(
         "--scenario", type=Path, help="JSON file of what happens to the board, and when"
@@ -51,7 +52,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    folder = ROOT / ".sim" / args.board
+    folder = (args.folder or ROOT / ".sim" / args.board).resolve()
     with ExitStack() as stack:
         stack.enter_context(alone(folder))
         password = secrets.token_hex(8)

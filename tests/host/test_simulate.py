@@ -1,0 +1,223 @@
+"""`make run`: what it shows, and that nothing is left behind however it ends."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tools import ROOT, mpy, simulate
+from tools.check_config import check
+from tools.simulate import BOARDS, Console, make_flash, node_settings
+
+
+class Place:
+    host, port = "127.0.0.1", 1234
+
+
+@pytest.fixture(params=BOARDS)
+def board(request):
+    return request.param
+
+
+def test_every_board_has_a_good_config_with_all_sensors_of_the_example(board, tmp_path):
+    settings = node_settings(board, Place, "secret", Place)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(settings))
+    checked, faults = check(path, board)
+    assert faults == []
+    example = json.loads((ROOT / "config.json.example").read_text())
+    assert [sensor["name"] for sensor in checked["sensors"]] == [
+        sensor["name"] for sensor in example["sensors"]
+    ]
+
+
+def test_flash_is_what_is_deployed_and_the_nodes_own_files_stay(tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "boot").write_text("7")
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "removed.py").write_text("")
+    make_flash(tmp_path, {"node": {}})
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {str(source) for source in mpy.sources()} | {"config.json", "state/boot"}
+
+
+def test_console_gives_each_traceback_once_and_whole(tmp_path):
+    path = tmp_path / "console"
+    console = Console(path)
+    assert list(console.tracebacks()) == []
+    path.write_text('1 info wifi: up\nTraceback (most recent call last):\n  File "a.py", line 1\n')
+    assert list(console.tracebacks()) == []
+    with path.open("a") as file:
+        file.write("ValueErr")
+    assert list(console.tracebacks()) == []
+    with path.open("a") as file:
+        file.write(
+            'or: no\n2 info mqtt: up\nTraceback (most recent call last):\n  File "b.py"\nOSError: 5\n'
+        )
+    found = list(console.tracebacks())
+    assert [text.splitlines()[-1] for text in found] == ["ValueError: no", "OSError: 5"]
+    assert found[0].splitlines()[1] == '  File "a.py", line 1'
+    assert list(console.tracebacks()) == []
+
+
+# --- whole runs
+
+
+def processes_in(folder):
+    """Processes that run in a folder or name it on their command line."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes()
+            if str(folder).encode() in words or Path(os.readlink(process / "cwd")).is_relative_to(
+                folder
+            ):
+                found.append((process.name, words.decode()))
+        except OSError:
+            pass  # ended meanwhile, or not ours
+    return found
+
+
+def start(folder, *words, **options):
+    words = [sys.executable, "-m", "tools", "run", "--folder", folder, *words]
+    return subprocess.Popen(
+        words,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
+
+
+def shown(process, pattern, seconds=20):
+    """Read its output until a line matches; all of it so far."""
+    lines = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        line = process.stdout.readline()
+        if not line:
+            break
+        lines.append(line)
+        if re.search(pattern, line):
+            return "".join(lines)
+    raise AssertionError("".join(lines) + process.stderr.read())
+
+
+@pytest.mark.system
+def test_shows_every_sensor_then_ends_by_itself(tmp_path, board):
+    process = start(tmp_path, "--board", board, "--seconds", "12")
+    out, err = process.communicate(timeout=40)
+    assert (process.returncode, err) == (0, ""), out
+    received = re.findall(r"^outpost/sim-[a-z0-9-]+/(\S+) (.*)$", out, re.M)
+    topics = {topic for topic, _ in received}
+    names = {
+        sensor["name"]
+        for sensor in json.loads((ROOT / "config.json.example").read_text())["sensors"]
+    }
+    assert topics == names | {"status", "info", "health", "log"}
+    assert received[0] == ("status", "online")
+    for topic, text in received:
+        if topic in names:
+            reading = json.loads(text)
+            assert "error" not in reading, text
+            assert abs(reading["ts"] / 1000 - time.time()) < 60
+            assert {"boot", "seq"} < reading.keys()
+    assert processes_in(tmp_path) == []
+
+
+@pytest.mark.system
+def test_the_command_it_prints_subscribes(tmp_path):
+    process = start(tmp_path, "--seconds", "30")
+    try:
+        command = re.search(r"^  (\S+mosquitto_sub .*)$", shown(process, "status online"), re.M)[1]
+        line = subprocess.check_output(f"{command} -C 1", shell=True, text=True, timeout=20)
+        assert line.startswith("outpost/sim-esp32/")
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1)]
+)
+def test_nothing_is_left_after_a_signal(tmp_path, number, code):
+    process = start(tmp_path)
+    shown(process, "status online")
+    assert len(processes_in(tmp_path)) >= 3  # the command, the broker, the board
+    os.killpg(process.pid, number)  # as a terminal does
+    process.communicate(timeout=20)
+    assert process.returncode == code
+    assert processes_in(tmp_path) == []
+
+
+@pytest.mark.system
+def test_nothing_is_left_when_no_one_reads_any_more(tmp_path):
+    process = start(tmp_path, "--seconds", "4")
+    shown(process, "status online")
+    process.stdout.close()
+    process.wait(timeout=20)
+    assert "Traceback" not in process.stderr.read()
+    assert processes_in(tmp_path) == []
+
+
+@pytest.mark.system
+def test_through_make(tmp_path):
+    words = ["make", "run", "SECONDS=60", f"FOLDER={tmp_path}"]
+    process = subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    shown(process, "status online")
+    process.terminate()  # make alone: it hands the signal on
+    process.communicate(timeout=20)
+    deadline = time.monotonic() + 10
+    while processes_in(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert processes_in(tmp_path) == []
+
+
+@pytest.mark.system
+def test_one_flash_one_node(tmp_path):
+    with simulate.alone(tmp_path):
+        process = start(tmp_path)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert err == f"error: a node runs in {tmp_path} already\n"
+
+
+@pytest.mark.system
+def test_a_node_that_dies_is_shown(tmp_path, monkeypatch):
+    # main.py of this flash raises: the board ends at its prompt, and with it the run
+    code = (
+        "import sys; from tools import __main__, simulate\n"
+        "make = simulate.make_flash\n"
+        "def broken(flash, settings):\n"
+        "    make(flash, settings)\n"
+        "    (flash / 'main.py').write_text('import nonsense')\n"
+        "simulate.make_flash = broken\n"
+        "sys.exit(__main__.main())\n"
+    )
+    words = [sys.executable, "-c", code, "run", "--folder", tmp_path, "--seconds", "20"]
+    done = subprocess.run(words, check=False, cwd=ROOT, capture_output=True, text=True, timeout=40)
+    assert done.returncode == 1
+    assert "ImportError: no module named 'nonsense'" in done.stderr
+    assert "the node has ended" in done.stderr
+    assert processes_in(tmp_path) == []
+
+
+@pytest.mark.system
+def test_a_node_that_is_never_online_is_a_failure(tmp_path):
+    scenario = tmp_path / "scenario.json"
+    scenario.write_text('[{"at_s": 0, "do": "wifi_off"}]')
+    process = start(tmp_path / "sim", "--seconds", "5", "--scenario", scenario)
+    _, err = process.communicate(timeout=40)
+    assert process.returncode == 1
+    assert "was not online in 5 s" in err
