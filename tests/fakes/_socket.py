@@ -299,8 +299,8 @@ class socket(io.IOBase):
             self._state = _CONNECTED  # a datagram socket is ready when it has sent or is bound
         data, address = self._received(self._until(self._s.recvfrom, n))
         address = _tuple(address)
-        if sim.ntp is not None and address[1] == sim.ntp.port:
-            address = (sim.ntp.asked, 123)
+        if sim.time_server is not None and address[1] == sim.time_server.port:
+            address = (sim.time_server.asked, 123)
         return data, address
 
     # -- bytes out
@@ -373,11 +373,11 @@ class socket(io.IOBase):
             raise OSError(errnos.EHOSTUNREACH)
         self._state = _CONNECTED
         if address[1] == 123:
-            if sim.ntp is None:
+            if sim.time_server is None:
                 import bench
 
-                sim.ntp = bench.TimeServer()
-            sim.ntp.ask(self._s, data, ".".join(str(b) for b in ip))
+                sim.time_server = bench.TimeServer()
+            sim.time_server.ask(self._s, data, ".".join(str(b) for b in ip))
         elif sim.link == sim.UP:
             try:
                 self._s.sendto(data, _sockaddr(ip, address[1]))

@@ -219,15 +219,17 @@ class WLAN:
 
     if sim.ESP32:
 
-        def connect(self, ssid=None, key=None, *, bssid=None):
-            self._connect(ssid, key)
+        def connect(self, *args, bssid=None):  # the names of ssid and key are not known
+            if len(args) > 2:
+                raise TypeError("extra positional arguments given")
+            self._connect(*args)
 
     else:
 
         def connect(self, ssid, key=None, *, security=None, auth=None, bssid=None, channel=None):
             self._connect(ssid, key)
 
-    def _connect(self, ssid, key):
+    def _connect(self, ssid=None, key=None):
         self._started()
         if isinstance(ssid, bytes):
             ssid = ssid.decode()

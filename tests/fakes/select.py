@@ -8,19 +8,19 @@ from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT
 class _Poll:
     def __init__(self):
         self._real = uselect.poll()
-        self._flags = {}
+        self._watched = {}
 
     def register(self, obj, flags=POLLIN | POLLOUT):
         self._real.register(obj, flags)
-        self._flags[id(obj)] = flags
+        self._watched[id(obj)] = (obj, flags)
 
     def modify(self, obj, flags):
         self._real.modify(obj, flags)
-        self._flags[id(obj)] = flags
+        self._watched[id(obj)] = (obj, flags)
 
     def unregister(self, obj):
         self._real.unregister(obj)
-        self._flags.pop(id(obj), None)
+        self._watched.pop(id(obj), None)
 
     def poll(self, timeout=-1):
         end = None if timeout is None or timeout < 0 else sim.now() + timeout
@@ -30,20 +30,24 @@ class _Poll:
             # Looking gives a peer process two real milliseconds, whatever the clock.
             step = sim.until_event(min(left, 100)) if left > 0 else 0
             ready = self._real.poll(min(step, 2) if sim.is_virtual else step)
-            if ready and sim.slow_path:
+            if sim.slow_path:
+                hidden = ready
                 ready = self._seen(ready)
-                if not ready and not sim.is_virtual and step:
-                    sim.sleep(min(step, 5))
+                if hidden and not ready and not sim.is_virtual:
+                    sim.sleep(min(step, 5))  # what the host sees at once the board does not see at all
             if ready or left <= 0:
                 return ready
             if sim.is_virtual:
                 sim.advance(step or 1)
 
     def _seen(self, ready):
+        """After a fault of the link each socket says itself what is to be seen of it."""
+        real = {id(obj): flags for obj, flags in ready}
         seen = []
-        for obj, flags in ready:
+        for key, (obj, asked) in self._watched.items():
+            flags = real.get(key, 0)
             if hasattr(obj, "link_flags"):
-                flags = obj.link_flags(flags, self._flags.get(id(obj), 0))
+                flags = obj.link_flags(flags, asked)
             if flags:
                 seen.append((obj, flags))
         return seen

@@ -307,7 +307,7 @@ dns_mode = "ok"
 tls_fault = None  # "memory": no room for the record buffers
 flash_full = False
 internet_on = True
-ntp = None
+time_server = None
 
 
 def set_link(state):
