@@ -1,7 +1,7 @@
 """TYPES and QUANTITIES: what can be measured, and with what.
 
 A new sensor is a driver in `lib/drivers/`, a row here and a test. `docs/sensors.md` is made from these tables
-(`python -m tools sensors`); the node drops them once its sensors are loaded, help texts and all.
+(`python -m tools.sensor_reference`); the node drops them once its sensors are loaded, help texts and all.
 
 A row of TYPES: `driver, bus, settings, quantities`. driver: "module.Class" in `lib/drivers`. bus: what it is
 wired to, a method of Board. settings: rows as in `firmware/settings.py`; the bus takes the pins, the class the others,

@@ -3,7 +3,7 @@
 Asked, it answers with what it measured when it was asked before, and must not be asked again for 2 s. So start() asks
 and forgets the answer; read() asks again and believes it. Each question blocks for a quarter of a second.
 `dht` is MicroPython's own `dht.DHT22`, of which only measure() and buf are used.
-Source: Aosong AM2302 data sheet, sections 7 and 8.
+Source: Aosong AM2302 product manual.
 """
 
 import time

@@ -2,7 +2,7 @@
 
 12 bits, 1/16 °C, 750 ms a conversion. Each chip is told by its own address to convert, so several on one wire do not
 disturb each other. Wants its own supply: MicroPython's bus does not give the strong pull-up of parasite power.
-Source: Maxim/Analog 19-7487 (DS18B20), memory map p. 9, function commands p. 12.
+Source: Maxim DS18B20 data sheet, 19-7487: "Memory", "DS18B20 Function Commands".
 """
 
 from errno import EIO, ENODEV
