@@ -68,6 +68,7 @@ class Buffer:
                 self.first_sent += n
                 self.moved = True
             self.first = None
+            self.first_sent = 0
         while self.sent < self.end or (self.stream and self.stream.at >= 0):
             if self.sent == self.stop:
                 self.stop = self.end

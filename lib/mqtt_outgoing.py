@@ -129,6 +129,7 @@ class Outgoing(Buffer):
             if pid in self.released:
                 self.released.remove(pid)
             self._take_out(self.pids.index(pid))
+            self.close_gaps()
 
     def _take_out(self, i):
         self.starts.pop(i)
