@@ -3,10 +3,12 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 TOOLS := $(VENV) -m tools
-BOARD ?= esp32
+
+# $(call option,PORT,port) hands PORT=… of make's command line on as --port …
+option = $(if $($(1)),--$(2) '$($(1))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-mpy check format size check-config deploy flash watch logs repl lock clean distclean
+.PHONY: help setup ready run test check format size check-config deploy flash watch logs repl lock clean distclean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +20,7 @@ ready:
 	@$(PYTHON) -m tools setup --quiet
 
 run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20 stops it)
-	@$(TOOLS) run --board $(BOARD) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FOLDER),--folder $(FOLDER))
+	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder)
 
 test: ready ## all tests, and the device tests once more from .mpy
 	@$(VENV) -m pytest
@@ -37,23 +39,23 @@ format: ready ## let ruff format the sources and mend what it can
 size: ready ## flash and RAM each device module takes, and the change since the last time
 	@$(TOOLS) size
 
-check-config: ready ## check config.json (CONFIG=file)
-	@$(TOOLS) check-config $(or $(CONFIG),config.json)
+check-config: ready ## check config.json (CONFIG=file, BOARD= checks the pins too)
+	@$(TOOLS) check-config '$(or $(CONFIG),config.json)' $(call option,BOARD,board)
 
 deploy: ready ## put firmware and config.json on a board (PORT=, else the one board there is)
-	@$(TOOLS) deploy $(if $(PORT),--port $(PORT)) $(if $(CONFIG),--config $(CONFIG))
+	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config)
 
 flash: ready ## put MicroPython on a board (BOARD=esp32|pico_w, PORT=, FIRMWARE=file)
-	@$(TOOLS) flash --board $(BOARD) $(if $(PORT),--port $(PORT)) $(if $(FIRMWARE),--firmware $(FIRMWARE))
+	@$(TOOLS) flash $(call option,BOARD,board) $(call option,PORT,port) $(call option,FIRMWARE,firmware)
 
-watch: ready ## subscribe to what the nodes of config.json's broker publish (CONFIG=file)
-	@$(TOOLS) watch $(if $(CONFIG),--config $(CONFIG))
+watch: ready ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=)
+	@$(TOOLS) watch $(call option,CONFIG,config) $(call option,TOPIC,topic)
 
 logs: ready ## show what a board prints (PORT=)
-	@$(TOOLS) logs $(if $(PORT),--port $(PORT))
+	@$(TOOLS) logs $(call option,PORT,port)
 
 repl: ready ## open a board's REPL (PORT=)
-	@$(TOOLS) repl $(if $(PORT),--port $(PORT))
+	@$(TOOLS) repl $(call option,PORT,port)
 
 lock: ready ## lock the Python packages anew: requirements.in -> requirements.txt
 	@$(VENV) -m pip install --quiet uv

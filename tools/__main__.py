@@ -21,6 +21,7 @@ COMMANDS = {
     "watch": ("watch", "subscribe to what the nodes of config.json publish"),
     "logs": ("logs", "show what a board prints"),
     "repl": ("repl", "open a board's REPL"),
+    "reference": ("reference", "make the files that come from the tables of settings and sensors"),
     "size": ("size", "flash and RAM each device module takes"),
 }
 

@@ -86,31 +86,27 @@ def by_hand(broker, topic):
 
 
 def tls(settings, folder, home):
-    """mosquitto_sub's options for a config's `tls`; it takes PEM where a board takes DER, too."""
-    options = (("ca", "--cafile"), ("cert", "--cert"), ("key", "--key"))
-    return [
-        f"{option} {pem(folder / settings[key].lstrip('/'), home)}"
-        for key, option in options
-        if settings[key]
-    ]
+    """mosquitto_sub's options for a config's `tls`; it takes PEM, where a board takes DER too."""
+    lines = []
+    for key, option in (("ca", "--cafile"), ("cert", "--cert"), ("key", "--key")):
+        if settings[key]:
+            path = (folder / settings[key].lstrip("/")).resolve()
+            try:
+                data = path.read_bytes()
+            except OSError as e:
+                raise CommandError(f"{path}: {e.strerror}") from None
+            if b"-----BEGIN " not in data:
+                path = home / key
+                path.touch(mode=0o600)
+                path.write_bytes(pem(key, data))
+            lines.append(f"{option} {path}")
+    return lines
 
 
-def pem(path, home):
-    try:
-        data = path.read_bytes()
-    except OSError as e:
-        raise CommandError(f"{path}: {e.strerror}") from None
-    if b"-----BEGIN " in data:
-        return path.resolve()
-    copy = home / path.name
-    copy.touch(mode=0o600)
-    if path.suffix == ".key":
-        from cryptography.hazmat.primitives import serialization as s
+def pem(key, data):
+    if key != "key":
+        return ssl.DER_cert_to_PEM_cert(data).encode()
+    from cryptography.hazmat.primitives import serialization as s
 
-        key = s.load_der_private_key(data, None)
-        copy.write_bytes(
-            key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
-        )
-    else:
-        copy.write_text(ssl.DER_cert_to_PEM_cert(data))
-    return copy
+    private = s.load_der_private_key(data, None)
+    return private.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())

@@ -1,0 +1,118 @@
+"""`python -m tools`: the table of commands, and how errors reach the user. And `make`'s own list."""
+
+import importlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tools import ROOT, CommandError
+from tools import __main__ as main
+
+MAKE = subprocess.run(["make"], check=False, cwd=ROOT, capture_output=True, text=True).stdout
+
+
+def test_make_alone_prints_every_target_for_users():
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.M)[1].split()
+    printed = re.findall(r"^  make (\S+) +\S", MAKE, re.M)
+    assert set(printed) == set(phony) - {"ready"}
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
+    assert targets == set(phony)
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_every_command_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        main.main([name, "--help"])
+    assert end.value.code == 0
+    said = "".join(capsys.readouterr().out.split()).lower()
+    assert "".join(main.COMMANDS[name][1].split()).lower() in said
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_every_command_is_a_module(name):
+    module = importlib.import_module("tools." + main.COMMANDS[name][0])
+    assert callable(module.run)
+    assert callable(module.add_arguments)
+
+
+def test_help_lists_all_commands_and_imports_none():
+    code = (
+        "import sys; sys.argv[1:] = ['--help']\n"
+        "from tools import __main__\n"
+        "try: __main__.main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in sys.modules if name.startswith('tools.')])"
+    )
+    out = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True, timeout=20)
+    assert all(re.search(rf"^    {name}\b", out, re.M) for name in main.COMMANDS), out
+    assert out.splitlines()[-1] == "['tools.__main__']"
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """A command that does what the test says."""
+
+    class Module:
+        add_arguments = staticmethod(lambda parser: None)
+
+    monkeypatch.setitem(main.COMMANDS, "try", ("try", "a command"))
+    monkeypatch.setattr(main.importlib, "import_module", lambda name: Module)
+    monkeypatch.setattr(main.signal, "signal", lambda *args: None)
+
+    def behave(function):
+        Module.run = staticmethod(function)
+        return main.main(["try"])
+
+    return behave
+
+
+def test_exit_code_is_the_commands(command):
+    assert command(lambda args: 3) == 3
+
+
+def test_errors_of_users_are_one_line(command, capsys):
+    def run(args):
+        raise CommandError("no board: plug one in", 4)
+
+    assert command(run) == 4
+    assert capsys.readouterr().err == "error: no board: plug one in\n"
+
+
+def test_ctrl_c_is_quiet(command, capsys):
+    def run(args):
+        raise KeyboardInterrupt
+
+    assert command(run) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_our_own_bugs_are_not_hidden(command):
+    def run(args):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        command(run)
+
+
+def test_unknown_command(capsys):
+    with pytest.raises(SystemExit) as end:
+        main.main(["fly"])
+    assert end.value.code == 2
+    assert "fly" in capsys.readouterr().err
+
+
+def test_old_python_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(main.sys, "version_info", (3, 9, 2))
+    assert main.main(["setup"]) == 1
+    assert capsys.readouterr().err == "error: Python 3.11 or newer is needed, this is 3.9\n"
+
+
+def test_output_into_a_closed_pipe_is_quiet():
+    words = f"{sys.executable} -m tools --help | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", words], check=False, cwd=ROOT, capture_output=True, text=True
+    )
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,170 @@
+"""`make watch`: mosquitto_sub with a config's broker and credentials."""
+
+import json
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tools import ROOT, toolchain, watch
+from tools.broker import Broker, free_port
+from tools.certificates import Authority
+
+pytestmark = pytest.mark.system
+
+PASSWORD = "a s3cret -t /"  # spaces and dashes are part of it
+
+
+@pytest.fixture
+def config(tmp_path):
+    def write(*brokers, **rest):
+        wifi = {"networks": [{"ssid": "x", "password": "12345678"}]}
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps({"wifi": wifi, "mqtt": {"brokers": brokers}, **rest}))
+        return path
+
+    return write
+
+
+def account(broker, **more):
+    return {"host": broker.host, "port": broker.port, "user": "node", "password": PASSWORD, **more}
+
+
+@pytest.fixture
+def start():
+    started = []
+
+    def run(config, *words):
+        words = [sys.executable, "-m", "tools", "watch", "--config", config, *words]
+        process = subprocess.Popen(
+            words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def first_line(process):
+    """The first line received; the one before says where from."""
+    assert process.stdout.readline().startswith("outpost/#"), process.stderr.read()
+    return process.stdout.readline()
+
+
+def publish(broker, topic, text, *options):
+    words = [
+        toolchain.mosquitto_pub(),
+        "-h",
+        broker.host,
+        "-p",
+        str(broker.port),
+        "-r",
+        "-t",
+        topic,
+        "-m",
+        text,
+    ]
+    subprocess.run([*words, "-u", "node", "-P", PASSWORD, *options], check=True, timeout=10)
+
+
+def test_shows_what_comes_and_keeps_the_password_off_the_command_line(tmp_path, config, start):
+    with Broker(tmp_path / "broker", users={"node": PASSWORD}) as broker:
+        publish(broker, "outpost/a", "1")
+        publish(broker, "elsewhere", "2")
+        process = start(config(account(broker)))
+        assert first_line(process) == "outpost/a 1\n"
+        words = b"".join(
+            path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if readable(path)
+        )
+        assert b"mosquitto_sub" in words
+        assert PASSWORD.encode() not in words.replace(b"\0", b" ")
+        publish(broker, "outpost/b", "3")
+        assert process.stdout.readline() == "outpost/b 3\n"
+
+
+def readable(path):
+    try:
+        return path.read_bytes() is not None
+    except OSError:
+        return False
+
+
+def test_the_next_broker_when_the_first_is_away(tmp_path, config, start):
+    with Broker(tmp_path / "broker", users={"node": PASSWORD}) as broker:
+        publish(broker, "outpost/a", "1")
+        away = account(broker) | {"port": free_port()}
+        assert first_line(start(config(away, account(broker)))) == "outpost/a 1\n"
+
+
+@pytest.mark.parametrize("form", ["pem", "der"])
+def test_tls_with_a_client_certificate(tmp_path, config, start, form):
+    authority = Authority(tmp_path / "ca")
+    server, node = authority.issue("broker", hosts=("127.0.0.1",)), authority.issue("node")
+    files = {"ca": node.ca, "cert": node.cert, "key": node.key}
+    for key, path in files.items():
+        data = path.read_bytes() if form == "pem" else der(path)
+        (tmp_path / f"{key}.{form}").write_bytes(data)
+    tls = {key: f"/{key}.{form}" for key in files}
+    with Broker(tmp_path / "broker", tls=server, client_certs=True) as broker:
+        publish(
+            broker, "outpost/a", "1", "--cafile", node.ca, "--cert", node.cert, "--key", node.key
+        )
+        assert first_line(start(config(account(broker, tls=tls)))) == "outpost/a 1\n"
+
+
+def der(path):
+    text = path.read_text()
+    return ssl.PEM_cert_to_DER_cert(text) if "CERTIFICATE" in text else key_to_der(text)
+
+
+def key_to_der(text):
+    from cryptography.hazmat.primitives import serialization as s
+
+    key = s.load_pem_private_key(text.encode(), None)
+    return key.private_bytes(s.Encoding.DER, s.PrivateFormat.PKCS8, s.NoEncryption())
+
+
+def test_other_topics(tmp_path, config, start):
+    with Broker(tmp_path / "broker", users={"node": PASSWORD}) as broker:
+        publish(broker, "elsewhere", "2")
+        process = start(config(account(broker), node={"base": "garden"}), "--topic", "else#")
+        assert process.wait(10) != 0  # a filter mosquitto_sub refuses
+        process = start(config(account(broker)), "--topic", "elsewhere")
+        process.stdout.readline()
+        assert process.stdout.readline() == "elsewhere 2\n"
+
+
+def test_no_broker_answers(config, start):
+    port = free_port()
+    out, err = start(config({"host": "127.0.0.1", "port": port})).communicate(timeout=10)
+    assert (out, err) == ("", f"error: no broker answers: 127.0.0.1:{port}: Connection refused\n")
+
+
+def test_a_config_with_faults(config, start):
+    process = start(config())
+    out, err = process.communicate(timeout=10)
+    assert out == ""
+    assert "mqtt.brokers" in err
+    assert "Traceback" not in err
+    assert process.returncode == 1
+
+
+def test_no_config(tmp_path, start):
+    _, err = start(tmp_path / "nothing.json").communicate(timeout=10)
+    assert err.startswith("error: ")
+    assert "No such file" in err
+
+
+def test_the_subscriber_ends_with_the_block(tmp_path):
+    with Broker(tmp_path / "broker", users={"node": PASSWORD}) as broker:
+        account_ = account(broker, tls=None)
+        with watch.subscriber(account_, "#", stdout=subprocess.PIPE) as process:
+            time.sleep(0.1)
+            assert process.poll() is None
+        assert process.poll() is not None
