@@ -209,7 +209,7 @@ class Node:
             self.board.feed()
         elif self.watchdog["enabled"] and uptime >= self.watchdog["arm_after_s"] * 1000:
             self._armed = True
-            self.board.arm_watchdog(self.watchdog["timeout_s"] * 1000)
+            self.board.arm_watchdog(self.watchdog["timeout_s"])
             self.log.debug("node: watchdog armed")
 
     def _reset(self, why):

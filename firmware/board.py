@@ -17,6 +17,7 @@ except ImportError:
     esp32 = None
 
 _WATCHDOG_MAX_MS = const(8388)  # RP2040's counter; RP2350 and ESP32 could take more
+_WATCHDOG_S = const(30)  # a name look-up without an answer blocks an ESP32 for 21 s
 _I2C_CLOCKS = const(9)  # enough for any chip to finish the byte it holds the bus with
 
 _MODELS = (  # the first that occurs in os.uname().machine
@@ -175,11 +176,12 @@ class Board:
     def reset(self):
         machine.reset()
 
-    def arm_watchdog(self, timeout_ms):
+    def arm_watchdog(self, timeout_s=None):
         """It cannot be disarmed again, and outlives a soft reset."""
-        self._watchdog = machine.WDT(
-            timeout=min(timeout_ms, _WATCHDOG_MAX_MS) if esp32 is None else timeout_ms
-        )
+        timeout_ms = (timeout_s or _WATCHDOG_S) * 1000
+        if esp32 is None:
+            timeout_ms = min(timeout_ms, _WATCHDOG_MAX_MS)
+        self._watchdog = machine.WDT(timeout=timeout_ms)
 
     def feed(self):
         if self._watchdog:

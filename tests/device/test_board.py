@@ -151,7 +151,7 @@ def test_i2c_buses_are_shared_and_found_by_pin():
 
 def test_watchdog_takes_what_the_hardware_can_count():
     board, _ = make(HOME)
-    board.arm_watchdog(30000)
+    board.arm_watchdog()
     sim.catch_resets()
     board.feed()
     try:

@@ -107,7 +107,7 @@ def test_the_shortest_config_gets_every_default():
     }
     assert settings["ntp"] == {"host": "pool.ntp.org", "port": 123, "interval_s": 21600}
     assert settings["sensors"] == []
-    assert settings["watchdog"] == {"enabled": True, "timeout_s": 8, "arm_after_s": 20}
+    assert settings["watchdog"] == {"enabled": True, "timeout_s": None, "arm_after_s": 20}
     assert settings["log"] == {"level": "info"}
 
 
