@@ -11,9 +11,10 @@ import time
 from collections import deque
 from pathlib import Path, PurePosixPath
 
-from tools import ROOT, CommandError, boardfiles, check_config, mpy, serialboard
+from tools import ROOT, CommandError, boardfiles, check_config, mpy, ports
 from tools.boards import MICROPYTHON, model_of
-from tools.serialboard import LOST, UNSUITABLE, Link, LinkLost
+from tools.ports import LOST, UNSUITABLE
+from tools.serialboard import Link, LinkLost
 
 BAD_CONFIG, OFFLINE = 7, 10  # exit codes, beside those of serialboard and boardfiles
 
@@ -38,13 +39,13 @@ print(repr((_i.name, tuple(_i.version[:3]), getattr(_i, "_machine", "a board"), 
 
 def add_arguments(parser):
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = f"""{serialboard.EXIT_CODES}\
+    parser.epilog = f"""{ports.EXIT_CODES}\
   {BAD_CONFIG}  config.json missing or wrong
   {boardfiles.NO_SPACE}  not enough room on the board's flash
   {LOST}  the board went away in the middle: run it again, it goes on where it stopped
  {OFFLINE}  everything is on the board, but the node is not online
 """
-    serialboard.add_port(parser)
+    ports.add_port(parser)
     parser.add_argument(
         "--config",
         default="config.json",
@@ -68,7 +69,7 @@ def add_arguments(parser):
 def run(args):
     begun = time.monotonic()
     settings = read_config(args.config)  # before a running node is disturbed
-    port = serialboard.find(args.port)
+    port = ports.find(args.port)
     wanted = build() | configuration(args.config, settings)
     for warning in check_config.warnings(settings, args.config.parent):
         print(f"warning: {warning}")

@@ -1,7 +1,7 @@
-"""A MicroPython board on a serial port: which port, what is on it, and code run there.
+"""A MicroPython board on a serial port: code run there, and what it prints.
 
-The protocol is mpremote's (`SerialTransport`: raw REPL, raw paste). Here is what a tool needs around it: one board found or a
-clear word why not, no wait without an end, and a board that went away told apart from a board that said no.
+The protocol is mpremote's (`SerialTransport`: raw REPL, raw paste). Here is what a tool needs around it: no wait without an end,
+and a board that went away told apart from a board that said no.
 """
 
 import ast
@@ -13,46 +13,23 @@ import struct
 import termios
 import time
 from base64 import b64encode
-from pathlib import Path
 
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
-from serial.tools import list_ports
 
-from tools import CommandError
+from tools import CommandError, ports
+from tools.ports import BUSY, LOST, NO_BOARD, UNSUITABLE
 
-NO_BOARD, MANY_BOARDS, BUSY, UNSUITABLE = 3, 4, 5, 6  # exit codes: which port, and what is on it
-LOST = 9  # the board went away in the middle
+# What mpremote raises when the line is cut.
+_LINK_ERRORS = (OSError, TransportError, struct.error, termios.error)
 
-EXIT_CODES = """\
-exit codes:
-  3  no board found         5  port busy, or not allowed
-  4  several boards found   6  no MicroPython that Outpost runs on
-"""
-
-VENDORS = {
-    0x2E8A: "Raspberry Pi",
-    0x303A: "Espressif",
-    0x10C4: "CP210x",
-    0x1A86: "CH340",
-    0x0403: "FTDI",
-    0xF055: "MicroPython",
-}
-
-_ANSWER_S = 10  # a board that says nothing for so long is gone; erasing flash or a look-up takes a few seconds
-_PATIENCE_S = (5, 5, 10)  # to reach the prompt, attempt by attempt
-_NOISE = (
-    200  # bytes a running command may be interrupted by: an IDF log line; a boot log is longer
+_ANSWER_S = (
+    10  # a board that says nothing for so long is gone; erasing flash takes a second or two
 )
-_CHUNK = 1024  # bytes of a file in one command: four times as much is needed of the board's heap for a moment
+_PATIENCE_S = (5, 5, 10)  # to reach the prompt, attempt by attempt
+_NOISE = 200  # bytes of foreign text that may come during a command: a system message; a boot log is longer
+_CHUNK = 1024  # bytes of a file in one command, which takes four times as much of the board's heap for a moment
 _ABSENT_S = 15  # a native USB port is away for a second or two during a reset
-
-_LINK_ERRORS = (
-    OSError,
-    TransportError,
-    struct.error,
-    termios.error,
-)  # what mpremote raises when the line is cut
 
 
 class LinkLost(CommandError):
@@ -72,74 +49,13 @@ class BoardError(CommandError):
         self.errno = int(number[1]) if number else None
 
 
-def boards():
-    """Serial ports that may be boards, sorted."""
-    return sorted(
-        (port for port in list_ports.comports() if port.vid in VENDORS),
-        key=lambda port: port.device,
-    )
-
-
-def add_port(parser):
-    parser.add_argument(
-        "--port",
-        help="the board's port, or id: and its USB serial number (default: the one board there is)",
-    )
-
-
-def find(port=None):
-    """Path of a board's port: the one asked for (a path, `id:` and a USB serial number, a pyserial URL), else the only one."""
-    found = boards()
-    if port is None:
-        if len(found) == 1:
-            return found[0].device
-        if found:
-            raise CommandError(
-                f"{len(found)} boards found, choose one with PORT=:\n{_listing(found)}",
-                MANY_BOARDS,
-            )
-        raise CommandError(
-            "no board found: plug one in with a USB cable that carries data; "
-            "for one that is not recognised give its port: PORT=/dev/ttyUSB0",
-            NO_BOARD,
-        )
-    if "://" in port:
-        return port
-    if port.startswith("id:"):
-        matching = [board.device for board in found if board.serial_number == port[3:]]
-        if matching:
-            return matching[0]
-    elif os.path.exists(port):
-        return port
-    others = f"; there is\n{_listing(found)}" if found else ", and no other board either"
-    raise CommandError(f"{port} is not there{others}", NO_BOARD)
-
-
-def _listing(found):
-    return "\n".join(
-        f"  {port.device}  {port.product or VENDORS[port.vid]}"
-        + (f"  id:{port.serial_number}" if port.serial_number else "")
-        for port in found
-    )
-
-
-def _user_of(port):
-    """Who has the port open, as " by name (process 123)", or nothing if it cannot be told."""
-    real = os.path.realpath(port)
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):
-            if os.readlink(link) == real and link.parts[2] != str(os.getpid()):
-                return f" by {Path('/proc', link.parts[2], 'comm').read_text().strip()} (process {link.parts[2]})"
-    return ""
-
-
 class Link:
     """An open port. As a context manager it closes at the end; nothing is sent before `enter` or `run`."""
 
     def __init__(self, port):
         self.port = port
         self.identity = next(
-            (p.serial_number for p in boards() if p.device == port and p.serial_number), None
+            (p.serial_number for p in ports.boards() if p.device == port and p.serial_number), None
         )
         self._repl = None
         self._open()
@@ -163,7 +79,7 @@ class Link:
                     BUSY,
                 ) from None
             raise CommandError(
-                f"{self.port} is in use{_user_of(self.port)}: close that first", BUSY
+                f"{self.port} is in use{ports.user_of(self.port)}: close that first", BUSY
             ) from None
 
     def close(self):
@@ -251,10 +167,17 @@ class Link:
 
     def reset(self):
         """Reset the board as its button would. `lines` shows what it says then."""
+        self._end("reset")
+
+    def start_boot_loader(self):
+        """Leave MicroPython: a Pico becomes a drive."""
+        self._end("bootloader")
+
+    def _end(self, how):
         with self._cut_is_lost():
             # a moment later, so that the answer to the command still gets out
             self._repl.exec_raw_no_follow(
-                "import time, machine\ntime.sleep_ms(100)\nmachine.reset()"
+                f"import time, machine\ntime.sleep_ms(100)\nmachine.{how}()"
             )
 
     def lines(self, seconds=None):
@@ -287,7 +210,7 @@ class Link:
         """Wait for the port to come back, perhaps under another name (Linux numbers them as they come)."""
         deadline = time.monotonic() + _ABSENT_S
         while time.monotonic() < deadline:
-            for board in boards():
+            for board in ports.boards():
                 if self.identity and board.serial_number == self.identity:
                     self.port = board.device
             if "://" in self.port or os.path.exists(self.port):

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.host.ptyhost import PtyBoard
-from tools import ROOT, boardfiles, deploy, mpy, serialboard
+from tools import ROOT, boardfiles, deploy, mpy, ports, serialboard
 from tools.__main__ import main
 
 SECRETS = ("geheimgeheim", "pw-of-broker")
@@ -208,7 +208,7 @@ def test_unplugged(percent, bytes_sent, tmp_path, call, config):
     board.cut_bytes = 1 + bytes_sent * percent // 100
     with board:
         status, said = call(board)
-    assert status == serialboard.LOST, said
+    assert status == ports.LOST, said
     assert "run it again" in said
     check_whole(board.files(), config)
     board.cut_bytes = None
@@ -224,7 +224,7 @@ def test_power_fails_in_a_flash_write(writes, tmp_path, call, config):
     board.cut_writes = writes
     with board:
         status, said = call(board)
-    assert status == serialboard.LOST, said
+    assert status == ports.LOST, said
     check_whole(board.files(), config)
     board.cut_writes = None
     heal(board, call, config)
@@ -295,12 +295,12 @@ def test_no_room(check, tmp_path, call, config, monkeypatch):
 
 
 def test_no_board(call, monkeypatch):
-    monkeypatch.setattr(serialboard.list_ports, "comports", list)
+    monkeypatch.setattr(ports.list_ports, "comports", list)
     status, said = call(None)
-    assert status == serialboard.NO_BOARD
+    assert status == ports.NO_BOARD
     assert "no board found" in said
     status, said = call(SimpleNamespace(port="/dev/ttyNOT0"))
-    assert status == serialboard.NO_BOARD
+    assert status == ports.NO_BOARD
     assert "/dev/ttyNOT0 is not there" in said
 
 
@@ -318,9 +318,9 @@ def test_two_boards(tmp_path, call, monkeypatch):
             port(board.port, "CD34"),
             port("/dev/ttyS0", None, vid=None),
         ]
-        monkeypatch.setattr(serialboard.list_ports, "comports", lambda: two)
+        monkeypatch.setattr(ports.list_ports, "comports", lambda: two)
         status, said = call(None)
-        assert status == serialboard.MANY_BOARDS
+        assert status == ports.MANY_BOARDS
         assert "2 boards found" in said
         assert "id:AB12" in said
         assert board.heard == 0
@@ -340,7 +340,7 @@ def test_busy_port_names_who_has_it(tmp_path, call):
             status, said = call(board)
         finally:
             holder.communicate()
-        assert status == serialboard.BUSY
+        assert status == ports.BUSY
         assert f"(process {holder.pid})" in said
         assert board.heard == 0
 
@@ -355,7 +355,7 @@ def test_nothing_answers(tmp_path, call, monkeypatch):
     finally:
         os.close(master)
         os.close(slave)
-    assert status == serialboard.UNSUITABLE
+    assert status == ports.UNSUITABLE
     assert "make flash" in said
 
 
@@ -372,7 +372,7 @@ def test_unsuitable_micropython(kind, text, tmp_path, call):
     board.put(OLD)
     with board:
         status, said = call(board)
-        assert status == serialboard.UNSUITABLE
+        assert status == ports.UNSUITABLE
         assert text in said
         assert f"make flash PORT={board.port} BOARD=" in said
         time.sleep(0.5)
@@ -385,7 +385,7 @@ def test_other_mpy_version(tmp_path, call, monkeypatch):
     monkeypatch.setattr(deploy, "build", lambda: {"lib/mqtt.mpy": b"M\x07..."})
     with PtyBoard(tmp_path) as board:
         status, said = call(board)
-    assert status == serialboard.UNSUITABLE
+    assert status == ports.UNSUITABLE
     assert "version 6" in said
 
 

@@ -1,0 +1,227 @@
+"""Put MicroPython on a board: with esptool on the ESP32 family, by copying a UF2 to the drive of a Pico's boot loader.
+
+Nothing is asked; what is going to happen is printed. Files on the board stay unless `--erase` is given. The image is looked at
+first: one for another chip is refused before anything is written.
+
+Source: RP2040 data sheet, 2.8.4 (the boot ROM's drive).
+"""
+
+import argparse
+import glob
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tools import ROOT, CommandError, images, ports
+from tools.boards import BOARDS
+from tools.images import BAD_IMAGE, NO_IMAGE
+from tools.serialboard import Link
+
+FAILED = 9  # exit code, beside those of ports and images
+
+# Where systems mount a boot loader's drive.
+DRIVES = ("/media/*/*", "/media/*", "/run/media/*/*", "/Volumes/*", "/mnt/*")
+
+_BAUD = 460800
+_DRIVE_S = 30  # for the boot loader's drive to appear
+_GONE_S = 5  # for it to go away
+
+
+def add_arguments(parser):
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"""{ports.EXIT_CODES}\
+  {BAD_IMAGE}  the firmware is not for this board
+  {NO_IMAGE}  no firmware: the file is missing, or could not be downloaded
+  {FAILED}  writing it failed
+"""
+    ports.add_port(parser)
+    parser.add_argument(
+        "--board", choices=BOARDS, default="esp32", help="which board it is (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--firmware",
+        type=Path,
+        metavar="FILE",
+        help="a .bin (ESP32 family) or .uf2 (Pico); else the newest release",
+    )
+    parser.add_argument(
+        "--erase",
+        action="store_true",
+        help="erase the whole flash before, files included (ESP32 family)",
+    )
+    parser.add_argument(
+        "--drive",
+        type=Path,
+        metavar="FOLDER",
+        help="where the Pico's boot loader is mounted, if it is not found",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check, and only say what would be done"
+    )
+
+
+def run(args):
+    board = BOARDS[args.board]
+    if args.erase and board.family:
+        raise CommandError(
+            "a Pico is not erased by its boot loader: to start empty, copy Raspberry Pi's flash_nuke.uf2 to its drive first",
+            2,
+        )
+    image = args.firmware or download(board)
+    images.check(image, board)
+    write = to_pico if board.family else to_esp32
+    write(image, board, args)
+    if not args.dry_run:
+        print("done. Next: make deploy")
+    return 0
+
+
+def download(board):
+    """Fetch the newest release with mpflash. Returns its path; an earlier download will do where there is no internet."""
+    folder = ROOT / ".build/micropython"
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"looking for the newest MicroPython of {board.build}", flush=True)
+    mpflash = Path(sys.executable).with_name("mpflash")
+    what = ["download", "--version", "stable", "--board", board.build]
+    words = [str(mpflash), "--quiet", "--no-interactive", "--dir", str(folder), *what]
+    try:
+        subprocess.run(
+            words,
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        raise CommandError("mpflash is not there yet: run `make setup`", NO_IMAGE) from None
+    # its exit status is 0 even when there was no internet: what counts is the file
+    found = list(folder.rglob(f"{board.build}-v*{images.suffix(board)}"))
+    if not found:
+        raise CommandError(
+            f"MicroPython could not be downloaded: get {board.build} from micropython.org/download on a machine that can, "
+            f"then make flash BOARD={board.name} FIRMWARE=file",
+            NO_IMAGE,
+        )
+    return max(found, key=images.version)
+
+
+# ---- onto the board
+
+
+def esptool_words(image, board, port, erase):
+    """Arguments of esptool."""
+    words = ["--chip", board.chip.lower(), "--port", port, "--baud", str(_BAUD), "write-flash"]
+    return [*words, *(["--erase-all"] if erase else []), hex(board.offset), str(image)]
+
+
+def to_esp32(image, board, args):
+    port = ports.find(args.port)
+    if ports.is_pico(port):
+        raise CommandError(
+            f"{port} is a board of Raspberry Pi's: say BOARD=pico_w", ports.UNSUITABLE
+        )
+    words = esptool_words(image, board, port, args.erase)
+    print(
+        f"{image} goes onto the {board.chip} on {port}; files on the board {'are erased' if args.erase else 'stay'}"
+    )
+    print("  esptool", *words, flush=True)
+    if args.dry_run:
+        return
+    Link(port).close()  # says who has it, if somebody has
+    if subprocess.call([sys.executable, "-m", "esptool", *words]):
+        raise CommandError(
+            "esptool could not write it (see above): hold the board's BOOT button while it starts, try another cable",
+            FAILED,
+        )
+
+
+def to_pico(image, board, args):
+    drive = args.drive or find_drive(board)
+    if drive:
+        _check_drive(drive, board)
+    elif args.dry_run:
+        drive = f"the drive {board.drive}, after the board on {ports.find(args.port)} was sent to its boot loader"
+    else:
+        _to_boot_loader(args.port, board)
+        drive = _await_drive(board)
+    print(f"{image} goes to {drive}; files on the board stay", flush=True)
+    if not args.dry_run:
+        _copy(image, drive)
+
+
+def find_drive(board):
+    """Folder where the boot loader of such a board is mounted, None if it is not."""
+    for pattern in DRIVES:
+        for folder in sorted(glob.glob(pattern)):
+            if _drive_name(Path(folder)) == board.drive:
+                return Path(folder)
+
+
+def _drive_name(folder):
+    """What the boot loader calls itself in INFO_UF2.TXT, None if that is not one."""
+    try:
+        found = re.search(
+            r"^Board-ID:\s*(\S+)", (folder / "INFO_UF2.TXT").read_text(), re.MULTILINE
+        )
+    except (OSError, UnicodeError):
+        return None
+    return found[1] if found else None
+
+
+def _check_drive(drive, board):
+    name = _drive_name(drive)
+    if name is None:
+        raise CommandError(
+            f"{drive} is not the drive of a boot loader: there is no INFO_UF2.TXT",
+            ports.NO_BOARD,
+        )
+    if name != board.drive:
+        raise CommandError(
+            f"{drive} is the boot loader of a {name}, not of a {board.drive} ({board.name})",
+            ports.UNSUITABLE,
+        )
+
+
+def _to_boot_loader(port, board):
+    """Ask the MicroPython that runs to start the boot loader."""
+    try:
+        port = ports.find(port)
+        with Link(port) as link:
+            link.enter()
+            print(f"{port}: to the boot loader", flush=True)
+            link.start_boot_loader()
+    except CommandError as e:
+        raise CommandError(
+            f"{e}\nor hold BOOTSEL while you plug the board in, and run this again when the drive {board.drive} is there",
+            e.code,
+        ) from None
+
+
+def _await_drive(board):
+    deadline = time.monotonic() + _DRIVE_S
+    while time.monotonic() < deadline:
+        drive = find_drive(board)
+        if drive:
+            return drive
+        time.sleep(0.2)
+    raise CommandError(
+        f"the drive {board.drive} did not appear: mount it, then make flash BOARD={board.name} DRIVE=folder",
+        ports.NO_BOARD,
+    )
+
+
+def _copy(image, drive):
+    try:
+        with open(drive / image.name, "wb") as file:
+            file.write(image.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as e:
+        # The boot loader starts the board as soon as it has the last block: the drive may be gone before the file is closed.
+        deadline = time.monotonic() + _GONE_S
+        while _drive_name(drive):
+            if time.monotonic() > deadline:
+                raise CommandError(f"{drive}: {e.strerror}", FAILED) from None
+            time.sleep(0.1)

@@ -1,0 +1,98 @@
+"""Which serial port a board is on, and the exit codes of the commands that talk to one."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from serial.tools import list_ports
+
+from tools import CommandError
+
+NO_BOARD, MANY_BOARDS, BUSY, UNSUITABLE, LOST = 3, 4, 5, 6, 9
+
+EXIT_CODES = f"""\
+exit codes:
+  {NO_BOARD}  no board found
+  {MANY_BOARDS}  several boards found
+  {BUSY}  the port is in use, or you may not use it
+  {UNSUITABLE}  no MicroPython that Outpost runs on
+"""
+
+RASPBERRY_PI = 0x2E8A
+# Of the boards' own USB, and of the chips that make USB of a serial line.
+VENDORS = {
+    RASPBERRY_PI: "Raspberry Pi",
+    0x303A: "Espressif",
+    0x10C4: "CP210x",
+    0x1A86: "CH340",
+    0x0403: "FTDI",
+    0xF055: "MicroPython",
+}
+
+
+def boards():
+    """Serial ports that may be boards, sorted."""
+    return sorted(
+        (port for port in list_ports.comports() if port.vid in VENDORS),
+        key=lambda port: port.device,
+    )
+
+
+def add_port(parser):
+    parser.add_argument(
+        "--port",
+        help="the board's port, or id: and its USB serial number (default: the one board there is)",
+    )
+
+
+def find(port=None):
+    """Path of a board's port: the one asked for (a path, `id:` and a USB serial number, a pyserial URL), else the only one."""
+    found = boards()
+    if port is None:
+        if len(found) == 1:
+            return found[0].device
+        if found:
+            raise CommandError(
+                f"{len(found)} boards found, choose one with PORT=:\n{_listing(found)}",
+                MANY_BOARDS,
+            )
+        raise CommandError(
+            "no board found: plug one in with a USB cable that carries data; "
+            "for one that is not recognised give its port: PORT=/dev/ttyUSB0",
+            NO_BOARD,
+        )
+    if "://" in port:
+        return port
+    if port.startswith("id:"):
+        matching = [board.device for board in found if board.serial_number == port[3:]]
+        if matching:
+            return matching[0]
+    elif os.path.exists(port):
+        return port
+    others = f"; there is\n{_listing(found)}" if found else ", and no other board either"
+    raise CommandError(f"{port} is not there{others}", NO_BOARD)
+
+
+def _listing(found):
+    return "\n".join(
+        f"  {port.device}  {port.product or VENDORS[port.vid]}"
+        + (f"  id:{port.serial_number}" if port.serial_number else "")
+        for port in found
+    )
+
+
+def is_pico(port):
+    """True if the USB device on a port says it is one of Raspberry Pi's."""
+    return any(board.device == port and board.vid == RASPBERRY_PI for board in boards())
+
+
+def user_of(port):
+    """Who has a port open, as " by name (process 123)", or nothing where that cannot be told."""
+    real = os.path.realpath(port)
+    with contextlib.suppress(OSError):  # processes come and go
+        for link in Path("/proc").glob("[0-9]*/fd/*"):
+            with contextlib.suppress(OSError):
+                process = link.parts[2]
+                if os.readlink(link) == real and process != str(os.getpid()):
+                    return f" by {Path('/proc', process, 'comm').read_text().strip()} (process {process})"
+    return ""
