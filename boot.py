@@ -21,7 +21,8 @@ def boot():
     with open("config.json") as f:
         settings = json.load(f)
     board = Board()
-    begin(board.radio, settings["wifi"], board.name)
+    name = settings.get("node", {}).get("name") or board.name
+    begin(board.radio, settings["wifi"], name)
 
 
 try:

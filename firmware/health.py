@@ -17,6 +17,7 @@ _BOOT = "state/boot"
 _CRASH = "state/crash.txt"
 _RESET = "state/reset"
 _CRASH_BYTES = const(1000)
+_FAULTS = const(8)
 
 
 def _read(path):
@@ -60,6 +61,14 @@ def record_crash(error, uptime_s):
         cut += 1
     text = str(tail.kept[cut:], "utf-8").strip()
     _write(_CRASH, "boot %s, %d s after start: %s" % (_read(_BOOT) or "?", uptime_s, text))
+
+
+def _some(faults):
+    """Return the first faults, shortened: `info` must fit into what the client can send."""
+    some = [fault[:120] for fault in faults[:_FAULTS]]
+    if len(faults) > _FAULTS:
+        some.append("%d more" % (len(faults) - _FAULTS))
+    return some or None
 
 
 def note_reset(why):
@@ -113,7 +122,7 @@ class Health:
             ("reset_cause", self.reset_cause),
             ("boot", self.boot),
             ("config", config),
-            ("config_faults", faults or None),
+            ("config_faults", _some(faults)),
             ("crash", self.crash),
         )
 

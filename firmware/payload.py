@@ -7,6 +7,10 @@ boards, so a quantity is printed with the decimals its table row gives and never
 import json
 from math import isfinite
 
+from micropython import const
+
+_LONGEST_ERROR = const(160)
+
 
 def _number(name, value, decimals):
     if isinstance(value, bool):
@@ -32,7 +36,7 @@ def body(fields, values):
 
 def error(text):
     """Return a failure as JSON members: what is published instead of a value."""
-    return b'"error":' + json.dumps(text).encode()
+    return b'"error":' + json.dumps(text[:_LONGEST_ERROR]).encode()
 
 
 def reading(ts, boot, seq, members):

@@ -31,10 +31,15 @@ _ROUNDS_A_CYCLE = const(3)
 _DEAD_AFTER = const(10)  # radio calls refused in a row
 
 
+def _hostname(name):
+    """Return a node's name as the drivers take it: letters, digits and -, at most 32."""
+    return "".join([c if c.isalpha() or c.isdigit() else "-" for c in name if ord(c) < 128])[:32]
+
+
 def begin(radio, settings, hostname):
     """For boot.py: start joining the preferred network; a Wifi made later goes on from there. settings: unchecked."""
     network = settings["networks"][0]
-    hostname = settings.get("hostname") or hostname
+    hostname = settings.get("hostname") or _hostname(hostname)
     radio.on(hostname, settings.get("country"), settings.get("power_save", False))
     if not radio.connected() or radio.ssid() != network["ssid"]:
         radio.leave()
@@ -47,7 +52,7 @@ class Wifi:
         """settings: the `wifi` part; hostname: used when the settings have none."""
         self.radio = radio
         self.networks = settings["networks"]
-        self.hostname = settings["hostname"] or hostname
+        self.hostname = settings["hostname"] or _hostname(hostname)
         self.country = settings["country"]
         self.power_save = settings["power_save"]
         self.log = log

@@ -352,6 +352,13 @@ def test_config_faults_are_published():
     )
 
 
+def test_many_faults_are_shortened_to_what_can_be_sent():
+    r = Run(faults=["sensors[%d].pin: %s" % (i, "x" * 300) for i in range(40)])
+    r.run(3000)
+    message = r.client.on("outpost/esp32-a1b2c3/info")[0][1]
+    assert len(message) < 2000 and json.loads(message)["config_faults"][-1] == "32 more"
+
+
 def test_no_growth_over_many_readings():
     import gc
 

@@ -198,6 +198,14 @@ def test_still_joined_after_a_soft_reset():
     assert wifi.up and radio.count("join") == 0
 
 
+def test_any_node_name_makes_a_hostname():
+    radio = Radio()
+    begin(radio, {"networks": [HOME]}, "Größe: garden/shed with a very long name")
+    assert radio.calls[0] == ("on", "Gre--garden-shed-with-a-very-lon", None, False), radio.calls[
+        0
+    ]
+
+
 def test_never_logs_a_password():
     lines = []
     wifi = make(Radio(there=()), HOME, SHED)
