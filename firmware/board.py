@@ -151,6 +151,7 @@ class Board:
         self.radio = radio()
         self._watchdog = None
         self._i2c = {}
+        self._i2c_numbers = {}  # a bus that is made anew stays on its controller
         self._onewire = {}
 
     @property
@@ -202,9 +203,9 @@ class Board:
         key = (sda, scl)
         if key not in self._i2c:
             self._free(sda, scl)
-            number = (
-                (sda // 2) % 2 if esp32 is None else len(self._i2c)
-            )  # Pico: each pin belongs to one bus
+            # Pico: each pin belongs to one controller. ESP32: any, so first come, first served.
+            free = (sda // 2) % 2 if esp32 is None else len(self._i2c_numbers)
+            number = self._i2c_numbers.setdefault(key, free)
             pins = {"sda": machine.Pin(sda), "scl": machine.Pin(scl), "freq": freq}
             self._i2c[key] = machine.I2C(number, **pins) if number < 2 else machine.SoftI2C(**pins)
         return self._i2c[key]

@@ -144,6 +144,35 @@ def test_a_stuck_bus_is_recovered():
     assert calls == [(4, 5)], calls
 
 
+def test_a_stuck_bus_does_not_disturb_the_other():
+    from firmware.board import Board
+
+    board = Board()
+    channels = []
+    for name, sda, scl, celsius in (("a", 4, 5, 10.0), ("b", 18, 19, 20.0)):
+        setting = checked(type="bmp280", name=name, sda=sda, scl=scl, interval_s=5)
+        attach(setting)
+        sim.the_world().set(name, {"temperature": celsius})
+        channels.append(sensors.load(setting, board))
+    results = {"a": [], "b": []}
+    while sim.now() < 60_000:
+        if sim.now() > 10_000:
+            sim.stuck.add(4)
+        if sim.now() > 30_000:
+            sim.stuck.clear()
+        for channel in channels:
+            result = channel.step(time.ticks_ms())
+            if result is not None:
+                results[channel.name].append(result)
+        sim.advance(10)
+    assert "timed out" in results["a"] and isinstance(results["a"][-1], tuple), results
+    assert len(results["b"]) >= 12, results
+    for name, celsius in (("a", 10.0), ("b", 20.0)):
+        for result in results[name]:
+            assert result == "timed out" or abs(result[0] - celsius) < 0.02, (name, result)
+    assert "timed out" not in results["b"], results
+
+
 def test_two_ds18b20_on_one_wire():
     from firmware.board import Board
 
