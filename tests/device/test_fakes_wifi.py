@@ -1,9 +1,10 @@
 """The simulated radios have the traps of the real ones."""
 
+import time
+
 import machine
 import network
 import sim
-import time
 
 BOARDS = ("esp32", "pico_w")
 
@@ -352,7 +353,9 @@ def test_wifi_outlives_a_soft_reset():
 
 def test_the_air_is_what_the_settings_name_first():
     with open("config.json", "w") as f:
-        f.write('{"wifi": {"networks": [{"ssid": "attic", "password": "12345678"}, {"ssid": "b"}]}}')
+        f.write(
+            '{"wifi": {"networks": [{"ssid": "attic", "password": "12345678"}, {"ssid": "b"}]}}'
+        )
     assert [(ap.ssid, ap.key) for ap in sim.air()] == [("attic", "12345678")]
 
 
