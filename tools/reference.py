@@ -1,8 +1,8 @@
-"""Make config.json.example, docs/config.md and docs/config.schema.json from the node's tables."""
+"""Make config.json.example, docs/config.md, docs/config.schema.json and docs/sensors.md from the node's tables."""
 
 import json
 
-from tools import ROOT, CommandError
+from tools import ROOT, CommandError, sensor_reference
 from tools.check_config import node
 
 # What the tables cannot know: how a setting is called by those who set it for the first time. The rest of the example
@@ -88,6 +88,7 @@ def generate():
         "docs/config.md": reference(config, types),
         "docs/config.schema.json": json.dumps(schema(config, types), indent=1, ensure_ascii=False)
         + "\n",
+        "docs/sensors.md": sensor_reference.page(types),
     }
 
 

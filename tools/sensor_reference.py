@@ -1,15 +1,13 @@
-"""Make docs/sensors.md from the sensor tables and the drivers' own words: `python -m tools.sensor_reference`."""
+"""docs/sensors.md: the sensor tables and the drivers' own words (made by `python -m tools reference`)."""
 
 import ast
 
 from tools import ROOT
 
-PAGE = ROOT / "docs" / "sensors.md"
-
 _INTRO = """\
 # Sensors
 
-<!-- Made by `python -m tools.sensor_reference` from firmware/sensors/types.py and lib/drivers: edit those. -->
+<!-- Made by `python -m tools reference` from firmware/sensors/types.py and lib/drivers: edit those. -->
 
 What each sensor publishes, and what to know about it. Their settings are in [config.md](config.md#sensors-what-is-read).
 
@@ -32,7 +30,9 @@ minutes, from the beginning: plug it in and it comes to life. The others do not 
 """
 
 
-def page(types, quantities):
+def page(types):
+    from firmware.sensors import QUANTITIES as quantities
+
     parts = [_INTRO]
     modules = {}
     for name, row in sorted(types.items()):
@@ -64,16 +64,3 @@ def table(measured, quantities):
 def about(module):
     """A driver's own words: its docstring."""
     return ast.get_docstring(ast.parse((ROOT / "lib" / "drivers" / f"{module}.py").read_text()))
-
-
-def current():
-    from tools.check_config import node
-
-    node()  # finds the device's modules
-    from firmware import sensors
-
-    return page(sensors.TYPES, sensors.QUANTITIES)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(current())
