@@ -175,7 +175,9 @@ class SimBoard:
         deadline = time.monotonic() + timeout
         while len(self.resets) < count:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(self.resets)} of {count} lives in {timeout} s: {self.resets}")
+                raise TimeoutError(
+                    f"{len(self.resets)} of {count} lives in {timeout} s: {self.resets}"
+                )
             time.sleep(0.02)
         return self.resets
 

@@ -264,6 +264,23 @@ def tip(name, n=1):
     the_world().tip(name, n)
 
 
+_SWITCHES = (
+    "first_join_fails",
+    "dhcp_on",
+    "ip_ms",
+    "connect_clash",
+    "radio_fault",
+    "tls_fault",
+)
+
+
+def switch(**values):
+    for name, value in values.items():
+        if name not in _SWITCHES:
+            raise ValueError("no switch is called " + name)
+        setattr(sim, name, value)
+
+
 def hang(ms):
     end = sim.now() + ms
     while sim.now() < end:
@@ -278,7 +295,10 @@ def scenario(events):
     for event in events:
         if event.get("do") != "reset" and event.get("do") not in CALLS:
             raise ValueError("scenario: nothing is called " + str(event.get("do")))
-        sim.after(int(event.get("at_s", 0) * 1000), lambda event=event: do(event))
+        if event.get("at_s"):
+            sim.after(int(event["at_s"] * 1000), lambda event=event: do(event))
+        else:
+            do(event)
 
 
 CALLS = {
@@ -303,6 +323,7 @@ CALLS = {
         door,
         tip,
         hang,
+        switch,
         the_world,
         scenario,
     )

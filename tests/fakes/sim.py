@@ -30,6 +30,8 @@ A supervisor may also write such objects, one a line, to standard input (`OUTPOS
     press(pin, level)               somebody drives a pin; None lets go
     set(name, quantity=value ...)   the world at that sensor (name "*": everywhere); None gives it back to the weather
     door(name, opened) tip(name, n) a contact moves, a rain gauge tips
+    switch(name=value ...)          what the radio does: first_join_fails, dhcp_on, ip_ms, connect_clash, radio_fault,
+                                    tls_fault; see below
     hang(ms)                        the program is stuck for so long (interrupts run, the watchdog bites)
     reset(how)                      "reset", "wdt", "deepsleep": as if it had happened
     scenario(events)                a list of such objects, from now on

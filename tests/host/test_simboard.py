@@ -1,0 +1,402 @@
+"""A simulated board lives, dies and comes back as hardware does."""
+
+import os
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+
+from tools.certificates import Authority
+from tools.simboard import BOARDS, SimBoard
+
+FAST = 15  # seconds that nothing here should come near
+
+
+@pytest.fixture(params=BOARDS)
+def board(request):
+    return request.param
+
+
+@pytest.fixture
+def made(tmp_path, board):
+    """make(main, boot) -> a started SimBoard with these programs; all are stopped in the end."""
+    boards = []
+
+    def make(main="", boot=None, **options):
+        flash = tmp_path / f"flash{len(boards)}"
+        flash.mkdir()
+        (flash / "main.py").write_text(main)
+        if boot is not None:
+            (flash / "boot.py").write_text(boot)
+        boards.append(SimBoard(flash, board, **options))
+        return boards[-1].start()
+
+    yield make
+    for each in boards:
+        each.stop()
+
+
+def ends_at_the_prompt(simulated):
+    deadline = time.monotonic() + FAST
+    while simulated.alive and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not simulated.alive
+    assert simulated.dead == 93
+    return simulated.output
+
+
+def test_boot_then_main(made):
+    output = ends_at_the_prompt(made("print('main', __name__)", "print('boot')"))
+    assert output.splitlines()[:2] == ["boot", "main __main__"]
+
+
+def test_a_broken_boot_skips_main(made):
+    output = ends_at_the_prompt(made("print('in main')", "1/0"))
+    assert "ZeroDivisionError" in output
+    assert "in main" not in output
+
+
+def test_a_broken_main_is_a_dead_board(made):
+    simulated = made("print('x')\nraise ValueError('oh')")
+    assert "ValueError: oh" in ends_at_the_prompt(simulated)
+    assert simulated.resets == ["power"]
+
+
+def test_a_board_without_programs_waits_at_the_prompt(made):
+    simulated = made()
+    (simulated.flash / "main.py").unlink()
+    ends_at_the_prompt(simulated)
+
+
+def test_sys_path_is_a_boards(made):
+    output = ends_at_the_prompt(made("import sys\nprint(sys.path[1:])"))
+    assert output.startswith("['', '.frozen', 'lib']")
+
+
+def test_a_reset_starts_it_again(made, board):
+    simulated = made(
+        "import machine\n"
+        "print('cause', machine.reset_cause())\n"
+        "try:\n"
+        "    if machine.reset_cause() == 1: machine.reset()\n"
+        "finally:\n"
+        "    print('finally', machine.reset_cause())\n"
+    )
+    output = ends_at_the_prompt(simulated)
+    assert simulated.resets == ["power", "reset"]
+    again = 2 if board == "esp32" else 3
+    assert f"cause 1\ncause {again}\nfinally {again}\n" in output
+
+
+def test_the_watchdog_ends_a_blocked_program(made):
+    simulated = made(
+        "import machine\n"
+        "print('cause', machine.reset_cause())\n"
+        "if machine.reset_cause() == 1:\n"
+        "    machine.WDT(timeout=300)\n"
+        "    while True: pass\n"
+    )
+    assert "cause 1\ncause 3\n" in ends_at_the_prompt(simulated)
+    assert simulated.resets == ["power", "wdt"]
+
+
+def test_the_watchdog_bites_at_the_prompt(made):
+    simulated = made(
+        "import machine\nif machine.reset_cause() == 1:\n    machine.WDT(timeout=300)\n    1/0\n"
+    )
+    ends_at_the_prompt(simulated)
+    assert simulated.resets == ["power", "wdt"]
+
+
+def test_the_fed_watchdog_does_not_bite(made):
+    simulated = made(
+        "import machine, time\n"
+        "dog = machine.WDT(timeout=400)\n"
+        "for i in range(20):\n"
+        "    time.sleep(0.05)\n"
+        "    dog.feed()\n"
+        "print('fed')\n"
+        "while True:\n"
+        "    time.sleep(0.1)\n"
+        "    dog.feed()\n"
+    )
+    simulated.wait_for("fed", FAST)
+    assert simulated.alive
+    assert simulated.resets == ["power"]
+
+
+def test_deep_sleep_takes_its_time_and_ends_in_a_reset(made, board):
+    simulated = made(
+        "import machine\n"
+        "print('cause', machine.reset_cause())\n"
+        "if machine.reset_cause() == 1: machine.deepsleep(600)\n"
+    )
+    began = time.monotonic()
+    output = ends_at_the_prompt(simulated)
+    assert time.monotonic() - began > 0.6
+    assert simulated.resets == ["power", "deepsleep"]
+    assert f"cause {4 if board == 'esp32' else 3}\n" in output
+
+
+def test_sys_exit_is_a_soft_reset(made):
+    simulated = made(
+        "import sys, os\n"
+        "import counted\n"
+        "if 'again' in os.listdir(): 1/0\n"
+        "open('again', 'w').close()\n"
+        "sys.exit()\n"
+    )
+    (simulated.flash / "counted.py").write_text("print('imported')\n")
+    output = ends_at_the_prompt(simulated)
+    assert output.count("imported") in (0, 2)  # modules do not outlive it
+    assert simulated.resets == ["power"]
+
+
+def test_retained_memory_outlives_resets_but_not_the_power(made, board):
+    if board != "esp32":
+        return
+    simulated = made(
+        "import machine, time\n"
+        "memory = machine.RTC().memory()\n"
+        "print('memory', memory)\n"
+        "machine.RTC().memory(b'kept')\n"
+        "if machine.reset_cause() == 1: machine.reset()\n"
+        "print('ready')\n"
+        "while True: time.sleep(1)\n"
+    )
+    simulated.wait_for("ready", FAST)
+    simulated.kill()
+    assert not simulated.alive
+    simulated.start()
+    output = simulated.wait_for("ready", FAST, times=2)
+    seen = [line for line in output.splitlines() if line.startswith("memory")]
+    assert seen == ["memory b''", "memory b'kept'", "memory b''", "memory b'kept'"]
+    assert simulated.resets == ["power", "reset"] * 2
+
+
+def test_the_clock_over_a_reset(made, board):
+    simulated = made(
+        "import machine, time\n"
+        "print('year', time.gmtime()[0])\n"
+        "machine.RTC().datetime((2026, 11, 20, 4, 12, 0, 0, 0))\n"
+        "if machine.reset_cause() == 1: machine.reset()\n"
+    )
+    output = ends_at_the_prompt(simulated)
+    if board == "esp32":
+        assert "year 2000\nyear 2026\n" in output
+    else:
+        assert "year 2021\nyear 2021\n" in output
+
+
+def test_a_power_cut_loses_what_was_not_flushed(made):
+    simulated = made(
+        "import time\n"
+        "f = open('a', 'w')\n"
+        "f.write('flushed')\n"
+        "f.flush()\n"
+        "f.write('lost')\n"
+        "print('ready')\n"
+        "while True: time.sleep(1)\n"
+    )
+    simulated.wait_for("ready", FAST)
+    simulated.kill()
+    assert (simulated.flash / "a").read_text() == "flushed"
+
+
+def test_a_reset_loses_it_too(made):
+    simulated = made(
+        "import machine\n"
+        "if machine.reset_cause() == 1:\n"
+        "    f = open('a', 'w')\n"
+        "    f.write('lost')\n"
+        "    machine.reset()\n"
+    )
+    ends_at_the_prompt(simulated)
+    assert not (simulated.flash / "a").exists()
+
+
+def test_a_scenario_runs(made):
+    simulated = made(
+        "import time\nwhile True: time.sleep(0.05)\n",
+        scenario=[
+            {"at_s": 0.2, "do": "wifi_off"},
+            {"at_s": 0.4, "do": "set", "name": "a", "co2": 1},
+        ],
+    )
+    simulated.wait_for("bench: set", FAST)
+    assert "bench: wifi_off" in simulated.output
+
+
+def test_a_scenario_that_is_none_stops_the_board(made):
+    simulated = made("print('in main')", scenario=[{"do": "nonsense"}])
+    while simulated.alive:
+        time.sleep(0.01)
+    assert simulated.dead == 1
+    assert "nothing is called nonsense" in simulated.output
+
+
+def test_calls_reach_the_running_board(made):
+    simulated = made(
+        "import machine, time\n"
+        "pin = machine.Pin(14, machine.Pin.IN, machine.Pin.PULL_UP)\n"
+        "pin.irq(lambda p: print('pressed'), machine.Pin.IRQ_FALLING)\n"
+        "print('ready')\n"
+        "while True: time.sleep(5)\n"
+    )
+    simulated.wait_for("ready", FAST)
+    simulated.do("press", pin=14, level=0)
+    simulated.wait_for("pressed", 2)
+    simulated.do("nonsense")
+    simulated.wait_for("not understood", 2)
+    simulated.do("reset")
+    simulated.wait_for("ready", FAST, times=2)
+    assert simulated.resets == ["power", "reset"]
+
+
+def test_stop_leaves_no_process_and_keeps_the_log(made, tmp_path):
+    simulated = made("print('hello')\nwhile True: pass\n", log=tmp_path / "console")
+    simulated.wait_for("hello", FAST)
+    pid = simulated.pid
+    simulated.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert "hello" in (tmp_path / "console").read_text()
+    simulated.stop()
+
+
+def test_an_unknown_board():
+    with pytest.raises(ValueError, match="esp32 or pico_w"):
+        SimBoard(".", "esp8266")
+
+
+JOIN = """\
+import network, time
+wlan = network.WLAN()
+wlan.active(True)
+wlan.connect("home", "secret")
+while not wlan.isconnected(): time.sleep(0.05)
+"""
+QUICK = [{"do": "switch", "first_join_fails": False, "ip_ms": [10, 20]}]
+
+CLIENT = """\
+import socket
+s = socket.socket()
+s.settimeout(3)
+s.connect(("127.0.0.1", {port}))
+s.write(b"hello")
+print("ready")
+while True: time.sleep(1)
+"""
+
+
+def listener():
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(FAST)
+    return server, server.getsockname()[1]
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_silent_power_cut_tells_the_peer_nothing(made, silent):
+    server, port = listener()
+    simulated = made(JOIN + CLIENT.format(port=port), scenario=QUICK)
+    peer, _ = server.accept()
+    peer.settimeout(FAST)
+    simulated.wait_for("ready", FAST)
+    assert peer.recv(10) == b"hello"
+    simulated.kill(silent=silent)
+    assert not simulated.alive
+    peer.settimeout(0.3)
+    if silent:
+        with pytest.raises(TimeoutError):
+            peer.recv(10)
+        simulated.start()  # the network may find out now
+        peer.settimeout(FAST)
+    assert not peer.recv(10)
+
+
+TLS = """\
+import machine, select, socket, ssl, tls, time
+s = socket.socket()
+s.settimeout(5)
+s.connect(("127.0.0.1", {port}))
+context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+with open("ca.pem", "rb") as f: context.load_verify_locations(f.read())
+try:
+    context.wrap_socket(s, server_hostname="localhost")
+except ValueError as e:
+    print(e)
+machine.RTC().datetime(({year}, 6, 1, 0, 12, 0, 0, 0))
+t = context.wrap_socket(s, server_hostname="{name}")
+print(hasattr(t, "settimeout"))
+t.write(b"hello")
+print("got", t.read(5))
+t.setblocking(False)
+print("nothing", t.read(5))
+poll = select.poll()
+poll.register(t, select.POLLIN)
+t.write(b"more")
+print("polled", poll.poll(3000)[0][1])
+print("got", t.read(3), t.read(1), poll.poll(0))
+t.setblocking(True)
+s.settimeout(0.3)
+try:
+    t.read(5)
+except OSError as e:
+    print("timeout", e)
+try:
+    t.write(b"latched")
+    print("wrote")
+except OSError as e:
+    print("latched", e)
+print(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).verify_mode)
+"""
+
+
+def tls_run(made, tmp_path, name):
+    authority = Authority(tmp_path / "ca")
+    files = authority.issue("server", hosts=("localhost",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.cert, files.key)
+    server, port = listener()
+    heard = []
+
+    def serve():
+        try:
+            peer = context.wrap_socket(server.accept()[0], server_side=True)
+            heard.append(peer.recv(5))
+            peer.send(b"world")
+            heard.append(peer.recv(4))
+            peer.send(b"more")
+            heard.append(peer.recv(10))
+        except OSError as e:
+            heard.append(e)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    simulated = made(JOIN + "import tls_main\n", scenario=QUICK)
+    (simulated.flash / "ca.pem").write_bytes(authority.ca.read_bytes())
+    year = time.gmtime().tm_year + 1
+    (simulated.flash / "tls_main.py").write_text(TLS.format(port=port, name=name, year=year))
+    output = ends_at_the_prompt(simulated)
+    server.close()
+    thread.join(FAST)
+    return output, heard
+
+
+def test_tls(made, tmp_path):
+    output, heard = tls_run(made, tmp_path, "localhost")
+    assert heard[:2] == [b"hello", b"more"], output
+    lines = [line for line in output.splitlines() if not line.startswith("bench: ")]
+    assert lines[0] == "The certificate validity starts in the future"
+    assert lines[1] == "False"
+    assert lines[2:6] == ["got b'world'", "nothing None", "polled 1", "got b'mor' b'e' []"]
+    assert lines[6].startswith("timeout ")
+    assert lines[7].startswith("latched ")
+    assert lines[8] == "0"
+
+
+def test_tls_with_the_wrong_name(made, tmp_path):
+    output, _ = tls_run(made, tmp_path, "elsewhere")
+    assert "ValueError" in output
