@@ -18,9 +18,8 @@ from tools.serialboard import Link, LinkLost
 
 BAD_CONFIG, OFFLINE = 7, 10  # exit codes, beside those of serialboard and boardfiles
 
-ONLINE = re.compile(
-    r"(?:(\S+)/)?status online\b"
-)  # the node logs it when a broker has accepted it
+# The node logs one of these when a broker has accepted it; the first says as whom.
+ONLINE = re.compile(r"(\S+)/status online\b|\bmqtt: connected to ")
 
 _ATTEMPTS = 5  # a board whose watchdog was armed goes away once, seldom twice
 _LAST_LINES = 15
@@ -92,7 +91,11 @@ def run(args):
             else "nothing to copy"
         )
         link.reset()
-        if args.wait:
+        if settings["log"]["level"] in ("warning", "error"):
+            print(
+                "restarted. With that log.level the node does not say when it is online: make watch"
+            )
+        elif args.wait:
             _wait_online(link, args.wait, settings)
     return 0
 

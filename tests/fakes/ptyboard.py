@@ -2,7 +2,8 @@
 
 Run by the unix port, whose own console has no raw REPL: `micropython ptyboard.py '{"flash": …}'`. Bytes come in on
 stdin and go out on stdout, Ctrl-C comes as SIGINT; `tests/host/ptyhost.py` puts a pseudo-terminal in front.
-The flash is a file with a real VfsLfs2 in the geometry of the board, mounted on `/`; the host's root is at `/host`.
+The flash is a file with a real VfsLfs2 in the geometry of the board, mounted on `/`. With `fakes` the modules of this folder are
+the hardware, and a node runs.
 
 What it does is what `shared/runtime/pyexec.c` and the ports' `main.c` do: `boot.py`, `main.py` unless boot raised, then
 the prompt; raw REPL with raw paste; a soft reset from raw REPL does not run `main.py`. Every reset ends this process, with
@@ -13,10 +14,10 @@ Not the board's own REPL: no line editing, no multi-line input, no `mpremote mou
 
 import io
 import json
-import os
 import sys
 
 import ffi
+import uos as os  # the fakes' `os` comes later
 import vfs
 
 # How this life ended. The fakes' machine.reset() has a status of its own; to the host, any other is a hard reset.
@@ -231,33 +232,43 @@ def start(setup):
     """Become the board: its flash on `/`, its `sys`, its `machine`; return the console."""
     board = setup["board"]
     blocks, programming = GEOMETRY[board]
-    blocks = setup.get("blocks") or blocks
-    flash = Flash(open(setup["flash"], "r+b"), blocks, setup.get("cut"))
-    host = vfs.VfsPosix("/")
+    flash = Flash(open(setup["flash"], "r+b"), setup["blocks"] or blocks, setup["cut"])
     vfs.umount("/")
-    # The file system counts its own blocks; a new flash file is all zeros and has none.
     try:
         filesystem = vfs.VfsLfs2(flash, progsize=programming)
-    except OSError:
+    except OSError:  # a new one
         vfs.VfsLfs2.mkfs(flash, progsize=programming)
         filesystem = vfs.VfsLfs2(flash, progsize=programming)
     vfs.mount(filesystem, "/")
-    vfs.mount(host, "/host")
     os.chdir("/")
     platform, name, build = NAMES[board]
     version = tuple(setup["version"])
     sys.path[:] = ["", ".frozen", "/lib"]
-    if setup.get("fakes"):
-        sys.path.insert(0, "/host" + setup["fakes"])
+    if setup["fakes"]:
+        simulate(setup["fakes"])
     else:
         sys.modules["machine"] = Machine()
-        if setup.get("radio", True):
+        if setup["radio"]:
             sys.modules["network"] = object()
     sys.modules["sys"] = Sys(platform, name, build, version)
     return Console(
         'MicroPython v%d.%d.%d on 2025-04-15; %s\nType "help()" for more information.'
         % (version + (name,))
     )
+
+
+def simulate(fakes):
+    """Bring in the simulated hardware, as boardrun.py does; the file system stays the real littlefs."""
+    vfs.mount(vfs.VfsPosix(fakes), "/fakes")
+    vfs.mount(vfs.VfsPosix(), "/outside")  # for what a board retains over a reset
+    sys.path.insert(0, "/fakes")
+    import os as fake
+
+    import bench
+
+    fake.statvfs = os.statvfs
+    bench._load()
+    bench.the_world().start()
 
 
 def main():

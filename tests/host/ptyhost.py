@@ -75,7 +75,7 @@ class PtyBoard:
         }
         self.env = {"OUTPOST_BOARD": board, "PATH": os.environ["PATH"], **(env or {})}
         if fakes:
-            self.env["OUTPOST_RETAINED"] = f"/host{folder}/retained"
+            self.env["OUTPOST_RETAINED"] = f"/outside{folder}/retained"
         self.cut_bytes = None
         self.reset_bytes = None
         self.cut_writes = None
@@ -133,7 +133,11 @@ class PtyBoard:
         self.ready = False
         setup = dict(self.setup, start=how, cut=self.cut_writes)
         self.child = subprocess.Popen(
-            [*toolchain.micropython(), str(SCRIPT), json.dumps(setup)],
+            [
+                *toolchain.micropython("232k" if self.setup["fakes"] else "160k"),
+                str(SCRIPT),
+                json.dumps(setup),
+            ],
             stdin=self.stdin[0],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -228,7 +232,9 @@ class PtyBoard:
     def _ended(self):
         status = self.child.wait()
         self._kill()
-        if status == POWER_CUT:
+        if (
+            status == POWER_CUT or not self.ready
+        ):  # or it cannot even start: a fault of ours, and no reason to go round for ever
             raise _PowerGone
         if status in (SOFT, SOFT_RAW):
             return self._start("soft" if status == SOFT else "raw")
