@@ -121,7 +121,7 @@ def write(path, data):
 
 
 def command(words, progress=None, **options):
-    """Run a command, show its lines through `progress(line)` -> text, raise CommandError with its last lines if it fails."""
+    """Run a command and show what `progress(line)` makes of its lines; CommandError with the last others if it fails."""
     lines = []
     with subprocess.Popen(
         [str(word) for word in words],
@@ -134,10 +134,11 @@ def command(words, progress=None, **options):
     ) as process:
         try:
             for line in process.stdout:
-                lines.append(line)
                 text = progress and progress(line)
                 if text:
                     show(text)
+                else:
+                    lines.append(line)
         except BaseException:
             process.terminate()
             raise
@@ -182,9 +183,8 @@ def make_venv():
     if not (stamp.exists() and (VENV / "bin" / "python").exists()):
         python = sys.executable if sys.prefix == sys.base_prefix else sys._base_executable
         command([python, "-m", "venv", "--clear", VENV])
-    packages = sum(
-        1 for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line
-    )
+    rows = (ROOT / "requirements.txt").read_text().splitlines()
+    packages = sum("==" in row and "'win32'" not in row for row in rows)
     seen = []
 
     def progress(line):
