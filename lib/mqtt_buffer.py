@@ -71,17 +71,15 @@ class Buffer:
             self.first_sent = 0
         while self.sent < self.end or (self.stream and self.stream.at >= 0):
             if self.sent == self.stop:
-                self.stop = self.end
-                if self.stream and self.stream.at >= 0:
-                    if self.stream.at == self.sent:
-                        done, moved = self.stream.flush(sock)
-                        self.moved |= moved
-                        if not done:
-                            return False
-                        if not self.stream.pid:
-                            self.stream = None
-                        continue
-                    self.stop = self.stream.at
+                if self.stream and self.stream.at == self.sent:
+                    done, moved = self.stream.flush(sock)
+                    self.moved |= moved
+                    if not done:
+                        return False
+                    if not self.stream.pid:
+                        self.stream = None
+                    continue
+                self.stop = self.stream.at if self.streaming() else self.end
             n = sock.write(self.buf, self.sent, self.stop - self.sent)
             if n is None:
                 return False

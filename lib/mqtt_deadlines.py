@@ -27,9 +27,13 @@ class Deadlines:
         self.pinging = False
         self._progress = 0
 
+    def greeting_in(self, now):
+        """Return ms until the broker must have said welcome."""
+        return max(0, self.connect_timeout_ms - ticks_diff(now, self.answer))
+
     def greeting(self, now):
         """The broker has not said welcome yet."""
-        if ticks_diff(now, self.answer) >= self.connect_timeout_ms:
+        if not self.greeting_in(now):
             raise OSError(ETIMEDOUT, "no connection in time")
 
     def flushed(self, now, done, moved):

@@ -153,7 +153,9 @@ class Session(MQTTClient):
             return _POLL_MS
         if self._error or self._busy or self._greetings.due or self._out.waiting():
             return 0
-        return self._deadlines.due(now, self._owed(), self._state == _UP and self.keepalive)
+        if self._state == _GREETING:
+            return self._deadlines.greeting_in(now)
+        return self._deadlines.due(now, self._owed(), self.keepalive)
 
     # inside
 
@@ -214,7 +216,7 @@ class Session(MQTTClient):
     def _push(self):
         """Flush where an error would come at the wrong time: the next step() raises it."""
         try:
-            if self.sock is not None:
+            if self.sock is not None and not self._error:
                 self._flush(self._now)
         except (OSError, ValueError) as e:
             self._error = e

@@ -64,14 +64,17 @@ class Stream:
         return False, moved
 
     def _read(self):
-        self.broken = True
+        self.broken = True  # until it has worked
         self._sent = 0
         if self._file:
             self._length = min(self.source.readinto(self._buf) or 0, self._left)
+            over = not self._length
         else:
             self._piece = next(self._pieces, None)
             self._length = len(self._piece or b"")
-        if self._length > self._left or (not self._length and not self._piece):
+            over = self._piece is None or self._length > self._left
+        if over:
+            self._length = 0
             raise OSError(EINVAL, "stream: not as long as announced")
         self._left -= self._length
         self.broken = False

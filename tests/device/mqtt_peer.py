@@ -22,7 +22,7 @@ class Wire(io.IOBase):
         self.net = net
         self.inbox = bytearray()  # for the client
         self.outbox = bytearray()  # what the client wrote and nobody has looked at
-        self.writes = []  # length of each write that was taken
+        self.writes = []  # length of each write that was taken, of the first hundred
         self.connecting = False  # TCP is not there yet
         self.takes = None  # bytes a write takes at most; 0: none
         self.gives = None  # bytes a read gives at most
@@ -72,7 +72,8 @@ class Wire(io.IOBase):
         if self.takes is not None and n > self.takes:
             data = data[: self.takes]
             self.offered = bytes(memoryview(buf)[off + self.takes : off + n])
-        self.writes.append(len(data))
+        if len(self.writes) < 100:
+            self.writes.append(len(data))
         self.outbox += data
         self.net.written(self)
         return len(data)
@@ -94,7 +95,7 @@ class Wire(io.IOBase):
             if not self.connecting and self.takes != 0:
                 ready |= 4
             return ready & flags
-        return 0
+        return -1  # there is no file descriptor
 
     def close(self):
         self.closed = True
@@ -273,11 +274,13 @@ class Broker:
         return self.outgoing(kind, pid)
 
     def greet(self, body):
-        if body[7] & 2:  # clean session
+        clean = bool(body[7] & 2)
+        if clean:
             self.session = False
             self.stored = {}
         present = self.session and not self.code
-        self.session = self.session or not self.code
+        if not self.code:
+            self.session = not clean
         greeting = packet(0x20, bytes((1 if present else 0, self.code)))
         return [greeting] + ([] if self.code else [self.again(pid) for pid in sorted(self.out)])
 
