@@ -34,6 +34,9 @@ from hashlib import sha256
 _dog = machine.WDT(timeout=8000)
 _file = None
 
+def _tell(value):
+    print("@" + repr(value))
+
 def _sum(path):
     digest = sha256()
     buf = memoryview(bytearray(512))
@@ -51,7 +54,7 @@ def _show(path):
         folder = os.stat(path)[0] & 0x4000
     except OSError:
         return
-    print(repr((path, None if folder else _sum(path))))
+    _tell((path, None if folder else _sum(path)))
     if folder:
         for entry in list(os.ilistdir(path)):
             _show(path + "/" + entry[0])
@@ -66,7 +69,7 @@ def _write(data):
 
 def _end(path):
     _file.close()
-    print(repr(_sum(path)))
+    _tell(_sum(path))
 
 def _mkdir(path):
     try:
@@ -91,7 +94,7 @@ def _cancel(paths):
 
 def _room():
     s = os.statvfs("/")
-    print(repr((s[0], s[3])))
+    _tell((s[0], s[3]))
 
 def _switch(renamed, removed, folders, last):
     for path in renamed:
@@ -151,7 +154,8 @@ def look(link, wanted):
     outside = [path for path in wanted if not path.startswith(OWN)]
     roots = [*OWN, *outside, *(path + ".new" for path in outside)]
     return Plan(
-        wanted, dict(link.ask(f"for _path in {roots!r}: _show(_path)", timeout=120, most=200_000))
+        wanted,
+        dict(link.answers(f"for _path in {roots!r}: _show(_path)", timeout=120, most=200_000)),
     )
 
 
@@ -174,7 +178,7 @@ def install(link, plan):
 def _stage(link, plan):
     # first what is of no use: half a file, or one nobody wants any more; its room may be needed
     link.run(f"_remove({plan.leftover!r})")
-    [(size, free)] = link.ask("_room()")
+    size, free = link.answer("_room()")
     if plan.blocks(size) > free:
         raise _no_room(link, plan)
     for folder in plan.new_folders:
@@ -187,7 +191,7 @@ def _stage(link, plan):
 
 
 def _no_room(link, plan):
-    [(size, free)] = link.ask("_room()")
+    size, free = link.answer("_room()")
     needed = plan.blocks(size) * size // 1024
     return CommandError(
         f"not enough room on the board: {needed} KB needed, {free * size // 1024} KB free. "
@@ -208,7 +212,7 @@ def _stage_file(link, path, plan):
     for _ in range(2):
         link.run(f"_begin({path + '.new'!r})")
         link.send("_write", plan.wanted[path])
-        if link.ask(f"_end({path + '.new'!r})") == [plan.hashes[path]]:
+        if link.answer(f"_end({path + '.new'!r})") == plan.hashes[path]:
             return
     raise CommandError(
         f"the board's flash does not keep what is written to it ({path}): it is damaged or worn out"

@@ -31,8 +31,8 @@ try:
 except ImportError:
     network = None
 _i = sys.implementation
-_mpy = getattr(_i, "_mpy", 0) & 255
-print(repr((_i.name, tuple(_i.version[:3]), getattr(_i, "_machine", "a board"), _mpy, network is not None)))
+_who = getattr(_i, "_machine", "a board")
+print("@" + repr((_i.name, tuple(_i.version[:3]), _who, getattr(_i, "_mpy", 0) & 255, network is not None)))
 """
 
 
@@ -192,12 +192,12 @@ def _bring(link, wanted, args):
         except LinkLost as e:
             if attempt == _ATTEMPTS - 1 or not link.awaited():
                 raise LinkLost(f"{e}: run it again, it goes on where it stopped") from None
-            print("the board started anew (its watchdog?), going on")
+            print("the board does not answer (a restart, by its watchdog?): going on")
 
 
 def _identify(link, wanted):
     """Say what the board is, and refuse what Outpost cannot run on. Returns its model, None if that is not known."""
-    [(name, version, machine, mpy_version, radio)] = link.ask(_IDENTIFY)
+    name, version, machine, mpy_version, radio = link.answer(_IDENTIFY)
     release, oldest = (
         ".".join(str(number) for number in numbers) for numbers in (version, MICROPYTHON)
     )

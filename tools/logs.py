@@ -1,4 +1,7 @@
-"""Show what a board prints, without stopping what runs on it. Ctrl-C ends it; a board that resets is waited for."""
+"""Show what a board prints, without stopping what runs on it. Ctrl-C ends it; a board that resets is waited for.
+
+Nothing is sent. Some boards with a USB-to-serial chip reset when their port is opened, whoever opens it.
+"""
 
 import argparse
 

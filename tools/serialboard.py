@@ -152,13 +152,20 @@ class Link:
             raise BoardError(trace.decode(errors="replace"))
         return printed.rstrip(b"\x04").decode(errors="replace")
 
-    def ask(self, code, timeout=_ANSWER_S, most=1000):
-        """Run code that prints one literal a line; return them."""
+    def answers(self, code, timeout=_ANSWER_S, most=1000):
+        """Run code that prints lines of "@" and a literal; return the literals. Between them the system may talk."""
         lines = self.run(code, timeout, most).splitlines()
         try:
-            return [ast.literal_eval(line) for line in lines if line]
-        except (ValueError, SyntaxError):  # a message of the system came between
+            return [ast.literal_eval(line.partition("@")[2]) for line in lines if "@" in line]
+        except (ValueError, SyntaxError):
             raise LinkLost(f"the board on {self.port} does not talk sense") from None
+
+    def answer(self, code):
+        """Run code that prints one such line; return its literal."""
+        answers = self.answers(code)
+        if len(answers) != 1:
+            raise LinkLost(f"the board on {self.port} does not talk sense")
+        return answers[0]
 
     def send(self, write, data):
         """Hand data to a function on the board, chunk by chunk, in base 64."""

@@ -25,6 +25,7 @@ FAKES = ROOT / "tests/fakes"
 BLOCK = 4096
 BLOCKS = {"esp32": 512, "pico_w": 212}
 READY = b"\xff"
+NOISE = b"E (2031) wifi: sta is connecting, return error\n"
 SOFT, SOFT_RAW, POWER_CUT, BOOTLOADER = (
     40,
     41,
@@ -46,6 +47,7 @@ class PtyBoard:
     What may go wrong, set before power-on or while it runs:
     cut_bytes: after so many bytes from the host the cable comes out, and with it the power.
     reset_bytes: after so many bytes from the host the board resets by itself, as by its watchdog.
+    noise_bytes: each time the host has sent so many, the system says something of its own.
     cut_writes: after so many block writes the power fails (counted from the next reset on).
     """
 
@@ -78,6 +80,7 @@ class PtyBoard:
             self.env["OUTPOST_RETAINED"] = f"/outside{folder}/retained"
         self.cut_bytes = None
         self.reset_bytes = None
+        self.noise_bytes = None
         self.cut_writes = None
         self.said = bytearray()  # all the board ever printed
         self.heard = 0  # bytes from the host
@@ -188,6 +191,8 @@ class PtyBoard:
                 data = data[: self.cut_bytes]
                 self.cut_bytes -= len(data)
             self._hear(data)
+            if self.noise_bytes and self.heard % self.noise_bytes + len(data) >= self.noise_bytes:
+                self._say(NOISE)
             self.heard += len(data)
             if self.cut_bytes == 0:
                 raise _PowerGone

@@ -245,6 +245,19 @@ def test_watchdog_bites_in_mid_copy(usb, tmp_path, call, config):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("every", [9100, 12_300])
+def test_system_messages_in_between(every, tmp_path, call, config):
+    board = PtyBoard(tmp_path)
+    board.put({**OLD, **OWN})
+    board.noise_bytes = every
+    with board:
+        status, said = call(board)
+        assert status == 0, said
+    assert b"wifi: sta is connecting" in board.said
+    assert board.files() == {**OWN, **wanted(config)}
+
+
+@pytest.mark.slow
 def test_what_was_staged_is_not_sent_again(tmp_path, call):
     board = PtyBoard(tmp_path)
     board.put(OLD)

@@ -6,11 +6,16 @@ import pytest
 from outside import NAME, SECRETS, sensors, settings
 
 from tests.host.ptyhost import PtyBoard
+from tools import deploy
 from tools.__main__ import main
 
 
 @pytest.mark.parametrize(("model", "usb"), [("esp32", False), ("pico_w", True)])
-def test_from_an_empty_board_to_a_reading(model, usb, broker, seen, tmp_path, capsys):
+def test_from_an_empty_board_to_a_reading(model, usb, broker, seen, tmp_path, capsys, monkeypatch):
+    files = deploy.build()
+    monkeypatch.setattr(
+        deploy, "build", lambda: dict(files)
+    )  # twice the same, also while somebody edits
     config = tmp_path / "config.json"
     config.write_text(
         json.dumps(settings([broker.port], model, sensors=sensors(model, interval_s=3)))
