@@ -18,7 +18,7 @@ from errno import ENOTCONN
 from time import ticks_add, ticks_diff, ticks_ms
 
 from micropython import const
-from mqtt_packets import ProtocolError, Refused, as_bytes, check_topic, matches  # noqa: F401
+from mqtt_packets import ProtocolError, Refused, as_bytes, check_topic
 from mqtt_session import OPENING, Session
 
 _ATTEMPTS = const(3)  # reconnections in one call, after which its error is the caller's
@@ -36,7 +36,7 @@ class Client(Session):
     _poller = None
     _polled = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         client_id,
         server,
@@ -59,12 +59,14 @@ class Client(Session):
         """
         umqtt = client_id, server, port, user, password, keepalive, ssl, ssl_params
         super().__init__(umqtt, window, buffer, max_packet, timeout, connect_timeout, net)
+        self.in_flight = self._out.pids  # packet ids, oldest first
+        self.released = self._out.released  # those of them that PUBREC has come for (QoS 2)
+        self.received = (
+            self._inbox.received
+        )  # QoS 2 messages handed over whose PUBREL has not come
+        self.refused = self._greetings.refused  # topic filters the broker refused
 
-    in_flight = property(lambda self: self._out.pids)
-    released = property(lambda self: self._out.released)
-    received = property(lambda self: self._inbox.received)
     resent = property(lambda self: self._out.resent)
-    refused = property(lambda self: self._greetings.refused)
     skipped = property(lambda self: self._in.skipped)
 
     def set_sink(self, sink):

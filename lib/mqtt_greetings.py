@@ -1,7 +1,10 @@
 """What is said on a new connection, as far as the broker does not know it: the birth message and the subscriptions."""
 
 from micropython import const
-from mqtt_packets import SUBSCRIBE, UNSUBSCRIBE, ProtocolError, check_filter, packet
+from mqtt_packets import ProtocolError, check_filter, packet
+
+_SUBSCRIBE = const(0x82)
+_UNSUBSCRIBE = const(0xA2)
 
 _DUE = const(0)
 _DONE = const(-1)  # any other state is the packet id that waits for its answer
@@ -64,9 +67,9 @@ class Greetings:
                 pid = self.out.next_pid()
                 topic = each.pattern
                 if each.qos is None:
-                    data = packet(UNSUBSCRIBE, pid, len(topic), topic)
+                    data = packet(_UNSUBSCRIBE, pid, len(topic), topic)
                 else:
-                    data = packet(SUBSCRIBE, pid, len(topic), topic, bytes((each.qos,)))
+                    data = packet(_SUBSCRIBE, pid, len(topic), topic, bytes((each.qos,)))
                 if not self.out.add(data):
                     return
                 self.out.pid = pid

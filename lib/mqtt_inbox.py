@@ -1,7 +1,11 @@
 """Messages that came: each handed over once, acknowledged as its QoS demands."""
 
 from micropython import const
-from mqtt_packets import PUBACK, PUBCOMP, PUBREC, ProtocolError
+from mqtt_packets import ProtocolError
+
+_PUBACK = const(0x40)
+_PUBREC = const(0x50)
+_PUBCOMP = const(0x70)
 
 _RECEIVED = const(256)  # QoS 2 messages that the broker may leave unfinished
 
@@ -24,14 +28,14 @@ class Inbox:
         qos = kind >> 1 & 3
         payload, inc.payload = inc.payload, None
         if qos == 2:
-            out.answer(PUBREC, inc.pid)
+            out.answer(_PUBREC, inc.pid)
             if inc.pid in self.received:
                 return
             if len(self.received) >= _RECEIVED:
                 raise ProtocolError("too many unfinished QoS 2 messages")
             self.received.append(inc.pid)
         elif qos:
-            out.answer(PUBACK, inc.pid)
+            out.answer(_PUBACK, inc.pid)
         if payload is not None:
             self.arrived.append((inc.topic, payload, bool(kind & 1), qos))
 
@@ -39,4 +43,4 @@ class Inbox:
         """Take a PUBREL."""
         if pid in self.received:
             self.received.remove(pid)
-        out.answer(PUBCOMP, pid)
+        out.answer(_PUBCOMP, pid)

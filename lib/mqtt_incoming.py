@@ -8,32 +8,31 @@ returns, or nowhere (skipped and counted).
 from errno import ECONNRESET
 
 from micropython import const
-from mqtt_packets import (
-    CONNACK,
-    PINGRESP,
-    PUBACK,
-    PUBCOMP,
-    PUBLISH,
-    PUBREC,
-    PUBREL,
-    SUBACK,
-    UNSUBACK,
-    ProtocolError,
-)
+from mqtt_packets import ProtocolError
+
+_CONNACK = const(0x20)
+_PUBLISH = const(0x30)
+_PUBACK = const(0x40)
+_PUBREC = const(0x50)
+_PUBREL = const(0x62)
+_PUBCOMP = const(0x70)
+_SUBACK = const(0x90)
+_UNSUBACK = const(0xB0)
+_PINGRESP = const(0xD0)
 
 _BUFFER = const(512)
 _REST = const(12)  # of a PUBLISH beside its topic: header, two lengths, packet id
 
 # Packet type with its flags [2.2]: remaining length. All that a client may get but PUBLISH.
 _SIZES = {
-    CONNACK: 2,
-    PUBACK: 2,
-    PUBREC: 2,
-    PUBREL: 2,
-    PUBCOMP: 2,
-    SUBACK: 3,
-    UNSUBACK: 2,
-    PINGRESP: 0,
+    _CONNACK: 2,
+    _PUBACK: 2,
+    _PUBREC: 2,
+    _PUBREL: 2,
+    _PUBCOMP: 2,
+    _SUBACK: 3,
+    _UNSUBACK: 2,
+    _PINGRESP: 0,
 }
 
 
@@ -98,7 +97,7 @@ class Incoming:
             if n < 0:
                 return 0
         i += 2
-        if kind & 0xF0 == PUBLISH:
+        if kind & 0xF0 == _PUBLISH:
             return self._publish(kind, i, n)
         if _SIZES.get(kind) != n:
             raise ProtocolError("packet 0x%02x of %d bytes" % (kind, n))
@@ -106,7 +105,7 @@ class Incoming:
             return 0
         self.start = i + n
         self.progress += 1
-        if kind == CONNACK:
+        if kind == _CONNACK:
             self.flags, self.code = buf[i], buf[i + 1]
         elif n:
             self.pid = buf[i] << 8 | buf[i + 1]

@@ -100,60 +100,13 @@ class Link:
     def _verified(self, params):
         """Return the SSLContext for umqtt's `ssl=True`, made once for the same params."""
         if self._context is None or params != self._params:
-            self._context = _context(params)
+            from mqtt_tls import make_context
+
+            self._context = make_context(params)
             self._params = dict(params)
         if params.get("cert_reqs", 2) and time.gmtime()[0] < _CLOCK_IS_SET:
             raise OSError(errno.EINVAL, "TLS: the clock is not set")
         return self._context
-
-
-def _context(params):
-    try:
-        import tls
-    except ImportError:
-        import ssl as tls
-
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    ca = params.get("ca") or params.get("cadata") or params.get("ca_certs")
-    if ca:
-        context.load_verify_locations(_read(ca))
-    elif params.get("cert_reqs", tls.CERT_REQUIRED) != tls.CERT_NONE:
-        raise ValueError(
-            "ssl_params: needs ca, the CA's certificate (cert_reqs=0 to trust anybody)"
-        )
-    context.verify_mode = params.get("cert_reqs", tls.CERT_REQUIRED)
-    cert = params.get("cert") or params.get("certfile")
-    key = params.get("key") or params.get("keyfile")
-    if cert and key:
-        context.load_cert_chain(_read(cert), _read(key))
-    return context
-
-
-def _read(source):
-    """Return the bytes of a PEM or DER: a file's, or those given."""
-    if isinstance(source, str) and "-----BEGIN" not in source:
-        with open(source, "rb") as f:
-            return f.read()
-    return source
-
-
-def explain(error):
-    """Return a TLS failure, a ValueError or mbedTLS's code, as an OSError that says what is wrong."""
-    text = str(error)
-    for sign, meaning in (
-        ("in the future", "the clock is wrong, or the certificate is not valid yet"),
-        ("expired", "the broker's certificate has expired"),
-        ("not correctly signed", "the broker's certificate is not signed by this CA"),
-        ("does not match", "the broker's certificate is for another name"),
-        ("INVALID_RECORD", "the broker does not speak TLS on this port"),
-        ("FATAL_ALERT", "the broker refused this node's certificate"),
-        ("ALLOC_FAILED", "not enough memory"),
-        ("memory", "not enough memory"),
-    ):
-        if sign in text:
-            text = meaning
-            break
-    return OSError(errno.EIO, "TLS: " + text)
 
 
 def would_block(error):

@@ -14,7 +14,12 @@ the broker forget the session it may have forgotten the message with it, which t
 
 from micropython import const
 from mqtt_buffer import Buffer
-from mqtt_packets import PUBACK, PUBCOMP, PUBREC, PUBREL, ProtocolError, length_size, put_length
+from mqtt_packets import ProtocolError, length_size, put_length
+
+_PUBACK = const(0x40)
+_PUBREC = const(0x50)
+_PUBREL = const(0x62)
+_PUBCOMP = const(0x70)
 
 _DUP = const(8)
 _RESERVE = const(64)  # room that messages leave to acknowledgements, PINGREQ and SUBSCRIBE
@@ -105,18 +110,18 @@ class Outgoing(Buffer):
             stream and stream.pid == pid and stream.at >= 0
         )
         if i < 0 or (unsent and pid not in self.released):
-            if kind == PUBREC and i < 0:
-                self.answer(PUBREL, pid)
+            if kind == _PUBREC and i < 0:
+                self.answer(_PUBREL, pid)
             return False
         qos = self.buf[self.starts[i]] >> 1 & 3
-        if (qos == 1) != (kind == PUBACK):
+        if (qos == 1) != (kind == _PUBACK):
             raise ProtocolError("acknowledgement of another QoS")
-        if kind == PUBREC:
+        if kind == _PUBREC:
             if pid not in self.released:
                 self.released.append(pid)
-            self.answer(PUBREL, pid)
+            self.answer(_PUBREL, pid)
             return False
-        if kind == PUBCOMP:
+        if kind == _PUBCOMP:
             if pid not in self.released:
                 return False
             self.released.remove(pid)
@@ -163,7 +168,7 @@ class Outgoing(Buffer):
         self.sent = 0
         self.first = bytearray(4 * len(self.released)) if self.released else None
         for i, pid in enumerate(self.released):
-            self.first[4 * i : 4 * i + 4] = bytes((PUBREL, 2, pid >> 8, pid & 0xFF))
+            self.first[4 * i : 4 * i + 4] = bytes((_PUBREL, 2, pid >> 8, pid & 0xFF))
             self._step_over(pid, i)
         self.stop = self.sent
         if self.stream:

@@ -6,18 +6,6 @@ Pure: no socket, no clock. Paragraphs in brackets are of OASIS MQTT Version 3.1.
 from micropython import const
 from umqtt.simple import MQTTException
 
-CONNACK = const(0x20)
-PUBLISH = const(0x30)
-PUBACK = const(0x40)
-PUBREC = const(0x50)
-PUBREL = const(0x62)
-PUBCOMP = const(0x70)
-SUBSCRIBE = const(0x82)
-SUBACK = const(0x90)
-UNSUBSCRIBE = const(0xA2)
-UNSUBACK = const(0xB0)
-PINGRESP = const(0xD0)
-
 _LONGEST = const(268435455)  # remaining length, four bytes of seven bits [2.2.3]
 
 _REASONS = {
@@ -70,22 +58,6 @@ def check_filter(pattern):
     if not 0 < len(pattern) < 65536 or b"\0" in pattern:
         raise ValueError("filter: 1 to 65535 bytes without NUL")
     return pattern
-
-
-def matches(pattern, topic):
-    """Return whether a topic filter, `$share/<group>/` before it or not, takes a topic [4.7]."""
-    pattern = as_bytes(pattern).split(b"/")
-    topic = as_bytes(topic).split(b"/")
-    if pattern[0] == b"$share" and len(pattern) > 2:
-        pattern = pattern[2:]
-    if topic[0][:1] == b"$" and pattern[0] in (b"+", b"#"):
-        return False  # [MQTT-4.7.2-1]
-    for i, level in enumerate(pattern):
-        if level == b"#":
-            return True  # the parent level, too: sport/# takes sport
-        if i >= len(topic) or level not in (b"+", topic[i]):
-            return False
-    return len(pattern) == len(topic)
 
 
 def put_length(buf, i, n):

@@ -11,25 +11,20 @@ from mqtt_deadlines import LONGEST_MS, Deadlines
 from mqtt_greetings import Greetings
 from mqtt_inbox import Inbox
 from mqtt_incoming import Incoming
-from mqtt_link import Link, explain, would_block
+from mqtt_link import Link, would_block
 from mqtt_outgoing import Outgoing
-from mqtt_packets import (
-    CONNACK,
-    PINGRESP,
-    PUBACK,
-    PUBCOMP,
-    PUBLISH,
-    PUBREC,
-    PUBREL,
-    SUBACK,
-    UNSUBACK,
-    ProtocolError,
-    Refused,
-    as_bytes,
-    check_topic,
-    connect,
-)
+from mqtt_packets import ProtocolError, Refused, as_bytes, check_topic, connect
 from umqtt.robust import MQTTClient
+
+_CONNACK = const(0x20)
+_PUBLISH = const(0x30)
+_PUBACK = const(0x40)
+_PUBREC = const(0x50)
+_PUBREL = const(0x62)
+_PUBCOMP = const(0x70)
+_SUBACK = const(0x90)
+_UNSUBACK = const(0xB0)
+_PINGRESP = const(0xD0)
 
 _IDLE = const(0)
 OPENING = const(1)  # TCP and TLS; ends when CONNECT was written
@@ -180,7 +175,9 @@ class Session(MQTTClient):
             except (OSError, Refused, ProtocolError) as e:
                 error = e
             except ValueError as e:
-                error = explain(e)  # TLS: a certificate that is not to be trusted
+                from mqtt_tls import explain
+
+                error = explain(e)  # a certificate that is not to be trusted
             except MemoryError:
                 error = OSError(errno.ENOMEM, "not enough memory")
         if self._state == _UP and self._out.pids:
@@ -257,23 +254,23 @@ class Session(MQTTClient):
         inc = self._in
         out = self._out
         if self._state == _GREETING:
-            if kind != CONNACK:
+            if kind != _CONNACK:
                 raise ProtocolError("first packet is not CONNACK")  # [MQTT-3.2.0-1]
             self._greeted()
-        elif kind in (PUBACK, PUBREC, PUBCOMP):
+        elif kind in (_PUBACK, _PUBREC, _PUBCOMP):
             if out.acknowledged(kind, inc.pid):
                 self._deadlines.answer = None
                 self.fruitless = 0
                 if inc.pid != self._greetings.birth_pid:
                     self._acked.append(inc.pid)
-        elif kind & 0xF0 == PUBLISH:
+        elif kind & 0xF0 == _PUBLISH:
             self._inbox.publish(kind, inc, out)
-        elif kind == PUBREL:
+        elif kind == _PUBREL:
             self._inbox.release(inc.pid, out)
-        elif kind == PINGRESP:
+        elif kind == _PINGRESP:
             self._deadlines.pinging = False
-        elif kind in (SUBACK, UNSUBACK):
-            if self._greetings.answered(inc.pid, inc.code if kind == SUBACK else None):
+        elif kind in (_SUBACK, _UNSUBACK):
+            if self._greetings.answered(inc.pid, inc.code if kind == _SUBACK else None):
                 self._deadlines.answer = None
         else:
             raise ProtocolError("second CONNACK")

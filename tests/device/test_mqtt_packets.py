@@ -7,10 +7,10 @@ from mqtt_packets import (
     check_topic,
     connect,
     length_size,
-    matches,
     packet,
     put_length,
 )
+from mqtt_topics import matches
 
 
 def test_connect_with_everything():
