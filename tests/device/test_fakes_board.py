@@ -613,6 +613,41 @@ def test_a_hang_lets_the_watchdog_bite():
     raises(sim.Reset, sim.hang, 2000)
 
 
+def test_a_storm_of_interrupts_falls_between_bytecodes():
+    count = [0, 0]
+
+    def interrupt():
+        count[0] += 1
+
+    sim.storm(interrupt)
+    for _ in range(100):
+        before = count[0]
+        for _ in range(5):
+            pass
+        count[1] += count[0] > before
+    sim.storm(None)
+    assert count[1] > 90
+    after = count[0]
+    for _ in range(100):
+        pass
+    assert count[0] == after
+
+
+def test_asyncio():
+    import asyncio
+
+    sim.host_ticks()
+
+    async def main():
+        for _ in range(3):
+            await asyncio.sleep_ms(20)
+        return 7
+
+    began = sim.now()
+    assert asyncio.run(main()) == 7
+    assert 60 <= sim.now() - began < 2000
+
+
 # ---- the flash --------------------------------------------------------------------------------------------------
 
 

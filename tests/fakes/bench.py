@@ -7,6 +7,7 @@ import json
 import struct
 import sys
 
+import micropython
 import sim
 import uos
 import uselect
@@ -287,6 +288,22 @@ def hang(ms):
         sim.advance(min(end - sim.now(), 50)) if sim.is_virtual else sim.utime.sleep_ms(20)
 
 
+_storm = None
+
+
+def _blow(_):
+    if _storm:
+        _storm()
+        micropython.schedule(_blow, None)
+
+
+def storm(function=None):
+    global _storm
+    quiet, _storm = _storm is None, function
+    if quiet and function:
+        micropython.schedule(_blow, None)
+
+
 def reset(how="reset"):
     sim.reset(how)
 
@@ -323,6 +340,7 @@ CALLS = {
         door,
         tip,
         hang,
+        storm,
         switch,
         the_world,
         scenario,

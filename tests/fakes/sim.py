@@ -8,6 +8,7 @@ The personality is `OUTPOST_BOARD`: `esp32` (the default) or `pico_w`. What a bo
 **Clock.** Real at first: a second is a second, and the watchdog is a SIGALRM that ends even a blocked process.
 After `virtual()` time only moves when the program sleeps, polls or waits, or when a test says `advance(ms)`, and
 then at once. Ticks start 20 s before they wrap. `now()` is milliseconds since power-on, and does not wrap.
+asyncio works in real time after `host_ticks()`.
 
 **Endings.** `machine.reset()`, deep sleep and the watchdog end the process as hardware does: no `finally`, nothing
 flushed (`EXIT`). After `catch_resets()` they raise `Reset` instead, for tests that want to look at the corpse.
@@ -32,6 +33,7 @@ A supervisor may also write such objects, one a line, to standard input (`OUTPOS
     door(name, opened) tip(name, n) a contact moves, a rain gauge tips
     switch(name=value ...)          what the radio does: first_join_fails, dhcp_on, ip_ms, connect_clash, radio_fault,
                                     tls_fault; see below
+    storm(function)                 function() is called between as many bytecodes as may be, until storm(None)
     hang(ms)                        the program is stuck for so long (interrupts run, the watchdog bites)
     reset(how)                      "reset", "wdt", "deepsleep": as if it had happened
     scenario(events)                a list of such objects, from now on
@@ -80,7 +82,6 @@ ESP32 = BOARD == "esp32"
 EXIT = {"reset": 90, "wdt": 91, "deepsleep": 92, "repl": 93, "power": 94}
 
 _TICKS_MASK = const(0x3FFFFFFF)
-_TICKS_START = const(20_000)  # before the wrap
 _TRUE_TIME = 1_763_630_000_000  # Unix ms at power-on in virtual time; in real time the host's clock is the truth
 
 libc = ffi.open("libc.so.6")
@@ -118,8 +119,17 @@ def virtual():
     feed()
 
 
+_ticks_zero = 20_000  # ms from power-on to the wrap
+
+
 def ticks():
-    return (now() - _TICKS_START) & _TICKS_MASK
+    return (now() - _ticks_zero) & _TICKS_MASK
+
+
+def host_ticks():
+    """Count ticks as the host does, for asyncio: its C part does not see the fake `time`. Real time only."""
+    global _ticks_zero
+    _ticks_zero = now() - (utime.ticks_ms() & _TICKS_MASK)
 
 
 def after(ms, function):
