@@ -187,6 +187,16 @@ def test_half_open(proxy, server, client, way):
         assert silent(client)
 
 
+def test_lose_is_for_the_connections_there_are(proxy, server, client):
+    proxy.lose()
+    client.sendall(b"up")
+    server.connection.sendall(b"down")
+    assert silent(client)
+    with connect(proxy) as other:
+        other.sendall(b"x")
+        server.wait(lambda s: s.arrived == b"x")
+
+
 def test_close(proxy, server, client):
     proxy.close()
     assert client.recv(100) == b""

@@ -17,7 +17,7 @@ from tools.broker import Broker
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from outside import NAME, NODE, READER, SECRETS, Node, Seen, own_topics
+from outside import NAME, NODE, OTHER, READER, SECRETS, Node, Seen, own_topics
 from proxy import Proxy
 
 
@@ -36,7 +36,7 @@ def brokers(tmp_path):
         folder = tmp_path / f"broker{len(made)}"
         options = {
             "users": dict((NODE, READER)),
-            "acl": {NODE[0]: own_topics(NAME), READER[0]: ("read #",)},
+            "acl": {NODE[0]: own_topics(NAME) + own_topics(OTHER), READER[0]: ("read #",)},
             "persistent": True,
         } | options
         made.append(Broker(folder, **options).start())

@@ -11,7 +11,7 @@ import paho.mqtt.client as paho
 from tools import ROOT, mpy
 from tools.simboard import SimBoard
 
-NAME = "n1"
+NAME, OTHER = "n1", "n2"
 KEEPALIVE_S = 5
 ONLINE_S = 15  # Wi-Fi takes 1 to 5 s on a board, and its first attempt may fail
 NODE, READER = ("node", "node-Secret-1"), ("reader", "reader-Secret-1")
@@ -200,14 +200,26 @@ class Seen:
         until(lambda: len(found()) >= times, timeout, f"{topic} {text or ''} x{times}", self.told)
         return found()[-1]
 
-    def wait_readings(self, channel, count, timeout=20):
-        until(
-            lambda: len(self.readings(channel)) >= count,
-            timeout,
-            f"{count} of {channel}",
-            self.told,
-        )
-        return self.readings(channel)
+    def wait_readings(self, channel, count, timeout=20, name=NAME):
+        def enough():
+            return len(self.readings(channel, name)) >= count
+
+        until(enough, timeout, f"{count} of {name}/{channel}", self.told)
+        return self.readings(channel, name)
+
+    def newest(self, channel, name=NAME):
+        """When the newest reading of a channel was taken, as time.time()."""
+        return max((reading["ts"] for reading in self.readings(channel, name)), default=0) / 1000
+
+    def wait_live(self, channel, timeout=20, name=NAME):
+        """Wait until readings arrive as they are taken: nothing waits in the node any more."""
+        start = time.time()
+
+        def live():
+            newest = self.newest(channel, name)
+            return newest > start + 0.5 and time.time() - newest < 0.7
+
+        until(live, timeout, f"live {name}/{channel}", self.told)
 
     def told(self):
         return "\n".join(f"{m.topic} {m.text[:200]}" for m in list(self.messages)[-30:])

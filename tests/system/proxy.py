@@ -82,6 +82,10 @@ class Proxy:
         """
         self._call(self._behave, ways, "swallow")
 
+    def lose(self, *ways):
+        """The same for the connections there are; new ones work."""
+        self._call(self._lose, ways)
+
     def close(self):
         """End every connection in order."""
         self._call(self._end_all, "close")
@@ -157,6 +161,10 @@ class Proxy:
                 if conduct == "swallow":
                     link.lost.add(way)
                 link.go[way].set() if conduct == "pass" else link.go[way].clear()
+
+    def _lose(self, ways):
+        for link in self._links:
+            link.lost.update(ways or WAYS)
 
     def _end_all(self, how):
         for link in list(self._links):

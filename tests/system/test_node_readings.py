@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from outside import NAME, ONLINE_S, sensors, settings, stream, until
+from outside import NAME, ONLINE_S, OTHER, sensors, settings, stream, until
 
 QUANTITIES = {
     "bme280": {"temperature", "humidity", "pressure"},
@@ -20,9 +20,7 @@ QUANTITIES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("board", "form"), [("esp32", "py"), ("esp32", "mpy"), ("pico_w", "mpy")]
-)
+@pytest.mark.parametrize(("board", "form"), [("esp32", "py"), ("esp32", "mpy"), ("pico_w", "mpy")])
 def test_a_fresh_node(broker, nodes, seen, request, board, form):
     options = {"files": request.getfixturevalue("compiled")} if form == "mpy" else {}
     node = nodes(
@@ -166,25 +164,21 @@ def test_a_sensor_that_fails_stops_nothing(broker, nodes, seen, board):
     assert not [r for r in seen.readings("bmp280") + seen.readings("ds18b20") if "error" in r]
 
 
-def test_readings_of_before_the_first_sync_get_their_time(broker, nodes, seen):
-    scenario = [
-        {"at_s": 0, "do": "internet", "on": False},
-        {"at_s": 6, "do": "internet", "on": True},
-    ]
-    node = nodes(settings([broker.port], sensors=stream(interval_s=1)), scenario=scenario)
+def test_the_time_of_readings_taken_before_there_was_any(broker, nodes, seen):
+    """One node gets the time after a while and fills it in, the other never and does without."""
+    off = {"at_s": 0, "do": "internet", "on": False}
     start = time.time()
-    node.start()
+    for name, scenario in (
+        (NAME, [off, {"at_s": 6, "do": "internet", "on": True}]),
+        (OTHER, [off]),
+    ):
+        config = settings([broker.port], node={"name": name}, sensors=stream(interval_s=1))
+        nodes(config, scenario=scenario).start()
     readings = seen.wait_readings("fast", 8, 25)
     assert all("ts" in reading for reading in readings), readings
-    # the first was taken before there was a time to be had
     assert start - 1 < readings[0]["ts"] / 1000 < start + 5
     steps = [b["ts"] - a["ts"] for a, b in itertools.pairwise(readings)]
     assert all(700 < step < 1300 for step in steps), steps
-
-
-def test_without_a_time_server_readings_come_without_time(broker, nodes, seen):
-    scenario = [{"at_s": 0, "do": "internet", "on": False}]
-    nodes(settings([broker.port], sensors=stream(interval_s=1)), scenario=scenario).start()
-    readings = seen.wait_readings("fast", 5, 40)
+    readings = seen.wait_readings("fast", 5, 40, OTHER)
     assert not any("ts" in reading for reading in readings)
     assert [r["seq"] for r in readings] == list(range(1, len(readings) + 1))
