@@ -180,4 +180,4 @@ def test_uptime_does_not_wrap():
     c, _, _ = make(None)
     for _ in range(40):  # 40 x 4 days, past every wrap of ticks_ms
         run(c, 345600000, online=False, step=86400000)
-    assert c.uptime_ms(NOW) >= 40 * 345600000
+    assert abs(c.uptime_ms(NOW) - 40 * 345600000) < 5000
