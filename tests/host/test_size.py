@@ -50,7 +50,7 @@ def test_a_module_does_not_pay_for_what_it_imports(small_firmware):
     (small_firmware / "firmware" / "and_large.py").write_text("import large")
     heap = {name: kept for name, (_, kept) in size.measure().items()}
     assert 8000 < heap["lib/large.py"] < 8600
-    assert abs(heap["firmware/and_large.py"] - heap["firmware/alone.py"]) < 150
+    assert abs(heap["firmware/and_large.py"] - heap["firmware/alone.py"]) < 500
 
 
 def test_a_module_that_does_not_import_is_told(small_firmware):
