@@ -12,7 +12,6 @@ After machine.reset(), the watchdog and deep sleep the process ends and is start
 that ended at its prompt stays there, powered and dead. Runs in a thread; stop() or the context manager ends it.
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -37,6 +36,7 @@ _ENDINGS = {
     -signal.SIGALRM: "wdt",
     128 + signal.SIGALRM: "wdt",
     92: "deepsleep",
+    94: "power",
 }
 _BOOT_S = 0.2  # from a reset to boot.py
 
@@ -101,9 +101,7 @@ class SimBoard:
         self._bury()
         self._off.clear()
         self.dead = None
-        for file in self._own.glob("retained*"):
-            if "-nvs-" not in file.name:
-                file.unlink()
+        self._forget()
         self._thread = threading.Thread(target=self._lives, daemon=True)
         self._thread.start()
         return self
@@ -157,8 +155,11 @@ class SimBoard:
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 raise RuntimeError("the board is off, or between two lives")
-            self._process.stdin.write(line.encode())
-            self._process.stdin.flush()
+            try:
+                self._process.stdin.write(line.encode())
+                self._process.stdin.flush()
+            except BrokenPipeError:
+                raise RuntimeError("the board has just been reset") from None
 
     def wait_for(self, text, timeout=10, times=1):
         """Wait until the console has shown text (so many times). TimeoutError with its last lines otherwise."""
@@ -206,10 +207,18 @@ class SimBoard:
                 return
             process.stdin.close()
             cause = _ENDINGS.get(process.returncode)
+            if cause == "power":
+                self._forget()
             if cause is None:
                 self.dead = process.returncode
                 return
             self._off.wait(_BOOT_S + (self._sleep_s() if cause == "deepsleep" else 0))
+
+    def _forget(self):
+        """What is retained over resets goes with the power; NVS is flash and stays."""
+        for file in self._own.glob("retained*"):
+            if "-nvs-" not in file.name:
+                file.unlink()
 
     def _sleep_s(self):
         try:
@@ -234,6 +243,3 @@ class SimBoard:
     def _bury(self):
         while self._frozen:
             processes.kill(self._frozen.pop())
-        for file in self._own.glob("*.new"):
-            with contextlib.suppress(OSError):
-                file.unlink()

@@ -565,7 +565,7 @@ def test_the_world_stands_still_in_a_test():
     assert world.get("temperature", "a") == -5 and world.get("temperature", "b") == 3
     sim.set("a", temperature=None)
     assert world.get("temperature", "a") == 3
-    raises(ValueError, sim.set, "a", temprature=3)
+    raises(ValueError, sim.set, "a", warmth=3)
 
 
 def test_a_living_world_is_the_same_for_the_same_seed():

@@ -100,6 +100,16 @@ def test_joined_without_an_address_for_ever():
     assert wlan.status() == (1001 if sim.ESP32 else 2)
 
 
+def test_a_zombie_gives_no_address_until_it_lives():
+    wlan = station()
+    sim.zombie()
+    wlan.connect("home", "secret")
+    time.sleep(30)
+    assert not wlan.isconnected()
+    sim.zombie(False)
+    until(wlan.isconnected)
+
+
 def test_a_static_address_needs_no_dhcp():
     wlan = station()
     sim.dhcp_on = False

@@ -311,6 +311,8 @@ class socket(io.IOBase):
             return None
         if self._type != SOCK_STREAM and self._peer[1] == 123:
             return self.sendto(buf, self._peer)
+        if sim.link != sim.UP and self._type != SOCK_STREAM:
+            return len(buf)  # a datagram that nobody hears
         if sim.link != sim.UP or self._unsent:
             room = _SEND_BUF - len(self._unsent)
             if room <= 0:

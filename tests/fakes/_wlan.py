@@ -83,9 +83,12 @@ class _Radio:
             return
         self.ap = ap
         self.state = 2
+        self.lease()
+
+    def lease(self):
         if self.static:
             self.up()
-        elif sim.dhcp_on:
+        elif sim.dhcp_on and not self.ap.zombie:
             self.later(sim.random(*sim.ip_ms), self.up)
 
     def up(self):
@@ -115,6 +118,8 @@ class _Radio:
                 sim.cancel(self.event)
                 self.event = None
                 self.losing = False
+            if not self.got_ip and not self.event:
+                self.lease()
         elif not silent and not self.losing:
             self.losing = True
             self.later(_BEACON_MS, self.lost)
@@ -213,7 +218,6 @@ class WLAN:
         def deinit(self):
             radio.leave()
             radio.active[:] = [False, False]
-            radio.joins = 0
             if sim.radio_fault == "wedged":
                 sim.radio_fault = None
 
@@ -307,6 +311,8 @@ class WLAN:
         ]
 
     def ifconfig(self, settings=None):
+        if self._if:
+            return ("192.168.4.1", "255.255.255.0", "192.168.4.1", "192.168.4.1")
         if settings is None:
             if not radio.got_ip:
                 return ("0.0.0.0", "0.0.0.0", "0.0.0.0", "0.0.0.0")

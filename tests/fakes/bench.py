@@ -304,10 +304,6 @@ def storm(function=None):
         micropython.schedule(_blow, None)
 
 
-def reset(how="reset"):
-    sim.reset(how)
-
-
 def scenario(events):
     for event in events:
         if event.get("do") != "reset" and event.get("do") not in CALLS:
@@ -353,7 +349,10 @@ def do(event):
     arguments = {k: event[k] for k in event if k not in ("at_s", "do")}
     name = event["do"]
     print("bench:", name, " ".join("%s=%s" % (k, arguments[k]) for k in arguments))
-    (sim.reset if name == "reset" else CALLS[name])(**arguments)
+    try:
+        (sim.reset if name == "reset" else CALLS[name])(**arguments)
+    except (KeyError, TypeError, ValueError) as e:
+        print("bench: not understood:", name, repr(e))  # the device program is not to blame
 
 
 class Control:
@@ -371,6 +370,8 @@ class Control:
             sim.control = None
             return
         try:
-            do(json.loads(line))
-        except (ValueError, KeyError, TypeError) as e:
-            print("bench: not understood:", line.strip(), repr(e))
+            event = json.loads(line)
+        except ValueError:
+            print("bench: not understood:", line.strip())
+        else:
+            do(event)

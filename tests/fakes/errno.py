@@ -1,6 +1,9 @@
 """`errno` of the boards: the same names, other numbers.
 
 ESP32 has newlib's numbers, the Pico those of py/mperrno.h (Linux's). Both have only these names.
+
+MicroPython folds `errno.NAME` into a number when it compiles: into the host's in a `.py` that runs here, whatever this
+module says. `from errno import NAME`, getattr() and modules compiled by mpy-cross get the board's.
 """
 
 import sim

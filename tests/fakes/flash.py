@@ -82,7 +82,7 @@ class File(io.IOBase):
 
 
 def _flash_open(path, mode="r", *args, **kwargs):
-    if "w" in mode or "a" in mode:
+    if "+" not in mode and ("w" in mode or "a" in mode):
         return File(path, mode)
     if "x" in mode:
         try:

@@ -34,7 +34,8 @@ class _Poll:
                 hidden = ready
                 ready = self._seen(ready)
                 if hidden and not ready and not sim.is_virtual:
-                    sim.sleep(min(step, 5))  # what the host sees at once the board does not see at all
+                    # What the host sees at once the board does not see at all.
+                    sim.sleep(min(step, 5))
             if ready or left <= 0:
                 return ready
             if sim.is_virtual:

@@ -15,12 +15,13 @@ flushed (`EXIT`). After `catch_resets()` they raise `Reset` instead, for tests t
 `soft_boot()` forgets the modules that a soft reset would, and keeps radio, clock and pins.
 
 **What goes wrong** is a call, or the same call in a scenario (`OUTPOST_SCENARIO`, a JSON list) at its time:
-`{"at_s": 10, "do": "wifi_off"}`, `{"at_s": 20, "do": "set", "name": "outside", "temperature": -5}`.
+`{"at_s": 10, "do": "wifi_off"}`, `{"at_s": 20, "do": "set", "name": "outside", "temperature": -5}`; without a time, now.
 A supervisor may also write such objects, one a line, to standard input (`OUTPOST_CONTROL=1`).
 
     wifi_off(ssid) wifi_on(ssid)    the access point goes and comes (without ssid: all)
     zombie(on)                      the link looks fine and nothing passes
     kick()                          the access point throws the station out, and takes it back
+    access_point(ssid, key, rssi, channel, on)   another one, or other settings of one
     internet(on)                    names resolve, time servers answer
     dns(how)                        "ok", "fail" (at once), "silent" (after the board's own long time-out), "hang"
     ntp(how)                        "ok", "silent", "short", "kiss" (of death), "wrong" (20 years ahead)
@@ -32,10 +33,10 @@ A supervisor may also write such objects, one a line, to standard input (`OUTPOS
     set(name, quantity=value ...)   the world at that sensor (name "*": everywhere); None gives it back to the weather
     door(name, opened) tip(name, n) a contact moves, a rain gauge tips
     switch(name=value ...)          what the radio does: first_join_fails, dhcp_on, ip_ms, connect_clash, radio_fault,
-                                    tls_fault; see below
+                                    tls_fault: the variables of these names
     storm(function)                 function() is called between as many bytecodes as may be, until storm(None)
     hang(ms)                        the program is stuck for so long (interrupts run, the watchdog bites)
-    reset(how)                      "reset", "wdt", "deepsleep": as if it had happened
+    reset(how)                      "power", "reset", "wdt": as if it had happened
     scenario(events)                a list of such objects, from now on
 
 **Chips** are attached by `chips.attach(setting, world, sim)`, which is called once for each entry of `sensors` in
@@ -308,9 +309,7 @@ sockets = []  # open ones, of the fake `socket`
 ghosts = []  # host sockets of closed ones whose peer was never told
 hosts = {}  # names that resolve, beside the host's own
 radio = None  # network's
-radio_fault = (
-    None  # "memory" (ESP32), "dead" (a power cycle helps), "wedged" (Pico: deinit() helps)
-)
+radio_fault = None  # "memory" (ESP32), "dead" (a reset helps), "wedged" (Pico: deinit() helps)
 connect_clash = "state"  # ESP32, told while it connects: "state", "internal" or "silent"
 first_join_fails = not ESP32
 dhcp_on = True

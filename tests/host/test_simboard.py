@@ -252,7 +252,9 @@ def test_calls_reach_the_running_board(made):
     simulated.wait_for("not understood", 2)
     simulated.do("reset")
     simulated.wait_for("ready", FAST, times=2)
-    assert simulated.resets == ["power", "reset"]
+    simulated.do("reset", how="power")
+    simulated.wait_for("ready", FAST, times=3)
+    assert simulated.resets == ["power", "reset", "power"]
 
 
 def test_stop_leaves_no_process_and_keeps_the_log(made, tmp_path):
