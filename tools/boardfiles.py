@@ -21,6 +21,7 @@ from tools.serialboard import BoardError
 NO_SPACE = 8  # exit code
 
 OWN = ("firmware", "lib")  # folders on the board in which nothing but ours stays
+_INSIDE = tuple(folder + "/" for folder in OWN)
 
 _LAST = "main.py"
 _SPARE_BLOCKS = 4  # littlefs copies what it changes
@@ -129,11 +130,7 @@ class Plan:
         self.new_folders = sorted(folder for folder in folders if folder not in there)
         useful = {path + ".new" for path in self.staged}
         self.leftover = [path for path in there if path.endswith(".new") and path not in useful]
-        inside = [
-            path
-            for path in there
-            if path.startswith(tuple(own + "/" for own in OWN)) and not path.endswith(".new")
-        ]
+        inside = [path for path in there if path.startswith(_INSIDE) and not path.endswith(".new")]
         self.removed = [path for path in inside if there[path] and path not in wanted]
         self.emptied = sorted(
             (path for path in inside if not there[path] and path not in folders), reverse=True
@@ -151,12 +148,10 @@ class Plan:
 def look(link, wanted):
     """Compare files with those on the board, in one round trip. The raw REPL is open; returns the Plan."""
     link.run(_ON_BOARD)
-    outside = [path for path in wanted if not path.startswith(OWN)]
+    outside = [path for path in wanted if not path.startswith(_INSIDE)]
     roots = [*OWN, *outside, *(path + ".new" for path in outside)]
-    return Plan(
-        wanted,
-        dict(link.answers(f"for _path in {roots!r}: _show(_path)", timeout=120, most=200_000)),
-    )
+    there = link.answers(f"for _path in {roots!r}: _show(_path)", timeout=120, most=200_000)
+    return Plan(wanted, dict(there))
 
 
 def install(link, plan):
@@ -168,9 +163,8 @@ def install(link, plan):
         if e.errno != _ENOSPC:
             raise
         staged = [path + ".new" for path in plan.changed]
-        with contextlib.suppress(
-            BoardError
-        ):  # a flash without one free block cannot even forget a file
+        # a flash without one free block cannot even forget a file
+        with contextlib.suppress(BoardError):
             link.run(f"_cancel({staged!r})", timeout=60)
         raise _no_room(link, plan) from None
 

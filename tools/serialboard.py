@@ -23,9 +23,7 @@ from tools.ports import BUSY, LOST, NO_BOARD, UNSUITABLE
 # What mpremote raises when the line is cut.
 _LINK_ERRORS = (OSError, TransportError, struct.error, termios.error)
 
-_ANSWER_S = (
-    10  # a board that says nothing for so long is gone; erasing flash takes a second or two
-)
+_ANSWER_S = 10  # a board that says nothing for so long is gone; erasing flash takes a second
 _PATIENCE_S = (5, 5, 10)  # to reach the prompt, attempt by attempt
 _NOISE = 200  # bytes of foreign text that may come during a command: a system message; a boot log is longer
 _CHUNK = 1024  # bytes of a file in one command, which takes four times as much of the board's heap for a moment
@@ -96,9 +94,8 @@ class Link:
         if self._repl is None:
             raise LinkLost(f"lost the board on {self.port}")
         try:
-            with contextlib.redirect_stdout(
-                io.StringIO()
-            ) as self._told:  # mpremote prints what it did not expect
+            # mpremote prints what it did not expect
+            with contextlib.redirect_stdout(io.StringIO()) as self._told:
                 yield
         except _LINK_ERRORS:
             raise LinkLost(f"lost the board on {self.port}") from None
@@ -109,7 +106,11 @@ class Link:
             try:
                 with self._cut_is_lost():
                     # Case 1: a program runs, or none: interrupt, soft reset, a clean heap.
-                    # Case 2: boot.py never ends: a soft reset leads into it again, an interrupt out of it.
+                    # Case 2: boot.py never ends: a soft reset leads into it again, an interrupt out of it; what the
+                    # interrupt makes the board say must be past before mpremote asks.
+                    if attempt == 1:
+                        self._repl.serial.write(b"\r\x03")
+                        time.sleep(0.5)
                     self._repl.enter_raw_repl(soft_reset=attempt != 1, timeout_overall=patience)
                     return
             except LinkLost:
@@ -221,9 +222,8 @@ class Link:
                 if self.identity and board.serial_number == self.identity:
                     self.port = board.device
             if "://" in self.port or os.path.exists(self.port):
-                with contextlib.suppress(
-                    CommandError
-                ):  # not ours yet: udev gives the permissions a moment later
+                # not ours yet: udev gives the permissions a moment later
+                with contextlib.suppress(CommandError):
                     self._open()
                     return
             time.sleep(0.05)

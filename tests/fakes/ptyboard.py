@@ -21,8 +21,8 @@ import uos as os  # the fakes' `os` comes later
 import vfs
 
 # How this life ended. The fakes' machine.reset() has a status of its own; to the host, any other is a hard reset.
-SOFT, SOFT_RAW, HARD, POWER_CUT, BOOTLOADER = 40, 41, 42, 43, 44
-
+HARD, POWER_CUT, BOOTLOADER = 30, 31, 32
+SOFT = 150  # plus 1 into the raw REPL, plus twice the seconds the watchdog has left: it outlives a soft reset
 READY = b"\xff"  # first byte of a life: from here on Ctrl-C is an interrupt, not the end of the process
 
 BLOCK = 4096
@@ -274,6 +274,7 @@ def simulate(fakes):
 def main():
     setup = json.loads(sys.argv[1])
     raw = setup["start"] == "raw"
+    alarm(setup["watchdog"])
     console = start(setup)
     console.put(READY)
     try:
@@ -290,7 +291,7 @@ def main():
             raw = True
     except SoftReset:
         print("MPY: soft reboot")
-        stop_now(SOFT_RAW if raw else SOFT)
+        stop_now(SOFT + raw + 2 * min(alarm(0), 50))
 
 
 main()

@@ -18,7 +18,7 @@ from pathlib import Path
 from littlefs import LittleFS
 from littlefs.context import UserContext
 
-from tools import ROOT, toolchain
+from tools import ROOT, processes, toolchain
 
 SCRIPT = ROOT / "tests/fakes/ptyboard.py"
 FAKES = ROOT / "tests/fakes"
@@ -26,12 +26,7 @@ BLOCK = 4096
 BLOCKS = {"esp32": 512, "pico_w": 212}
 READY = b"\xff"
 NOISE = b"E (2031) wifi: sta is connecting, return error\n"
-SOFT, SOFT_RAW, POWER_CUT, BOOTLOADER = (
-    40,
-    41,
-    43,
-    44,
-)  # of ptyboard.py; any other end is a hard reset
+POWER_CUT, BOOTLOADER, SOFT = 31, 32, 150  # ends of ptyboard.py; any other is a hard reset
 
 
 class _PowerGone(Exception):
@@ -45,6 +40,7 @@ class PtyBoard:
     fakes: run with the simulated hardware of tests/fakes, as a node needs; `env` for its settings.
 
     What may go wrong, set before power-on or while it runs:
+    renumber: a port that was away comes back under another name, as when its old one was still in use.
     cut_bytes: after so many bytes from the host the cable comes out, and with it the power.
     reset_bytes: after so many bytes from the host the board resets by itself, as by its watchdog.
     noise_bytes: each time the host has sent so many, the system says something of its own.
@@ -78,6 +74,7 @@ class PtyBoard:
         self.env = {"OUTPOST_BOARD": board, "PATH": os.environ["PATH"], **(env or {})}
         if fakes:
             self.env["OUTPOST_RETAINED"] = f"/outside{folder}/retained"
+        self.renumber = False
         self.cut_bytes = None
         self.reset_bytes = None
         self.noise_bytes = None
@@ -131,11 +128,11 @@ class PtyBoard:
                 os.close(self.master)
                 self.master = None
 
-    def _start(self, how):
+    def _start(self, how, watchdog=0):
         self.starts.append(how)
         self.ready = False
-        setup = dict(self.setup, start=how, cut=self.cut_writes)
-        self.child = subprocess.Popen(
+        setup = dict(self.setup, start=how, cut=self.cut_writes, watchdog=watchdog)
+        self.child = processes.start(
             [
                 *toolchain.micropython("232k" if self.setup["fakes"] else "160k"),
                 str(SCRIPT),
@@ -148,10 +145,8 @@ class PtyBoard:
         )
 
     def _kill(self):
-        if self.child and self.child.poll() is None:
-            self.child.kill()
         if self.child:
-            self.child.wait()
+            processes.kill(self.child)
             self.child.stdout.close()
             self.child = None
 
@@ -239,13 +234,15 @@ class PtyBoard:
         self._kill()
         if (
             status == POWER_CUT or not self.ready
-        ):  # or it cannot even start: a fault of ours, and no reason to go round for ever
+        ):  # the latter is a fault of ours: do not go round for ever
             raise _PowerGone
-        if status in (SOFT, SOFT_RAW):
-            return self._start("soft" if status == SOFT else "raw")
+        if status >= SOFT:
+            return self._start("raw" if status & 1 else "soft", watchdog=(status - SOFT) // 2)
         if self.usb:
             self._unplug()
             time.sleep(0.3)
+            if self.renumber:
+                self.port += "x"
             self._plug()
         self._start("bootloader" if status == BOOTLOADER else "hard")
 

@@ -149,6 +149,28 @@ def test_leftovers_go_and_what_is_the_nodes_own_stays(tmp_path, call, config):
     assert board.files() == {**OWN, **wanted(config)}
 
 
+@pytest.mark.slow
+def test_a_port_that_comes_back_under_another_name(tmp_path, call, monkeypatch):
+    with PtyBoard(tmp_path, board="pico_w", usb=True) as board:
+        board.renumber = True
+        first = board.port
+        monkeypatch.setattr(ports.list_ports, "comports", lambda: [port(board.port, "AB12")])
+        status, said = call(None)
+        assert status == 0, said
+        assert "is online" in said
+        assert board.port != first
+
+
+@pytest.mark.slow
+def test_a_boot_py_that_never_ends(tmp_path, call, config, monkeypatch):
+    monkeypatch.setattr(serialboard, "_PATIENCE_S", (1, 2, 2))
+    board = PtyBoard(tmp_path)
+    board.put({"boot.py": b"import time\nwhile True:\n    time.sleep(1)\n"})
+    with board:
+        assert call(board)[0] == 0
+    assert board.files() == wanted(config)
+
+
 def check_whole(files, config):
     """After any interruption: each file is wholly of one version, and the node's own are untouched."""
     new = wanted(config)
@@ -448,6 +470,15 @@ def test_files_that_the_config_names_go_along(tmp_path, call, config):
         status, said = call(board)
         assert "nothing to copy" in said
     assert board.files() == {**wanted(config), "certs/ca.der": b"certificate"}
+
+
+@pytest.mark.slow
+def test_a_file_beside_a_folder_of_ours(tmp_path, call, config):
+    config.write_text(json.dumps(tls("library-ca.der")))
+    (tmp_path / "library-ca.der").write_bytes(b"certificate")
+    with PtyBoard(tmp_path) as board:
+        assert call(board)[0] == 0
+        assert "nothing to copy" in call(board)[1]
 
 
 @pytest.mark.parametrize("name", ["../ca.der", "main.py", "lib/ca.der"])
