@@ -48,17 +48,20 @@ class Client(Session):
         ssl_params={},
         *,
         window=32,
+        window2=20,
         buffer=5120,
         max_packet=4096,
         timeout=10,
         connect_timeout=20,
         net=None,
     ):
-        """As umqtt's. window, buffer: messages in flight, and the bytes they may take; max_packet: largest payload
-        taken into memory; timeout: s until a silent broker is given up; net: what stands for the module `socket`.
+        """As umqtt's. window, buffer: messages in flight, and the bytes they may take; window2: unfinished messages of
+        QoS 2 at which sending pauses, not above the broker's limit (mosquitto's max_inflight_messages: what exceeds it
+        is acknowledged and dropped); max_packet: largest payload taken into memory; timeout: s until a silent broker
+        is given up; net: what stands for the module `socket`.
         """
         umqtt = client_id, server, port, user, password, keepalive, ssl, ssl_params
-        super().__init__(umqtt, window, buffer, max_packet, timeout, connect_timeout, net)
+        super().__init__(umqtt, window, window2, buffer, max_packet, timeout, connect_timeout, net)
         self.in_flight = self._out.pids  # packet ids, oldest first
         self.released = self._out.released  # those of them that PUBREC has come for (QoS 2)
         self.received = (

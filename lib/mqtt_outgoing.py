@@ -33,6 +33,7 @@ class Outgoing(Buffer):
         self.starts = []  # where in buf the PUBLISH of each begins
         self.released = []  # PUBREC came, PUBCOMP has not; in the order of PUBREC [MQTT-4.6.0-4]
         self.reserved = []  # ids that SUBSCRIBE and UNSUBSCRIBE wait with
+        self.exactly_once = 0  # how many of them are of QoS 2
         self.pid = 0  # the last one given out
         self.resent = 0
 
@@ -78,6 +79,7 @@ class Outgoing(Buffer):
             i += 2
             self.pids.append(pid)
             self.starts.append(start)
+            self.exactly_once += qos >> 1
             self.pid = pid
         n = len(payload)
         buf[i : i + n] = payload
@@ -137,7 +139,7 @@ class Outgoing(Buffer):
             self.close_gaps()
 
     def _take_out(self, i):
-        self.starts.pop(i)
+        self.exactly_once -= self.buf[self.starts.pop(i)] >> 2 & 1
         pid = self.pids.pop(i)
         if self.stream and self.stream.pid == pid:
             self.stream = None

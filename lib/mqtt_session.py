@@ -37,10 +37,11 @@ _POLL_MS = const(20)  # how often to look at a socket that is opening, or takes 
 
 
 class Session(MQTTClient):
-    def __init__(self, umqtt, window, buffer, max_packet, timeout, connect_timeout, net):
+    def __init__(self, umqtt, window, window2, buffer, max_packet, timeout, connect_timeout, net):
         """umqtt: the arguments of its constructor; the others: see mqtt.Client."""
         super().__init__(*umqtt)
         self.session_present = False
+        self.window2 = window2
         self.fruitless = (
             0  # connections in a row that were lost with messages in flight and none acknowledged
         )
@@ -118,7 +119,7 @@ class Session(MQTTClient):
         if qos:
             if qos > 2 or pid in out.pids:
                 raise ValueError("qos: 0, 1 or 2; pid: not one in flight")
-            if len(out.pids) >= out.window:
+            if len(out.pids) >= out.window or out.exactly_once >= self.window2:
                 return None
             pid = pid or out.next_pid()
         idle = out.sent == out.end

@@ -71,6 +71,18 @@ def test_window_is_bounded_by_count_and_by_bytes():
     net.broker.mute = True
     assert [client.send(b"t", b"", qos=1) for _ in range(4)] == [1, 2, 3, None]
     assert client.send(b"t", b"", qos=0) == 0  # no acknowledgement, no window
+    net, client = make(window2=2)
+    connect(client)
+    net.broker.hear = lambda first, pid, answer: [] if first == 0x62 else answer
+    assert [client.send(b"t", b"", qos=2) for _ in range(3)] == [1, 2, None]
+    run(client)
+    assert client.send(b"t", b"", qos=2) is None  # PUBREC came, PUBCOMP has not
+    assert client.send(b"t", b"", qos=1) is None  # mosquitto would acknowledge it and drop it
+    assert client.send(b"t", b"", qos=0) == 0
+    net.broker.hear = None
+    net.broker.say(b"\x70\x02\x00\x01")
+    run(client)
+    assert client.send(b"t", b"", qos=1) == 3 and client.send(b"t", b"", qos=2) == 4
     net, client = make(buffer=256)
     connect(client)
     net.broker.mute = True

@@ -159,10 +159,10 @@ def test_one_message_at_a_time_is_all_the_broker_gives(open_broker):
         c = up(Client("r", "127.0.0.1", args["port"], window2=1))
         c.want("in/#", 2)
         advance(c, 300)
-        for i in range(30):
-            while c.send(b"in/%d" % i, b"x", qos=i % 3) is None:
-                advance(c, 10)
         got = []
+        for i in range(30):
+            while c.send(b"in/%d" % i, b"x", qos=1 + i % 2) is None:
+                got += advance(c, 10)[1]
         begin = ticks_ms()
         while len(got) < 30 and ticks_diff(ticks_ms(), begin) < 10000:
             got += advance(c, 50)[1]
@@ -210,47 +210,45 @@ def test_wrong_password_and_forbidden_topics(brokers):
         up(c)
         got = []
         c.set_callback(lambda topic, msg: got.append(str(topic)))
-        try:
-            c.subscribe("other/#", 1)
-        except Refused as e:
-            say(e.code)
+        c.subscribe("other/#", 1)             # mosquitto grants it, and delivers nothing
         c.subscribe("mine/#", 1)
         c.publish("other/1", b"x", qos=1)     # acknowledged and dropped, as 3.1.1 has it
-        c.publish("mine/1", b"x", qos=1)
-        c.wait_msg()
+        c.publish("mine/1", b"x")
+        while not got:
+            c.wait_msg()
         say(got)
         """,
         port=broker.port,
     )
-    assert said[0][0] in (4, 5) and said[1:] == [0x80, ["b'mine/1'"]]
+    assert said[0][0] in (4, 5) and said[1:] == [["b'mine/1'"]]
 
 
 def test_many_retained_messages(open_broker):
     broker = open_broker()
     with Listener(broker.port) as listener:
-        for i in range(200):
+        for i in range(1, 200):
             listener.client.publish(f"kept/{i}", b"x" * (i * 10), qos=1, retain=True)
-        listener.wait(200)
+        listener.wait(199)
         said = run(
             """
             c = up(Client("late", "127.0.0.1", args["port"], max_packet=1500))
             c.want("kept/#", 1)
             n, retained = 0, 0
             begin = ticks_ms()
-            while n + c.skipped < 200 and ticks_diff(ticks_ms(), begin) < 10000:
-                messages = advance(c, 50)[1]
+            while n + c.skipped < 199 and ticks_diff(ticks_ms(), begin) < 10000:
+                messages = c.step(ticks_ms())[1]  # a few at a time: they do not all fit
                 n += len(messages)
                 retained += sum(m[2] for m in messages)
             say([n, c.skipped, retained])
             """,
             port=broker.port,
         )
-    assert said == [[151, 49, 151]]  # 0 to 1500 bytes; 1510 to 1990 were skipped
+    assert said == [[150, 49, 150]]  # 10 to 1500 bytes; 1510 to 1990 were skipped
 
 
 @pytest.mark.slow
 def test_seventy_thousand_messages(open_broker):
-    broker = open_broker(persistent=False, settings=("max_queued_messages 0", "log_type none"))
+    broker = open_broker(persistent=False, settings=("max_queued_messages 0",))
     said = run(
         """
         c = up(Client("many", "127.0.0.1", args["port"]))
