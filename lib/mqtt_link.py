@@ -112,3 +112,13 @@ class Link:
 def would_block(error):
     """Return whether an OSError of a socket means: later."""
     return error.errno in _NOT_YET
+
+
+def explained(error, ssl):
+    """Return a failure of TLS, which is a ValueError or mbedTLS's negative code, as an OSError in words."""
+    code = error.args[0] if error.args else 0
+    if isinstance(error, ValueError) or (ssl and isinstance(code, int) and code < 0):
+        from mqtt_tls import explain
+
+        return explain(error)
+    return error

@@ -11,7 +11,7 @@ from mqtt_deadlines import LONGEST_MS, Deadlines
 from mqtt_greetings import Greetings
 from mqtt_inbox import Inbox
 from mqtt_incoming import Incoming
-from mqtt_link import Link, would_block
+from mqtt_link import Link, explained, would_block
 from mqtt_outgoing import Outgoing
 from mqtt_packets import ProtocolError, Refused, as_bytes, check_topic, connect
 from umqtt.robust import MQTTClient
@@ -173,12 +173,8 @@ class Session(MQTTClient):
             try:
                 self._exchange(now)
                 return
-            except (OSError, Refused, ProtocolError) as e:
-                error = e
-            except ValueError as e:
-                from mqtt_tls import explain
-
-                error = explain(e)  # a certificate that is not to be trusted
+            except (OSError, Refused, ProtocolError, ValueError) as e:
+                error = explained(e, self.ssl)
             except MemoryError:
                 error = OSError(errno.ENOMEM, "not enough memory")
         if self._state == _UP and self._out.pids:

@@ -1,0 +1,181 @@
+"""lib/mqtt.py over TLS: verified by default, and each way to fail says which it was."""
+
+import socket
+import ssl
+import threading
+
+import pytest
+from mqtt_board import run
+
+from tools.broker import Broker
+from tools.certificates import Authority
+
+CONNECT = """
+    c = Client("t", args["host"], args["port"], ssl=True, ssl_params=args["params"], connect_timeout=5)
+    try:
+        up(c)
+        c.publish("t", b"x" * 3000, qos=2)
+        say([c.connected, c.pending])
+        c.disconnect()
+    except OSError as e:
+        say(str(e))
+    import os
+    say(len(os.listdir("/proc/self/fd")) < 8)
+"""
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("mqtt-ca"))
+
+
+@pytest.fixture
+def tls_broker(tmp_path, authority):
+    made = []
+
+    def make(hosts=("localhost", "127.0.0.1"), days=30, **options):
+        tls = authority.issue("broker", hosts, days)
+        made.append(Broker(tmp_path / f"broker{len(made)}", tls=tls, **options).start())
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+def attempt(port, params, host="localhost", body=CONNECT):
+    said = run(body, host=host, port=port, params={k: str(v) for k, v in params.items()})
+    assert said[-1] is True  # no descriptor left
+    return said[0]
+
+
+def test_verified(tls_broker, authority):
+    broker = tls_broker()
+    assert attempt(broker.port, {"ca": authority.ca}) == [True, 0]
+    # an address as the host, the name given apart
+    assert attempt(broker.port, {"ca": authority.ca, "server_name": "localhost"}, "127.0.0.1") == [
+        True,
+        0,
+    ]
+
+
+def test_der_and_umqtts_own_params(tls_broker, authority, tmp_path):
+    broker = tls_broker()
+    der = tmp_path / "ca.der"
+    der.write_bytes(ssl.PEM_cert_to_DER_cert(authority.ca.read_text()))
+    assert attempt(broker.port, {"ca": der}) == [True, 0]
+    params = {"cadata": authority.ca.read_text(), "server_hostname": "localhost"}
+    assert attempt(broker.port, params, "127.0.0.1") == [True, 0]
+
+
+def test_context_made_by_the_program(tls_broker, authority):
+    body = CONNECT.replace(
+        "    c = Client",
+        """
+    import tls
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    with open(args["params"]["ca"], "rb") as f:
+        context.load_verify_locations(f.read())
+    c = Client""",
+    ).replace('ssl=True, ssl_params=args["params"]', "ssl=context")
+    assert attempt(tls_broker().port, {"ca": authority.ca}, body=body) == [True, 0]
+
+
+def test_wrong_ca(tls_broker, tmp_path):
+    other = Authority(tmp_path / "other")
+    assert "not signed by this CA" in attempt(tls_broker().port, {"ca": other.ca})
+
+
+def test_wrong_name(tls_broker, authority):
+    broker = tls_broker(hosts=("elsewhere.example",))
+    assert "for another name" in attempt(broker.port, {"ca": authority.ca})
+
+
+def test_expired(tls_broker, authority):
+    broker = tls_broker(days=-1)
+    assert "has expired" in attempt(broker.port, {"ca": authority.ca})
+
+
+def test_clock_not_set(tls_broker, authority):
+    # the unix port's clock cannot be set: a `time` that is in the year 2000 stands before it
+    past = "    import mqtt_link\n    mqtt_link.time = type('', (), {'gmtime': lambda: (2000, 1, 1)})\n"
+    body = past + CONNECT.lstrip("\n")
+    assert "clock is not set" in attempt(tls_broker().port, {"ca": authority.ca}, body=body)
+
+
+def test_no_ca_is_the_programs_mistake(tls_broker):
+    body = CONNECT.replace("except OSError", "except ValueError")
+    assert "ca" in attempt(tls_broker().port, {}, body=body)
+
+
+def test_ca_that_is_none(tls_broker, tmp_path):
+    bad = tmp_path / "bad.pem"
+    bad.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
+    assert "is not one" in attempt(tls_broker().port, {"ca": bad})
+    assert "ENOENT" in attempt(tls_broker().port, {"ca": tmp_path / "absent.pem"})
+
+
+def test_plain_port(brokers, authority):
+    broker = brokers(users=None, acl=None)
+    said = attempt(broker.port, {"ca": authority.ca})
+    assert "TLS" in said or "closed" in said or "RESET" in said, said
+
+
+def test_client_certificate(tls_broker, authority):
+    broker = tls_broker(client_certs=True)
+    mine = authority.issue("node")
+    params = {"ca": authority.ca, "cert": mine.cert, "key": mine.key}
+    assert attempt(broker.port, params) == [True, 0]
+    said = attempt(broker.port, {"ca": authority.ca})
+    # TLS 1.3 tells it after the handshake, when the peer may have gone already (32: EPIPE)
+    assert "refused this node's certificate" in said or said == "32" or "RESET" in said, said
+
+
+def test_client_certificate_of_another_ca(tls_broker, authority, tmp_path):
+    stranger = Authority(tmp_path / "other", "another CA").issue("node")
+    params = {"ca": authority.ca, "cert": stranger.cert, "key": stranger.key}
+    said = attempt(tls_broker(client_certs=True).port, params)
+    assert "refused this node's certificate" in said or said == "32" or "RESET" in said, said
+
+
+def test_silent_handshake_ends(authority):
+    """Somebody accepts the connection and never says a word: the handshake has the connection's deadline."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        held = []
+        threading.Thread(target=lambda: held.append(server.accept()), daemon=True).start()
+        said = attempt(server.getsockname()[1], {"ca": authority.ca}, "127.0.0.1")
+        assert "no connection in time" in said
+        held[0][0].close()
+
+
+def test_link_lost_within_tls(tls_broker, authority):
+    from proxy import Proxy
+
+    broker = tls_broker()
+    with Proxy(broker.port) as proxy:
+        body = """
+        c = Client("t", "localhost", args["port"], ssl=args["params"], timeout=2)
+        up(c)
+        say("up")
+        sent = acked = 0
+        begin = ticks_ms()
+        while acked < 200 and ticks_diff(ticks_ms(), begin) < 20000:
+            try:
+                if c.sock is None:
+                    c.start(ticks_ms())
+                acked += len(c.step(ticks_ms())[0])
+                while sent < 200 and c.send(b"t", b"x" * 300, qos=2) is not None:
+                    sent += 1
+                if c.sock:
+                    c._poll(min(20, c.poll_ms(ticks_ms())))
+            except OSError:
+                sleep_ms(100)
+        say([acked, c.pending])
+        """
+        from mqtt_board import Board
+
+        with Board(body, port=proxy.port, params={"ca": str(authority.ca)}) as board:
+            assert board.hear() == "up"
+            for count in (700, 5000, 9000):
+                proxy.after(count, "up", "reset")
+            assert board.hear(40) == [200, 0]
