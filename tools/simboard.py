@@ -38,6 +38,7 @@ _ENDINGS = {
     92: "deepsleep",
     94: "power",
 }
+_MOMENTARY = ("kick", "tip", "hang", "storm", "reset")  # over when it is over; the rest is a state
 _BOOT_S = 0.2  # from a reset to boot.py
 
 
@@ -56,7 +57,7 @@ class SimBoard:
         """flash: the folder that is the board's file system.
 
         heap: what the node has. The fakes get theirs beside it.
-        scenario: list of events, or the path of a JSON file of them. log: file the console is appended to.
+        scenario: list of events, or the path of a JSON file of them; `at_s` counts from the first start(). log: file the console is appended to.
         micropython: command line, else the toolchain's. fakes: folder, else tests/fakes.
         """
         if board not in BOARDS:
@@ -72,9 +73,10 @@ class SimBoard:
         self._command.append(str(Path(fakes or ROOT / "tests" / "fakes") / "boardrun.py"))
         self._own = Path(tempfile.mkdtemp(prefix="simboard-"))  # what is neither flash nor console
         self._retained = self._own / "retained"
-        if scenario is not None and not isinstance(scenario, (str, Path)):
-            events, scenario = scenario, self._own / "scenario.json"
-            scenario.write_text(json.dumps(events))
+        if isinstance(scenario, (str, Path)):
+            scenario = json.loads(Path(scenario).read_text())
+        self._scenario = list(scenario or ())
+        self._began = None  # when the power was first switched on
         self.log = Path(log) if log else self._own / "console"
         self._environment = {
             "PATH": os.defpath,
@@ -82,10 +84,9 @@ class SimBoard:
             "OUTPOST_BOARD": board,
             "OUTPOST_RETAINED": str(self._retained),
             "OUTPOST_CONTROL": "1",
+            "OUTPOST_SCENARIO": str(self._own / "scenario.json"),
             "OUTPOST_SEED": str(seed),
         }
-        if scenario is not None:
-            self._environment["OUTPOST_SCENARIO"] = str(Path(scenario).resolve())
         self._thread = None
         self._process = None
         self._off = threading.Event()
@@ -151,7 +152,8 @@ class SimBoard:
 
     def do(self, call, **arguments):
         """Let something happen to the running board: a call named in tests/fakes/sim.py."""
-        line = json.dumps({"do": call, **arguments}) + "\n"
+        event = {"do": call, **arguments}
+        line = json.dumps(event) + "\n"
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 raise RuntimeError("the board is off, or between two lives")
@@ -160,6 +162,7 @@ class SimBoard:
                 self._process.stdin.flush()
             except BrokenPipeError:
                 raise RuntimeError("the board has just been reset") from None
+            self._scenario.append({"at_s": time.monotonic() - self._began, **event})
 
     def wait_for(self, text, timeout=10, times=1):
         """Wait until the console has shown text (so many times). TimeoutError with its last lines otherwise."""
@@ -191,6 +194,7 @@ class SimBoard:
                 if self._off.is_set():
                     return
                 self.resets.append(cause)
+                self._world_goes_on()
                 with open(self.log, "ab") as console:
                     self._process = processes.start(
                         self._command,
@@ -213,6 +217,19 @@ class SimBoard:
                 self.dead = process.returncode
                 return
             self._off.wait(_BOOT_S + (self._sleep_s() if cause == "deepsleep" else 0))
+
+    def _world_goes_on(self):
+        """A reset is the board's: what was done to its surroundings stays done, what is to come is nearer."""
+        if self._began is None:
+            self._began = time.monotonic()
+        elapsed = time.monotonic() - self._began
+        events = []
+        for event in self._scenario:
+            at = event.get("at_s", 0) - elapsed
+            if at > 0 or event["do"] not in _MOMENTARY or len(self.resets) == 1:
+                events.append(event | {"at_s": max(at, 0)})
+        (self._own / "scenario.json").write_text(json.dumps(events))
+        self._environment["OUTPOST_ELAPSED"] = str(int(elapsed * 1000))
 
     def _forget(self):
         """What is retained over resets goes with the power; NVS is flash and stays."""

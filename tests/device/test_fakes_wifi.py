@@ -264,6 +264,16 @@ def test_kicked():
     assert wlan.isconnected() == sim.ESP32
 
 
+def test_kicked_before_there_is_an_address():
+    wlan = station()
+    sim.ip_ms = (3000, 3000)
+    wlan.connect("home", "secret")
+    time.sleep(2)
+    sim.kick()
+    time.sleep(10)
+    assert wlan.isconnected() == sim.ESP32
+
+
 def test_esp32_reconnects_can_be_limited():
     wlan = station()
     if not sim.ESP32:

@@ -125,7 +125,9 @@ class _Radio:
             self.later(_BEACON_MS, self.lost)
 
     def lost(self, reason=200):
-        self.event = None
+        if self.event:
+            sim.cancel(self.event)
+            self.event = None
         self.losing = False
         self.ap = None
         self.got_ip = False

@@ -15,8 +15,12 @@ Quantities: temperature (C), humidity (%), pressure (Pa), illuminance (lx), batt
 import math
 
 import sim
+import uos
 
 _DAY_MS = 600_000
+_BEFORE_MS = int(
+    uos.getenv("OUTPOST_ELAPSED") or 0
+)  # the world is older than a board that was reset
 _DEFAULTS = {
     "temperature": 21.5,
     "humidity": 45.0,
@@ -58,7 +62,8 @@ class World:
         value = _DEFAULTS[quantity]
         if not self._moves:
             return value
-        day = sim.now() / _DAY_MS * 2 * math.pi
+        now = sim.now() + _BEFORE_MS
+        day = now / _DAY_MS * 2 * math.pi
         # Each sensor hangs elsewhere: an offset by its name, and a little unrest of its own.
         place = (sum(name.encode()) % 16 - 8) / 8
         wave = math.sin(day + place)
@@ -72,9 +77,9 @@ class World:
         if quantity == "illuminance":
             return max(0.0, value * (1 + wave + unrest))
         if quantity == "battery":
-            return max(3.0, value - 0.02 * sim.now() / 60_000 + 0.1 * unrest)
+            return max(3.0, value - 0.02 * now / 60_000 + 0.1 * unrest)
         if quantity == "moisture":
-            return max(0.05, value - 0.01 * sim.now() / 60_000 + 0.1 * unrest)
+            return max(0.05, value - 0.01 * now / 60_000 + 0.1 * unrest)
         return value * (1 + 0.2 * wave + unrest)
 
     # -- things that happen

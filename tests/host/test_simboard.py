@@ -248,13 +248,43 @@ def test_calls_reach_the_running_board(made):
     simulated.wait_for("ready", FAST)
     simulated.do("press", pin=14, level=0)
     simulated.wait_for("pressed", 2)
-    simulated.do("nonsense")
-    simulated.wait_for("not understood", 2)
     simulated.do("reset")
     simulated.wait_for("ready", FAST, times=2)
     simulated.do("reset", how="power")
     simulated.wait_for("ready", FAST, times=3)
     assert simulated.resets == ["power", "reset", "power"]
+    simulated.do("nonsense")
+    simulated.wait_for("not understood", 2)
+
+
+ALONE = """\
+import network, time
+wlan = network.WLAN()
+wlan.active(True)
+wlan.connect("home", "secret")
+while True:
+    time.sleep(0.05)
+    print("joined" if wlan.isconnected() else "alone")
+"""
+
+
+def test_the_world_does_not_reset_with_the_board(made):
+    quick = {"do": "switch", "first_join_fails": False, "ip_ms": [10, 20]}
+    simulated = made(ALONE, scenario=[quick, {"at_s": 100, "do": "wifi_on"}])
+    simulated.wait_for("joined", FAST)
+    simulated.do("wifi_off")
+    for how in ("reset", "power"):
+        lives = len(simulated.resets)
+        simulated.do("reset", how=how)
+        simulated.wait_resets(lives + 1)
+        joined = simulated.output.count("joined")
+        time.sleep(2)
+        assert simulated.output.count("joined") == joined
+    assert simulated.resets == ["power", "reset", "power"]
+    simulated.do("wifi_on")
+    simulated.kill()
+    simulated.start()
+    simulated.wait_for("joined", FAST, times=joined + 1)
 
 
 def test_stop_leaves_no_process_and_keeps_the_log(made, tmp_path):
