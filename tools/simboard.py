@@ -14,7 +14,6 @@ that ended at its prompt stays there, powered and dead. Runs in a thread; stop()
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -71,7 +70,9 @@ class SimBoard:
             for word in micropython or toolchain.micropython(f"{int(heap[:-1]) + _FAKES_KB}k")
         ]
         self._command.append(str(Path(fakes or ROOT / "tests" / "fakes") / "boardrun.py"))
-        self._own = Path(tempfile.mkdtemp(prefix="simboard-"))  # what is neither flash nor console
+        # What is neither flash nor console; gone with this object.
+        self._folder = tempfile.TemporaryDirectory(prefix="simboard-")
+        self._own = Path(self._folder.name)
         self._retained = self._own / "retained"
         if isinstance(scenario, (str, Path)):
             scenario = json.loads(Path(scenario).read_text())
@@ -118,18 +119,15 @@ class SimBoard:
         self._end(signal.SIGSTOP if silent else signal.SIGKILL)
 
     def stop(self):
-        """Switch off and forget: what is left of the board are its flash and, if it has a name, its log."""
+        """Switch off, and let go of the connections of a silent kill()."""
         self._end(signal.SIGKILL)
         self._bury()
-        if self._own not in self.log.parents:
-            shutil.rmtree(self._own, ignore_errors=True)
 
     def __enter__(self):
         return self.start() if self._thread is None else self
 
     def __exit__(self, *exception):
         self.stop()
-        shutil.rmtree(self._own, ignore_errors=True)
 
     # -- what it does
 

@@ -1,7 +1,10 @@
 """The simulated board at power-on: `micropython boardrun.py`, current directory = its flash.
 
 boot.py; main.py unless boot.py raised; then the prompt, where a board waits for its user and a node is dead: the
-process ends with `sim.EXIT["repl"]`. SystemExit from either is a soft reset. Environment: see docs/architecture.md.
+process ends with `sim.EXIT["repl"]`. SystemExit from either is a soft reset.
+
+Environment: OUTPOST_BOARD, OUTPOST_RETAINED and OUTPOST_SCENARIO (docs/architecture.md); OUTPOST_CONTROL=1, more events
+come on standard input; OUTPOST_SEED, chance; OUTPOST_ELAPSED, the world's age in ms. tools/simboard.py sets them all.
 """
 
 import sys

@@ -14,9 +14,12 @@ from tools.simboard import BOARDS, SimBoard
 FAST = 15  # seconds that nothing here should come near
 
 
-@pytest.fixture(params=BOARDS)
-def board(request):
-    return request.param
+both = pytest.mark.parametrize("board", BOARDS)
+
+
+@pytest.fixture
+def board():
+    return "esp32"
 
 
 @pytest.fixture
@@ -47,7 +50,8 @@ def ends_at_the_prompt(simulated):
     return simulated.output
 
 
-def test_boot_then_main(made):
+@both
+def test_boot_then_main(made, board):
     output = ends_at_the_prompt(made("print('main', __name__)", "print('boot')"))
     assert output.splitlines()[:2] == ["boot", "main __main__"]
 
@@ -75,6 +79,7 @@ def test_sys_path_is_a_boards(made):
     assert output.startswith("['', '.frozen', 'lib']")
 
 
+@both
 def test_a_reset_starts_it_again(made, board):
     simulated = made(
         "import machine\n"
@@ -90,7 +95,8 @@ def test_a_reset_starts_it_again(made, board):
     assert f"cause 1\ncause {again}\nfinally {again}\n" in output
 
 
-def test_the_watchdog_ends_a_blocked_program(made):
+@both
+def test_the_watchdog_ends_a_blocked_program(made, board):
     simulated = made(
         "import machine\n"
         "print('cause', machine.reset_cause())\n"
@@ -113,9 +119,9 @@ def test_the_watchdog_bites_at_the_prompt(made):
 def test_the_fed_watchdog_does_not_bite(made):
     simulated = made(
         "import machine, time\n"
-        "dog = machine.WDT(timeout=400)\n"
-        "for i in range(20):\n"
-        "    time.sleep(0.05)\n"
+        "dog = machine.WDT(timeout=1000)\n"
+        "for i in range(15):\n"
+        "    time.sleep(0.1)\n"
         "    dog.feed()\n"
         "print('fed')\n"
         "while True:\n"
@@ -127,6 +133,7 @@ def test_the_fed_watchdog_does_not_bite(made):
     assert simulated.resets == ["power"]
 
 
+@both
 def test_deep_sleep_takes_its_time_and_ends_in_a_reset(made, board):
     simulated = made(
         "import machine\n"
@@ -154,9 +161,7 @@ def test_sys_exit_is_a_soft_reset(made):
     assert simulated.resets == ["power"]
 
 
-def test_retained_memory_outlives_resets_but_not_the_power(made, board):
-    if board != "esp32":
-        return
+def test_retained_memory_outlives_resets_but_not_the_power(made):
     simulated = made(
         "import machine, time\n"
         "memory = machine.RTC().memory()\n"
@@ -176,6 +181,7 @@ def test_retained_memory_outlives_resets_but_not_the_power(made, board):
     assert simulated.resets == ["power", "reset"] * 2
 
 
+@both
 def test_the_clock_over_a_reset(made, board):
     simulated = made(
         "import machine, time\n"
@@ -247,14 +253,14 @@ def test_calls_reach_the_running_board(made):
     )
     simulated.wait_for("ready", FAST)
     simulated.do("press", pin=14, level=0)
-    simulated.wait_for("pressed", 2)
+    simulated.wait_for("pressed", FAST)
     simulated.do("reset")
     simulated.wait_for("ready", FAST, times=2)
     simulated.do("reset", how="power")
     simulated.wait_for("ready", FAST, times=3)
     assert simulated.resets == ["power", "reset", "power"]
     simulated.do("nonsense")
-    simulated.wait_for("not understood", 2)
+    simulated.wait_for("not understood", FAST)
 
 
 ALONE = """\
@@ -268,6 +274,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_the_world_does_not_reset_with_the_board(made):
     quick = {"do": "switch", "first_join_fails": False, "ip_ms": [10, 20]}
     simulated = made(ALONE, scenario=[quick, {"at_s": 100, "do": "wifi_on"}])
@@ -329,8 +336,9 @@ def listener():
     return server, server.getsockname()[1]
 
 
+@both
 @pytest.mark.parametrize("silent", [True, False])
-def test_a_silent_power_cut_tells_the_peer_nothing(made, silent):
+def test_a_silent_power_cut_tells_the_peer_nothing(made, silent, board):
     server, port = listener()
     simulated = made(JOIN + CLIENT.format(port=port), scenario=QUICK)
     peer, _ = server.accept()
@@ -417,7 +425,8 @@ def tls_run(made, tmp_path, name):
     return output, heard
 
 
-def test_tls(made, tmp_path):
+@both
+def test_tls(made, tmp_path, board):
     output, heard = tls_run(made, tmp_path, "localhost")
     assert heard[:2] == [b"hello", b"more"], output
     lines = [line for line in output.splitlines() if not line.startswith("bench: ")]
