@@ -5,8 +5,8 @@ Then the board is reset, and the command waits until the node says that a broker
 
 import argparse
 import re
-import shutil
 import sys
+import tempfile
 import time
 from collections import deque
 from pathlib import Path, PurePosixPath
@@ -105,11 +105,13 @@ def run(args):
 
 def build():
     """Compile the firmware. Returns {path on the board: bytes}."""
-    folder = ROOT / ".build/device"
-    shutil.rmtree(folder, ignore_errors=True)
-    mpy.compile_tree(folder)
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    (ROOT / ".build").mkdir(exist_ok=True)
+    # a folder of its own: several boards may be brought up to date at once
+    with tempfile.TemporaryDirectory(prefix="device-", dir=ROOT / ".build") as name:
+        folder = Path(name)
+        mpy.compile_tree(folder)
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def read_config(path, model=None):
