@@ -165,8 +165,6 @@ class Client(Session):
         When this raises, a message of QoS 1 is the caller's again. One of QoS 2 stays in flight: publishing it again
         would double it.
         """
-        topic = check_topic(topic)
-        msg = as_bytes(msg)
         out = self._out
         pid = None
         failures = 0
@@ -174,7 +172,7 @@ class Client(Session):
             try:
                 if pid is None:
                     pid = self.send(topic, msg, retain, qos)
-                if (pid and pid not in out.pids) or (pid == 0 and not out.waiting()):
+                if pid is not None and (pid not in out.pids if qos else not out.waiting()):
                     break
                 self._turn()
             except (OSError, ProtocolError) as e:
@@ -189,7 +187,7 @@ class Client(Session):
                     if qos == 1:
                         out.forget(pid)
                     raise
-        if pid in self._acked:
+        if qos and pid in self._acked:
             self._acked.remove(pid)
 
     def subscribe(self, topic, qos=0):
@@ -260,4 +258,5 @@ class Client(Session):
         if self._state == OPENING or self._out.waiting():
             flags |= select.POLLOUT
         self._poller.register(self.sock, flags)
-        self._poller.poll(ms)
+        for _ in self._poller.ipoll(ms):  # unlike poll() it allocates nothing
+            pass

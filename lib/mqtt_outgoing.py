@@ -12,6 +12,8 @@ The state of the exchanges [4.3]: an id in `pids` waits for PUBACK (QoS 1), PUBR
 the broker forget the session it may have forgotten the message with it, which then is sent as new.
 """
 
+from struct import pack_into
+
 from micropython import const
 from mqtt_buffer import Buffer
 from mqtt_packets import ProtocolError, length_size, put_length
@@ -22,12 +24,14 @@ _PUBREL = const(0x62)
 _PUBCOMP = const(0x70)
 
 _DUP = const(8)
+_FORMATS = const(32)  # lengths of topics and payloads that are remembered
 _RESERVE = const(64)  # room that messages leave to acknowledgements, PINGREQ and SUBSCRIBE
 
 
 class Outgoing(Buffer):
     def __init__(self, size, window):
         super().__init__(size)
+        self.limit = size - _RESERVE  # where messages end
         self.window = window
         self.pids = []  # in flight, in the order of sending
         self.starts = []  # where in buf the PUBLISH of each begins
@@ -36,6 +40,7 @@ class Outgoing(Buffer):
         self.exactly_once = 0  # how many of them are of QoS 2
         self.pid = 0  # the last one given out
         self.resent = 0
+        self.formats = {}
 
     def next_pid(self):
         """Return a packet id that is not in use, 1 to 65535 [MQTT-2.3.1-4]."""
@@ -45,20 +50,32 @@ class Outgoing(Buffer):
             if pid not in self.pids and pid not in self.reserved:
                 return pid
 
+    def _format(self, n):
+        """Return the format that copies n bytes by pack_into.
+
+        A slice assignment would allocate, and move all of the buffer that is behind the slice onto itself.
+        """
+        if len(self.formats) >= _FORMATS:
+            self.formats.clear()
+        self.formats[n] = form = "%ds" % n
+        return form
+
     def publish(self, topic, payload, retain, qos, pid, stream=None):
         """Append a PUBLISH; of a stream all but its payload. Return False when there is no room for it now."""
         n = 2 + len(topic) + len(payload)
         if qos:
             n += 2
+        size = 1 + (1 if n < 128 else length_size(n)) + n
         if stream:
             n += len(stream)
-            i = self.room(1 + length_size(n) + n - len(stream), _RESERVE)
-        else:
-            i = self.room(1 + (1 if n < 128 else length_size(n)) + n, _RESERVE)
-        if i < 0:
-            if len(topic) + len(payload) + 9 > len(self.buf) - _RESERVE:
+            size += length_size(n) - length_size(n - len(stream))
+        i = self.end
+        if i + size > self.limit:
+            if size > self.limit:
                 raise ValueError("message larger than the buffer: use a Stream")
-            return False
+            i = self.room(size, _RESERVE)
+            if i < 0:
+                return False
         buf = self.buf
         start = i
         buf[i] = 0x30 | qos << 1 | (1 if retain else 0)
@@ -71,7 +88,7 @@ class Outgoing(Buffer):
         buf[i] = n >> 8
         buf[i + 1] = n & 0xFF
         i += 2
-        buf[i : i + n] = topic
+        pack_into(self.formats.get(n) or self._format(n), buf, i, topic)
         i += n
         if qos:
             buf[i] = pid >> 8
@@ -82,7 +99,8 @@ class Outgoing(Buffer):
             self.exactly_once += qos >> 1
             self.pid = pid
         n = len(payload)
-        buf[i : i + n] = payload
+        if n:
+            pack_into(self.formats.get(n) or self._format(n), buf, i, payload)
         self.end = i + n
         if stream:
             stream.pid = pid

@@ -122,12 +122,12 @@ class Session(MQTTClient):
             if len(out.pids) >= out.window or out.exactly_once >= self.window2:
                 return None
             pid = pid or out.next_pid()
-        idle = out.sent == out.end
+        idle = out.sent == out.end and not out.first
         if not out.publish(topic, payload, retain, qos, pid, stream):
             return None
         self._deadlines.sent_at = self._now
-        if idle and self._state == _UP:
-            self._push()
+        if self._state == _UP:
+            self._push(idle and not out.stream)
         return pid
 
     def step(self, now):
@@ -207,13 +207,21 @@ class Session(MQTTClient):
         inc = self._in
         deadlines.watch(now, self._owed(), inc.half() and not self._busy, inc.progress)
 
-    def _push(self):
-        """Flush where an error would come at the wrong time: the next step() raises it."""
+    def _push(self, idle=False):
+        """Flush where an error would come at the wrong time: the next step() raises it. idle: one packet, no detours."""
+        out = self._out
         try:
-            if self.sock is not None and not self._error:
+            if self._error or self.sock is None:
+                return
+            if idle:
+                out.stop = out.end
+                out.sent += self.sock.write(out.buf, out.sent, out.end - out.sent) or 0
+                out.gaps = True
+            else:
                 self._flush(self._now)
         except (OSError, ValueError) as e:
-            self._error = e
+            if e.args[0] != errno.EAGAIN:
+                self._error = e
 
     def _flush(self, now):
         out = self._out
