@@ -63,3 +63,12 @@ def test_a_module_that_does_not_compile_is_told(small_firmware):
     (small_firmware / "firmware" / "broken.py").write_text("def f(:")
     with pytest.raises(size.CommandError, match=r"firmware/broken\.py does not compile"):
         size.measure()
+
+
+def test_the_table_of_names_grows_at_nobodys_cost(small_firmware):
+    for i in range(30):
+        names = "".join(f"name_{i:02}_{j:02} = 1\n" for j in range(20))
+        (small_firmware / "lib" / f"many{i:02}.py").write_text(names)
+    heap = [kept for name, (_, kept) in size.measure().items() if "many" in name]
+    assert len(heap) == 30
+    assert max(heap) - min(heap) < 500
