@@ -140,7 +140,9 @@ def test_shows_every_sensor_then_ends_by_itself(tmp_path, board):
 def test_the_command_it_prints_subscribes(tmp_path):
     process = start(tmp_path, "--seconds", "30")
     try:
-        command = re.search(r"^  (\S.*mosquitto_sub'? .*)$", shown(process, "status online"), re.M)[1]
+        command = re.search(
+            r"^  (\S.*mosquitto_sub'? .*)$", shown(process, "status online"), re.M
+        )[1]
         line = subprocess.check_output(f"{command} -C 1", shell=True, text=True, timeout=20)
         assert line.startswith("outpost/sim-esp32/")
     finally:
