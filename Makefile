@@ -8,7 +8,7 @@ TOOLS := $(VENV) -m tools
 option = $(if $($(1)),--$(2) '$($(1))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test check format size check-config deploy flash watch logs repl lock clean distclean
+.PHONY: help setup ready run test check format size bench check-config deploy flash watch logs repl lock clean distclean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ format: ready ## let ruff format the sources and mend what it can
 
 size: ready ## flash and RAM each device module takes, and the change since the last time
 	@$(TOOLS) size
+
+bench: ready ## the MQTT client beside others, on one broker (minutes)
+	@$(TOOLS) bench
 
 check-config: ready ## check config.json (CONFIG=file, BOARD= checks the pins too)
 	@$(TOOLS) check-config '$(or $(CONFIG),config.json)' $(call option,BOARD,board)

@@ -22,6 +22,7 @@ COMMANDS = {
     "logs": ("logs", "show what a board prints"),
     "repl": ("repl", "open a board's REPL"),
     "reference": ("reference", "make the files that come from the tables of settings and sensors"),
+    "bench": ("bench", "the MQTT client beside others, on one broker"),
     "size": ("size", "flash and RAM each device module takes"),
 }
 
