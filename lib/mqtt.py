@@ -69,6 +69,7 @@ class Client(Session):
         )  # QoS 2 messages handed over whose PUBREL has not come
         self.refused = self._greetings.refused  # topic filters the broker refused
 
+    pending = property(lambda self: len(self._out.pids))
     resent = property(lambda self: self._out.resent)
     skipped = property(lambda self: self._in.skipped)
 

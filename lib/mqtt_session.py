@@ -1,7 +1,6 @@
 """The half of the client that never blocks: connect, send, acknowledge, resume. mqtt.py adds umqtt's calls to it.
 
-Time is an argument, and the socket is asked only for what it has or takes at once. Paragraphs in brackets are of OASIS
-MQTT Version 3.1.1.
+Time is an argument, and the socket is asked only for what it has or takes at once.
 """
 
 import errno
@@ -62,7 +61,6 @@ class Session(MQTTClient):
         self._busy = False  # there may be more to read
 
     connected = property(lambda self: self._state == _UP)
-    pending = property(lambda self: len(self._out.pids))
 
     def start(self, now, clean_session=False, early=False):
         """Begin to connect; only the name look-up blocks. OSError: there is no way to the broker; ValueError: settings.
@@ -153,12 +151,10 @@ class Session(MQTTClient):
             return self._deadlines.greeting_in(now)
         return self._deadlines.due(now, self._owed(), self.keepalive)
 
-    # inside
-
     def _owed(self):
         """Whether the broker owes an answer; while a stream is being written it does not yet."""
-        out = self._out
-        return (self._deadlines.pinging or out.pids or out.reserved) and not out.streaming()
+        owed = self._deadlines.pinging or self._out.pids or self._out.reserved
+        return owed and not self._out.streaming()
 
     def _advance(self, now):
         if self._reported:
@@ -204,8 +200,8 @@ class Session(MQTTClient):
             self._ping(now)
         if not self._inbox.arrived:  # else its acknowledgement waits until the caller has seen it
             self._flush(now)
-        inc = self._in
-        deadlines.watch(now, self._owed(), inc.half() and not self._busy, inc.progress)
+        half = self._in.half() and not self._busy
+        deadlines.watch(now, self._owed(), half, self._in.progress)
 
     def _push(self, idle=False):
         """Flush where an error would come at the wrong time: the next step() raises it. idle: one packet, no detours."""
