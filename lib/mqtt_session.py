@@ -181,24 +181,27 @@ class Session(MQTTClient):
         self._error = error  # what came before it is reported first
 
     def _exchange(self, now):
-        self._flush(now)
-        if self._state == OPENING and not self._out.first:
+        out = self._out
+        deadlines = self._deadlines
+        if out.sent < out.end or out.first or out.stream:
+            self._flush(now)
+        if self._state == OPENING and not out.first:
             self._state = _GREETING
         if self._state >= _GREETING:
             self._receive(now)
         if self._state != _UP:
-            self._deadlines.greeting(now)
+            deadlines.greeting(now)
             return
         if self._greetings.due:
             self._greetings.send()
-        deadlines = self._deadlines
         if (
             self.keepalive
             and not deadlines.pinging
             and deadlines.ping_in(now, self.keepalive) <= 0
         ):
             self._ping(now)
-        if not self._inbox.arrived:  # else its acknowledgement waits until the caller has seen it
+        # The acknowledgement of what arrived waits until the caller has seen it.
+        if not self._inbox.arrived and (out.sent < out.end or out.first or out.stream):
             self._flush(now)
         half = self._in.half() and not self._busy
         deadlines.watch(now, self._owed(), half, self._in.progress)
