@@ -19,7 +19,7 @@ from time import ticks_add, ticks_diff, ticks_ms
 
 from micropython import const
 from mqtt_packets import ProtocolError, Refused, as_bytes, check_topic
-from mqtt_session import OPENING, Session
+from mqtt_session import OPENING, UP, Session
 
 _ATTEMPTS = const(3)  # reconnections in one call, after which its error is the caller's
 
@@ -69,6 +69,7 @@ class Client(Session):
         )  # QoS 2 messages handed over whose PUBREL has not come
         self.refused = self._greetings.refused  # topic filters the broker refused
 
+    connected = property(lambda self: self._state == UP)
     pending = property(lambda self: len(self._out.pids))
     resent = property(lambda self: self._out.resent)
     skipped = property(lambda self: self._in.skipped)

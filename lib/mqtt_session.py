@@ -28,7 +28,7 @@ _PINGRESP = const(0xD0)
 _IDLE = const(0)
 OPENING = const(1)  # TCP and TLS; ends when CONNECT was written
 _GREETING = const(2)  # CONNACK is awaited
-_UP = const(3)
+UP = const(3)
 
 _ARRIVED = const(8)  # messages handed over by one step(): a burst must not fill the heap
 _PACKETS = const(64)  # packets taken by one step(): a flood must not hold up the caller
@@ -59,8 +59,6 @@ class Session(MQTTClient):
         self._error = None  # to be raised by the next step()
         self._now = 0
         self._busy = False  # there may be more to read
-
-    connected = property(lambda self: self._state == _UP)
 
     def start(self, now, clean_session=False, early=False):
         """Begin to connect; only the name look-up blocks. OSError: there is no way to the broker; ValueError: settings.
@@ -103,7 +101,7 @@ class Session(MQTTClient):
         that can never be sent. An error of the socket is left to the next step().
         """
         out = self._out
-        if self._state != _UP and not self._early:
+        if self._state != UP and not self._early:
             return None
         if topic is not self._topic:
             self._topic = topic = check_topic(topic)
@@ -124,7 +122,7 @@ class Session(MQTTClient):
         if not out.publish(topic, payload, retain, qos, pid, stream):
             return None
         self._deadlines.sent_at = self._now
-        if self._state == _UP:
+        if self._state == UP:
             self._push(idle and not out.stream)
         return pid
 
@@ -173,7 +171,7 @@ class Session(MQTTClient):
                 error = explained(e, self.ssl)
             except MemoryError:
                 error = OSError(errno.ENOMEM, "not enough memory")
-        if self._state == _UP and self._out.pids:
+        if self._state == UP and self._out.pids:
             self.fruitless += 1
         self.close()
         if not self._acked and not self._inbox.arrived:
@@ -189,7 +187,7 @@ class Session(MQTTClient):
             self._state = _GREETING
         if self._state >= _GREETING:
             self._receive(now)
-        if self._state != _UP:
+        if self._state != UP:
             deadlines.greeting(now)
             return
         if self._greetings.due:
@@ -254,7 +252,6 @@ class Session(MQTTClient):
             return
 
     def _take(self, kind):
-        """Act on a packet."""
         inc = self._in
         out = self._out
         if self._state == _GREETING:
@@ -286,7 +283,7 @@ class Session(MQTTClient):
         if inc.flags > 1 or (inc.flags and self._clean):
             raise ProtocolError("CONNACK flags %d" % inc.flags)  # [MQTT-3.2.2-1]
         self.session_present = bool(inc.flags)
-        self._state = _UP
+        self._state = UP
         self._deadlines.answer = None
         self._link.failures = 0
         if not self._early:
