@@ -138,7 +138,7 @@ class Message(NamedTuple):
 class Seen:
     """What a subscriber with a persistent session received, in order."""
 
-    def __init__(self, port, user=READER, topics="#", name="seen", tls=None):
+    def __init__(self, port, user=READER, topics="#", name="seen", tls=None, insecure=False):
         self.messages = []
         self.connects = 0
         self.port = port
@@ -150,6 +150,7 @@ class Seen:
             self.client.username_pw_set(*user)
         if tls:
             self.client.tls_set(**tls)
+            self.client.tls_insecure_set(insecure)
         self.topics = topics
         self.subscribed = False
         self.client.on_connect = self._connected

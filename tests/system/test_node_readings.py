@@ -5,8 +5,20 @@ import json
 import re
 import time
 
-import pytest
-from outside import NAME, ONLINE_S, OTHER, sensors, settings, stream, until
+from outside import (
+    NAME,
+    NODE,
+    ONLINE_S,
+    OTHER,
+    READER,
+    own_topics,
+    sensors,
+    settings,
+    stream,
+    until,
+)
+
+from firmware import VERSION
 
 QUANTITIES = {
     "bme280": {"temperature", "humidity", "pressure"},
@@ -20,27 +32,48 @@ QUANTITIES = {
 }
 
 
-@pytest.mark.parametrize(("board", "form"), [("esp32", "py"), ("esp32", "mpy"), ("pico_w", "mpy")])
-def test_a_fresh_node(broker, nodes, seen, request, board, form):
-    options = {"files": request.getfixturevalue("compiled")} if form == "mpy" else {}
-    node = nodes(
-        settings([broker.port], board, sensors=sensors(board, interval_s=3)), board, **options
+def test_a_fresh_node(brokers, nodes, listen, compiled):
+    """From its sources and from bytecode, on both boards."""
+    kinds = (("n1", "esp32", None), ("n2", "esp32", compiled), ("n3", "pico_w", compiled))
+    broker = brokers(
+        acl={NODE[0]: sum((own_topics(name) for name, _, _ in kinds), ()), READER[0]: ("read #",)}
     )
+    seen = listen(broker)
     before = time.time()
-    node.start()
-    seen.wait_for(f"{NAME}/status", "online")
-    for channel in QUANTITIES:
-        seen.wait_readings(channel, 2, 15)
-    seen.wait_for(f"{NAME}/health", times=2)
+    for name, board, files in kinds:
+        channels = sensors(board, interval_s=3)
+        config = settings([broker.port], board, node={"name": name}, sensors=channels)
+        nodes(config, board, files=files).start()
+    for name, board, _ in kinds:
+        seen.wait_for(f"{name}/status", "online", 25)
+        for channel in QUANTITIES:
+            seen.wait_readings(channel, 2, 15, name)
+        seen.wait_for(f"{name}/health", times=2)
+        introduced(seen, name, board)
+        well_formed(seen, name, before)
+    assert "Denied" not in broker.log.read_text(), "a node needs no more than its own topics"
 
-    # it introduces itself before it says anything else
-    assert [m.topic for m in seen.messages[:2]] == [
-        f"outpost/{NAME}/status",
-        f"outpost/{NAME}/info",
-    ]
+
+def introduced(seen, name, board):
+    """It says who it is before it says anything else."""
+    first = [m.topic for m in seen.messages if m.topic.startswith(f"outpost/{name}/")][:2]
+    assert first == [f"outpost/{name}/status", f"outpost/{name}/info"]
+    info = json.loads(seen.of(f"{name}/info")[-1].text)
+    assert (info["version"], info["board"], info["boot"]) == (VERSION, board, 1)
+    assert (info["reset_cause"], info["config"]) == ("power on", "config.json")
+    assert not info.get("crash")
+    health = json.loads(seen.of(f"{name}/health")[-1].text)
+    assert health["uptime_s"] >= 3 and health["heap_free"] > 20000 and health["clock"] == "ntp"
+    assert -100 < health["rssi"] < 0
+    assert (health["connects"], health["dropped"], health["sensor_errors"]) == (1, 0, 0)
+    assert any("mqtt: connected to" in text for text in seen.texts(f"{name}/log"))
+
+
+def well_formed(seen, name, before):
+    """Every reading has its time, its boot, a number of its own, and what the sensor measures."""
     taken = {}
     for channel, quantities in QUANTITIES.items():
-        for message in seen.of(f"{NAME}/{channel}"):
+        for message in seen.of(f"{name}/{channel}"):
             assert message.qos == 1 and not message.retain
             reading = json.loads(message.text)
             assert set(reading) == {"ts", "boot", "seq"} | quantities, message.text
@@ -49,33 +82,19 @@ def test_a_fresh_node(broker, nodes, seen, request, board, form):
             assert type(reading["ts"]) is int
             assert before - 1 < reading["ts"] / 1000 < time.time() + 1
             taken[reading["seq"]] = reading["ts"]
-    assert sorted(taken) == list(range(1, len(taken) + 1)), "every reading has a number of its own"
+    assert sorted(taken) == list(range(1, len(taken) + 1))
     at = [taken[seq] for seq in sorted(taken)]
     assert at == sorted(at), "numbered as they were taken"
-
-    first = seen.readings("bme280")[0]
-    assert (
-        0 < first["temperature"] < 45
-        and 10 < first["humidity"] < 90
-        and 950 < first["pressure"] < 1080
-    )
-    assert type(seen.readings("input")[0]["open"]) is bool
+    first = seen.readings("bme280", name)[0]
+    assert 0 < first["temperature"] < 45
+    assert 10 < first["humidity"] < 90
+    assert 950 < first["pressure"] < 1080
+    assert type(seen.readings("input", name)[0]["open"]) is bool
     # numbers keep their type: decimals as many as the sensor can tell apart
-    assert re.search(r'"temperature":-?\d+\.\d\d,', seen.texts(f"{NAME}/bme280")[0])
+    assert re.search(r'"temperature":-?\d+\.\d\d,', seen.texts(f"{name}/bme280")[0])
     # one every 3 s from the first on; the first pass has every sensor to begin with
-    bmp280 = [reading["ts"] for reading in seen.readings("bmp280")]
+    bmp280 = [reading["ts"] for reading in seen.readings("bmp280", name)]
     assert 2400 < bmp280[1] - bmp280[0] < 3400
-
-    health = json.loads(seen.of(f"{NAME}/health")[-1].text)
-    assert health["uptime_s"] >= 3 and health["heap_free"] > 20000 and health["clock"] == "ntp"
-    assert -100 < health["rssi"] < 0
-    assert (health["connects"], health["dropped"], health["sensor_errors"]) == (1, 0, 0)
-    info = json.loads(seen.of(f"{NAME}/info")[-1].text)
-    assert (info["version"], info["board"], info["boot"]) == ("0.1.0", board, 1)
-    assert (info["reset_cause"], info["config"]) == ("power on", "config.json")
-    assert not info.get("crash")
-    assert any("mqtt: connected to" in text for text in seen.texts(f"{NAME}/log"))
-    assert "Denied" not in broker.log.read_text(), "a node needs no more than its own topics"
 
 
 def test_status_and_info_are_retained(broker, nodes, seen, listen):
@@ -142,26 +161,34 @@ def test_pulses_are_counted(broker, nodes, seen):
     assert seen.readings("pulse")[-1]["count"] - before == 7
 
 
-@pytest.mark.parametrize("board", ["esp32", "pico_w"])
-def test_a_sensor_that_fails_stops_nothing(broker, nodes, seen, board):
-    node = nodes(settings([broker.port], board, sensors=sensors(board, interval_s=1)[:6]), board)
-    node.start()
-    seen.wait_readings("bme280", 2)
-    node.do("unplug", name="bme280")
-    until(lambda: "error" in seen.readings("bme280")[-1], 10, "the failure", seen.told)
-    failed = seen.readings("bme280")[-1]
-    assert set(failed) == {"ts", "boot", "seq", "error"} and failed["error"], (
-        "never a made-up value"
-    )
-    known = len(seen.readings("bmp280"))  # on the same bus
-    seen.wait_readings("bmp280", known + 2, 10)
-    health = json.loads(
-        seen.wait_for(f"{NAME}/health", times=len(seen.of(f"{NAME}/health")) + 1).text
-    )
-    assert health["sensors_failing"] == 1 and health["sensor_errors"] >= 1
-    node.do("replug", name="bme280")
-    until(lambda: "temperature" in seen.readings("bme280")[-1], 15, "it is back", seen.told)
-    assert not [r for r in seen.readings("bmp280") + seen.readings("ds18b20") if "error" in r]
+def test_a_sensor_that_fails_stops_nothing(broker, nodes, seen):
+    boards = {}
+    for name, board in ((NAME, "esp32"), (OTHER, "pico_w")):
+        channels = sensors(board, interval_s=1)[:6]
+        config = settings([broker.port], board, node={"name": name}, sensors=channels)
+        boards[name] = nodes(config, board).start()
+    for name in boards:
+        seen.wait_readings("bme280", 2, name=name)
+    for node in boards.values():
+        node.do("unplug", name="bme280")
+    for name in boards:
+        until(lambda name=name: "error" in seen.readings("bme280", name)[-1], 10, "the failure")
+        failed = seen.readings("bme280", name)[-1]
+        assert set(failed) == {"ts", "boot", "seq", "error"} and failed["error"], (
+            "no made-up value"
+        )
+        known = len(seen.readings("bmp280", name))  # on the same bus
+        seen.wait_readings("bmp280", known + 2, 10, name)
+        known = len(seen.of(f"{name}/health"))
+        health = json.loads(seen.wait_for(f"{name}/health", times=known + 1).text)
+        assert health["sensors_failing"] == 1 and health["sensor_errors"] >= 1
+    for name, node in boards.items():
+        node.do("replug", name="bme280")
+        until(
+            lambda name=name: "temperature" in seen.readings("bme280", name)[-1], 15, "it is back"
+        )
+        for channel in ("bmp280", "ds18b20", "adc"):
+            assert not [r for r in seen.readings(channel, name) if "error" in r]
 
 
 def test_the_time_of_readings_taken_before_there_was_any(broker, nodes, seen):

@@ -4,8 +4,8 @@ import itertools
 import json
 import time
 
-import pytest
 from outside import KEEPALIVE_S, NAME, OTHER, complete, settings, stream, until
+from proxy import Proxy
 
 ROOM = {"backlog_bytes": 65536, "health_s": 5}
 
@@ -46,36 +46,25 @@ def test_the_broker_is_away_for_10_s(broker, nodes, seen):
     survive(seen, broker.stop, 10, broker.start, 25, (NAME, OTHER))
 
 
-def test_the_broker_restarts(broker, nodes, seen):
-    streaming(nodes, broker.port)
-    seen.wait_live("fast")
-    for _ in range(2):
-        broker.restart()
-        seen.wait_live("fast")
-    complete(seen.readings("fast"), first=1)
-
-
-def test_the_broker_hangs(broker, nodes, seen):
-    streaming(nodes, broker.port)
-    survive(seen, broker.freeze, 8, broker.thaw, 20)
-
-
 def test_a_black_hole(broker, proxy, nodes, seen):
     streaming(nodes, proxy.port)
     survive(seen, proxy.swallow, 8, proxy.heal, 20)
     assert proxy.connections > 1
 
 
-@pytest.mark.parametrize("way", ["up", "down"])
-def test_half_open(proxy, nodes, seen, way):
-    """Only this connection, only one way: the node must notice by itself."""
-    streaming(nodes, proxy.port)
-    seen.wait_live("fast")
-    assert proxy.connections == 1
-    proxy.lose(way)
-    until(lambda: proxy.connections > 1, 2 * KEEPALIVE_S, "a new connection", seen.told)
-    seen.wait_live("fast")
-    complete(seen.readings("fast"), first=1)
+def test_half_open(broker, nodes, seen):
+    """One way of one connection is lost: the node must notice by itself."""
+    with Proxy(broker.port) as up, Proxy(broker.port) as down:
+        for name, proxy in ((NAME, up), (OTHER, down)):
+            streaming(nodes, proxy.port, name=name)
+            seen.wait_live("fast", name=name)
+            assert proxy.connections == 1
+        up.lose("up")
+        down.lose("down")
+        for name, proxy in ((NAME, up), (OTHER, down)):
+            until(lambda proxy=proxy: proxy.connections > 1, 2 * KEEPALIVE_S, "a new connection")
+            seen.wait_live("fast", name=name)
+            complete(seen.readings("fast", name), first=1)
 
 
 def test_a_pause_is_no_reason_to_connect_anew(proxy, nodes, seen):
@@ -118,15 +107,18 @@ def test_a_byte_at_a_time_over_a_slow_link(proxy, nodes, seen):
     assert proxy.connections == 1
 
 
-@pytest.mark.parametrize("fault", ["refuse", "ignore"])
-def test_nobody_is_there_at_first(proxy, nodes, seen, fault):
-    getattr(proxy, fault)()
-    streaming(nodes, proxy.port).wait_for("clock: set", 10)
-    time.sleep(3)
-    assert not seen.messages
-    proxy.heal()
-    seen.wait_live("fast", 30)
-    complete(seen.readings("fast"), first=1)
+def test_nobody_is_there_at_first(broker, nodes, seen):
+    with Proxy(broker.port) as refusing, Proxy(broker.port) as silent:
+        refusing.refuse()
+        silent.ignore()
+        for name, proxy in ((NAME, refusing), (OTHER, silent)):
+            streaming(nodes, proxy.port, name=name).wait_for("clock: set", 10)
+        time.sleep(3)
+        assert not seen.messages
+        for name, proxy in ((NAME, refusing), (OTHER, silent)):
+            proxy.heal()
+            seen.wait_live("fast", 30, name)
+            complete(seen.readings("fast", name), first=1)
 
 
 def test_the_access_point_goes_and_comes(broker, nodes, seen):
@@ -158,7 +150,7 @@ def test_many_breaks(proxy, nodes, seen):
     """Whatever the moment: a connection lives for some packets."""
     streaming(nodes, proxy.port)
     seen.wait_live("fast")
-    end = time.monotonic() + 8
+    end = time.monotonic() + 5
     count = 0
     while time.monotonic() < end:
         count += 1

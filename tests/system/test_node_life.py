@@ -1,0 +1,116 @@
+"""Starts, crashes, hangs and bad settings: a node comes back by itself and says what happened."""
+
+import json
+import time
+
+from outside import NAME, complete, settings, stream, until
+
+
+def info(seen, times=1):
+    return json.loads(seen.wait_for(f"{NAME}/info", times=times, timeout=30).text)
+
+
+def test_the_boot_counter_rises_over_every_start(broker, nodes, seen):
+    node = nodes(settings([broker.port], sensors=stream()))
+    for boot in (1, 2, 3):
+        node.start()
+        assert info(seen, boot)["boot"] == boot
+        node.kill()
+    node.start()
+    assert info(seen, 4)["boot"] == 4
+    node.do("reset", how="reset")
+    assert info(seen, 5)["boot"] == 5
+    until(lambda: seen.readings("fast")[-1]["boot"] == 5, 10, "a reading of the fifth boot")
+    for boot in (4, 5):
+        complete([r for r in seen.readings("fast") if r["boot"] == boot], first=1)
+
+
+def test_what_was_not_foreseen_is_recorded_and_ends_in_a_reset(broker, nodes, seen):
+    node = nodes(settings([broker.port], sensors=stream(interval_s=0.5)))
+    bug = "if self.health.boot == 1 and self.seq == 9: raise KeyError('bug')"
+    line = "        self.seq += 1\n"
+    node.patch("firmware/app.py", line, f"{line}        {bug}\n")
+    node.start()
+    assert not info(seen).get("crash")
+    node.wait_resets(2, 20)
+    second = info(seen, 2)
+    assert second["boot"] == 2
+    assert "KeyError: bug" in second["crash"], second
+    assert 'File "firmware/app.py", line' in second["crash"]
+    assert len(second["crash"]) < 1300
+    # an orderly end: nobody waits for the will, and nothing taken was lost
+    assert seen.texts(f"{NAME}/status")[:3] == ["online", "offline", "online"]
+    complete([r for r in seen.readings("fast") if r["boot"] == 1], first=1, last=8)
+
+
+def test_the_watchdog_ends_a_hang(broker, nodes, seen):
+    watchdog = {"timeout_s": 3, "arm_after_s": 0}
+    node = nodes(settings([broker.port], sensors=stream(), watchdog=watchdog)).start()
+    seen.wait_live("fast")
+    node.do("hang", ms=30000)
+    node.wait_resets(2, 8)
+    assert node.resets == ["power", "wdt"]
+    assert info(seen, 2)["reset_cause"] == "watchdog"
+    assert seen.texts(f"{NAME}/status")[:3] == ["online", "offline", "online"]
+
+
+def test_a_node_that_works_is_not_reset(broker, nodes, seen):
+    """Nor while it has no broker, no network and no time: none of that mends by a reset."""
+    watchdog = {"timeout_s": 2, "arm_after_s": 0}
+    node = nodes(settings([broker.port], sensors=stream(interval_s=1), watchdog=watchdog)).start()
+    seen.wait_live("fast")
+    broker.stop()
+    time.sleep(2.5)
+    node.do("wifi_off")
+    time.sleep(3)
+    assert node.resets == ["power"]
+
+
+def broken(config):
+    """Ways to get config.json wrong."""
+    good = json.dumps(config)
+    yield good[:-1], "line 1, column 1: the bracket opened here is not closed"
+    yield "", "line 1, column 1: the text ends where a value should be"
+    yield (
+        good.replace('"keepalive_s"', '"keepalive"'),
+        "mqtt.keepalive: unknown, did you mean keepalive_s?",
+    )
+
+
+def test_a_broken_config_runs_on_the_last_good_one(broker, nodes, seen):
+    config = settings([broker.port], sensors=stream(interval_s=1))
+    node = nodes(config).start()
+    told = info(seen)
+    assert told["config"] == "config.json" and not told.get("config_faults")
+    times = 1
+    for text, fault in broken(config):
+        times += 1
+        node.kill()
+        node.configure(text)
+        node.start()
+        told = info(seen, times)
+        assert told["config"] == "state/config.json"
+        assert fault in str(told["config_faults"])
+        seen.wait_live("fast")
+        log = seen.texts(f"{NAME}/log")
+        assert any(
+            f"error config: {line}" in " ".join(log) for line in (fault, "config.json: " + fault)
+        )
+    assert any("error config: running on state/config.json" in line for line in log)
+
+    # and as soon as it is mended
+    node.kill()
+    node.configure(config | {"log": {"level": "debug"}})
+    node.start()
+    told = info(seen, times + 1)
+    assert told["config"] == "config.json" and not told.get("config_faults")
+
+
+def test_without_any_usable_config_it_says_what_is_wrong(nodes):
+    config = {"wifi": {"networks": [{"sid": "attic"}]}, "mqtt": {"brokers": []}}
+    node = nodes(json.dumps(config)).start()
+    node.wait_for("wifi.networks[0].ssid: missing, give text of 1 to 32 bytes", 10)
+    node.wait_for("wifi.networks[0].sid: unknown, did you mean ssid?", 5)
+    node.wait_for("mqtt.brokers: has 0 entries", 5)
+    time.sleep(1)
+    assert node.resets == ["power"], "a reset mends no settings"
