@@ -43,7 +43,7 @@ def check_topic(topic):
     topic = as_bytes(topic)
     if not 0 < len(topic) < 65536 or b"\0" in topic or b"+" in topic or b"#" in topic:
         raise ValueError("topic: 1 to 65535 bytes without + # or NUL")
-    return topic
+    return topic if type(topic) is bytes else bytes(topic)  # what was checked must not change
 
 
 def check_filter(pattern):

@@ -516,6 +516,16 @@ def test_poison_can_be_given_up():
     assert client.connected and client.pending == 0
 
 
+def test_topic_that_changes_is_checked_again():
+    net, client = make()
+    connect(client)
+    topic = bytearray(b"a/b")
+    client.send(topic, b"")
+    topic[2] = ord("#")
+    raises(ValueError, client.send, topic, b"")
+    assert net.broker.seen == [(b"a/b", b"")]
+
+
 def test_published_helper_reads_what_the_client_writes():
     ((first, body),) = split(publish(b"a", b"b", 2, 258, dup=True, retain=True))[0]
     assert published(first, body) == (b"a", b"b", 2, 258, True, True)
