@@ -48,14 +48,15 @@ check-config: ready ## check config.json (CONFIG=file, BOARD= checks the pins to
 deploy: ready ## put firmware and config.json on a board (PORT=, else the one board there is)
 	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config)
 
-flash: ready ## put MicroPython on a board (BOARD=esp32|pico_w, PORT=, FIRMWARE=file)
-	@$(TOOLS) flash $(call option,BOARD,board) $(call option,PORT,port) $(call option,FIRMWARE,firmware)
+flash: ready ## put MicroPython on a board (BOARD=esp32|pico_w, PORT=, FIRMWARE=file, ERASE=1, DRIVE=folder)
+	@$(TOOLS) flash $(call option,BOARD,board) $(call option,PORT,port) $(call option,FIRMWARE,firmware) \
+	  $(call option,DRIVE,drive) $(if $(ERASE),--erase)
 
 watch: ready ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=)
 	@$(TOOLS) watch $(call option,CONFIG,config) $(call option,TOPIC,topic)
 
-logs: ready ## show what a board prints (PORT=)
-	@$(TOOLS) logs $(call option,PORT,port)
+logs: ready ## show what a board prints (PORT=, SECONDS=20 stops it)
+	@$(TOOLS) logs $(call option,PORT,port) $(call option,SECONDS,seconds)
 
 repl: ready ## open a board's REPL (PORT=)
 	@$(TOOLS) repl $(call option,PORT,port)

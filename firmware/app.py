@@ -48,6 +48,7 @@ class Node:
         }
         self.seq = 0
         self._armed = False
+        self._announced = True
         self._online_since = None
         self._health_since = time.ticks_ms()
         self._health_wait = 0
@@ -136,6 +137,12 @@ class Node:
             pairs = self.health.info(self.board.radio.address(), self.source, self.faults)
             self.uplink.introduce(self.topics.info, payload.document(pairs))
             self._health_wait = 0
+            self._announced = False
+        if not self._announced and self.uplink.acknowledged():
+            self._announced = True
+            self.log.info(
+                "node: %s online" % self.topics.status.decode()
+            )  # `make deploy` waits for it
         if self.uplink.link_in_doubt:
             self.uplink.link_in_doubt = False
             self.wifi.cycle()

@@ -196,7 +196,13 @@ SETTINGS = (
         (),
         (
             ("enabled", "bool", True, None, "reset the board when the node hangs"),
-            ("timeout_s", "int", None, (2, 60), "hanging for this long; left out: 30, on a Pico 8, the most it takes"),
+            (
+                "timeout_s",
+                "int",
+                None,
+                (2, 60),
+                "hanging for this long; left out: 30, on a Pico 8, the most it takes",
+            ),
             (
                 "arm_after_s",
                 "int",

@@ -91,8 +91,8 @@ class Uplink:
         self._documents.append([topic, payload, None])
 
     def acknowledged(self):
-        """True when no document is unsent or in flight."""
-        return not self._documents
+        """True when the broker has every document that introduces the node."""
+        return self.connected and not self._documents
 
     def stop(self, topic, payload, timeout_ms=2000):
         """Leave cleanly: say so (DISCONNECT suppresses the will), wait a little for the acknowledgement, close."""

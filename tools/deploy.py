@@ -18,8 +18,8 @@ from tools.serialboard import Link, LinkLost
 
 BAD_CONFIG, OFFLINE = 7, 10  # exit codes, beside those of serialboard and boardfiles
 
-# The node logs one of these when a broker has accepted it; the first says as whom.
-ONLINE = re.compile(r"(\S+)/status online\b|\bmqtt: connected to ")
+# The node logs it when the broker has acknowledged what introduces the node.
+ONLINE = re.compile(r"(\S+)/status online\b")
 
 _ATTEMPTS = 5  # a board whose watchdog was armed goes away once, seldom twice
 _LAST_LINES = 15
@@ -245,8 +245,7 @@ def _wait_online(link, seconds, settings):
         for line in link.lines(seconds):
             found = ONLINE.search(line)
             if found:
-                node = settings["node"]
-                return _say_where(found[1] or f"{node['base']}/{node['name'] or '+'}", settings)
+                return _say_where(found[1], settings)
             if line:
                 for secret in secrets:  # the node logs none; its crash, or another program, might
                     line = line.replace(secret, "***")  # noqa: PLW2901

@@ -512,21 +512,6 @@ def test_a_node_that_logs_little_is_not_waited_for(tmp_path, call, config):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "shown"), [("shed", "outpost/shed is online"), ("", "'outpost/+/#'")]
-)
-def test_online_without_a_name(name, shown, tmp_path, call, config, monkeypatch):
-    """A line that says that a broker was reached, and not as whom: the settings know."""
-    config.write_text(json.dumps({**CONFIG, "node": {"name": name}}))
-    main_py = b"import time\nprint('1 info mqtt: connected to 192.0.2.1:1883')\ntime.sleep(60)\n"
-    monkeypatch.setattr(deploy, "build", lambda: {**NEW, "main.py": main_py})
-    with PtyBoard(tmp_path) as board:
-        status, said = call(board)
-    assert status == 0
-    assert shown in said
-
-
-@pytest.mark.slow
 def test_node_that_stops_is_not_waited_for(tmp_path, call, monkeypatch):
     monkeypatch.setattr(deploy, "build", lambda: {**NEW, "main.py": b"1 / 0\n"})
     with PtyBoard(tmp_path) as board:
