@@ -37,8 +37,8 @@ _POLL_MS = const(20)  # how often to look at a socket that is opening, or takes 
 
 class Session(MQTTClient):
     def __init__(self, umqtt, window, window2, buffer, max_packet, timeout, connect_timeout, net):
-        """umqtt: the arguments of its constructor; the others: see mqtt.Client."""
-        super().__init__(*umqtt)
+        super().__init__(*umqtt[:7])  # umqtt.simple 1.4.0 takes no ssl_params
+        self.ssl_params = umqtt[7]
         self.session_present = False
         self.window2 = window2
         self.fruitless = (
@@ -201,8 +201,8 @@ class Session(MQTTClient):
         # The acknowledgement of what arrived waits until the caller has seen it.
         if not self._inbox.arrived and (out.sent < out.end or out.first or out.stream):
             self._flush(now)
-        half = self._in.half() and not self._busy
-        deadlines.watch(now, self._owed(), half, self._in.progress)
+        inc = self._in
+        deadlines.watch(now, self._owed(), inc.half() and not self._busy, inc.progress)
 
     def _push(self, idle=False):
         """Flush where an error would come at the wrong time: the next step() raises it. idle: one packet, no detours."""
