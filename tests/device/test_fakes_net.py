@@ -8,6 +8,7 @@ import time
 import machine
 import sim
 
+SLOW = True
 BOARDS = ("esp32", "pico_w")
 
 

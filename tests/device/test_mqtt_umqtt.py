@@ -7,6 +7,7 @@ from umqtt.simple import MQTTException
 
 from mqtt import Client, ProtocolError, Refused
 
+SLOW = True
 BOARDS = ("esp32", "pico_w")
 
 

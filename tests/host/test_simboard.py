@@ -11,6 +11,8 @@ import pytest
 from tools.certificates import Authority
 from tools.simboard import BOARDS, SimBoard
 
+pytestmark = pytest.mark.slow
+
 FAST = 15  # seconds that nothing here should come near
 
 
