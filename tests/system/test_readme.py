@@ -66,14 +66,17 @@ def test_the_example_is_a_config_that_passes(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", ["deploy", "logs", "repl"])
-def test_without_a_board_one_clear_line_says_so(command, tmp_path):
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("deploy", "/dev/no-such-port"), ("logs", "/dev/no-such-port"), ("repl", "a terminal")],
+)
+def test_without_a_board_one_clear_line_says_so(command, said, tmp_path):
     config = tmp_path / "config.json"
     config.write_text((ROOT / "config.json.example").read_text())
     done = make(command, "PORT=/dev/no-such-port", f"CONFIG={config}")
     assert done.returncode != 0
+    assert said in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert "/dev/no-such-port" in done.stderr
 
 
 def test_links_of_the_readme_lead_somewhere():
