@@ -140,9 +140,8 @@ class Node:
             self._announced = False
         if not self._announced and self.uplink.acknowledged():
             self._announced = True
-            self.log.info(
-                "node: %s online" % self.topics.status.decode()
-            )  # `make deploy` waits for it
+            # `make deploy` waits for this line.
+            self.log.info("node: %s online" % self.topics.status.decode())
         if self.uplink.link_in_doubt:
             self.uplink.link_in_doubt = False
             self.wifi.cycle()

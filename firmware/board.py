@@ -93,14 +93,11 @@ class Radio:
     def join(self, ssid, password, static=None):
         """Begin to join; returns at once."""
         if static:
-            self._call(
-                "ifconfig",
-                (static["address"], static["netmask"], static["gateway"], static["dns"]),
-            )
+            keys = ("address", "netmask", "gateway", "dns")
+            self._call("ifconfig", tuple([static[key] for key in keys]))
             if hasattr(network, "ipconfig"):
-                network.ipconfig(
-                    dns=static["dns"]
-                )  # Pico from 1.24: ifconfig alone leaves name look-up without a server
+                # Pico from 1.24: ifconfig alone leaves name look-up without a server.
+                network.ipconfig(dns=static["dns"])
         elif static is False:
             self._call("ipconfig", dhcp4=True)
         self._call("connect", ssid, password or None)

@@ -157,9 +157,8 @@ class Clock:
             self.log.warning("clock: no time from %s: %s" % (self.host, error))
         self._since = now
         self._wait = min(_RETRY_MS << min(self._failures - 1, 7), _RETRY_MAX_MS)
-        self._wait += (
-            self._wait * os.urandom(1)[0] >> 10
-        )  # up to a quarter more: a fleet must not ask in step
+        # Up to a quarter more: a fleet must not ask in step.
+        self._wait += self._wait * os.urandom(1)[0] >> 10
 
     def _close(self):
         if self._sock:

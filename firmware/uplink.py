@@ -171,9 +171,8 @@ class Uplink:
         self._failures += 1
         self._trying = self.connected = False
         self._since = now
-        self._wait = wait + (
-            wait * os.urandom(1)[0] >> 9
-        )  # up to half more: a fleet must not come back as one
+        # Up to half more: a fleet must not come back as one.
+        self._wait = wait + (wait * os.urandom(1)[0] >> 9)
 
     def _doubt(self, now, error):
         """A refusal proves that the network works; silence from every broker puts the link itself in doubt."""
