@@ -239,6 +239,7 @@ def test_the_limits_are_inclusive():
 def test_a_setting_of_the_type_replaces_the_common_one():
     assert not sensors(("dht22", {"pin": 4, "interval_s": 2}))
     one(sensors(("dht22", {"pin": 4, "interval_s": 1.9})), "sensors[0].interval_s", "from 2 to")
+    one(sensors(("dht22", {"pin": 4, "interval_s": 0})), "sensors[0].interval_s", "from 2 to")
 
 
 def test_a_topic_level():
