@@ -84,7 +84,7 @@ _SENSOR = (
     ),
     ("type", "text", ..., (1, 32), "what it is, see below"),
     ("interval_s", "number", 60, (0.05, 86400), "time from one reading to the next"),
-    ("qos", "choice", None, (0, 1), "QoS of its readings; left out: `publish.qos`"),
+    ("qos", "choice", None, (0, 1, 2), "QoS of its readings; left out: `publish.qos`"),
     (
         "retain",
         "bool",
@@ -150,7 +150,7 @@ SETTINGS = (
                 None,
                 "true: the broker forgets the node when it goes",
             ),
-            ("window", "int", 32, (1, 64), "QoS 1 messages sent and not yet acknowledged"),
+            ("window", "int", 32, (1, 64), "QoS 1 and 2 messages sent and not yet acknowledged"),
         ),
         "the way to the broker",
     ),
@@ -159,7 +159,13 @@ SETTINGS = (
         "object",
         (),
         (
-            ("qos", "choice", 1, (0, 1), "1: sent again until acknowledged; 0: sent once"),
+            (
+                "qos",
+                "choice",
+                1,
+                (0, 1, 2),
+                "0: sent once; 1: until acknowledged; 2: arrives exactly once",
+            ),
             ("live_s", "int", 30, (1, 86400), "a reading delivered later goes to `…/history`"),
             ("health_s", "int", 60, (5, 86400), "time from one health report to the next"),
             (

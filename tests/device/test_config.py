@@ -206,8 +206,8 @@ def test_a_number_is_no_text_and_true_is_no_number():
         one(faults(least(ntp={"interval_s": value})), "ntp.interval_s", said)
     for value in (0, 1, "true", None):
         one(faults(least(watchdog={"enabled": value})), "watchdog.enabled", "give true or false")
-    one(faults(least(publish={"qos": True})), "publish.qos", "is true or false", "one of 0, 1")
-    one(faults(least(publish={"qos": 2})), "publish.qos", "one of 0, 1")
+    one(faults(least(publish={"qos": True})), "publish.qos", "is true or false", "one of 0, 1, 2")
+    one(faults(least(publish={"qos": 3})), "publish.qos", "one of 0, 1, 2")
 
 
 def test_a_number_may_be_whole_or_decimal():

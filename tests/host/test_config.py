@@ -192,7 +192,7 @@ WRONG = (
     {"mqtt": {"brokers": [{"host": "b", "tls": {}}]}},
     {"mqtt": {"brokers": [{"host": "b"}], "keepalive_s": 3}},
     {"mqtt": {"brokers": [{"host": "b"}], "keepalive_s": 6.5}},
-    {"publish": {"qos": 2}},
+    {"publish": {"qos": 3}},
     {"publish": {"qos": None}},
     {"watchdog": {"enabled": 1}},
     {"wifi": {"networks": [{"ssid": ""}]}},

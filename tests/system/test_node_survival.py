@@ -161,6 +161,19 @@ def test_many_breaks(proxy, nodes, seen):
     complete(seen.readings("fast"), first=1)
 
 
+def test_at_qos_2_each_reading_arrives_once(broker, proxy, nodes, seen):
+    streaming(nodes, proxy.port, sensors=stream(qos=2))
+    seen.wait_live("fast")
+    for count, way in ((130, "up"), (6, "down")):
+        before = proxy.connections
+        proxy.after(count, way, "reset")
+        until(lambda before=before: proxy.connections > before, 20, "a new connection")
+    survive(seen, broker.stop, 2, broker.start, 25)
+    messages = seen.of(f"{NAME}/fast")
+    assert {message.qos for message in messages} == {2}
+    assert len(messages) == len({message.text for message in messages})
+
+
 def test_the_next_broker(brokers, nodes, listen):
     first, second = brokers(), brokers()
     here, there = listen(first), listen(second, name="there")
