@@ -275,7 +275,7 @@ def _redact(value, secrets):
 
 
 def drop():
-    """Forget this module and its tables, about 20 KB, to be loaded anew if they are ever needed."""
+    """Forget this module and its tables, about 27 KB, to be loaded anew if they are ever needed."""
     import firmware
 
     for name in ("config", "settings", "kinds", "wiring", "pins"):
