@@ -1,29 +1,26 @@
 """`make bench`: lib/mqtt.py beside the other MicroPython clients and a floor, in one run, against one mosquitto.
 
 Prints the table of docs/performance.md. What this machine cannot measure says so: system calls need strace, instructions
-valgrind, the slow link root and /dev/net/tun.
+valgrind, the slow link root and /dev/net/tun. bench_probe.py is what MicroPython runs, bench_wire.py looks at the wire.
 """
 
-import collections
-import contextlib
-import fcntl
+import datetime
 import os
 import re
 import shlex
 import shutil
-import struct
+import ssl
 import subprocess
 import tarfile
 import tempfile
-import threading
-import time
 from pathlib import Path
 
-from tools import ROOT, CommandError, fetch, mpy, toolchain
+from tools import CommandError, bench_wire, fetch, mpy, toolchain
 from tools.broker import Broker
+from tools.certificates import Authority
 
 CLIENTS = ("floor", "simple", "robust", "simple2", "robust2", "ours")
-PROBE = ROOT / "tools" / "bench_probe.py"
+PROBE = "bench_probe"
 PEERS = (
     # project, version, SHA-256 of the sdist
     (
@@ -47,6 +44,11 @@ MODULES = {
 }
 RTT_MS = 100
 SLOW = {"simple", "robust", "simple2", "robust2"}  # 44 ms a message at QoS 1
+# who may send before the last one is acknowledged, and how many: with 32 of them umqtt's would be ten times slower
+PIPELINED = {"floor": 32, "simple2": 500, "robust2": 500, "ours": 32}
+DRAINS = ("one at a time", "window 32", "window 64")
+KINDS = ("plain", "TLS 1.2", "TLS 1.3")
+NODELAY = "set_tcp_nodelay true"  # else mosquitto's own Nagle's algorithm holds its answers, for every client
 
 
 def add_arguments(parser):
@@ -66,13 +68,16 @@ def run(args):
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), clients, shlex.split(args.instructions_with or ""))
         bench.prepare()
-        with Broker(bench.folder / "broker", settings=("set_tcp_nodelay true",)) as broker:
+        with Broker(bench.folder / "broker", settings=(NODELAY,)) as broker:
             bench.measure_near(broker.port)
+            bench.measure_wire(broker.port)
+            bench.measure_rates(broker.port)
         bench.measure_far()
+    print(bench.circumstances(), end="\n\n")
     print("| | " + " | ".join(clients) + " |")
     print("|---" * (len(clients) + 1) + "|")
     for title, values in bench.rows:
-        print(f"| {title} | " + " | ".join(str(values.get(name, "-")) for name in clients) + " |")
+        print(f"| {title} | " + " | ".join(shown(values.get(name)) for name in clients) + " |")
     return 0
 
 
@@ -87,6 +92,8 @@ class Bench:
     def prepare(self):
         mpy.compile_tree(self.folder / "flash")
         shutil.copytree(self.folder / "flash" / "lib", self.lib)
+        probe = Path("tools", PROBE)
+        mpy.compile_file(probe.with_suffix(".py"), self.lib / (PROBE + ".mpy"))
         for project, version, digest in PEERS:
             archive = self.folder / project
             fetch.fetch(project, version, digest, archive)
@@ -98,15 +105,30 @@ class Bench:
                         source.write_bytes(sdist.extractfile(member).read())
                         target = self.lib / "umqtt" / (path.stem + ".mpy")
                         subprocess.run([*toolchain.mpy_cross(), "-o", target, source], check=True)
+        authority = Authority(self.folder / "ca")
+        self.tls = authority.issue("broker", ("localhost", "127.0.0.1"))
+        self.ca = self.folder / "ca.der"
+        self.ca.write_bytes(ssl.PEM_cert_to_DER_cert(authority.ca.read_text()))
 
-    def probe(self, client, measure, port, count, host="127.0.0.1", heap="160k", before=()):
-        """Run the probe. Return the numbers it printed, or None when it failed."""
+    def circumstances(self):
+        version = "import sys; print('MicroPython %d.%d.%d' % sys.implementation[1][:3])"
+        words = ([*toolchain.micropython(), "-c", version], [toolchain.mosquitto(), "-h"])
+        told = [
+            subprocess.run(w, capture_output=True, text=True, check=False).stdout for w in words
+        ]
+        mosquitto = told[1].partition("\n")[0].replace(" version", "")
+        today = datetime.date.today()
+        date = f"{today.day} {today:%B %Y}"
+        return f"{date}, {told[0].strip()} ({toolchain.bits()}-bit unix port), {mosquitto}"
+
+    def probe(self, client, measure, port, count, ca="", host="127.0.0.1", heap="160k", before=()):
+        """Run the probe, over TLS when there is a CA. Return the numbers it printed, or None when it failed."""
         micropython = toolchain.micropython(heap)
         if self.counted and before[:1] == ("valgrind",):
             micropython = [*self.counted, "-X", "heapsize=320k"]
-        command = [*before, *micropython, PROBE]
+        command = [*before, *micropython, "-m", PROBE]
         done = subprocess.run(
-            [*command, client, measure, host, str(port), str(count)],
+            [*command, client, measure, host, str(port), str(count), str(ca)],
             env={"MICROPYPATH": f"{self.lib}:.frozen", "PATH": os.environ["PATH"]},
             check=False,
             capture_output=True,
@@ -145,6 +167,44 @@ class Bench:
                 f"instructions per publish QoS {qos}",
                 lambda client, qos=qos: self.instructions(client, port, qos),
             )
+
+    def measure_wire(self, port):
+        for qos in (0, 1):
+            self.row(
+                f"TCP bytes per publish QoS {qos}",
+                lambda client, qos=qos: self.recorded(
+                    client, port, qos, lambda recorder: len(recorder.up)
+                ),
+            )
+        folder = self.folder / "broker12"
+        with (
+            bench_wire.at_most_tls12(folder),
+            Broker(folder, tls=self.tls, settings=(NODELAY,)) as broker,
+        ):
+            for title, measure in (("records", len), ("bytes", sum)):
+                for qos in (0, 1):
+                    self.row(
+                        f"TLS 1.2 {title} per publish QoS {qos}",
+                        lambda client, qos=qos, measure=measure: self.recorded(
+                            client,
+                            broker.port,
+                            qos,
+                            lambda recorder: measure(recorder.records()),
+                            self.ca,
+                        ),
+                    )
+
+    def recorded(self, client, port, qos, measure, *more):
+        """What the relay saw of one publish more: a run of 30 less one of 10."""
+        seen = []
+        for count in (10, 30):
+            with bench_wire.Recorder(port) as recorder:
+                if self.probe(client, f"plain{qos}", recorder.port, count, *more) is None:
+                    return None
+            seen.append(measure(recorder))
+        return whole((seen[1] - seen[0]) / 20)
+
+    def measure_rates(self, port):
         self.row(
             "messages/s QoS 0",
             lambda client: first(self.probe(client, "rate0", port, 5000)),
@@ -158,7 +218,9 @@ class Bench:
         self.row(
             "messages/s QoS 1, pipelined",
             lambda client: (
-                first(self.probe(client, "pipelined", port, 20000)) if client == "ours" else None
+                first(self.probe(client, f"drain:{PIPELINED[client]}", port, 5000))
+                if client in PIPELINED
+                else None
             ),
         )
 
@@ -181,14 +243,14 @@ class Bench:
         if not shutil.which("strace"):
             return "no strace"
         counts = []
-        for count in (20, 60):
+        for count in (10, 30):
             trace = self.folder / "trace"
             calls = "trace=write,send,sendto,sendmsg"
             self.probe(
                 client, f"plain{qos}", port, count, before=("strace", "-e", calls, "-o", trace)
             )
             counts.append(len(trace.read_text().splitlines()))
-        return round((counts[1] - counts[0]) / 40, 1)
+        return whole((counts[1] - counts[0]) / 20)
 
     def instructions(self, client, port, qos):
         if not shutil.which("valgrind"):
@@ -210,112 +272,67 @@ class Bench:
         return (counts[1] - counts[0]) // (many - few)
 
     def measure_far(self):
-        drain = f"200 readings of QoS 1 over {RTT_MS} ms, s"
-        once = "one reading, connect to disconnect, round trips"
+        titles = [f"200 readings of QoS 1 over {RTT_MS} ms, s: {how}" for how in DRAINS]
+        once = "one reading, connect to disconnect"
+        titles += [f"{once}, round trips: {kind}" for kind in KINDS]
+        titles += [f"{once}, B on the wire: {kind}" for kind in KINDS]
         if os.geteuid() or not Path("/dev/net/tun").exists() or not shutil.which("ip"):
-            missing = "needs root and TUN"
-            self.row(drain, lambda client: missing)
-            self.row(once, lambda client: missing)
+            for title in titles:
+                self.row(title, lambda client: "needs root and TUN")
             return
-        with Link(RTT_MS / 2000) as link, link.broker(self.folder / "far") as port:
+        trips, sizes = {}, {}
+        with bench_wire.Link(RTT_MS / 2000) as link:
 
-            def far(client, measure, count):
-                return self.probe(
-                    client, measure, port, count, host=link.ADDRESSES[0], before=link.inside(1)
-                )
+            def far(client, measure, count, *more, port=1883):
+                where = {"host": link.ADDRESSES[0], "before": link.inside(1)}
+                return self.probe(client, measure, port, count, *more, **where)
 
-            self.row(
-                drain,
-                # one at a time every message takes as long as the last: twenty tell what two hundred take
-                lambda client: (
-                    (got := far(client, "drain", 20 if client in SLOW else 200))
-                    and round(got[1] / (100 if client in SLOW else 1000), 2)
-                ),
-            )
-            self.row(
-                once,
-                lambda client: (got := far(client, "once", 1)) and round(got[0] / RTT_MS, 1),
-            )
+            def once_through(kind, port, *more):
+                for client in self.clients:
+                    got = [first(far(client, "once", 1, *more, port=port)) for _ in range(3)]
+                    with link.counted() as count:
+                        far(client, "once", 1, *more, port=port)
+                    if None not in got:
+                        trips[client, kind] = round(sorted(got)[1] / RTT_MS, 1)
+                        sizes[client, kind] = count[0]
+
+            with (
+                bench_wire.at_most_tls12(self.folder / "far12"),
+                link.broker(self.folder / "far12", self.tls),
+            ):
+                self.row(titles[0], lambda client: seconds(far(client, "drain:1", 20), 10))
+                for title, window in ((titles[1], 32), (titles[2], 64)):
+                    self.row(
+                        title,
+                        lambda client, window=window: (
+                            seconds(far(client, f"drain:{window}", 200))
+                            if client in PIPELINED
+                            else None
+                        ),
+                    )
+                once_through(KINDS[0], 1883)
+                once_through(KINDS[1], 8883, self.ca)
+            with link.broker(self.folder / "far13", self.tls):
+                once_through(KINDS[2], 8883, self.ca)
+        for title, (values, kind) in zip(
+            titles[3:], [(v, kind) for v in (trips, sizes) for kind in KINDS], strict=True
+        ):
+            self.row(title, lambda client, values=values, kind=kind: values.get((client, kind)))
 
 
 def first(numbers):
     return numbers and numbers[0]
 
 
-class Link:
-    """Two network namespaces joined by TUN devices; each packet is held for a while.
-
-    A proxy would acknowledge at once what it has not delivered: here nothing but the packets' time is changed.
-    """
-
-    ADDRESSES = ("10.66.0.1", "10.66.0.2")
-
-    def __init__(self, delay):
-        self.delay = delay
-        self.names = [f"outpost-bench-{os.getpid()}-{i}" for i in range(2)]
-        self.tuns = []
-        self.open = True
-
-    def inside(self, i):
-        return ("ip", "netns", "exec", self.names[i])
-
-    def __enter__(self):
-        for i, name in enumerate(self.names):
-            ip("netns", "add", name)
-            tun = os.open("/dev/net/tun", os.O_RDWR)
-            device = f"ob{os.getpid() % 10000}{i}"
-            # TUNSETIFF: IFF_TUN | IFF_NO_PI
-            fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH22x", device.encode(), 0x1001))
-            ip("link", "set", device, "netns", name)
-            ip("-n", name, "addr", "add", f"{self.ADDRESSES[i]}/24", "dev", device)
-            ip("-n", name, "link", "set", device, "up")
-            ip("-n", name, "link", "set", "lo", "up")
-            self.tuns.append(tun)
-        for way in ((0, 1), (1, 0)):
-            packets = collections.deque()
-            threading.Thread(target=self._hold, args=(way[0], packets), daemon=True).start()
-            threading.Thread(target=self._release, args=(way[1], packets), daemon=True).start()
-        return self
-
-    def __exit__(self, *exception):
-        self.open = False
-        for name in self.names:
-            ip("netns", "del", name)
-
-    def _hold(self, source, packets):
-        with contextlib.suppress(OSError):
-            while self.open:
-                data = os.read(self.tuns[source], 2048)
-                packets.append((time.monotonic() + self.delay, data))
-
-    def _release(self, target, packets):
-        with contextlib.suppress(OSError):
-            while self.open:
-                if not packets:
-                    time.sleep(0.0005)
-                    continue
-                due, data = packets.popleft()
-                time.sleep(max(0, due - time.monotonic()))
-                os.write(self.tuns[target], data)
-
-    @contextlib.contextmanager
-    def broker(self, folder):
-        folder.mkdir()
-        config = folder / "mosquitto.conf"
-        config.write_text(
-            f"listener 1883 {self.ADDRESSES[0]}\nallow_anonymous true\nuser root\nset_tcp_nodelay true\n"
-        )
-        process = subprocess.Popen(
-            [*self.inside(0), str(toolchain.mosquitto()), "-c", str(config)],
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(1)
-        try:
-            yield 1883
-        finally:
-            process.terminate()
-            process.wait(5)
+def whole(number):
+    return int(number) if number == int(number) else round(number, 1)
 
 
-def ip(*words):
-    subprocess.run(["ip", *words], check=True, capture_output=True)
+def seconds(numbers, times=1):
+    return numbers and round(numbers[1] * times / 1000, 2)
+
+
+def shown(value):
+    if value is None:
+        return "–"  # noqa: RUF001
+    return f"{value:,}" if isinstance(value, int) else str(value)
