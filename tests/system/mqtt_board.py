@@ -8,6 +8,9 @@ import json
 import subprocess
 import textwrap
 import threading
+import time
+
+import paho.mqtt.client as paho
 
 from tools import ROOT, toolchain
 
@@ -93,3 +96,76 @@ def run(body, timeout=30, **args):
         out, err = board.process.communicate(timeout=timeout)
         assert board.process.returncode == 0, out + err
         return [json.loads(line) for line in out.splitlines()]
+
+
+# Numbers at QoS `qos`, one every `every` ms, whatever happens to the connection. Says "ten" when ten are acknowledged and,
+# with `hold`, sends no more until it is told to.
+SENDER = """
+    c = Client("sender", "127.0.0.1", args["port"], keepalive=10, timeout=3)
+    todo = list(range(args["count"]))
+    acked = 0
+    connects = 0
+    begin = ticks_ms()
+    due = 0
+    while acked < args["count"] and ticks_diff(ticks_ms(), begin) < 40000:
+        try:
+            if c.sock is None:
+                c.start(ticks_ms())
+            acked += len(c.step(ticks_ms())[0])
+            held = args.get("hold") and not connects and len(todo) <= args["count"] - 10
+            if not held and c.connected and todo and ticks_diff(ticks_ms(), begin) >= due:
+                if c.send(b"t", b"%d" % todo[0], qos=args["qos"]) is not None:
+                    todo.pop(0)
+                    due += args.get("every", 50)
+            if acked == 10 and connects == 0:
+                connects = 1
+                say("ten")
+                if args.get("hold"):
+                    sys.stdin.readline()
+                    due = ticks_diff(ticks_ms(), begin)
+        except OSError as e:
+            sleep_ms(200)
+            continue
+        sleep_ms(2)
+    say([acked, c.pending, c.resent])
+    c.disconnect()
+"""
+
+
+class Listener:
+    """A subscriber with a session that outlives the broker's restarts."""
+
+    def __init__(self, port, topic="#", qos=2, **login):
+        self.messages = []
+        self.ready = threading.Event()
+        self.client = paho.Client(
+            paho.CallbackAPIVersion.VERSION2, client_id="listener", clean_session=False
+        )
+        if login:
+            self.client.username_pw_set(login["user"], login["password"])
+        self.client.reconnect_delay_set(1, 1)
+        self.client.max_inflight_messages_set(1000)
+        self.client.on_message = lambda c, u, message: self.messages.append(message)
+        self.client.on_connect = lambda *_: self.client.subscribe(topic, qos)
+        self.client.on_subscribe = lambda *_: self.ready.set()
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        assert self.ready.wait(10)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+    def back(self, timeout=10):
+        """Wait until it has subscribed once more; `ready` was cleared before the connection broke."""
+        assert self.ready.wait(timeout)
+
+    def wait(self, count, timeout=20):
+        deadline = time.monotonic() + timeout
+        while len(self.messages) < count and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.2)  # one too many would come now
+        return [message.payload for message in self.messages]

@@ -1,49 +1,12 @@
 """lib/mqtt.py under real MicroPython against a real mosquitto."""
 
 import contextlib
-import threading
 import time
 
-import paho.mqtt.client as paho
 import pytest
-from mqtt_board import Board, run
+from mqtt_board import SENDER, Board, Listener, run
 
 from tools import mpy
-
-
-class Listener:
-    """A subscriber with a session that outlives the broker's restarts."""
-
-    def __init__(self, port, topic="#", qos=2, **login):
-        self.messages = []
-        self.ready = threading.Event()
-        self.client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id="listener", clean_session=False
-        )
-        if login:
-            self.client.username_pw_set(login["user"], login["password"])
-        self.client.reconnect_delay_set(1, 1)
-        self.client.max_inflight_messages_set(1000)
-        self.client.on_message = lambda c, u, message: self.messages.append(message)
-        self.client.on_connect = lambda *_: self.client.subscribe(topic, qos)
-        self.client.on_subscribe = lambda *_: self.ready.set()
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
-        assert self.ready.wait(10)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.client.disconnect()
-        self.client.loop_stop()
-
-    def wait(self, count, timeout=20):
-        deadline = time.monotonic() + timeout
-        while len(self.messages) < count and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(0.2)  # one too many would come now
-        return [message.payload for message in self.messages]
 
 
 @pytest.fixture
@@ -52,70 +15,6 @@ def open_broker(brokers):
         return brokers(**({"users": None, "acl": None} | options))
 
     return make
-
-
-SENDER = """
-    c = Client("sender", "127.0.0.1", args["port"], keepalive=10, timeout=3)
-    todo = list(range(args["count"]))
-    acked = 0
-    connects = 0
-    begin = ticks_ms()
-    due = 0
-    while acked < args["count"] and ticks_diff(ticks_ms(), begin) < 40000:
-        try:
-            if c.sock is None:
-                c.start(ticks_ms())
-            acked += len(c.step(ticks_ms())[0])
-            if c.connected and todo and ticks_diff(ticks_ms(), begin) >= due:
-                if c.send(b"t", b"%d" % todo[0], qos=args["qos"]) is not None:
-                    todo.pop(0)
-                    due += args.get("every", 50)
-            if acked == 10 and connects == 0:
-                connects = 1
-                say("ten")
-        except OSError as e:
-            sleep_ms(200)
-            continue
-        sleep_ms(2)
-    say([acked, c.pending, c.resent])
-    c.disconnect()
-"""
-
-
-@pytest.mark.parametrize("qos", [1, 2])
-@pytest.mark.parametrize("how", ["stop", "kill"])
-def test_broker_restarts_and_keeps_sessions(open_broker, qos, how):
-    broker = open_broker(persistent=True)
-    with (
-        Listener(broker.port) as listener,
-        Board(SENDER, port=broker.port, count=60, qos=qos) as board,
-    ):
-        assert board.hear() == "ten"
-        time.sleep(1.1)  # what is saved at each change is saved within a second
-        getattr(broker, how)()
-        time.sleep(1)
-        broker.start()
-        acked, pending, _resent = board.hear(60)
-        assert (acked, pending) == (60, 0)
-        got = listener.wait(60)
-    assert set(got) == {b"%d" % i for i in range(60)}
-    if qos == 2 and how == "stop":
-        assert len(got) == 60
-
-
-@pytest.mark.parametrize("qos", [1, 2])
-def test_broker_restarts_and_has_forgotten(open_broker, qos):
-    broker = open_broker(persistent=False)
-    with (
-        Listener(broker.port) as listener,
-        Board(SENDER, port=broker.port, count=60, qos=qos) as board,
-    ):
-        assert board.hear() == "ten"
-        broker.stop()
-        broker.start()
-        listener.ready.clear()
-        acked, pending, _ = board.hear(60)
-        assert (acked, pending) == (60, 0)
 
 
 def test_frozen_broker_is_given_up_and_comes_back(open_broker):
