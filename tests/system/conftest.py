@@ -7,12 +7,13 @@
 Every wait has an end. What a test asserts is what a subscriber received, or what the board's console shows.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tools import certificates, mpy
+from tools import ROOT, certificates, mpy
 from tools.broker import Broker
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -64,8 +65,8 @@ def nodes(tmp_path, request):
     made = []
 
     def make(config, board="esp32", **options):
-        if request.config.getoption("mpy"):
-            options.setdefault("files", request.getfixturevalue("compiled"))
+        form = "compiled" if request.config.getoption("mpy") else "sources"
+        options["files"] = options.get("files") or request.getfixturevalue(form)
         made.append(Node(tmp_path / f"node{len(made)}", config, board, **options))
         return made[-1]
 
@@ -97,6 +98,16 @@ def listen():
 @pytest.fixture
 def seen(broker, listen):
     return listen(broker)
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory):
+    """The device's files as they are now: what is edited meanwhile does not reach a running test."""
+    folder = tmp_path_factory.mktemp("py")
+    for source in mpy.sources():
+        (folder / source).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / source, folder / source)
+    return folder
 
 
 @pytest.fixture(scope="session")

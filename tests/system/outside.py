@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import paho.mqtt.client as paho
 
-from tools import ROOT, mpy
+from tools import mpy
 from tools.simboard import SimBoard
 
 NAME, OTHER = "n1", "n2"
@@ -90,12 +90,12 @@ def settings(brokers, board="esp32", **changes):
 class Node:
     """A simulated board with the node's files on its flash."""
 
-    def __init__(self, folder, config, board="esp32", files=None, **options):
-        """files: folder that holds boot.py, main.py, firmware and lib; else the repository."""
+    def __init__(self, folder, config, board, files, **options):
+        """files: folder that holds boot.py, main.py, firmware and lib."""
         self.flash = folder / "flash"
         self.flash.mkdir(parents=True)
         for name in (*mpy.STARTED, *mpy.PACKAGES):
-            (self.flash / name).symlink_to((files or ROOT) / name)
+            (self.flash / name).symlink_to(files / name)
         self.configure(config)
         self.board = SimBoard(self.flash, board, log=folder / "console", **options)
 
