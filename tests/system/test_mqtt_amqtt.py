@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from mqtt_board import run
+from mqtt_board import Board, Listener, run
 
 from tools.broker import free_port
 
@@ -12,14 +12,18 @@ amqtt = pytest.importorskip("amqtt.broker")
 
 
 @pytest.fixture
-def amqtt_port():
+def amqtt_port(request):
+    """A broker's port. It keeps nothing for a client without a name: parameter False, everybody has to have one."""
+    anonymous = getattr(request, "param", True)
     port = free_port()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     config = {
         "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
-        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+        "plugins": {
+            "amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": anonymous}
+        },
     }
 
     async def start():
@@ -77,3 +81,106 @@ def test_pipelined_and_resumed(amqtt_port):
         port=amqtt_port,
     )
     assert said == [[200, 0]]
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_with_another_client(amqtt_port, qos):
+    with (
+        Listener(amqtt_port, "up/#", qos=qos) as listener,
+        Board(
+            """
+            c = up(Client("d", "127.0.0.1", args["port"]))
+            c.want("down/#", args["qos"])
+            advance(c, 500)
+            for i in range(20):
+                c.send("up/%d" % i, b"%d" % i, qos=args["qos"])
+            advance(c, 3000, lambda: not c.pending)
+            say(c.pending)
+            got = []
+            begin = ticks_ms()
+            while len(got) < 20 and ticks_diff(ticks_ms(), begin) < 10000:
+                got += advance(c, 50)[1]
+            advance(c, 300)
+            say([[int(m[1]) for m in got], sorted({m[3] for m in got}), c.received])
+            """,
+            port=amqtt_port,
+            qos=qos,
+        ) as board,
+    ):
+        assert board.hear() == 0
+        assert sorted(int(payload) for payload in listener.wait(20)) == list(range(20))
+        for i in range(20):
+            listener.client.publish(f"down/{i}", b"%d" % i, qos=qos)
+        numbers, levels, unfinished = board.hear()
+        assert sorted(numbers) == list(range(20))
+        assert (levels, unfinished) == ([qos], [])
+
+
+def test_retained(amqtt_port):
+    said = run(
+        """
+        c = up(Client("keeper", "127.0.0.1", args["port"]))
+        c.send("kept/a", b"1", retain=True, qos=1)
+        c.send("kept/b", b"2", retain=True, qos=2)
+        c.send("kept/c", b"3", qos=1)
+        advance(c, 3000, lambda: not c.pending)
+        c.disconnect()
+        c = up(Client("late", "127.0.0.1", args["port"]))
+        c.want("kept/#", 2)
+        got = []
+        begin = ticks_ms()
+        while ticks_diff(ticks_ms(), begin) < 1000:
+            got += advance(c, 100)[1]
+        say(sorted([str(m[0], "utf-8"), str(m[1], "utf-8"), m[2]] for m in got))
+        """,
+        port=amqtt_port,
+    )
+    assert said == [[["kept/a", "1", True], ["kept/b", "2", True]]]
+
+
+def test_will(amqtt_port):
+    with Listener(amqtt_port, "status") as listener:
+        body = """
+            c = Client("n", "127.0.0.1", args["port"], keepalive=30)
+            c.set_last_will("status", "offline", qos=1)
+            c.set_birth("status", "online")
+            up(c)
+            advance(c, 500)
+            if args["leave"]:
+                c.disconnect()
+        """
+        run(body, port=amqtt_port, leave=True)
+        assert listener.wait(1) == [b"online"]
+        run(body, port=amqtt_port, leave=False)
+        assert listener.wait(3) == [b"online", b"online", b"offline"]
+
+
+@pytest.mark.parametrize("amqtt_port", [False], indirect=True)
+def test_session_resumed(amqtt_port):
+    """What came for it while it was away is there afterwards, and it need not subscribe again."""
+    said = run(
+        """
+        a = up(Client("sleeper", "127.0.0.1", args["port"], user="u", password="p"))
+        say(a.session_present)
+        a.want("in/#", 2)
+        begin = ticks_ms()
+        while ticks_diff(ticks_ms(), begin) < 500:
+            a.step(ticks_ms())
+            sleep_ms(5)
+        a.disconnect()
+        b = Client("talker", "127.0.0.1", args["port"], user="u", password="p")
+        b.connect()
+        for i in range(10):
+            b.publish("in/%d" % i, b"%d" % i, qos=1 + i % 2)
+        b.disconnect()
+        a.start(ticks_ms())
+        got = []
+        begin = ticks_ms()
+        while len(got) < 10 and ticks_diff(ticks_ms(), begin) < 10000:
+            got += [int(m[1]) for m in a.step(ticks_ms())[1]]
+            sleep_ms(5)
+        say([a.session_present, sorted(got)])
+        """,
+        port=amqtt_port,
+    )
+    assert said == [False, [True, list(range(10))]]
