@@ -163,6 +163,12 @@ class Listener:
         """Wait until it has subscribed once more; `ready` was cleared before the connection broke."""
         assert self.ready.wait(timeout)
 
+    def until(self, condition, timeout=20):
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, [m.payload for m in self.messages]
+            time.sleep(0.02)
+
     def wait(self, count, timeout=20):
         deadline = time.monotonic() + timeout
         while len(self.messages) < count and time.monotonic() < deadline:
