@@ -90,14 +90,18 @@ def settings(brokers, board="esp32", **changes):
 class Node:
     """A simulated board with the node's files on its flash."""
 
-    def __init__(self, folder, config, board, files, **options):
-        """files: folder that holds boot.py, main.py, firmware and lib."""
+    def __init__(self, folder, config, board, files, scenario=(), quick=True, **options):
+        """files: folder that holds boot.py, main.py, firmware and lib. quick: a Pico joins at its first attempt."""
         self.flash = folder / "flash"
         self.flash.mkdir(parents=True)
         for name in (*mpy.STARTED, *mpy.PACKAGES):
             (self.flash / name).symlink_to(files / name)
         self.configure(config)
-        self.board = SimBoard(self.flash, board, log=folder / "console", **options)
+        if quick:
+            scenario = [{"at_s": 0, "do": "switch", "first_join_fails": False}, *scenario]
+        self.board = SimBoard(
+            self.flash, board, log=folder / "console", scenario=list(scenario), **options
+        )
 
     def configure(self, config):
         text = config if isinstance(config, str) else json.dumps(config)

@@ -3,11 +3,11 @@
 import json
 import time
 
-from outside import NAME, complete, settings, stream, until
+from outside import NAME, OTHER, complete, settings, stream, until
 
 
-def info(seen, times=1):
-    return json.loads(seen.wait_for(f"{NAME}/info", times=times, timeout=30).text)
+def info(seen, times=1, name=NAME):
+    return json.loads(seen.wait_for(f"{name}/info", times=times, timeout=30).text)
 
 
 def test_the_boot_counter_rises_over_every_start(broker, nodes, seen):
@@ -44,14 +44,20 @@ def test_what_was_not_foreseen_is_recorded_and_ends_in_a_reset(broker, nodes, se
 
 
 def test_the_watchdog_ends_a_hang(broker, nodes, seen):
-    watchdog = {"timeout_s": 3, "arm_after_s": 0}
-    node = nodes(settings([broker.port], sensors=stream(), watchdog=watchdog)).start()
-    seen.wait_live("fast")
-    node.do("hang", ms=30000)
-    node.wait_resets(2, 8)
-    assert node.resets == ["power", "wdt"]
-    assert info(seen, 2)["reset_cause"] == "watchdog"
-    assert seen.texts(f"{NAME}/status")[:3] == ["online", "offline", "online"]
+    boards = {}
+    for name, board in ((NAME, "esp32"), (OTHER, "pico_w")):
+        changes = {"node": {"name": name}, "watchdog": {"timeout_s": 3, "arm_after_s": 0}}
+        config = settings([broker.port], board, sensors=stream(board), **changes)
+        boards[name] = nodes(config, board).start()
+    for name in boards:
+        seen.wait_live("fast", name=name)
+    for node in boards.values():
+        node.do("hang", ms=30000)
+    for name, node in boards.items():
+        node.wait_resets(2, 8)
+        assert node.resets == ["power", "wdt"]
+        assert info(seen, 2, name)["reset_cause"] == "watchdog"
+        assert seen.texts(f"{name}/status")[:3] == ["online", "offline", "online"]
 
 
 def test_a_node_that_works_is_not_reset(broker, nodes, seen):

@@ -43,7 +43,7 @@ def test_a_fresh_node(brokers, nodes, listen, compiled):
     for name, board, files in kinds:
         channels = sensors(board, interval_s=3)
         config = settings([broker.port], board, node={"name": name}, sensors=channels)
-        nodes(config, board, files=files).start()
+        nodes(config, board, files=files, quick=False).start()
     for name, board, _ in kinds:
         seen.wait_for(f"{name}/status", "online", 25)
         for channel in QUANTITIES:
