@@ -8,6 +8,7 @@ Every wait has an end. What a test asserts is what a subscriber received, or wha
 """
 
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from outside import NAME, NODE, OTHER, READER, SECRETS, Node, Seen, own_topics
 from proxy import Proxy
+
+# A plain kill of the test run is a Ctrl-C: boards and brokers end with it.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
