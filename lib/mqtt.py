@@ -18,9 +18,15 @@ from errno import ENOTCONN
 from time import ticks_add, ticks_diff, ticks_ms
 
 from micropython import const
+from mqtt_deadlines import ask
+from mqtt_incoming import Incoming
+from mqtt_link import Link
+from mqtt_outgoing import Outgoing
 from mqtt_packets import ProtocolError, Refused, as_bytes, check_topic
-from mqtt_session import OPENING, UP, Session
+from mqtt_session import Session
 
+_IN = const(1)  # POLLIN
+_OUT = const(4)  # POLLOUT
 _ATTEMPTS = const(3)  # reconnections in one call, after which its error is the caller's
 
 
@@ -33,8 +39,6 @@ class Client(Session):
 
     reconnect_timeout = 60  # s that reconnect() tries
     callback_details = False
-    _poller = None
-    _polled = None
 
     def __init__(  # noqa: PLR0913
         self,
@@ -60,19 +64,40 @@ class Client(Session):
         is acknowledged and dropped); max_packet: largest payload taken into memory; timeout: s until a silent broker
         is given up; net: what stands for the module `socket`.
         """
-        umqtt = client_id, server, port, user, password, keepalive, ssl, ssl_params
-        super().__init__(umqtt, window, window2, buffer, max_packet, timeout, connect_timeout, net)
-        self.in_flight = self._out.pids  # packet ids, oldest first
-        self.released = self._out.released  # those of them that PUBREC has come for (QoS 2)
-        self.received = (
-            self._inbox.received
-        )  # QoS 2 messages handed over whose PUBREL has not come
-        self.refused = self._greetings.refused  # topic filters the broker refused
+        # umqtt.simple 1.4.0 takes no ssl_params
+        super().__init__(client_id, server, port, user, password, keepalive, ssl)
+        self.ssl_params = ssl_params
+        self.window2 = window2
+        self._timeout = timeout * 1000
+        self._connect_timeout = connect_timeout * 1000
+        self._link = Link(net)
+        self._in = Incoming(max_packet)
+        self._out = out = Outgoing(buffer, window)
+        self.in_flight = out.pids  # packet ids, oldest first
+        self.released = out.released  # those of them that PUBREC has come for (QoS 2)
+        self.received = []  # QoS 2 messages handed over whose PUBREL has not come
+        self.refused = []  # topic filters the broker refused
+        self._greetings = None  # birth and subscriptions, when there are any
+        self._result = self._acked, self._arrived = [], []
+        self.connected = self.session_present = self._early = False
+        self._error = None  # to be raised by the next step()
+        self._reported = False  # the caller has had what is in _result
+        self._poller = self._polled = None
+        self._topic = None  # the last one that was checked
+        # Called for every message: bound once, else each call searches two classes.
+        self._advance = self._advance
+        self._receive = self._receive
+        self.resent = 0
+        # connections in a row that were lost with messages in flight and none acknowledged
+        self.fruitless = 0
 
-    connected = property(lambda self: self._state == UP)
-    pending = property(lambda self: len(self._out.pids))
-    resent = property(lambda self: self._out.resent)
-    skipped = property(lambda self: self._in.skipped)
+    def __getattr__(self, name):
+        # Properties would make MicroPython look for a setter, in all four classes, whenever any attribute is set.
+        if name == "pending":
+            return len(self.in_flight)
+        if name == "skipped":
+            return self._in.skipped
+        raise AttributeError(name)
 
     def set_sink(self, sink):
         """sink(topic, size, retained, qos) → where a message over 500 bytes is written to (write()), or None."""
@@ -80,7 +105,7 @@ class Client(Session):
 
     def set_birth(self, topic, payload, retain=True, qos=1):
         """What is published first on each connection; None: nothing."""
-        self._greetings.birth = topic and (check_topic(topic), as_bytes(payload), retain, qos)
+        self._greeter().birth = topic and (check_topic(topic), as_bytes(payload), retain, qos)
 
     def restore(self, pid, topic, payload, retain=False, qos=1, released=False):
         """Before start(), in the order of sending: put back what an earlier run of the program had in flight.
@@ -88,7 +113,7 @@ class Client(Session):
         released: PUBREC had come (QoS 2).
         """
         out = self._out
-        if self._state or not out.publish(check_topic(topic), payload, retain, qos, pid):
+        if self.sock or out.publish(check_topic(topic), payload, retain, qos, pid) < 0:
             raise ValueError("restore: before start(), and no more than window and buffer hold")
         out.sent = out.end
         out.lost()
@@ -97,12 +122,20 @@ class Client(Session):
 
     def forget(self, pid):
         """While not connected: give up a message that is in flight, one that the broker will not have, say."""
-        if not self._state:
+        if self.sock is None:
             self._out.forget(pid)
 
     def want(self, pattern, qos):
         """Subscribe without waiting, now and after each connection that finds the session gone. See `refused`."""
-        self._greetings.want(pattern, qos)
+        self._greeter().want(pattern, qos)
+
+    def _greeter(self):
+        self._changed = True
+        if not self._greetings:
+            from mqtt_greetings import Greetings
+
+            self._greetings = Greetings(self._out, self.refused)
+        return self._greetings
 
     def set_callback(self, f, details=False):
         """f(topic, msg), or with details f(topic, msg, retained, qos)."""
@@ -118,15 +151,15 @@ class Client(Session):
 
     def connect(self, clean_session=True, timeout=None):
         """Connect. Return whether the broker had kept the session. timeout: s, in place of connect_timeout."""
-        usual = self._deadlines.connect_timeout_ms
+        usual = self._connect_timeout
         if timeout is not None:
-            self._deadlines.connect_timeout_ms = int(timeout * 1000)
+            self._connect_timeout = int(timeout * 1000)
         try:
             self.start(ticks_ms(), clean_session)
             while not self.connected:
                 self._turn()
         finally:
-            self._deadlines.connect_timeout_ms = usual
+            self._connect_timeout = usual
         return self.session_present
 
     def reconnect(self):
@@ -157,8 +190,8 @@ class Client(Session):
 
     def ping(self):
         """Ask the broker for a sign of life now; with keepalive the client does by itself."""
-        if self.connected and not self._deadlines.pinging:
-            self._ping(ticks_ms())
+        if self.connected and not self._pinging:
+            ask(self, ticks_ms())
             self._push()
 
     def publish(self, topic, msg, retain=False, qos=0):
@@ -194,14 +227,14 @@ class Client(Session):
 
     def subscribe(self, topic, qos=0):
         """Subscribe, now and after every reconnection that finds the session gone. Refused: the broker will not."""
-        entry = self._greetings.want(topic, qos)
+        entry = self._greeter().want(topic, qos)
         self._until(lambda: entry.done)
         if entry.pattern in self.refused:
             raise Refused(0x80)
 
     def unsubscribe(self, topic):
         """Take a subscription back."""
-        entry = self._greetings.want(topic, None)
+        entry = self._greeter().want(topic, None)
         self._until(lambda: entry.done)
 
     def wait_msg(self):
@@ -242,23 +275,24 @@ class Client(Session):
         if wait and ms and self.sock is not None:
             self._poll(ms)
         self._advance(ticks_ms())
+        if not self._arrived:
+            return 0
         n = 0
-        while self._inbox.arrived:
-            message = self._inbox.arrived.pop(0)
+        while self._arrived:
+            message = self._arrived.pop(0)
             n += 1
             if self.cb:
                 self.cb(*(message if self.callback_details else message[:2]))
-        if n:
-            self._push()  # the acknowledgements, now that the callback has seen the messages
+        self._push()  # the acknowledgements, now that the callback has seen the messages
         return n
 
     def _poll(self, ms):
-        if self.sock is not self._polled:
-            self._poller = select.poll()
+        """Wait until the socket has, or takes, something."""
+        flags = _IN if self._stall is None and not self._opening else _IN | _OUT
+        if self.sock is not self._polled or flags != self._flags:
             self._polled = self.sock
-        flags = select.POLLIN
-        if self._state == OPENING or self._out.waiting():
-            flags |= select.POLLOUT
-        self._poller.register(self.sock, flags)
+            self._flags = flags
+            self._poller = select.poll()
+            self._poller.register(self.sock, flags)
         for _ in self._poller.ipoll(ms):  # unlike poll() it allocates nothing
             pass

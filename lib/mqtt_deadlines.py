@@ -6,77 +6,67 @@ from mqtt_link import ETIMEDOUT
 
 LONGEST_MS = 60000  # what nothing-to-wait-for is called
 
+_PINGREQ = b"\xc0\0"
 
-class Deadlines:
-    """Each time is a `ticks_ms`, or None while there is nothing to wait for.
 
-    Only what was asked for puts a deadline off: a broker that sends messages, or answers pings, and never acknowledges
-    is as dead as a silent one.
+def greeting(client, now):
+    """Return ms until the broker must have said welcome. OSError: it has not."""
+    wait = client._connect_timeout - ticks_diff(now, client._answer)
+    if wait <= 0:
+        raise OSError(ETIMEDOUT, "no connection in time")
+    return wait
+
+
+def ping(client, now):
+    """Send PINGREQ if it is due: three quarters of the keepalive with nothing sent, or nothing heard.
+
+    The broker waits one and a half times the keepalive [MQTT-3.1.2-24]. Return ms until then.
     """
+    keepalive = client.keepalive * 750
+    if not keepalive or client._pinging:
+        return LONGEST_MS
+    quiet = max(ticks_diff(now, client._sent_at), ticks_diff(now, client._heard_at))
+    if quiet >= keepalive:
+        ask(client, now)
+    return min(LONGEST_MS, max(0, keepalive - quiet))
 
-    def __init__(self, timeout_ms, connect_timeout_ms):
-        self.timeout_ms = timeout_ms
-        self.connect_timeout_ms = connect_timeout_ms
-        self.sent_at = self.heard_at = 0
-        self.begin(0)
 
-    def begin(self, now):
-        """A connection begins."""
-        self.answer = self.sent_at = self.heard_at = now  # the first answer is CONNACK
-        self.stall = self.half = None
-        self.pinging = False
-        self._progress = 0
+def ask(client, now):
+    """Ask for a sign of life, unless something else is on its way out."""
+    if not client._out.waiting() and client._out.add(_PINGREQ):
+        client._pinging = client._changed = True
+        client._sent_at = now
 
-    def greeting_in(self, now):
-        """Return ms until the broker must have said welcome."""
-        return max(0, self.connect_timeout_ms - ticks_diff(now, self.answer))
 
-    def greeting(self, now):
-        """The broker has not said welcome yet."""
-        if not self.greeting_in(now):
-            raise OSError(ETIMEDOUT, "no connection in time")
+def look(client, now, wait):
+    """Return ms until the next deadline, at most wait. OSError: one has passed.
 
-    def flushed(self, now, done, moved):
-        """Something was to be written; done: all of it went, moved: some."""
-        if done:
-            self.stall = None
-        elif self.stall is None or moved:
-            self.stall = now
+    Each time is a `ticks_ms`, or None while there is nothing to wait for. Only what was asked for puts a deadline off: a
+    broker that sends messages, or answers pings, and never acknowledges is as dead as a silent one.
+    """
+    out = client._out
+    inc = client._in
+    # While a stream is being written the broker does not owe an answer yet.
+    if not (out.pids or client._pinging or out.reserved) or (out.stream and out.streaming()):
+        client._answer = None
+    elif client._answer is None:
+        client._answer = now
+    if client._busy or not (inc.start < inc.end or inc.large):
+        client._half = None
+    elif client._half is None or inc.progress != client._progress:
+        client._half = now
+        client._progress = inc.progress
+    if client._answer is not None:
+        wait = _left(client, now, client._answer, wait, "no answer from the broker")
+    if client._stall is not None:
+        wait = _left(client, now, client._stall, wait, "the broker takes nothing")
+    if client._half is not None:
+        wait = _left(client, now, client._half, wait, "half a packet, and no more")
+    return wait
 
-    def watch(self, now, owed, half, progress):
-        """owed: the broker owes an answer; half: half a packet came, progress: of what came. OSError: too late."""
-        if not owed:
-            self.answer = None
-        elif self.answer is None:
-            self.answer = now
-        elif ticks_diff(now, self.answer) >= self.timeout_ms:
-            raise OSError(ETIMEDOUT, "no answer from the broker")
-        if self.stall is not None and ticks_diff(now, self.stall) >= self.timeout_ms:
-            raise OSError(ETIMEDOUT, "the broker takes nothing")
-        if not half:
-            self.half = None
-        elif self.half is None or progress != self._progress:
-            self.half = now
-            self._progress = progress
-        elif ticks_diff(now, self.half) >= self.timeout_ms:
-            raise OSError(ETIMEDOUT, "half a packet, and no more")
 
-    def ping_in(self, now, keepalive):
-        """Return ms until PINGREQ is due: three quarters of the keepalive with nothing sent, or nothing heard.
-
-        The broker waits one and a half times the keepalive [MQTT-3.1.2-24].
-        """
-        quiet = max(ticks_diff(now, self.sent_at), ticks_diff(now, self.heard_at))
-        return keepalive * 750 - quiet
-
-    def due(self, now, owed, keepalive):
-        """Return ms until one of them has to be looked at."""
-        wait = LONGEST_MS
-        for since in (self.answer, self.half):
-            if since is not None:
-                wait = min(wait, self.timeout_ms - ticks_diff(now, since))
-        if owed and self.answer is None:
-            wait = min(wait, self.timeout_ms)
-        if keepalive and not self.pinging:
-            wait = min(wait, self.ping_in(now, keepalive))
-        return max(0, wait)
+def _left(client, now, since, wait, text):
+    left = client._timeout - ticks_diff(now, since)
+    if left <= 0:
+        raise OSError(ETIMEDOUT, text)
+    return left if left < wait else wait

@@ -22,12 +22,12 @@ class Subscription:
 
 
 class Greetings:
-    def __init__(self, out):
+    def __init__(self, out, refused):
         self.out = out
         self.birth = None  # (topic, payload, retain, qos)
         self.birth_pid = 0
         self.all = []
-        self.refused = []  # filters the broker refused
+        self.refused = refused  # filters the broker refused
         self.due = False  # whether anything may have to be sent
         self._birth_due = False
 
@@ -82,12 +82,19 @@ class Greetings:
         topic, payload, retain, qos = self.birth
         if self.birth_pid not in out.pids:  # else that of the last connection was sent again
             pid = out.next_pid() if qos else 0
-            if (qos and len(out.pids) >= out.window) or not out.publish(
+            if (qos and len(out.pids) >= out.window) or out.publish(
                 topic, payload, retain, qos, pid
-            ):
+            ) < 0:
                 return False
             self.birth_pid = pid
         self._birth_due = False
+        return True
+
+    def is_birth(self, pid):
+        """Return whether the message that was acknowledged is one the caller knows nothing of."""
+        if pid != self.birth_pid:
+            return False
+        self.birth_pid = 0  # the id may be given to another message
         return True
 
     def answered(self, pid, code):

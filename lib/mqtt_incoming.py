@@ -92,6 +92,13 @@ class Incoming:
             return 0
         kind = buf[i]
         n = buf[i + 1]
+        if kind == _PUBACK and n == 2 and have > 3:  # most of what comes
+            self.start = i + 4
+            self.progress += 1
+            self.pid = pid = buf[i + 2] << 8 | buf[i + 3]
+            if pid:
+                return kind
+            raise ProtocolError("packet id 0")
         if n > 127:
             i, n = self._long_length(i, n)
             if n < 0:
@@ -136,9 +143,8 @@ class Incoming:
         buf = self.buf
         qos = kind >> 1 & 3
         if qos == 3 or (kind & 0xE) == 8:
-            raise ProtocolError(
-                "PUBLISH flags 0x%x" % (kind & 15)
-            )  # [MQTT-3.3.1-2], [MQTT-3.3.1-4]
+            # [MQTT-3.3.1-2], [MQTT-3.3.1-4]
+            raise ProtocolError("PUBLISH flags 0x%x" % (kind & 15))
         if self.end - i < 2:
             return 0
         size = buf[i] << 8 | buf[i + 1]

@@ -39,16 +39,14 @@ class Outgoing(Buffer):
         self.reserved = []  # ids that SUBSCRIBE and UNSUBSCRIBE wait with
         self.exactly_once = 0  # how many of them are of QoS 2
         self.pid = 0  # the last one given out
-        self.resent = 0
         self.formats = {}
 
     def next_pid(self):
         """Return a packet id that is not in use, 1 to 65535 [MQTT-2.3.1-4]."""
-        pid = self.pid
-        while True:
+        pid = self.pid % 65535 + 1
+        while pid in self.pids or pid in self.reserved:
             pid = pid % 65535 + 1
-            if pid not in self.pids and pid not in self.reserved:
-                return pid
+        return pid
 
     def _format(self, n):
         """Return the format that copies n bytes by pack_into.
@@ -61,7 +59,7 @@ class Outgoing(Buffer):
         return form
 
     def publish(self, topic, payload, retain, qos, pid, stream=None):
-        """Append a PUBLISH; of a stream all but its payload. Return False when there is no room for it now."""
+        """Append a PUBLISH; of a stream all but its payload. Return where it begins, -1: there is no room for it now."""
         n = 2 + len(topic) + len(payload)
         if qos:
             n += 2
@@ -75,7 +73,7 @@ class Outgoing(Buffer):
                 raise ValueError("message larger than the buffer: use a Stream")
             i = self.room(size, _RESERVE)
             if i < 0:
-                return False
+                return -1
         buf = self.buf
         start = i
         buf[i] = 0x30 | qos << 1 | (1 if retain else 0)
@@ -102,12 +100,13 @@ class Outgoing(Buffer):
         if n:
             pack_into(self.formats.get(n) or self._format(n), buf, i, payload)
         self.end = i + n
+        self.gaps = True
         if stream:
             stream.pid = pid
             stream.head = i - start
             stream.rewind(i)
             self.stream = stream
-        return True
+        return start
 
     def acknowledged(self, kind, pid):
         """Take an acknowledgement. Return True when it ends an exchange. The caller has asked for room().
@@ -124,17 +123,18 @@ class Outgoing(Buffer):
         3. We ended the exchange, the acknowledgement was repeated.
         4. We have forgotten the exchange, the broker has not: without PUBREL it would never end there.
         """
-        i = self.pids.index(pid) if pid in self.pids else -1
-        stream = self.stream
-        unsent = (i >= 0 and self.starts[i] >= self.sent) or (
-            stream and stream.pid == pid and stream.at >= 0
-        )
-        if i < 0 or (unsent and pid not in self.released):
-            if kind == _PUBREC and i < 0:
+        pids = self.pids
+        if pid not in pids:
+            if kind == _PUBREC:
                 self.answer(_PUBREL, pid)
             return False
-        qos = self.buf[self.starts[i]] >> 1 & 3
-        if (qos == 1) != (kind == _PUBACK):
+        i = pids.index(pid)
+        start = self.starts[i]
+        stream = self.stream
+        unsent = start >= self.sent or (stream and stream.pid == pid and stream.at >= 0)
+        if unsent and pid not in self.released:
+            return False
+        if (self.buf[start] & 4 == 0) != (kind == _PUBACK):
             raise ProtocolError("acknowledgement of another QoS")
         if kind == _PUBREC:
             if pid not in self.released:
@@ -145,23 +145,26 @@ class Outgoing(Buffer):
             if pid not in self.released:
                 return False
             self.released.remove(pid)
-        self._take_out(i)
+            self.exactly_once -= 1
+        if stream and stream.pid == pid:
+            self.stream = None
+        pids.pop(i)
+        self.starts.pop(i)
+        self.gaps = True
         return True
 
     def forget(self, pid):
         """Take a message out of flight without its acknowledgement; only while there is no connection."""
         if pid in self.pids:
+            i = self.pids.index(pid)
+            self.exactly_once -= self.buf[self.starts[i]] >> 2 & 1
             if pid in self.released:
                 self.released.remove(pid)
-            self._take_out(self.pids.index(pid))
+            if self.stream and self.stream.pid == pid:
+                self.stream = None
+            self.pids.pop(i)
+            self.starts.pop(i)
             self.close_gaps()
-
-    def _take_out(self, i):
-        self.exactly_once -= self.buf[self.starts.pop(i)] >> 2 & 1
-        pid = self.pids.pop(i)
-        if self.stream and self.stream.pid == pid:
-            self.stream = None
-        self.gaps = True
 
     def lost(self):
         """The connection is gone: keep what is in flight, and mark what may have arrived [MQTT-3.3.1-1]."""
@@ -170,9 +173,8 @@ class Outgoing(Buffer):
                 self.buf[start] |= _DUP
         self.first = None
         self.first_sent = 0
-        self.sent = self.stop = (
-            self.end
-        )  # a packet half sent is not completed: there is no tail to keep
+        # a packet half sent is not completed: there is no tail to keep
+        self.sent = self.stop = self.end
         if self.stream and (not self.stream.pid or self.stream.broken):
             self.forget(self.stream.pid)
             self.stream = None
@@ -180,7 +182,6 @@ class Outgoing(Buffer):
 
     def resume(self, session_present):
         """CONNACK came: send again what is in flight, PUBREL first [MQTT-4.4.0-1]. As new when the session is gone."""
-        self.resent += len(self.pids)
         if not session_present:
             for start in self.starts:
                 self.buf[start] &= ~_DUP
@@ -232,6 +233,21 @@ class Outgoing(Buffer):
             if self.buf[i] < 128:
                 return i + 1 - start + n
             shift += 7
+
+    def cut(self):
+        """Drop what was sent before the oldest message in flight."""
+        starts = self.starts
+        n = starts[0] if starts and starts[0] < self.sent else self.sent
+        if n == self.end:
+            self.sent = self.stop = self.end = 0
+        elif n and not self.streaming():
+            buf = memoryview(self.buf)
+            buf[: self.end - n] = buf[n : self.end]
+            for i in range(len(starts)):
+                starts[i] -= n
+            self.sent -= n
+            self.stop -= n
+            self.end -= n
 
     def close_gaps(self):
         """Move what is kept, and what is still to be sent, to the front."""
