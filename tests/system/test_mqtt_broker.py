@@ -42,7 +42,7 @@ def test_connection_lost_in_the_middle(open_broker, action):
         Board(SENDER, port=proxy.port, count=60, qos=2, every=30) as board,
     ):
         assert board.hear() == "ten"
-        for _ in range(3):
+        for _ in range(2):
             time.sleep(0.4)
             getattr(proxy, action)()
             time.sleep(4 if action == "swallow" else 0.3)
