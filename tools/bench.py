@@ -255,6 +255,8 @@ class Bench:
     def instructions(self, client, port, qos):
         if not shutil.which("valgrind"):
             return "no valgrind"
+        if not self.counted and toolchain.bits() == 32:
+            return "needs 64 bits"
         counts = []
         few, many = (20, 60) if client in SLOW and qos else (500, 1500)
         for count in (few, many):
