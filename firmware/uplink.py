@@ -16,6 +16,11 @@ from mqtt import ProtocolError, Refused
 
 _BACKOFF_MS = const(1000)
 _BACKOFF_MAX_MS = const(30000)
+_ROUNDS = const(
+    8
+)  # before the pause doubles: most outages are a restart, and a node should be back at once
+_CLOCK_POLL_MS = const(200)
+_CLOCK_MS = const(20000)  # once online, a TLS connection waits so long for the time
 _REFUSED_MS = const(30000)  # wrong credentials do not mend in a second
 _STABLE_MS = const(10000)  # a connection that held this long ends the back-off
 _SILENT_ATTEMPTS = const(4)  # attempts without any answer, after which the link itself is in doubt
@@ -37,6 +42,7 @@ class Uplink:
         self._trying = False
         self._failures = 0  # in a row, lost connections that did not hold included
         self._silent = 0  # of them, those without any sign of a peer
+        self._online_since = None
         self._since = time.ticks_ms()
         self._wait = 0
         self._doubt_since = self._since
@@ -62,6 +68,10 @@ class Uplink:
 
     def step(self, now, online, clock_trusted):
         """Advance. Return True on the step in which a connection came up. Only the name look-up can block."""
+        if not online:
+            self._online_since = None
+        elif self._online_since is None:
+            self._online_since = now
         try:
             if self._trying or self.connected:
                 if not online:
@@ -69,12 +79,8 @@ class Uplink:
                 return self._advance(now)
             if online and time.ticks_diff(now, self._since) >= self._wait:
                 self._start(now, clock_trusted)
-        except (
-            OSError,
-            ProtocolError,
-            Refused,
-            ValueError,
-        ) as e:  # ValueError: an unusable certificate file
+        except (OSError, ProtocolError, Refused, ValueError) as e:
+            # ValueError: TLS settings that cannot be used.
             self._failed(now, e)
         return False
 
@@ -117,9 +123,13 @@ class Uplink:
         client.user, client.pswd = settings["user"] or None, settings["password"]
         client.ssl = bool(tls)
         client.ssl_params = tls or {}
-        self._trying = True
         if tls and not clock_trusted:
-            raise OSError("TLS needs the time, and the clock is not set yet")
+            if time.ticks_diff(now, self._online_since) < _CLOCK_MS:
+                self._since, self._wait = now, _CLOCK_POLL_MS
+                return
+            self._trying = True
+            raise OSError("TLS needs the time, and no time server has answered")
+        self._trying = True
         client.start(now, self.clean_session)
 
     def _advance(self, now):
@@ -163,7 +173,8 @@ class Uplink:
         elif isinstance(error, Refused):
             wait = _REFUSED_MS
         else:
-            wait = min(_BACKOFF_MS << min(self._failures // len(self.brokers), 5), _BACKOFF_MAX_MS)
+            doubled = self._failures // len(self.brokers) // _ROUNDS
+            wait = min(_BACKOFF_MS << min(doubled, 5), _BACKOFF_MAX_MS)
         if not self.connected:
             self._broker = (self._broker + 1) % len(self.brokers)
             wait = 0 if self._broker else wait  # a pause only after every broker was tried
