@@ -28,4 +28,4 @@ def boot():
 try:
     boot()
 except Exception as e:
-    sys.print_exception(e)
+    print("boot: Wi-Fi is left to main.py: %r" % e)

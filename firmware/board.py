@@ -29,6 +29,7 @@ _MODELS = (  # the first that occurs in os.uname().machine
     ("RP2350", "pico2_w"),
     ("RP2040", "pico_w"),
 )
+_ONE_I2C = ("esp32c3", "esp32c6")  # controllers; the others have two
 
 
 def _text(names):
@@ -204,7 +205,8 @@ class Board:
             free = (sda // 2) % 2 if esp32 is None else len(self._i2c_numbers)
             number = self._i2c_numbers.setdefault(key, free)
             pins = {"sda": machine.Pin(sda), "scl": machine.Pin(scl), "freq": freq}
-            self._i2c[key] = machine.I2C(number, **pins) if number < 2 else machine.SoftI2C(**pins)
+            hardware = number < (1 if self.model in _ONE_I2C else 2)
+            self._i2c[key] = machine.I2C(number, **pins) if hardware else machine.SoftI2C(**pins)
         return self._i2c[key]
 
     def recover_i2c(self, sda, scl):

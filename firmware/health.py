@@ -60,7 +60,11 @@ def record_crash(error, uptime_s):
     while tail.kept[cut : cut + 1] and tail.kept[cut] & 0xC0 == 0x80:  # the rest of a character
         cut += 1
     text = str(tail.kept[cut:], "utf-8").strip()
-    _write(_CRASH, "boot %s, %d s after start: %s" % (_read(_BOOT) or "?", uptime_s, text))
+    try:
+        note_reset("unforeseen error")
+        _write(_CRASH, "boot %s, %d s after start: %s" % (_read(_BOOT) or "?", uptime_s, text))
+    except OSError as e:
+        print("health: the crash cannot be kept: %s" % e)  # a full flash must not stop the reset
 
 
 def _some(faults):
