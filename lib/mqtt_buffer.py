@@ -4,21 +4,12 @@ buf   [ sent before ..... | handed to the socket next | appended since | .......
         0                  ^ sent                      ^ stop           ^ end
 """
 
-from micropython import const
-
-RESERVE = 64  # room that messages leave to acknowledgements, PINGREQ and SUBSCRIBE
-
-_FIRST = const(1024)
-_GROWTH = const(512)
-
 
 class Buffer:
     """What mqtt_outgoing.py's Outgoing stands on, which adds cut() and close_gaps()."""
 
     def __init__(self, size):
-        self.size = size  # that buf may grow to: most programs never need it all
-        self.buf = bytearray(min(size, _FIRST))
-        self.limit = len(self.buf) - RESERVE  # where messages end
+        self.buf = bytearray(size)
         self.sent = self.stop = self.end = 0
         self.first = None  # goes before all that is in buf: CONNECT, PUBREL to be sent again
         self.first_sent = 0
@@ -53,19 +44,7 @@ class Buffer:
             self.cut()  # is cheap, and does as long as acknowledgements come in order
             if self.end > limit:
                 self.close_gaps()
-        return self.end if self.end <= limit or self._grow(self.end - limit) else -1
-
-    def _grow(self, n):
-        left = self.size - len(self.buf)
-        if n > left:
-            return False
-        n = min(left, max(n, _GROWTH))
-        try:
-            self.buf.extend(bytes(n))
-        except MemoryError:
-            return False  # later there may be some
-        self.limit += n
-        return True
+        return self.end if self.end <= limit else -1
 
     def waiting(self):
         """Return whether anything is still to be written."""

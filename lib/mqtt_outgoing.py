@@ -15,7 +15,7 @@ the broker forget the session it may have forgotten the message with it, which t
 from struct import pack_into
 
 from micropython import const
-from mqtt_buffer import RESERVE, Buffer
+from mqtt_buffer import Buffer
 from mqtt_packets import ProtocolError, length_size, put_length
 
 _PUBACK = const(0x40)
@@ -25,11 +25,13 @@ _PUBCOMP = const(0x70)
 
 _DUP = const(8)
 _FORMATS = const(32)  # lengths of topics and payloads that are remembered
+_RESERVE = const(64)  # room that messages leave to acknowledgements, PINGREQ and SUBSCRIBE
 
 
 class Outgoing(Buffer):
     def __init__(self, size, window):
         super().__init__(size)
+        self.limit = size - _RESERVE  # where messages end
         self.window = window
         self.pids = []  # in flight, in the order of sending
         self.starts = []  # where in buf the PUBLISH of each begins
@@ -67,9 +69,9 @@ class Outgoing(Buffer):
             size += length_size(n) - length_size(n - len(stream))
         i = self.end
         if i + size > self.limit:
-            if size > self.size - RESERVE:
+            if size > self.limit:
                 raise ValueError("message larger than the buffer: use a Stream")
-            i = self.room(size, RESERVE)
+            i = self.room(size, _RESERVE)
             if i < 0:
                 return -1
         buf = self.buf
