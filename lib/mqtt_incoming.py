@@ -81,7 +81,7 @@ class Incoming:
         self.end += n
         return True
 
-    def next(self):
+    def next(self):  # noqa: C901, PLR0912 in one piece, for speed
         """Return the first byte of the next whole packet, its content in topic, payload, pid, flags, code; or 0."""
         if self.large:
             return self._more()

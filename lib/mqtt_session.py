@@ -69,7 +69,7 @@ class Session(MQTTClient):
             if self._greetings:
                 self._greetings.lost()
 
-    def send(self, topic, payload, retain=False, qos=0, pid=0):
+    def send(self, topic, payload, retain=False, qos=0, pid=0):  # noqa: C901, PLR0912 in one piece, for speed
         """Send without waiting. Return the packet id (0 at QoS 0), or None: not connected, or no room in the window.
 
         payload: bytes, str or a Stream. pid: the caller's choice of packet id, not one in flight. ValueError: a message

@@ -467,6 +467,17 @@ def test_birth_is_first_and_not_doubled():
     assert net.broker.seen == [(b"status", b"online")] and acked == []
 
 
+def test_an_id_that_the_birth_had_is_acknowledged_to_its_next_user():
+    net, client = make()
+    client.set_birth(b"status", b"online")
+    connect(client)
+    birth = net.broker.log[1][1]
+    assert client.pending == 0
+    client.send(b"t", b"1", qos=1, pid=birth)
+    acked, _ = run(client)
+    assert acked == [birth]
+
+
 def test_state_over_a_power_cut():
     net, client = make()
     connect(client)
