@@ -41,6 +41,11 @@ def _read(source):
 def explain(error):
     """Return a TLS failure, a ValueError or mbedTLS's code, as an OSError that says what is wrong."""
     text = str(error)
+    if text in (
+        "-32",
+        "-104",
+    ):  # EPIPE, ECONNRESET: TLS 1.3 tells of the refusal when the handshake is over
+        text = "closed by the broker, which may have refused this node's certificate"
     for sign, meaning in (
         ("in the future", "the clock is wrong, or the certificate is not valid yet"),
         ("expired", "the broker's certificate has expired"),
