@@ -189,9 +189,9 @@ class Board:
     # clock
 
     def set_time(self, unix_s):
-        year, month, day, hour, minute, second, weekday, _ = time.gmtime(
-            unix_s - (946684800 if time.gmtime(0)[0] == 2000 else 0)
-        )
+        from firmware.clock import epoch
+
+        year, month, day, hour, minute, second, weekday, _ = time.gmtime(unix_s - epoch())
         machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
 
     # buses and pins

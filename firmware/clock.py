@@ -23,7 +23,7 @@ _RETRY_MAX_MS = const(300000)
 _FORGET_ADDRESS = const(3)  # look the name up again after so many failures
 
 
-def _epoch():
+def epoch():
     """Seconds from 1970 to the port's own epoch."""
     return 946684800 if time.gmtime(0)[0] == 2000 else 0
 
@@ -48,7 +48,7 @@ class Clock:
         self._since = self._tick
         self._sent = self._tick
         self._packet = bytearray(48)
-        now_s = time.time() + _epoch()
+        now_s = time.time() + epoch()
         if now_s >= _RELEASE:
             self._offset = now_s * 1000
             self.source = "rtc"
