@@ -48,7 +48,9 @@ UMQTT_FILES = {
     ),
 }
 
-SUITE = "trixie"  # the first Debian with MicroPython >= 1.25; bytecode and API of the boards' 1.25 and later
+# trixie is the first Debian with MicroPython >= 1.25; bytecode and API of the boards' 1.25 and later. A mirror in the
+# middle of a synchronisation may have one name of a suite whole and the other not.
+SUITES = ("trixie", "stable")
 PACKAGES = ("micropython", "mosquitto", "mosquitto-clients")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # What to try on each machine, best first: 32 bits are what a board has.
@@ -252,7 +254,7 @@ def toolchain_ready():
     except (FileNotFoundError, ValueError):
         return False
     # what was taken from PATH may have been uninstalled since
-    return stamp["suite"] == SUITE and all(Path(path).exists() for path in stamp["system"])
+    return stamp["suites"] == list(SUITES) and all(Path(path).exists() for path in stamp["system"])
 
 
 def make_toolchain():
@@ -268,7 +270,7 @@ def make_toolchain():
     if bits != 32:
         say("      note: no 32-bit MicroPython runs here; this one gets a heap twice as large")
     system = [words[0] for words in wrappers.values() if not within(words[0])]
-    stamp = {"suite": SUITE, "bits": bits, "system": system}
+    stamp = {"suites": SUITES, "bits": bits, "system": system}
     write(toolchain.STAMP, json.dumps(stamp, indent=1).encode())
 
 
@@ -363,7 +365,7 @@ def debian_programs(folder):
         if architecture not in LOADERS:
             raise CommandError(f"no way known to run Debian's {architecture} packages: {BY_HAND}")
         root = folder / architecture
-        unpack(mirror, architecture, root)
+        unpack_any(mirror, architecture, root)
         triplet, loader = LOADERS[architecture]
         libraries = root / "usr" / "lib" / triplet
         start = [str(libraries / loader), "--library-path", str(libraries)]
@@ -395,13 +397,25 @@ def debian_mirror():
     raise CommandError(f"apt knows no Debian mirror: name one in DEBIAN_MIRROR, or {BY_HAND}")
 
 
-def unpack(mirror, architecture, root):
+def unpack_any(mirror, architecture, root):
+    """unpack() from the first suite that the mirror has whole."""
+    for suite in SUITES:
+        try:
+            return unpack(mirror, suite, architecture, root)
+        except CommandError as e:
+            shutil.rmtree(root, ignore_errors=True)
+            if suite == SUITES[-1]:
+                raise
+            say(f"      {suite}: {str(e).splitlines()[-1]}")
+
+
+def unpack(mirror, suite, architecture, root):
     """Debian's PACKAGES and all they need, of one architecture, unpacked into `root`; the system's apt stays as it is."""
     with tempfile.TemporaryDirectory(dir=root.parent) as name:
         folder = Path(name)
         for part in ("lists/partial", "cache/archives/partial"):
             (folder / part).mkdir(parents=True)
-        (folder / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {SUITE} main\n")
+        (folder / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n")
         config = folder / "apt.conf"
         config.write_text(APT_CONF.format(folder=folder, architecture=architecture))
         apt = ["apt-get", "-c", config, "-q", "-y", "-o", "APT::Status-Fd=1"]

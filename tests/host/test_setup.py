@@ -159,7 +159,7 @@ def apt(place, monkeypatch):
     monkeypatch.setattr(setup, "output", lambda words: "amd64\n")
     unpacked = []
 
-    def unpack(mirror, architecture, root):
+    def unpack(mirror, suite, architecture, root):
         unpacked.append(architecture)
         root.mkdir(parents=True)
 
@@ -185,6 +185,23 @@ def test_32_bits_come_first(apt, monkeypatch):
         str(root / "usr/sbin/mosquitto"),
     ]
     assert apt == ["i386"]
+
+
+def test_a_mirror_that_has_a_suite_under_one_name_only(apt, monkeypatch, capsys):
+    tried = []
+
+    def unpack(mirror, suite, architecture, root):
+        tried.append(suite)
+        root.mkdir(parents=True)
+        if suite == "trixie":
+            raise setup.CommandError("apt-get failed\nMirror sync in progress?")
+        assert list(root.iterdir()) == []
+
+    monkeypatch.setattr(setup, "unpack", unpack)
+    monkeypatch.setattr(setup, "micropython_bits", lambda words: 32)
+    setup.debian_programs(toolchain.FOLDER)
+    assert tried == ["trixie", "stable"]
+    assert "trixie: Mirror sync in progress?" in capsys.readouterr().out
 
 
 def test_a_kernel_that_runs_no_32_bit_programs(apt, monkeypatch):
@@ -244,7 +261,7 @@ def test_toolchain_is_ready_only_with_its_stamp_and_its_programs(place):
     stamp = toolchain.STAMP.read_text()
     toolchain.STAMP.write_text(stamp[:10])
     assert not setup.toolchain_ready()
-    toolchain.STAMP.write_text(json.dumps(json.loads(stamp) | {"suite": "buster"}))
+    toolchain.STAMP.write_text(json.dumps(json.loads(stamp) | {"suites": ["buster"]}))
     assert not setup.toolchain_ready()
     toolchain.STAMP.write_text(stamp)
     assert setup.toolchain_ready()
