@@ -8,6 +8,9 @@
     board.start()
     board.stop()
 
+With `image=True` the flash is a real littlefs, in a file that outlives every life: after a kill it holds what was written and
+no more, and `board.do("power_fails", writes=7, how="half")` lets the power fail in the middle of a block write.
+
 After machine.reset(), the watchdog and deep sleep the process ends and is started again, as often as it takes; a board
 that ended at its prompt stays there, powered and dead. Runs in a thread; stop() or the context manager ends it.
 """
@@ -26,6 +29,7 @@ from tools import ROOT, processes, toolchain
 BOARDS = ("esp32", "pico_w")
 HEAP = "160k"  # for the node
 _FAKES_KB = 72  # beside it: the modules, chips and world that a board has in silicon and flash
+_IMAGE_KB = 8  # and the flash chip; littlefs's own buffers are the node's, as on a board
 
 # How a life ends, by exit code: tests/fakes/sim.py EXIT. The watchdog in real time is a SIGALRM (a shell between
 # reports 128 + 14).
@@ -37,7 +41,8 @@ _ENDINGS = {
     92: "deepsleep",
     94: "power",
 }
-_MOMENTARY = ("kick", "tip", "hang", "storm", "reset")  # over when it is over; the rest is a state
+# Over when it is over; the rest is a state that the world keeps over a reset.
+_MOMENTARY = ("kick", "tip", "hang", "storm", "reset", "power_fails", "flash_counts")
 _BOOT_S = 0.2  # from a reset to boot.py
 
 
@@ -49,15 +54,15 @@ class SimBoard:
         heap=HEAP,
         scenario=None,
         log=None,
-        micropython=None,
-        fakes=None,
         seed=1,
+        image=None,
     ):
         """flash: the folder that is the board's file system.
 
+        image: the file that is it instead (True: beside the folder, with .lfs at its end). Made at the first start from the folder,
+        of which later only config.json counts. Delete it and the board is new.
         heap: what the node has. The fakes get theirs beside it.
         scenario: list of events, or the path of a JSON file of them; `at_s` counts from the first start(). log: file the console is appended to.
-        micropython: command line, else the toolchain's. fakes: folder, else tests/fakes.
         """
         if board not in BOARDS:
             raise ValueError(f"board: {' or '.join(BOARDS)}, not {board}")
@@ -65,11 +70,13 @@ class SimBoard:
         self.board = board
         self.resets = []  # why each life began: "power", "reset", "wdt", "deepsleep"
         self.dead = None  # exit code of the life that ended at the prompt, or crashed
+        self.image = self.flash.with_name(self.flash.name + ".lfs") if image is True else image
+        beside = _FAKES_KB + (_IMAGE_KB if image else 0)
+        self._momentary = _MOMENTARY + (("flash_fills",) if image else ())  # an image stays full
         self._command = [
-            str(word)
-            for word in micropython or toolchain.micropython(f"{int(heap[:-1]) + _FAKES_KB}k")
+            *toolchain.micropython(f"{int(heap[:-1]) + beside}k"),
+            str(ROOT / "tests" / "fakes" / "boardrun.py"),
         ]
-        self._command.append(str(Path(fakes or ROOT / "tests" / "fakes") / "boardrun.py"))
         # What is neither flash nor console; gone with this object.
         self._folder = tempfile.TemporaryDirectory(prefix="simboard-")
         self._own = Path(self._folder.name)
@@ -88,6 +95,8 @@ class SimBoard:
             "OUTPOST_SCENARIO": str(self._own / "scenario.json"),
             "OUTPOST_SEED": str(seed),
         }
+        if self.image:
+            self._environment["OUTPOST_FLASH"] = str(Path(self.image).absolute())
         self._thread = None
         self._process = None
         self._off = threading.Event()
@@ -224,7 +233,7 @@ class SimBoard:
         events = []
         for event in self._scenario:
             at = event.get("at_s", 0) - elapsed
-            if at > 0 or event["do"] not in _MOMENTARY or len(self.resets) == 1:
+            if at > 0 or event["do"] not in self._momentary or len(self.resets) == 1:
                 events.append(event | {"at_s": max(at, 0)})
         (self._own / "scenario.json").write_text(json.dumps(events))
         self._environment["OUTPOST_ELAPSED"] = str(int(elapsed * 1000))

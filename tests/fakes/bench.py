@@ -142,9 +142,15 @@ def _load():
 
 def power_on():
     """What boardrun does first: the world lives, the scenario and the supervisor are heard."""
-    import flash
+    image = uos.getenv("OUTPOST_FLASH")
+    if image:
+        import norflash
 
-    flash.install()
+        norflash.mount(image)
+    else:
+        import flash
+
+        flash.install()
     _load()
     path = uos.getenv("OUTPOST_SCENARIO")
     if path:
@@ -246,7 +252,24 @@ def sda_held(sda, scl, pulses=5):
 
 
 def flash_fills(on=True):
-    sim.flash_full = bool(on)
+    if sim.flash:
+        import norflash
+
+        norflash.fill(on)
+    else:
+        sim.flash_full = bool(on)
+
+
+def power_fails(writes=1, how="lost"):
+    import norflash
+
+    if how not in norflash.HOW or not sim.flash:
+        raise ValueError("how: one of %s, on a board with an image" % (norflash.HOW,))
+    sim.flash.fail(writes, how)
+
+
+def flash_counts():
+    print("flash:", sim.flash.counts())
 
 
 def press(pin, level=0):
@@ -331,6 +354,8 @@ CALLS = {
         bus_stuck,
         sda_held,
         flash_fills,
+        power_fails,
+        flash_counts,
         press,
         set,
         door,

@@ -3,8 +3,9 @@
 boot.py; main.py unless boot.py raised; then the prompt, where a board waits for its user and a node is dead: the
 process ends with `sim.EXIT["repl"]`. SystemExit from either is a soft reset.
 
-Environment: OUTPOST_BOARD, OUTPOST_RETAINED and OUTPOST_SCENARIO (docs/architecture.md); OUTPOST_CONTROL=1, more events
-come on standard input; OUTPOST_SEED, chance; OUTPOST_ELAPSED, the world's age in ms. tools/simboard.py sets them all.
+Environment: OUTPOST_BOARD, OUTPOST_RETAINED and OUTPOST_SCENARIO (docs/architecture.md); OUTPOST_FLASH, an image that is the
+flash instead (norflash.py); OUTPOST_CONTROL=1, more events come on standard input; OUTPOST_SEED, chance; OUTPOST_ELAPSED,
+the world's age in ms. tools/simboard.py sets them all.
 """
 
 import sys

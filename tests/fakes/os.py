@@ -1,6 +1,6 @@
 """`os` of the boards: `uname` and `sync` are there, the host's shell and environment are not.
 
-The flash is the current directory. `statvfs` counts its files in blocks, as littlefs does.
+The flash is the current directory. `statvfs` counts its files in blocks, as littlefs does, unless it is a littlefs.
 """
 
 from collections import namedtuple
@@ -20,6 +20,7 @@ from uos import (
     unlink,
     urandom,
 )
+from uos import statvfs as _statvfs
 
 _BLOCK = 4096
 _BLOCKS = 512 if sim.ESP32 else 212
@@ -51,5 +52,7 @@ def _blocks(path):
 
 
 def statvfs(path):
+    if sim.flash:
+        return _statvfs("/flash")
     free = max(_BLOCKS - _blocks("."), 0)
     return (_BLOCK, _BLOCK, _BLOCKS, free, free, 0, 0, 0, 0, 255)

@@ -29,6 +29,9 @@ A supervisor may also write such objects, one a line, to standard input (`OUTPOS
     bus_stuck(pin, on)              something holds the line of this pin low
     sda_held(sda, scl, pulses)      a chip cut off in mid-byte holds SDA until SCL has moved so often
     flash_fills(on)                 there is no space left
+    power_fails(writes, how)        at that many block writes and erases from now; the last is "lost", "half" done, half
+                                    done and the rest "garbage", or the power fails "after" it
+    flash_counts()                  prints "flash: 12 writes, 3 erases" since power-on
     press(pin, level)               somebody drives a pin; None lets go
     set(name, quantity=value ...)   the world at that sensor (name "*": everywhere); None gives it back to the weather
     door(name, opened) tip(name, n) a contact moves, a rain gauge tips
@@ -38,6 +41,9 @@ A supervisor may also write such objects, one a line, to standard input (`OUTPOS
     hang(ms)                        the program is stuck for so long (interrupts run, the watchdog bites)
     reset(how)                      "power", "reset", "wdt": as if it had happened
     scenario(events)                a list of such objects, from now on
+
+**Flash** is the current directory, and what a board's file system does to a file is imitated (`flash`). With
+`OUTPOST_FLASH` (a file) it is a real littlefs in that file (`norflash`); `power_fails` and `flash_counts` are about that one.
 
 **Chips** are attached by `chips.attach(setting, world, sim)`, which is called once for each entry of `sensors` in
 `config.json` when a bus is first used. A broken config attaches nothing. It calls, with the sensor's name last:
@@ -316,6 +322,7 @@ dhcp_on = True
 ip_ms = (600, 1800)  # from joined to an address
 dns_mode = "ok"
 tls_fault = None  # "memory": no room for the record buffers
+flash = None  # `norflash`'s chip, where the flash is an image
 flash_full = False
 internet_on = True
 time_server = None
