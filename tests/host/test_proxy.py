@@ -1,17 +1,12 @@
 """The fault proxy does what its commands say: the system tests stand on it."""
 
-import importlib.util
 import socket
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parent.parent / "system" / "proxy.py"
-spec = importlib.util.spec_from_file_location("proxy", SOURCE)
-proxy_module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(proxy_module)
+from tools.proxy import WAYS, Proxy, abort
 
 
 class Server:
@@ -62,7 +57,7 @@ def server():
 
 @pytest.fixture
 def proxy(server):
-    with proxy_module.Proxy(server.port) as proxy:
+    with Proxy(server.port) as proxy:
         yield proxy
 
 
@@ -112,7 +107,7 @@ def test_it_passes_the_end_on(proxy, server, client):
 
 
 def test_it_passes_a_reset_on(server, client):
-    proxy_module.abort(client)
+    abort(client)
     server.wait(lambda s: s.ended == "reset")
 
 
@@ -173,7 +168,7 @@ def test_swallow_is_a_black_hole(proxy, server, client):
         server.wait(lambda s: s.arrived == b"w")
 
 
-@pytest.mark.parametrize("way", proxy_module.WAYS)
+@pytest.mark.parametrize("way", WAYS)
 def test_half_open(proxy, server, client, way):
     proxy.swallow(way)
     client.sendall(b"up")

@@ -16,11 +16,11 @@ import pytest
 
 from tools import ROOT, certificates, mpy
 from tools.broker import Broker
+from tools.proxy import Proxy
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from outside import NAME, NODE, OTHER, READER, SECRETS, Node, Seen, own_topics
-from proxy import Proxy
 
 # A plain kill of the test run is a Ctrl-C: boards and brokers end with it.
 signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -149,7 +149,7 @@ def test_silent_handshake_ends(authority):
 
 
 def test_link_lost_within_tls(tls_broker, authority):
-    from proxy import Proxy
+    from tools.proxy import Proxy
 
     broker = tls_broker()
     with Proxy(broker.port) as proxy:

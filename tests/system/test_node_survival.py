@@ -5,7 +5,8 @@ import json
 import time
 
 from outside import KEEPALIVE_S, NAME, OTHER, complete, settings, stream, until
-from proxy import Proxy
+
+from tools.proxy import Proxy
 
 ROOM = {"backlog_bytes": 65536, "health_s": 5}
 
