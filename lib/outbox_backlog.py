@@ -1,0 +1,119 @@
+"""The part of an Outbox that is on flash only, read in order; and Record, one message of it."""
+
+from micropython import const
+
+QOS = const(3)  # flags of a frame
+LATEST = const(4)
+
+
+class Record:
+    """key: bytes, what it belongs to; data: bytes; qos; pid: the packet id of a record of QoS 2 that is on flash."""
+
+    def __init__(self, body, flags, number=0, at=0):
+        self.body = body  # length of key, key, data
+        self.flags = flags
+        self.number = (
+            number  # its place in the log (of LATEST: among the slots), 0 while it is in RAM only
+        )
+        self.at = at  # ticks of append(), while in RAM only
+        self.taken = False  # on its way
+        self.released = False  # PUBREC has come for it, and that is on flash
+
+    def __getattr__(self, name):
+        if name == "key":
+            return self.body[1 : 1 + self.body[0]]
+        if name == "data":
+            return self.body[1 + self.body[0] :]
+        if name == "qos":
+            return self.flags & QOS
+        if name == "latest":
+            return bool(self.flags & LATEST)
+        if name == "pid":
+            # From the upper half, which is no other message's; the same after a power cut.
+            return 0x8000 | self.number & 0x3FFF | (0x4000 if self.flags & LATEST else 0)
+        raise AttributeError(name)
+
+
+class Backlog:
+    def __init__(self, log, state, held):
+        """held(segment) → how many of its records others hold: in RAM, or on their way."""
+        self.log = log
+        self.state = state
+        self.held = held
+        self.restart(0)
+
+    def restart(self, last):
+        """Read again from the oldest record, up to the one of this number."""
+        self.last = last
+        self.head = None  # the record that was read last, and is not taken yet
+        self.ahead = (
+            set()
+        )  # numbers of records not to be returned: they were taken before their turn
+        segments = self.log.segments
+        self.cursor = (segments[0], 0) if segments else None
+
+    def __bool__(self):
+        return bool(self.cursor or self.head)
+
+    def add(self, number):
+        """The record of this number, newer than all here, is on flash only from now on."""
+        self.last = number
+        if self.cursor:
+            return
+        log = self.log
+        segment = log.find(number)
+        offset = 0
+        try:  # those before it are done, or on their way
+            while log.read(segment, offset) and log.number < number:
+                offset = log.end
+        except OSError:
+            log.corrupt += 1
+        self.cursor = (segment, offset)
+
+    def peek(self):
+        """Return the oldest record that is not taken yet, or None."""
+        while self.head is None and self.cursor:
+            self._read()
+        return self.head
+
+    def _read(self):
+        log = self.log
+        segment, offset = self.cursor
+        try:
+            found = log.read(segment, offset)
+            body = log.body() if found else None
+        except OSError:
+            log.corrupt += 1
+            found = False
+        if not found:
+            self.pass_over(segment)
+            self._leave(segment)
+        elif log.number > self.last:
+            self.cursor = None
+        else:
+            number = log.number
+            self.cursor = (segment, log.end)
+            if number in self.ahead:
+                self.ahead.remove(number)
+            elif not self.state.has(number):
+                self.head = Record(body, log.flags, number)
+        if not self.cursor:
+            self.ahead.clear()
+
+    def _leave(self, segment):
+        """A segment was read to its end: what is pending of it is held by others, or can no longer be read."""
+        held = self.held(segment)
+        if segment.pending > held:
+            self.log.corrupt += 1
+            segment.pending = held
+            if not held:
+                self.log.remove(segment)
+                self.state.forget(segment)
+
+    def pass_over(self, segment):
+        """If reading has come to a segment, go on with the next."""
+        if self.head and self.head.number in segment:
+            self.head = None
+        if self.cursor and self.cursor[0] is segment:
+            following = self.log.after(segment)
+            self.cursor = (following, 0) if following else None

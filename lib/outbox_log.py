@@ -1,0 +1,207 @@
+"""Records on flash, in order, in append-only segments: what outbox.py's Outbox stands on. Format: docs/outbox.md.
+
+A segment is a file named by the number of its first record, in eight hexadecimal digits. It is written by appending and
+closing, which littlefs makes one step that happens or does not, read through one buffer, and removed whole. A frame that
+is damaged is skipped: reading goes on at the next byte at which a sound frame begins.
+"""
+
+import os
+from binascii import crc32
+from struct import pack_into, unpack_from
+
+from micropython import const
+
+_MARK = const(0xB5)  # a frame's first byte
+HEAD = const(12)  # bytes of a frame before its body
+LONGEST = const(1024)  # bytes of a frame; the buffer holds one
+
+
+class Segment:
+    def __init__(self, first):
+        self.first = first  # number of its first record
+        self.last = first - 1
+        self.size = 0  # bytes that are known to be records
+        self.pending = 0  # records not done yet
+        self.sealed = False  # something is wrong behind `size`: nothing is appended
+
+    def __contains__(self, number):
+        return self.first <= number <= self.last
+
+
+def write_frame(file, head, number, flags, body):
+    """Write one frame. head: a bytearray of HEAD bytes."""
+    pack_into("<BBHI", head, 0, _MARK, flags, len(body), number)
+    pack_into("<I", head, 8, crc32(body, crc32(memoryview(head)[:8])))
+    file.write(head)
+    file.write(body)
+
+
+def check_frame(buf, at, end):
+    """Return the length of the sound frame that begins at buf[at], or 0. More bytes than end - at may be needed: -length."""
+    if end - at < HEAD or buf[at] != _MARK:
+        return 0
+    mark, flags, length, number, crc = unpack_from("<BBHII", buf, at)
+    length += HEAD
+    if length > LONGEST:
+        return 0
+    if at + length > end:
+        return -length
+    whole = memoryview(buf)
+    return length if crc32(whole[at + HEAD : at + length], crc32(whole[at : at + 8])) == crc else 0
+
+
+class Log:
+    def __init__(self, folder, segment_bytes):
+        self.folder = folder
+        self.segment_bytes = segment_bytes
+        self.segments = []  # oldest first
+        self.next = 1  # number of the next record
+        self.bytes = 0
+        self.corrupt = 0  # damaged places met
+        # the record that read() found
+        self.number = self.flags = self.start = self.end = 0
+        self._head = bytearray(HEAD)
+        self._buf = bytearray(LONGEST)
+        self._window = None  # (segment, offset) of what is in _buf
+        self._filled = 0
+
+    def open(self, pending):
+        """Look at all there is. pending(number) → is this record still to be delivered?"""
+        for name in sorted(self._names()):
+            segment = Segment(int(name, 16))
+            try:
+                segment.size = os.stat(self._path(segment))[6]
+                self._scan(segment, pending)
+            except OSError:
+                self.corrupt += 1
+                segment.sealed = True
+            self.segments.append(segment)
+            self.bytes += segment.size
+            self.next = max(self.next, segment.last + 1)
+        for segment in self.segments[:]:
+            if not segment.pending:
+                self.remove(segment)
+
+    def _names(self):
+        for entry in os.ilistdir(self.folder):
+            name = entry[0]
+            if len(name) == 8 and all(c in "0123456789abcdef" for c in name):
+                yield name
+
+    def _scan(self, segment, pending):
+        last = self.segments[-1].last if self.segments else 0
+        offset = 0
+        while self.read(segment, offset):
+            if self.start != offset or self.number <= last:
+                self.corrupt += 1
+            if self.number > last:
+                segment.last = last = self.number
+                segment.pending += bool(pending(last))
+            offset = self.end
+        if offset < segment.size:
+            self.corrupt += 1
+            segment.sealed = True
+
+    def append(self, records):
+        """Write records behind the last, in one step, and number them. OSError: none was written."""
+        size = 0
+        for record in records:
+            size += HEAD + len(record.body)
+        segment = self.segments[-1] if self.segments else None
+        fresh = not segment or segment.sealed or segment.size + size > self.segment_bytes
+        if fresh:
+            segment = Segment(self.next)
+        number = self.next
+        try:
+            with open(self._path(segment), "wb" if fresh else "ab") as f:
+                for record in records:
+                    write_frame(f, self._head, number, record.flags, record.body)
+                    number += 1
+        except OSError:
+            self._failed(segment, fresh)
+            raise
+        for record in records:
+            record.number = self.next
+            self.next += 1
+        if fresh:
+            self.segments.append(segment)
+        segment.last = self.next - 1
+        segment.size += size
+        segment.pending += len(records)
+        self.bytes += size
+        if self._window and self._window[0] is segment:
+            self._window = None
+
+    def _failed(self, segment, fresh):
+        """An append failed: leave no trace of it."""
+        try:
+            if fresh:
+                os.remove(self._path(segment))
+            elif os.stat(self._path(segment))[6] != segment.size:
+                segment.sealed = True
+        except OSError:
+            pass
+
+    def find(self, number):
+        """Return the segment that holds a number, or None."""
+        for segment in self.segments:
+            if number in segment:
+                return segment
+        return None
+
+    def remove(self, segment):
+        """Remove a segment, whatever is in it."""
+        self.segments.remove(segment)
+        self.bytes -= segment.size
+        try:
+            os.remove(self._path(segment))
+        except OSError:
+            self.corrupt += 1  # it is there again at the next open(), and all of it is done
+
+    def after(self, segment):
+        """Return the segment behind one, or None."""
+        for each in self.segments:
+            if each.first > segment.first:
+                return each
+        return None
+
+    def read(self, segment, offset):
+        """Find the first sound frame at or behind offset: `number`, `flags`, `start`, `end`, body(). False: none."""
+        while offset + HEAD <= segment.size:
+            at = self._load(segment, offset, HEAD)
+            length = check_frame(self._buf, at, self._filled)
+            if length < 0 and offset - length <= segment.size:
+                at = self._load(segment, offset, -length)
+                length = check_frame(self._buf, at, self._filled)
+            if length > 0:
+                self.number = unpack_from("<I", self._buf, at + 4)[0]
+                self.flags = self._buf[at + 1]
+                self.start = offset
+                self.end = offset + length
+                return True
+            mark = self._buf.find(bytes((_MARK,)), at + 1, self._filled)
+            offset += (mark if mark >= 0 else self._filled) - at
+        return False
+
+    def body(self):
+        """Return the body of the record that read() has just found."""
+        at = self.start - self._window[1]
+        return bytes(memoryview(self._buf)[at + HEAD : at + self.end - self.start])
+
+    def _load(self, segment, offset, n):
+        """Have n bytes from offset on in the buffer. Return where they begin."""
+        if self._window and self._window[0] is segment:
+            at = offset - self._window[1]
+            if at >= 0 and at + n <= self._filled:
+                return at
+        self._window = None
+        with open(self._path(segment), "rb") as f:
+            f.seek(offset)
+            self._filled = f.readinto(self._buf)
+        if self._filled < n:
+            raise OSError(5, "outbox: a segment is shorter than it was")
+        self._window = segment, offset
+        return 0
+
+    def _path(self, segment):
+        return "%s/%08x" % (self.folder, segment.first)
