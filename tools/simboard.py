@@ -69,6 +69,7 @@ class SimBoard:
         self.flash = Path(flash)
         self.board = board
         self.resets = []  # why each life began: "power", "reset", "wdt", "deepsleep"
+        self.lives = []  # [began, ended] of each, by time.time()
         self.dead = None  # exit code of the life that ended at the prompt, or crashed
         self.image = self.flash.with_name(self.flash.name + ".lfs") if image is True else image
         beside = _FAKES_KB + (_IMAGE_KB if image else 0)
@@ -84,6 +85,7 @@ class SimBoard:
         if isinstance(scenario, (str, Path)):
             scenario = json.loads(Path(scenario).read_text())
         self._scenario = list(scenario or ())
+        self._next = []  # what the next life begins with
         self._began = None  # when the power was first switched on
         self.log = Path(log) if log else self._own / "console"
         self._environment = {
@@ -171,6 +173,10 @@ class SimBoard:
                 raise RuntimeError("the board has just been reset") from None
             self._scenario.append({"at_s": time.monotonic() - self._began, **event})
 
+    def prepare(self, call, **arguments):
+        """Let something happen at the very beginning of the next life."""
+        self._next.append({"do": call, **arguments})
+
     def wait_for(self, text, timeout=10, times=1):
         """Wait until the console has shown text (so many times). TimeoutError with its last lines otherwise."""
         deadline = time.monotonic() + timeout
@@ -211,9 +217,11 @@ class SimBoard:
                         stdout=console,
                         stderr=subprocess.STDOUT,
                     )
+                self.lives.append([time.time(), None])
             process = self._process
             while process.poll() is None and process not in self._frozen:
                 self._off.wait(0.01) if not self._off.is_set() else time.sleep(0.01)
+            self.lives[-1][1] = time.time()
             if self._off.is_set():
                 return
             process.stdin.close()
@@ -235,7 +243,8 @@ class SimBoard:
             at = event.get("at_s", 0) - elapsed
             if at > 0 or event["do"] not in self._momentary or len(self.resets) == 1:
                 events.append(event | {"at_s": max(at, 0)})
-        (self._own / "scenario.json").write_text(json.dumps(events))
+        (self._own / "scenario.json").write_text(json.dumps(events + self._next))
+        self._next.clear()
         self._environment["OUTPOST_ELAPSED"] = str(int(elapsed * 1000))
 
     def _forget(self):

@@ -296,6 +296,22 @@ def test_the_world_does_not_reset_with_the_board(made):
     simulated.wait_for("joined", FAST, times=joined + 1)
 
 
+def test_what_is_prepared_happens_once_at_the_next_start(made):
+    began = time.time()
+    simulated = made("print('ready')\nimport time\nwhile True: time.sleep(0.05)\n")
+    simulated.wait_for("ready", FAST)
+    simulated.prepare("kick")
+    for times in (2, 3):
+        simulated.stop()
+        simulated.start()
+        simulated.wait_for("ready", FAST, times)
+    assert simulated.output.split() == ["ready", "bench:", "kick", "ready", "ready"]
+    simulated.stop()
+    assert len(simulated.lives) == len(simulated.resets) == 3
+    for life in simulated.lives:
+        assert began <= life[0] < life[1] <= time.time()
+
+
 def test_stop_leaves_no_process_and_keeps_the_log(made, tmp_path):
     simulated = made("print('hello')\nwhile True: pass\n", log=tmp_path / "console")
     simulated.wait_for("hello", FAST)
