@@ -40,7 +40,7 @@ def check_frame(buf, at, end):
     """Return the length of the sound frame that begins at buf[at], or 0. More bytes than end - at may be needed: -length."""
     if end - at < HEAD or buf[at] != _MARK:
         return 0
-    mark, flags, length, number, crc = unpack_from("<BBHII", buf, at)
+    _, _, length, _, crc = unpack_from("<BBHII", buf, at)
     length += HEAD
     if length > LONGEST:
         return 0

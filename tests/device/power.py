@@ -288,7 +288,7 @@ def keep(before, after, outbox, limit):
     if len(back) > BACK or any(before.ended[id] for id in back):
         raise ValueError("acknowledged, and back: %r" % back)
     for record in records:
-        id, qos, filling = record.data.split(b" ")
+        _, qos, filling = record.data.split(b" ")
         if int(qos) != record.qos or filling.strip(b"x"):
             raise ValueError("changed: %r" % record.data)
     forgotten = (before.released & there) - _released(outbox)
