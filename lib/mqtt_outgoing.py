@@ -38,14 +38,16 @@ class Outgoing(Buffer):
         self.released = []  # PUBREC came, PUBCOMP has not; in the order of PUBREC [MQTT-4.6.0-4]
         self.reserved = []  # ids that SUBSCRIBE and UNSUBSCRIBE wait with
         self.exactly_once = 0  # how many of them are of QoS 2
+        self.recorded = None  # with a journal: ids that PUBREC has just come for
         self.pid = 0  # the last one given out
+        self.highest = 65535  # of those given out here; above are the caller's own
         self.formats = {}
 
     def next_pid(self):
         """Return a packet id that is not in use, 1 to 65535 [MQTT-2.3.1-4]."""
-        pid = self.pid % 65535 + 1
+        pid = self.pid % self.highest + 1
         while pid in self.pids or pid in self.reserved:
-            pid = pid % 65535 + 1
+            pid = pid % self.highest + 1
         return pid
 
     def _format(self, n):
@@ -139,6 +141,8 @@ class Outgoing(Buffer):
         if kind == _PUBREC:
             if pid not in self.released:
                 self.released.append(pid)
+                if self.recorded is not None:
+                    self.recorded.append(pid)
             self.answer(_PUBREL, pid)
             return False
         if kind == _PUBCOMP:

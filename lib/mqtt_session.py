@@ -15,6 +15,7 @@ from umqtt.robust import MQTTClient
 
 _CONNACK = const(0x20)
 _PUBLISH = const(0x30)
+_DUP = const(8)
 _PUBREL = const(0x62)
 _PUBCOMP = const(0x70)
 _SUBACK = const(0x90)
@@ -69,11 +70,20 @@ class Session(MQTTClient):
             if self._greetings:
                 self._greetings.lost()
 
-    def send(self, topic, payload, retain=False, qos=0, pid=0):  # noqa: C901, PLR0912 in one piece, for speed
+    def set_journal(self, f):
+        """f(pids): PUBREC has come for these, and PUBREL waits until f returns; f(None): the broker has forgotten them all.
+
+        Packet ids from 32768 on are the caller's own then, for send() and restore().
+        """
+        self._journal = f
+        self._out.recorded = []
+        self._out.highest = 32767
+
+    def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):  # noqa: C901, PLR0912 in one piece, for speed
         """Send without waiting. Return the packet id (0 at QoS 0), or None: not connected, or no room in the window.
 
-        payload: bytes, str or a Stream. pid: the caller's choice of packet id, not one in flight. ValueError: a message
-        that can never be sent. An error of the socket is left to the next step().
+        payload: bytes, str or a Stream. pid: the caller's choice of packet id, not one in flight. dup: an earlier run may
+        have sent it. ValueError: it can never be sent. An error of the socket is left to the next step().
         """
         if not (self.connected or self._early):
             return None
@@ -97,6 +107,8 @@ class Session(MQTTClient):
         start = out.publish(topic, payload, retain, qos, pid, stream)
         if start < 0:
             return None
+        if dup:
+            out.buf[start] |= _DUP
         self._sent_at = self._now
         self._changed = True
         if self.connected:
@@ -153,7 +165,12 @@ class Session(MQTTClient):
                     self._changed = True
                     self._opening = self._opening and bool(out.first)
                 if not self._opening:
-                    self._receive(now, out, self._in)
+                    try:
+                        self._receive(now, out, self._in)
+                    finally:  # also when the link has failed: the next one begins with PUBREL
+                        if out.recorded:
+                            self._journal(out.recorded)
+                            out.recorded.clear()
                 if self._changed or ticks_diff(now, self._looked) >= self._wait:
                     self._look(now, out)
                 return
@@ -271,11 +288,13 @@ class Session(MQTTClient):
         self.connected = True
         self._answer = None
         self._link.failures = 0
+        if not present:
+            self.received.clear()
+            if self._out.recorded is not None:
+                self._journal(None)
         if not self._early:
             self.resent += len(self.in_flight)
             self._out.resume(present)
         self._early = False
-        if not present:
-            self.received.clear()
         if self._greetings:
             self._greetings.resume(present)
