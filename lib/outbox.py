@@ -18,24 +18,18 @@ Nothing here raises for what the flash does: what cannot be written stays in RAM
 ticks_ms everywhere. The format is in docs/outbox.md. MicroPython from 1.25 on; littlefs makes each write one step.
 """
 
-import os
-from time import ticks_add, ticks_diff
+from time import ticks_diff
 
 from micropython import const
-from outbox_backlog import LATEST, Backlog, Record
-from outbox_log import HEAD, LONGEST, Log
-from outbox_state import State
+from outbox_backlog import LATEST, Record
+from outbox_log import HEAD, LONGEST
+from outbox_store import Store
 
-_OVERHEAD = const(112)  # RAM of a record besides its body, 32 bits
 _DROPS = const(16)  # dropped records after which the state is written
 _AHEAD = const(32)  # records on their way before older ones
-_SEGMENTS = const(16)  # a full outbox has so many
-_LARGEST = const(16384)  # bytes of a segment: less RAM and time for fewer, larger ones
-_RETRY_MS = const(10000)  # after a write that failed
-_ENOSPC = const(28)  # littlefs's own, on every port
 
 
-class Outbox:
+class Outbox(Store):
     def __init__(self, folder, limit=131072, sync_ms=5000, drop_newest=False, ram=4096):
         """Open what is there, or make it.
 
@@ -43,57 +37,10 @@ class Outbox:
         returns it; drop_newest: when full append() refuses, instead of dropping the oldest, a sixteenth of all at a time
         (what is on its way is kept, and what shares a file with it).
         """
-        self.limit = limit
+        super().__init__(folder, limit, drop_newest, ram)
         self.sync_ms = sync_ms
-        self.drop_newest = drop_newest
-        self.ram = ram
         self.appended = 0
-        self.dropped = 0  # given up for want of room
-        self.superseded = 0  # made way for a newer one of the same key
-        self.errors = 0  # writes that failed
-        self._recent = []  # in RAM, oldest first; on flash, too, if numbered
-        self._used = 0  # bytes of RAM they take
-        self._unsynced = 0  # bytes of flash those will take that are not on it
-        self._flying = []  # on flash and on their way
-        self._changed = 0  # what the state on flash does not know yet
-        self._changed_at = 0
-        self._retry_at = None
-        self._full = False  # whether the last failure was for want of room
-        self._open(folder)
-        self.recovered = len(self)
-
-    def _open(self, folder):
-        self._make(folder)
-        self.log = log = Log(folder, min(_LARGEST, self.limit // _SEGMENTS))
-        self.state = state = State(folder + "/state")
-        try:
-            if not state.load(self._found):
-                log.corrupt += 1
-            log.next = state.next
-            log.open(lambda number: not state.has(number))
-        except OSError:
-            self.errors += 1
-        state.released = [number for number in state.released if log.find(number)]
-        self._backlog = Backlog(log, state, self._held)
-        self._backlog.restart(log.next - 1)
-
-    def _make(self, folder):
-        try:
-            try:
-                if os.stat(folder)[0] & 0x4000:
-                    return
-                os.rename(folder, folder + ".bad")  # a file of this name is not ours
-            except OSError as e:
-                if e.errno != 2:  # ENOENT
-                    raise
-            os.mkdir(folder)
-        except OSError:
-            self.errors += 1
-
-    def _found(self, number, flags, body):
-        record = Record(body, flags & 7, number)
-        record.released = bool(flags & 8)
-        self._keep(record)
+        self.recovered = len(self)  # found on flash
 
     # appending
 
@@ -116,74 +63,12 @@ class Outbox:
         self._keep(record)
         return True
 
-    def _keep(self, record):
-        self._recent.append(record)
-        self._used += _OVERHEAD + HEAD + len(record.body)
-
-    def _forget(self, record, now):
-        """Let go of a record's copy in RAM; what is on flash stays, but for one of LATEST."""
-        self._recent.remove(record)
-        self._used -= _OVERHEAD + HEAD + len(record.body)
-        if not record.number:
-            self._unsynced -= HEAD + len(record.body)
-        elif record.flags & LATEST:
-            self._note_change(now)
-
     def _supersede(self, key, now):
         for record in self._recent:
             if record.flags & LATEST and not record.taken and record.key == key:
                 self.superseded += 1
                 self._forget(record, now)
                 return
-
-    def _make_room(self, size, now):
-        """Have room on flash. False: there is none."""
-        log = self.log
-        while log.bytes + self._unsynced + size > self.limit:
-            if self.drop_newest or not log.segments:
-                return False
-            self._give_up(now)
-        return True
-
-    def _give_up(self, now):
-        """Drop the oldest segment that has nothing on its way: an exchange of QoS 2 must be able to end."""
-        segments = self.log.segments
-        for segment in segments:
-            if not any(r.number in segment and not r.flags & LATEST for r in self._flying):
-                break
-        else:
-            segment = segments[0]
-        self.dropped += segment.pending
-        for record in self._recent[:]:
-            if record.number in segment and not record.flags & LATEST:
-                self._forget(record, now)
-        self._remove(segment)
-
-    def _remove(self, segment):
-        self._backlog.pass_over(segment)
-        self.log.remove(segment)
-        self.state.forget(segment)
-
-    def _make_ram(self, size, now):
-        """Have room in RAM: the oldest records go to flash, or are given up if that fails. False: there is none."""
-        while self._used + _OVERHEAD + size > self.ram:
-            for oldest in self._recent:
-                if not oldest.flags & LATEST:
-                    break
-            else:
-                return True  # only the newest of some keys: they are few
-            if oldest.number:
-                self._backlog.add(oldest.number)
-                self._forget(oldest, now)
-            elif not self._flush(now, True):
-                if self.drop_newest:
-                    return False
-                if self._full and self.log.segments:  # there is room where the oldest are
-                    self._give_up(now)
-                else:
-                    self.dropped += not oldest.taken
-                    self._forget(oldest, now)
-        return True
 
     # delivering
 
@@ -215,21 +100,6 @@ class Outbox:
             self._backlog.head = None
         if record.number:
             self._fly(record, now)
-
-    def _fly(self, record, now):
-        """A record is on flash and on its way: no copy in RAM is needed, but of the newest of a key."""
-        self._flying.append(record)
-        if not record.flags & LATEST and record in self._recent:
-            self._forget(record, now)
-            if self._backlog:
-                self._backlog.ahead.add(record.number)
-
-    def _held(self, segment):
-        n = 0
-        for records in (self._flying, self._recent):
-            for record in records:
-                n += record.number in segment and not record.flags & LATEST
-        return n
 
     def release(self, records, now):
         """PUBREC has come for records of QoS 2: have that on flash before PUBREL is sent. False: it was not written."""
@@ -325,63 +195,6 @@ class Outbox:
         for record in self._recent:
             if not record.number:
                 return record.at
-
-    def _flush(self, now, force=False):
-        """Write what is in RAM only. Return whether nothing is, any more."""
-        if not self._unsynced:
-            return True
-        if self._retry_at is not None and not force:
-            return False
-        records = [r for r in self._recent if not r.number and not r.flags & LATEST]
-        slots = [r for r in self._recent if not r.number and r.flags & LATEST]
-        try:
-            if records:
-                self.log.append(records)
-                self._written(records, now)
-        except OSError as e:
-            self._failed(e, now)
-            return False
-        if slots:
-            first = self.state.next_slot
-            for record in slots:
-                record.number = self.state.next_slot
-                self.state.next_slot += 1
-            if not self._save(now):
-                self.state.next_slot = first
-                for record in slots:
-                    record.number = 0
-                return False
-            self._written(slots, now)
-        return True
-
-    def _written(self, records, now):
-        for record in records:
-            self._unsynced -= HEAD + len(record.body)
-            if record.taken:
-                self._fly(record, now)
-
-    def _note_change(self, now):
-        if not self._changed:
-            self._changed_at = now
-        self._changed += 1
-
-    def _save(self, now):
-        """Write the state. Return whether that worked."""
-        if not self.log.segments:
-            self.state.done.clear()
-        slots = [r for r in self._recent if r.number and r.flags & LATEST]
-        try:
-            self.state.save(self.log.next, slots)
-        except OSError as e:
-            self._failed(e, now)
-            return False
-        self._changed = 0
-        return True
-
-    def _failed(self, error, now):
-        self.errors += 1
-        self._full = error.errno == _ENOSPC
-        self._retry_at = ticks_add(now, _RETRY_MS)
 
     # looking
 
