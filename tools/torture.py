@@ -161,6 +161,7 @@ def print_report(bench, report, kinds, seconds):
     for channel, qos in QOS.items():
         count, repeats = report.readings[channel], report.repeats[channel]
         print(f"QoS {qos}     {count} readings, {repeats} came again")
+    print(f"resent    {bench.resent()} or more within a life")
     print(
         f"RAM       {report.tail_lost} readings lost with the power; "
         f"at most {report.tail_s:.1f} s without any before it failed"

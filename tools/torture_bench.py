@@ -132,6 +132,17 @@ class Bench:
             found.append(f"the node dropped readings, {max(dropped)} in one life")
         return found
 
+    def resent(self):
+        """PUBLISHes sent again within a life, as far as health reports came."""
+        total = last = uptime_s = 0
+        for message in self.messages:
+            if message.topic == "health":
+                health = json.loads(message.text)
+                if health["uptime_s"] < uptime_s:
+                    total += last
+                last, uptime_s = health["resent"], health["uptime_s"]
+        return total + last
+
     # the cuts
 
     def link_ends(self, how):
