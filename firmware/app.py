@@ -10,8 +10,8 @@ import time
 from micropython import const
 
 from firmware import payload
-from firmware.backlog import Backlog, Reading
 from firmware.clock import Clock
+from firmware.delivery import Delivery
 from firmware.health import Health, note_reset
 from firmware.log import Log
 from firmware.sensors import drop, load
@@ -19,9 +19,11 @@ from firmware.topics import Topics
 from firmware.uplink import Uplink
 from firmware.wifi import Wifi
 from mqtt import Client
+from outbox import Outbox
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
+_OUTBOX = "outbox"
 
 
 class Node:
@@ -36,16 +38,13 @@ class Node:
         self.topics = Topics(settings["node"]["base"], self.name)
         self.wifi = Wifi(board.radio, settings["wifi"], self.name, self.log)
         self.clock = Clock(settings["ntp"], board, self.log)
-        self.backlog = Backlog(settings["publish"]["backlog_bytes"])
-        self.live_ms = settings["publish"]["live_s"] * 1000
         self.health_ms = settings["publish"]["health_s"] * 1000
         self.watchdog = settings["watchdog"]
         self.uplink = self._make_uplink(settings["mqtt"])
+        self.delivery = self._make_delivery(settings["outbox"], settings["publish"]["live_s"])
+        self.uplink.acknowledge = self.delivery.acknowledged
         self.channels = [load(sensor, board) for sensor in settings["sensors"]]
         drop()  # the tables
-        self.channel_topics = {
-            channel.name: self.topics.channel(channel.name) for channel in self.channels
-        }
         self.seq = 0
         self._armed = False
         self._announced = True
@@ -69,6 +68,22 @@ class Node:
         client.set_last_will(self.topics.status, b"offline", retain=True, qos=1)
         return Uplink(client, settings, self.log)
 
+    def _make_delivery(self, settings, live_s):
+        outbox = Outbox(
+            _OUTBOX,
+            settings["bytes"],
+            int(settings["sync_s"] * 1000),
+            settings["when_full"] == "drop-newest",
+            settings["ram_bytes"],
+        )
+        if outbox.recovered or outbox.corrupt:
+            self.log.info(
+                "outbox: %d readings of before, %d places damaged"
+                % (outbox.recovered, outbox.corrupt)
+            )
+        client, boot = self.uplink.client, self.health.boot
+        return Delivery(outbox, client, self.clock, self.topics, boot, live_s, self.log)
+
     def run(self):
         """Loop for ever. Ends by an exception only."""
         try:
@@ -77,7 +92,14 @@ class Node:
                 self.step(now)
                 self._sleep(self.due(time.ticks_ms()))
         finally:
+            self._keep()
             self.uplink.stop(self.topics.status, b"offline")
+            self._keep()
+
+    def _keep(self):
+        """Have every reading on flash: whatever comes now may take what is in RAM."""
+        if not self.delivery.outbox.sync(time.ticks_ms()):
+            self.log.error("outbox: the last readings cannot be written")
 
     def step(self, now):
         """One pass over every part."""
@@ -86,6 +108,7 @@ class Node:
         self._sample(now, uptime)
         self._feed(uptime)
         self._network(now)
+        self.delivery.step(now)
         if self.uplink.ready:
             self._drain(now, uptime)
             self._report(now, uptime)
@@ -93,7 +116,7 @@ class Node:
 
     def due(self, now):
         """Return ms until the next step."""
-        wait = min(_LONGEST_SLEEP_MS, self.wifi.due(now))
+        wait = min(_LONGEST_SLEEP_MS, self.wifi.due(now), self.delivery.due(now))
         if self.wifi.up:
             wait = min(wait, self.clock.due(now), self.uplink.due(now))
         for channel in self.channels:
@@ -105,11 +128,11 @@ class Node:
     def _sample(self, now, uptime):
         for channel in self.channels:
             result = channel.step(now)
-            if result is not None:
+            if result is not None and channel.worth(now, result):
                 self._take(channel, result, uptime)
 
     def _take(self, channel, result, uptime):
-        """Number a result and queue it: from here on it is not lost while RAM lasts."""
+        """Number a result and keep it: from here on it is not lost."""
         if isinstance(result, str):
             members = payload.error(result)
         else:
@@ -118,10 +141,10 @@ class Node:
             except ValueError as e:
                 members = payload.error(str(e))
         self.seq += 1
-        if channel.qos or self.uplink.ready:  # at QoS 0 nothing is kept for later
-            self.backlog.append(
-                Reading(channel, uptime, self.clock.unix_ms(uptime), self.seq, members)
-            )
+        if channel.qos:
+            self.delivery.take(channel, uptime, self.seq, members)
+        elif self.uplink.ready:  # at QoS 0 nothing is kept for later
+            self.delivery.send_now(channel, uptime, self.seq, members)
 
     # network
 
@@ -131,7 +154,7 @@ class Node:
         if online and self._online_since is None:
             self._online_since = now
         if self.clock.step(now, online):
-            self.backlog.fill_times(self.clock)
+            self.delivery.time_known()
         if self.uplink.step(now, online, self.clock.trusted):
             self.uplink.introduce(self.topics.status, b"online")
             pairs = self.health.info(self.board.radio.address(), self.source, self.faults)
@@ -149,24 +172,8 @@ class Node:
             self._reset("the Wi-Fi radio does not answer")
 
     def _drain(self, now, uptime):
-        """Hand queued readings to the client, oldest first, until its window is full."""
-        if not self.clock.trusted and time.ticks_diff(now, self._online_since) < _SYNC_WAIT_MS:
-            return
-        while True:
-            reading = self.backlog.peek()
-            if reading is None:
-                return
-            live, history = self.channel_topics[reading.channel.name]
-            late = uptime - reading.at > self.live_ms
-            message = payload.reading(reading.ts, self.health.boot, reading.seq, reading.members)
-            if not self.uplink.publish(
-                history if late else live,
-                message,
-                reading.channel.retain and not late,
-                reading.channel.qos,
-            ):
-                return
-            self.backlog.pop()
+        if self.clock.trusted or time.ticks_diff(now, self._online_since) >= _SYNC_WAIT_MS:
+            self.delivery.drain(uptime, now)
 
     def _report(self, now, uptime):
         while self.log.waiting and self.uplink.publish(
@@ -180,7 +187,6 @@ class Node:
 
     def _health(self, uptime):
         heap_free, heap_low = self.health.heap()
-        oldest = self.backlog.peek()
         synced = self.clock.synced_at
         return (
             ("uptime_s", uptime // 1000),
@@ -189,17 +195,12 @@ class Node:
             ("rssi", self._rssi()),
             ("wifi_joins", self.wifi.joins),
             ("connects", self.uplink.connects),
-            ("backlog", len(self.backlog)),
-            ("backlog_age_s", (uptime - oldest.at) // 1000 if oldest else 0),
-            ("in_flight", self.uplink.client.pending),
-            ("dropped", self.backlog.dropped),
-            ("resent", self.uplink.client.resent),
             ("sensor_errors", sum(channel.errors for channel in self.channels)),
             ("sensors_failing", sum(1 for channel in self.channels if channel.error)),
             ("clock", self.clock.source),
             ("clock_age_s", None if synced is None else (uptime - synced) // 1000),
             ("log_dropped", self.log.dropped),
-        )
+        ) + self.delivery.health(uptime)
 
     def _rssi(self):
         try:
@@ -220,6 +221,7 @@ class Node:
 
     def _reset(self, why):
         self.log.error("node: resetting the board: " + why)
+        self._keep()
         note_reset(why)
         self.board.reset()
 

@@ -109,7 +109,10 @@ class _Checker:
             own = self.types[kind][2]
             replaced = [row[0] for row in own]
             rows = [row for row in rows if row[0] not in replaced] + list(own)
+            rows = [self.deadbands(row, kind) if row[1] == "deadbands" else row for row in rows]
             settings = self.object(path, value, rows)
+            if settings["deadband"] and settings["delivery"] in ("all", "latest"):
+                self.fault(path + ".deadband", "has no effect", 'give "delivery": "change", too')
             self.wiring.sensor(path, settings, rows)
             return settings
         # Of an unknown type only the type can be said to be wrong.
@@ -130,6 +133,14 @@ class _Checker:
                 "give one of " + ", ".join(known),
             )
         return None
+
+    def deadbands(self, row, kind):
+        """Return the row with the quantities of a type of sensor in it."""
+        quantities = self.types[kind][3]
+        if isinstance(quantities[-1], dict):
+            quantities = sum(quantities[-1].values(), ())
+        rows = [(name, "number", 0, (0, 1000000), "") for name in sorted(set(quantities))]
+        return (row[0], "object", None, rows, row[4])
 
     def together(self, settings):
         """Check what only shows when several settings are seen at once."""

@@ -24,6 +24,7 @@ costs no code on a board). Kinds, with their limit:
                 or of a bus that sensors may share: "sda", "scl", "onewire"
     "object"    rows
     "list"      (fewest, most, rows)
+    "deadbands" - : numbers by the quantities of the sensor's type
     "sensors"   (fewest, most, rows): each has the rows, then those of its own type
 
 A sensor type's own settings are rows of the same form. One whose key is a common one replaces it:
@@ -92,6 +93,21 @@ _SENSOR = (
         None,
         "whether the broker keeps the last reading for new subscribers",
     ),
+    (
+        "delivery",
+        "choice",
+        "all",
+        ("all", "latest", "change"),
+        "after an outage all readings or the latest; change: only those that differ from the one before",
+    ),
+    (
+        "deadband",
+        "deadbands",
+        None,
+        None,
+        'for `change`: by how much each quantity must differ, as {"temperature": 0.2}; left out: at all',
+    ),
+    ("heartbeat_s", "int", 3600, (1, 86400), "for `change`: one reading this often in any case"),
 )
 
 SETTINGS = (
@@ -168,15 +184,38 @@ SETTINGS = (
             ),
             ("live_s", "int", 30, (1, 86400), "a reading delivered later goes to `…/history`"),
             ("health_s", "int", 60, (5, 86400), "time from one health report to the next"),
-            (
-                "backlog_bytes",
-                "int",
-                16384,
-                (1024, 65536),
-                "memory for readings while there is no broker",
-            ),
         ),
         "what is published",
+    ),
+    (
+        "outbox",
+        "object",
+        (),
+        (
+            (
+                "bytes",
+                "int",
+                131072,
+                (8192, 1048576),
+                "flash for readings that wait for the broker",
+            ),
+            (
+                "sync_s",
+                "number",
+                5,
+                (0, 3600),
+                "a reading is on flash or acknowledged within this time; 0: on flash before it is sent",
+            ),
+            (
+                "when_full",
+                "choice",
+                "drop-oldest",
+                ("drop-oldest", "drop-newest"),
+                "which readings go when it is full",
+            ),
+            ("ram_bytes", "int", 4096, (2048, 65536), "memory for readings on their way to flash"),
+        ),
+        "what waits",
     ),
     (
         "ntp",

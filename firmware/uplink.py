@@ -37,6 +37,7 @@ class Uplink:
         self.log = log
         self.connected = False
         self.connects = 0
+        self.acknowledge = None  # called with the packet ids that were acknowledged, and now
         self.link_in_doubt = False  # set when nothing at all answers; the node clears it
         self._broker = 0
         self._trying = False
@@ -138,6 +139,8 @@ class Uplink:
             self._documents = [
                 document for document in self._documents if document[2] not in acked
             ]
+            if self.acknowledge:
+                self.acknowledge(acked, now)
         if self.client.connected and not self.connected:
             self._came_up(now)
             return True

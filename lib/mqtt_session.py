@@ -15,7 +15,6 @@ from umqtt.robust import MQTTClient
 
 _CONNACK = const(0x20)
 _PUBLISH = const(0x30)
-_DUP = const(8)
 _PUBREL = const(0x62)
 _PUBCOMP = const(0x70)
 _SUBACK = const(0x90)
@@ -71,9 +70,9 @@ class Session(MQTTClient):
                 self._greetings.lost()
 
     def set_journal(self, f):
-        """f(pids): PUBREC has come for these, and PUBREL waits until f returns; f(None): the broker has forgotten them all.
+        """f(pids): PUBREC has come for these, PUBREL waits until f returns; f(None): the broker has forgotten them all.
 
-        Packet ids from 32768 on are the caller's own then, for send() and restore().
+        Packet ids from 32768 on are then the caller's own.
         """
         self._journal = f
         self._out.recorded = []
@@ -108,7 +107,7 @@ class Session(MQTTClient):
         if start < 0:
             return None
         if dup:
-            out.buf[start] |= _DUP
+            out.buf[start] |= 8  # DUP [MQTT-3.3.1-1]
         self._sent_at = self._now
         self._changed = True
         if self.connected:

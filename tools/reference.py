@@ -331,6 +331,10 @@ _SCHEMAS = {
         "maxItems": limit[1],
         "items": schema_of_rows(limit[2], types),
     },
+    "deadbands": lambda limit, default, types: {
+        "type": "object",
+        "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1000000},
+    },
     "choice": _choice,
     "text": _text,
     "secret": _text,

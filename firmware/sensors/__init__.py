@@ -36,7 +36,7 @@ def load(setting, board):
             board.recover_i2c(setting["sda"], setting["scl"])
         return driver(_open(board, bus, setting), **options)
 
-    return Channel(
+    channel = Channel(
         setting["name"],
         build,
         tuple((quantity, QUANTITIES[quantity][2]) for quantity in quantities),
@@ -44,6 +44,14 @@ def load(setting, board):
         setting["qos"],
         setting["retain"],
     )
+    channel.latest = setting["delivery"] == "latest"
+    if setting["delivery"] == "change":
+        from firmware.sensors.change import Change
+
+        bands = setting["deadband"] or {}
+        heartbeat_ms = setting["heartbeat_s"] * 1000
+        channel.change = Change([bands.get(name, 0) for name, _ in channel.fields], heartbeat_ms)
+    return channel
 
 
 def _open(board, bus, setting):

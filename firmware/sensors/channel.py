@@ -26,6 +26,8 @@ class Channel:
         self.fields = fields
         self.qos = qos
         self.retain = retain
+        self.latest = False  # after an outage only the newest reading is wanted
+        self.change = None  # a Change: only readings that differ are wanted
         self.errors = 0
         self.error = None
         self._build = build
@@ -38,6 +40,10 @@ class Channel:
         self._slot = None  # ticks of the next regular reading
         self._at = None  # ticks of what is next to do
         self._regular = False  # is this try the one of a slot?
+
+    def worth(self, now, result):
+        """Is what step() returned to be delivered?"""
+        return self.change is None or self.change.passes(now, result)
 
     def due(self, now):
         """Return ms until step() wants to be called."""

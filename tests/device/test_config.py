@@ -17,26 +17,26 @@ TYPES = {
             ("freq", "int", 100000, (10000, 1000000), ""),
             ("address", "choice", 118, (118, 119), ""),
         ),
-        None,
+        ("temperature", "humidity", "pressure"),
     ),
     "ds18b20": (
         None,
         None,
         (("pin", "pin", ..., "onewire", ""), ("address", "rom", "", None, "")),
-        None,
+        ("temperature",),
     ),
     "dht22": (
         None,
         None,
         (("pin", "pin", ..., "output", ""), ("interval_s", "number", 60, (2, 86400), "")),
-        None,
+        ("temperature", "humidity"),
     ),
-    "adc": (None, None, (("pin", "pin", ..., "adc", ""),), None),
+    "adc": (None, None, (("pin", "pin", ..., "adc", ""),), ("voltage",)),
     "gpio": (
         None,
         None,
         (("pin", "pin", ..., "input", ""), ("pull", "choice", "up", ("up", "down", None), "")),
-        None,
+        ("pull", {"up": ("pressed",), "down": ("open",), None: ("open",)}),
     ),
 }
 
@@ -99,11 +99,12 @@ def test_the_shortest_config_gets_every_default():
         "clean_session": False,
         "window": 32,
     }
-    assert settings["publish"] == {
-        "qos": 1,
-        "live_s": 30,
-        "health_s": 60,
-        "backlog_bytes": 16384,
+    assert settings["publish"] == {"qos": 1, "live_s": 30, "health_s": 60}
+    assert settings["outbox"] == {
+        "bytes": 131072,
+        "sync_s": 5,
+        "when_full": "drop-oldest",
+        "ram_bytes": 4096,
     }
     assert settings["ntp"] == {"host": "pool.ntp.org", "port": 123, "interval_s": 21600}
     assert settings["sensors"] == []
@@ -135,6 +136,9 @@ def test_a_sensor_gets_the_defaults_of_its_type_and_the_common_qos():
         "interval_s": 60,
         "qos": 1,
         "retain": False,
+        "delivery": "all",
+        "deadband": None,
+        "heartbeat_s": 3600,
         "sda": 21,
         "scl": 22,
         "freq": 100000,
@@ -225,7 +229,9 @@ def test_the_limits_are_inclusive():
     for section, key, low, high in (
         ("publish", "live_s", 1, 86400),
         ("publish", "health_s", 5, 86400),
-        ("publish", "backlog_bytes", 1024, 65536),
+        ("outbox", "bytes", 8192, 1048576),
+        ("outbox", "ram_bytes", 2048, 65536),
+        ("outbox", "sync_s", 0, 3600),
         ("ntp", "port", 1, 65535),
         ("watchdog", "timeout_s", 2, 60),
         ("watchdog", "arm_after_s", 0, 600),
@@ -240,6 +246,28 @@ def test_a_setting_of_the_type_replaces_the_common_one():
     assert not sensors(("dht22", {"pin": 4, "interval_s": 2}))
     one(sensors(("dht22", {"pin": 4, "interval_s": 1.9})), "sensors[0].interval_s", "from 2 to")
     one(sensors(("dht22", {"pin": 4, "interval_s": 0})), "sensors[0].interval_s", "from 2 to")
+
+
+def test_deadbands_are_of_the_sensors_own_quantities():
+    pins = {"sda": 21, "scl": 22, "delivery": "change"}
+    assert not sensors(("bme280", dict(pins, deadband={"temperature": 0.2, "pressure": 1})))
+    assert not sensors(("gpio", {"pin": 4, "delivery": "change", "deadband": {"pressed": 0}}))
+    one(
+        sensors(("bme280", dict(pins, deadband={"temprature": 0.2}))),
+        "sensors[0].deadband.temprature",
+        "did you mean temperature?",
+    )
+    one(
+        sensors(("bme280", dict(pins, deadband={"temperature": -1}))),
+        "sensors[0].deadband.temperature",
+        "out of range",
+    )
+    one(
+        sensors(("bme280", dict(pins, delivery="all", deadband={"temperature": 1}))),
+        "sensors[0].deadband",
+        "has no effect",
+    )
+    one(sensors(("bme280", dict(pins, delivery="last"))), "sensors[0].delivery", "is none of them")
 
 
 def test_a_topic_level():

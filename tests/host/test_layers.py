@@ -23,7 +23,7 @@ LAYERS = (
         "firmware.wifi",
         "firmware.clock",
         "firmware.health",
-        "firmware.backlog",
+        "firmware.delivery",
         "firmware.sensors firmware.sensors.*",
     ),
     (
@@ -34,7 +34,7 @@ LAYERS = (
     ),
     ("firmware.pins",),
     ("firmware",),  # its version
-    ("mqtt mqtt_*", "jsonfault", "drivers.*"),
+    ("mqtt mqtt_*", "outbox outbox_*", "jsonfault", "drivers.*"),
     ("umqtt.simple", "umqtt.robust"),
 )
 

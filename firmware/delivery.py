@@ -1,0 +1,210 @@
+"""Readings on their way from the channels to the broker: kept by the outbox, sent by the client, dropped when acknowledged.
+
+What is late goes to `<channel>/history`, in the order it was taken. While late readings are sent, new ones are too, in turn.
+A reading that a newer one of its channel has overtaken goes to `history`, however young: the channel's own topic is in order.
+
+A record's key is the channel's name, its data `flags, boot, seq, uptime, Unix ms or 0` (little-endian, 25 bytes) and
+the quantities as JSON members. A reading that was taken before the first time sync keeps no time of its own: it is its uptime and
+that boot's offset, which `state/times` knows after a restart.
+"""
+
+import json
+import os
+import time
+from struct import pack, unpack_from
+
+from micropython import const
+
+from firmware import payload
+from firmware.log import reason
+
+_HEAD = "<BIIQQ"
+_HEAD_BYTES = const(25)
+_RETAIN = const(1)
+_TIMES = "state/times"
+_BOOTS = const(4)  # whose offsets are kept
+_TELL_MS = const(60000)  # between two lines about a full outbox
+
+
+class Delivery:
+    def __init__(self, outbox, client, clock, topics, boot, live_s, log):
+        self.outbox = outbox
+        self.client = client
+        self.clock = clock
+        self.topics = topics
+        self.boot = boot
+        self.live_ms = live_s * 1000
+        self.log = log
+        self._topics = {}  # key → topics for now, and for late
+        self._sent = {}  # packet id → record
+        self._newest = {}  # key → seq of the last reading on the channel's own topic
+        self._turn = False  # whose: a fresh reading's?
+        self._offsets = _load_times()  # boot → Unix ms at uptime 0
+        self._untimed = False  # whether readings of this boot have no time yet
+        self._told = 0
+        self._told_at = None
+        client.set_journal(self._journal)
+        for record in outbox.unfinished(time.ticks_ms()):
+            self._restore(record)
+
+    def take(self, channel, at, seq, members):
+        """Keep a reading of QoS 1 or 2. at: uptime in ms when it was taken."""
+        ts = self.clock.unix_ms(at)
+        self._untimed = self._untimed or ts is None
+        flags = _RETAIN if channel.retain else 0
+        head = pack(_HEAD, flags, self.boot, seq, at, ts or 0)
+        key = channel.name.encode()
+        self.outbox.append(key, head + members, time.ticks_ms(), channel.qos, channel.latest)
+
+    def send_now(self, channel, at, seq, members):
+        """Send a reading of QoS 0, or lose it."""
+        message = payload.reading(self.clock.unix_ms(at), self.boot, seq, members)
+        self.client.send(self._topic(channel.name.encode())[0], message, channel.retain, 0)
+
+    def time_known(self):
+        """The time has just been set: for the first time in this boot, readings get theirs."""
+        if not self._untimed:
+            return
+        self._untimed = False
+        self._offsets[self.boot] = self.clock.unix_ms(0)
+        for boot in sorted(self._offsets)[:-_BOOTS]:
+            del self._offsets[boot]
+        try:
+            with open(_TIMES + ".new", "w") as f:
+                json.dump(self._offsets, f)
+            os.rename(_TIMES + ".new", _TIMES)
+        except OSError as e:
+            self.log.warning("outbox: %s: %s" % (_TIMES, reason(e)))
+
+    def step(self, now):
+        """Write what is due; say when readings were given up."""
+        outbox = self.outbox
+        outbox.step(now)
+        if outbox.dropped != self._told and (
+            self._told_at is None or time.ticks_diff(now, self._told_at) >= _TELL_MS
+        ):
+            self._told = outbox.dropped
+            self._told_at = now
+            self.log.warning("outbox: full, %d readings dropped since start" % outbox.dropped)
+
+    def due(self, now):
+        return self.outbox.due(now)
+
+    def drain(self, uptime, now):
+        """Hand readings to the client until it takes no more."""
+        outbox = self.outbox
+        while True:
+            record = outbox.peek(now)
+            if record is None:
+                return
+            if self._turn and self._is_late(record, uptime):
+                record = outbox.fresh(now) or record
+            self._turn = not self._turn
+            if not self._send(record, uptime, now):
+                return
+
+    def acknowledged(self, pids, now):
+        """The broker has these."""
+        for pid in pids:
+            record = self._sent.pop(pid, None)
+            if record:
+                self.outbox.drop(record, now)
+
+    def health(self, uptime):
+        """Return (name, value) pairs."""
+        outbox = self.outbox
+        return (
+            ("outbox", len(outbox)),
+            ("outbox_bytes", outbox.bytes),
+            ("outbox_age_s", self._age_s(uptime)),
+            ("in_flight", self.client.pending),
+            ("resent", self.client.resent),
+            ("dropped", outbox.dropped),
+            ("superseded", outbox.superseded),
+            ("corrupt", outbox.corrupt),
+            ("recovered", outbox.recovered),
+            ("outbox_errors", outbox.errors),
+        )
+
+    def _age_s(self, uptime):
+        for record in self.outbox:
+            _, boot, _, at, ts = unpack_from(_HEAD, record.data)
+            age = self._age(boot, at, ts, uptime)
+            return None if age is None else age // 1000
+        return 0
+
+    def _age(self, boot, at, ts, uptime):
+        """Return ms since a reading was taken, or None: in an earlier boot, and nobody knows when."""
+        if boot == self.boot:
+            return uptime - at
+        now = self.clock.unix_ms(uptime)
+        ts = ts or self._filled_in(boot, at)
+        return None if now is None or ts is None else max(0, now - ts)
+
+    def _filled_in(self, boot, at):
+        """Return the Unix ms of a reading that had none when it was taken, or None."""
+        offset = self._offsets.get(boot)
+        return None if offset is None else offset + at
+
+    def _is_late(self, record, uptime):
+        _, boot, seq, at, ts = unpack_from(_HEAD, record.data)
+        age = self._age(boot, at, ts, uptime)
+        if age is None or age > self.live_ms:
+            return True
+        newest = self._newest.get(record.key)
+        return newest is not None and (boot != self.boot or seq < newest)
+
+    def _topic(self, key):
+        found = self._topics.get(key)
+        if found is None:
+            found = self._topics[key] = self.topics.channel(key.decode())
+        return found
+
+    def _message(self, record):
+        data = record.data
+        flags, boot, seq, at, ts = unpack_from(_HEAD, data)
+        ts = ts or self._filled_in(boot, at)
+        return flags, boot, seq, payload.reading(ts, boot, seq, data[_HEAD_BYTES:])
+
+    def _send(self, record, uptime, now):
+        client = self.client
+        pid = record.pid if record.qos == 2 and record.number else 0
+        if pid in client.in_flight:
+            return False
+        late = self._is_late(record, uptime)
+        flags, boot, seq, message = self._message(record)
+        topic = self._topic(record.key)[late]
+        retain = bool(flags & _RETAIN) and not late
+        sent = client.send(topic, message, retain, record.qos, pid, boot != self.boot)
+        if sent is None:
+            return False
+        self._sent[sent] = record
+        self.outbox.take(record, now)
+        if not late:
+            self._newest[record.key] = seq
+        return True
+
+    def _restore(self, record):
+        """PUBREC had come before the restart: PUBREL is to be sent, and PUBLISH only if the broker forgot the session."""
+        _, _, _, message = self._message(record)
+        topic = self._topic(record.key)[1]
+        self.client.restore(record.pid, topic, message, False, 2, True)
+        self._sent[record.pid] = record
+
+    def _journal(self, pids):
+        """The client's: what it learns of exchanges of QoS 2 is on flash before it acts on it."""
+        now = time.ticks_ms()
+        if pids is None:
+            done = self.outbox.unrelease(now)
+        else:
+            done = self.outbox.release([self._sent[pid] for pid in pids if pid in self._sent], now)
+        if not done:
+            self.log.error("outbox: not written; a power cut now may double a reading")
+
+
+def _load_times():
+    try:
+        with open(_TIMES) as f:
+            return {int(boot): int(offset) for boot, offset in json.load(f).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}

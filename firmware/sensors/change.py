@@ -1,0 +1,30 @@
+"""Delivery `change`: a reading is delivered when it differs from the last one that was, and now and then besides."""
+
+import time
+
+
+class Change:
+    def __init__(self, deadbands, heartbeat_ms):
+        """deadbands: by how much each quantity must differ to count, in the order of the readings; 0: at all."""
+        self.deadbands = deadbands
+        self.heartbeat_ms = heartbeat_ms
+        self._last = None
+        self._since = None
+
+    def passes(self, now, result):
+        """Is this result, a tuple of values or a text, to be delivered? If so it is the one to compare with."""
+        if self._last is not None and time.ticks_diff(now, self._since) < self.heartbeat_ms:
+            if not self._differs(result):
+                return False
+        self._last = result
+        self._since = now
+        return True
+
+    def _differs(self, result):
+        last = self._last
+        if isinstance(result, str) or isinstance(last, str):
+            return result != last
+        for value, before, band in zip(result, last, self.deadbands):
+            if not abs(value - before) <= band:  # NaN is to be told, too
+                return True
+        return False
