@@ -163,8 +163,8 @@ def print_report(bench, report, kinds, seconds):
         print(f"QoS {qos}     {count} readings, {repeats} came again")
     print(f"resent    {bench.resent()} or more within a life")
     print(
-        f"RAM       {report.tail_lost} readings lost with the power; "
-        f"at most {report.tail_s:.1f} s without any before it failed"
+        f"RAM       {report.forgiven} gaps allowed; from the last reading to the power cut "
+        f"{max(report.tails, default=0):.1f} s at most, {sum(report.tails):.0f} s in all"
     )
     for fault in report.faults[:SHOWN]:
         print("fault:   ", fault)

@@ -29,8 +29,10 @@ class Report:
     readings: dict = field(default_factory=dict)  # channel: how many different ones
     repeats: dict = field(default_factory=dict)  # channel: how many came again
     boots: int = 0
-    tail_lost: int = 0  # missing, and allowed to be
-    tail_s: float = 0  # the longest time before a power cut of which nothing arrived
+    forgiven: int = 0  # missing, but taken so late that they may be
+    tails: list = field(
+        default_factory=list
+    )  # seconds from a boot's last reading to its power cut
 
 
 def judge(messages, lives, qos, ram_s):
@@ -135,7 +137,7 @@ def _account(boot, seqs, began, ended, ram_s, report):
     known = [(0, began), *sorted((seq, ts) for seq, ts in seqs.items() if ts is not None)]
     if ended is not None:
         tail_s = ended - known[-1][1]
-        report.tail_s = max(report.tail_s, tail_s)
+        report.tails.append(tail_s)
         if tail_s > ram_s:
             report.faults.append(
                 f"boot {boot}: nothing of its last {tail_s:.1f} s, after seq {known[-1][0]}"
@@ -149,7 +151,7 @@ def _account(boot, seqs, began, ended, ram_s, report):
             if ended is None
             or then + (later - then) * (seq - before) / (after - before) < ended - ram_s
         ]
-        report.tail_lost += len(lost) - len(old)
+        report.forgiven += len(lost) - len(old)
         if old:
             when = "" if ended is None else f", {ended - then:.1f} s before the power failed"
             report.faults.append(

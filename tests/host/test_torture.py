@@ -46,8 +46,8 @@ def test_nothing_wrong():
     assert report.faults == []
     assert report.readings == {"least": 60, "once": 60}
     assert report.boots == 2
-    assert report.tail_lost == 0
-    assert report.tail_s == 0
+    assert report.forgiven == 0
+    assert report.tails == [0]
 
 
 def test_repeats_at_qos_1_are_counted_also_as_history():
@@ -77,8 +77,8 @@ def test_a_gap_that_reaches_too_far_back():
 def test_what_was_in_ram_may_be_lost():
     report = judge(without(1, 60, 62, 79, 80), LIVES, QOS, RAM_S)
     assert report.faults == []
-    assert report.tail_lost == 2
-    assert report.tail_s == pytest.approx(0.5)
+    assert report.forgiven == 2
+    assert report.tails == [pytest.approx(0.5)]
 
 
 def test_too_long_a_tail():
