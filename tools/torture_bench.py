@@ -6,7 +6,6 @@ import time
 
 import paho.mqtt.client as paho
 
-from firmware.settings import SETTINGS
 from tools.broker import Broker
 from tools.proxy import Proxy
 from tools.simboard import SimBoard
@@ -30,8 +29,9 @@ def node_settings(board, port, sync_s):
         "wifi": {"networks": [{"ssid": "attic"}]},
         "mqtt": {"brokers": [{"host": "127.0.0.1", "port": port}], "keepalive_s": _KEEPALIVE_S},
         "publish": {"health_s": _HEALTH_S},
+        "outbox": {"sync_s": sync_s},
         "sensors": [sensor(name, pin) for name, pin in _PINS[board].items()],
-    } | ({"outbox": {"sync_s": sync_s}} if any(row[0] == "outbox" for row in SETTINGS) else {})
+    }
 
 
 def sensor(name, pin):
@@ -115,7 +115,7 @@ class Bench:
 
         def idle():
             healths = [m.text for m in self.messages[before:] if m.topic == "health"]
-            return healths and waiting(json.loads(healths[-1])) <= _WAITING
+            return healths and json.loads(healths[-1])["outbox"] <= _WAITING
 
         return until(lambda: all(map(live, QOS)) and idle(), _PATIENCE)
 
@@ -234,11 +234,6 @@ class Bench:
             return True
 
         until(done, 2)
-
-
-def waiting(health):
-    """Readings that the node has and the broker has not acknowledged."""
-    return sum(health.get(name, 0) for name in ("backlog", "outbox", "in_flight"))
 
 
 def until(test, seconds):
