@@ -37,7 +37,7 @@ class Delivery:
         self.log = log
         self._topics = {}  # key → topics for now, and for late
         self._sent = {}  # packet id → record
-        self._newest = {}  # key → seq of the last reading on the channel's own topic
+        self._newest = {}  # key → (boot, seq) of the last reading on the channel's own topic
         self._turn = False  # whose: a fresh reading's?
         self._offsets = _load_times()  # boot → Unix ms at uptime 0
         self._untimed = False  # whether readings of this boot have no time yet
@@ -152,7 +152,7 @@ class Delivery:
         if age is None or age > self.live_ms:
             return True
         newest = self._newest.get(record.key)
-        return newest is not None and (boot != self.boot or seq < newest)
+        return newest is not None and (boot, seq) < newest
 
     def _topic(self, key):
         found = self._topics.get(key)
@@ -181,7 +181,7 @@ class Delivery:
         self._sent[sent] = record
         self.outbox.take(record, now)
         if not late:
-            self._newest[record.key] = seq
+            self._newest[record.key] = (boot, seq)
         return True
 
     def _restore(self, record):

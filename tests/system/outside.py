@@ -139,6 +139,14 @@ class Message(NamedTuple):
     dup: bool
 
 
+class Reading(dict):
+    """A parsed reading. late: it came on the topic for history."""
+
+    def __init__(self, members, late=False):
+        super().__init__(members)
+        self.late = late
+
+
 class Seen:
     """What a subscriber with a persistent session received, in order."""
 
@@ -194,7 +202,11 @@ class Seen:
     def readings(self, channel, name=NAME):
         """Parsed readings of a channel, late ones too, in the order they came."""
         topics = (f"outpost/{name}/{channel}", f"outpost/{name}/{channel}/history")
-        return [json.loads(m.text) for m in list(self.messages) if m.topic in topics]
+        return [
+            Reading(json.loads(m.text), m.topic == topics[1])
+            for m in list(self.messages)
+            if m.topic in topics
+        ]
 
     def wait_for(self, topic, text=None, timeout=ONLINE_S, times=1):
         """The last message of a topic, once so many with this text (any, if None) have come."""
@@ -239,20 +251,25 @@ def until(test, timeout, what, told=lambda: ""):
 
 
 def complete(readings, first=None, last=None):
-    """Assert that a stream has every seq, in order, each reading the same each time it came. Returns it without repeats."""
+    """Assert that a stream has every seq, each topic in order, each reading the same each time it came.
+
+    Returns it without repeats, in the order taken.
+    """
     once = {}
     for reading in readings:
         key = (reading["boot"], reading["seq"])
         assert once.setdefault(key, reading) == reading
-    keys = list(once)
-    assert keys == sorted(keys), "out of order"
+    for late in (False, True):
+        keys = [key for key, reading in once.items() if reading.late == late]
+        assert keys == sorted(keys), "out of order"
+    keys = sorted(once)
     seqs = [seq for _, seq in keys]
     assert len({boot for boot, _ in keys}) == 1
     missing = set(range(seqs[0], seqs[-1] + 1)) - set(seqs)
     assert not missing, f"lost: {sorted(missing)}"
     assert first is None or seqs[0] <= first
     assert last is None or seqs[-1] >= last
-    return list(once.values())
+    return [once[key] for key in keys]
 
 
 def own_topics(name):

@@ -1,0 +1,260 @@
+"""A day of the node's time on a real littlefs, with outages, in 64 KB: nothing is lost that was not counted, and nothing grows.
+
+The node's loop, its outbox and its documents are the real ones; the MQTT client is a scripted one, which stands for network and broker and
+whose 35 KB are not counted, nor are the fakes, which a board has in silicon.
+"""
+
+import gc
+import sys
+import time
+
+HEAP = "256k"  # of which the node gets NODE_KB; the compiler that a board does not need had its share before
+NODE_KB = 64
+BOARDS = ("pico_w",)
+TIMEOUT = 110
+SLOW = True
+HOUR = 3600
+
+
+class Client:
+    """Network and broker. Takes messages while `up`, acknowledges them in the next step, and checks them off."""
+
+    def __init__(self, client_id, server, keepalive=0, window=32):
+        self.connected = False
+        self.up = True
+        self.sock = None
+        self.in_flight = []
+        self.window = window
+        self.resent = 0
+        self.pid = 0
+        self.seen = 0  # the highest seq that has arrived
+        self.holes = 0  # readings below it that have not
+        self.doubles = 0
+        self.late = 0
+
+    @property
+    def pending(self):
+        return len(self.in_flight)
+
+    def set_journal(self, f):
+        pass
+
+    def set_last_will(self, *will, **options):
+        pass
+
+    def start(self, now, clean_session=False):
+        if not self.up:
+            raise OSError(104)
+
+    def step(self, now):
+        if not self.up:
+            self.connected = False
+            raise OSError(104)
+        self.connected = True
+        acked = self.in_flight
+        self.in_flight = []
+        return acked, ()
+
+    def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):
+        if qos and len(self.in_flight) >= self.window:
+            return None
+        if b'"seq":' in payload:
+            self._reading(topic, int(payload.split(b'"seq":')[1].split(b",")[0]))
+        if not qos:
+            return 0
+        self.pid = self.pid % 32767 + 1
+        self.in_flight.append(self.pid)
+        return self.pid
+
+    def _reading(self, topic, seq):
+        self.late += topic.endswith(b"history")
+        if seq > self.seen:
+            self.holes += seq - self.seen - 1
+            self.seen = seq
+        elif self.holes:
+            self.holes -= 1
+        else:
+            self.doubles += 1
+
+    def poll_ms(self, now):
+        return 1000
+
+    def close(self):
+        self.connected = False
+
+
+class Mqtt:
+    Client = Client
+    ProtocolError = Refused = KeyError
+
+
+class Radio:
+    joining = None
+    up = True
+
+    def connected(self):
+        return self.up
+
+    def failed(self):
+        return False
+
+    def rssi(self):
+        return -61
+
+    def state(self):
+        return "idle"
+
+    def address(self):
+        return "192.0.2.7"
+
+    def _nothing(self, *args, **options):
+        pass
+
+    on = off = join = leave = _nothing
+
+
+class Board:
+    name = model = hardware = id = micropython = "test"
+
+    def __init__(self):
+        self.radio = Radio()
+
+    def reset_cause(self):
+        return "power on"
+
+    def _nothing(self, *args):
+        pass
+
+    feed = arm_watchdog = set_time = _nothing
+
+
+class Channel:
+    name = "climate"
+    fields = (("temperature", 2), ("humidity", 1))
+    retain = latest = False
+    qos = 1
+    errors = 0
+    error = None
+
+    def step(self, now):
+        return (21.37, 45.2)
+
+    def worth(self, now, result):
+        return True
+
+    def due(self, now):
+        return 1000
+
+
+BALLAST = []  # what is not the node's
+
+
+def node():
+    import os
+
+    import norflash
+
+    image = os.getcwd() + "/flash.img"
+    os.mkdir("files")
+    os.chdir("files")
+    norflash.mount(image)
+    gc.collect()
+    fakes = gc.mem_alloc()
+    sys.modules["mqtt"] = Mqtt
+    from firmware import app
+
+    gc.collect()
+    BALLAST.append(bytearray(gc.mem_alloc() + gc.mem_free() - fakes - NODE_KB * 1024))
+
+    gc.threshold(8192)  # as firmware/start.py does
+    app.load = lambda sensor, board: Channel()
+    settings = {
+        "node": {"name": "", "base": "outpost"},
+        "wifi": {"networks": [{"ssid": "home", "password": "", "static": None}]},
+        "mqtt": {
+            "brokers": [{"host": "b", "port": 1, "user": "", "password": "", "tls": None}],
+            "client_id": "",
+            "keepalive_s": 60,
+            "clean_session": False,
+            "window": 32,
+        },
+        "publish": {"live_s": 30, "health_s": 60},
+        "outbox": {"bytes": 131072, "sync_s": 5, "when_full": "drop-oldest", "ram_bytes": 4096},
+        "ntp": {"host": "b", "port": 123, "interval_s": 21600},
+        "sensors": [{}],
+        "watchdog": {"enabled": True, "timeout_s": 8, "arm_after_s": 20},
+        "log": {"level": "error"},
+    }
+    settings["wifi"].update({"hostname": "", "country": "", "power_save": False})
+    found = app.Node(Board(), settings, "config.json", ())
+    found.log.level = 9
+    found.clock._offset = 1795219200000
+    found.clock.step = lambda now, online: False
+    return found
+
+
+class Days:
+    def __init__(self):
+        self.node = node()
+        self.now = time.ticks_ms()
+
+    def run(self, seconds):
+        for _ in range(seconds):
+            self.now = time.ticks_add(self.now, 1000)
+            self.node.step(self.now)
+
+    def settled(self):
+        """Let what waits go out. Return bytes in use."""
+        self.run(300)
+        assert len(self.node.delivery.outbox) <= 1
+        gc.collect()
+        return gc.mem_alloc()
+
+
+def test_a_day_with_outages():
+    d = Days()
+    client, radio = d.node.uplink.client, d.node.board.radio
+    d.run(HOUR)
+    client.up = False
+    d.run(400)
+    client.up = True
+    before = d.settled()
+    for hour in range(1, 23):
+        client.up = (
+            hour % 3 > 0
+        )  # an hour without a broker, one with, one with a weak access point
+        for _ in range(10):
+            radio.up = hour % 3 < 2 or _ % 2 == 0
+            d.run(HOUR // 10)
+    client.up = radio.up = True
+    d.run(HOUR)
+    after = d.settled()
+    outbox = d.node.delivery.outbox
+    assert client.seen >= d.node.seq - 1 and d.node.seq > 86000
+    assert client.holes == outbox.dropped, (client.holes, outbox.dropped)
+    assert client.late > 10000 and client.doubles == 0
+    assert after - before < 512, (before, after)
+    print("heap free: %d of %d KB" % (gc.mem_free(), NODE_KB))
+
+
+def test_a_day_offline_keeps_to_its_bound_and_counts_what_it_gave_up():
+    import os
+
+    d = Days()
+    client = d.node.uplink.client
+    d.run(60)
+    client.up = False
+    for _ in range(24):
+        d.run(HOUR)
+        outbox = d.node.delivery.outbox
+        size = sum([os.stat("state/outbox/" + name)[6] for name in os.listdir("state/outbox")])
+        assert size <= 131072 + 256 and outbox.bytes <= 131072
+    assert len(os.listdir("state/outbox")) < 20
+    dropped = outbox.dropped
+    kept = len(outbox)
+    assert kept > 1000 and outbox.appended == d.node.seq
+    client.up = True
+    d.settled()
+    assert client.holes == outbox.dropped >= dropped > 80000
+    assert client.doubles == 0
+    print(kept, "kept,", dropped, "dropped of", d.node.seq)
