@@ -439,7 +439,7 @@ def test_latest_keeps_one_reading_over_an_outage():
     r.client.reachable = True
     r.run(60000)
     got = sorted(seq for boot, seq in everything(r))
-    gaps = [(a, b) for a, b in zip(got, got[1:]) if b != a + 1]
+    gaps = [(got[i], got[i + 1]) for i in range(len(got) - 1) if got[i + 1] != got[i] + 1]
     assert len(gaps) == 1 and gaps[0][0] <= before + 2 and gaps[0][1] > 60, gaps
     assert r.node.delivery.outbox.superseded >= 50
 

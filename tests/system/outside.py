@@ -238,6 +238,15 @@ class Seen:
 
         until(live, timeout, f"live {name}/{channel}", self.told)
 
+    def wait_whole(self, channel, timeout=20, name=NAME):
+        """Wait until nothing is missing: what waited in the node has come, and not only what is new."""
+
+        def whole():
+            seen = {(reading["boot"], reading["seq"]) for reading in self.readings(channel, name)}
+            return len(seen) == max(seq for _, seq in seen) - min(seq for _, seq in seen) + 1
+
+        until(whole, timeout, f"all of {name}/{channel}", self.told)
+
     def told(self):
         return "\n".join(f"{m.topic} {m.text[:200]}" for m in list(self.messages)[-30:])
 

@@ -33,6 +33,7 @@ def survive(seen, harm, seconds, heal, back_s, names=(NAME,)):
     heal()
     for name in names:
         seen.wait_live("fast", back_s, name)
+        seen.wait_whole("fast", name=name)
         readings = complete(seen.readings("fast", name), first=1)
         # taken all the while: sampling never waits for the network
         steps = [b["ts"] - a["ts"] for a, b in itertools.pairwise(readings)]
