@@ -47,34 +47,42 @@ class Outbox(Store):
     def append(self, key, data, now, qos=1, latest=False):
         """Take a record. Return False when it was refused for want of room.
 
-        key, data: bytes, together under 1,000; latest: it replaces one of its key that is not on its way yet.
+        key, data: bytes, together at most 1,011; latest: it replaces one of its key that is not on its way yet.
         """
+        if len(key) > 255:
+            raise ValueError("outbox: a key has 255 bytes at most")
         record = Record(bytes((len(key),)) + key + data, qos | (LATEST if latest else 0), 0, now)
         size = HEAD + len(record.body)
         if size > LONGEST:
             raise ValueError("outbox: a record takes %d bytes at most" % LONGEST)
-        if latest:
-            self._supersede(key, now)  # which makes room
-        if not (latest or self._make_room(size, now)) or not self._make_ram(size, now):
+        old = self._newest_of(key) if latest else None
+        if latest and not self._has_slot(record, old):
+            record.flags = qos  # one like any other: too many keys
+        if not (
+            record.flags & LATEST or (self._make_room(size, now) and self._make_ram(size, now))
+        ):
             self.dropped += 1
             return False
+        if old:
+            self.superseded += 1
+            if not old.number:
+                record.at = old.at  # however often it is replaced, in sync_ms one is on flash
+            self._forget(old, now)
         self.appended += 1
         self._unsynced += size
         self._keep(record)
         return True
 
-    def _supersede(self, key, now):
+    def _newest_of(self, key):
         for record in self._recent:
             if record.flags & LATEST and not record.taken and record.key == key:
-                self.superseded += 1
-                self._forget(record, now)
-                return
+                return record
 
     # delivering
 
     def peek(self, now):
         """Return the oldest Record that is not on its way, or None."""
-        return self._backlog.peek() or self._waiting(now)
+        return self._backlog.peek() or self._safe(self._waiting(), now)
 
     def fresh(self, now):
         """Return the oldest Record in RAM that may overtake the one of peek(), or None.
@@ -83,15 +91,19 @@ class Outbox(Store):
         """
         if not self._backlog or len(self._backlog.ahead) >= _AHEAD:
             return None
-        record = self._waiting(now)
-        return None if record is None or record.qos == 2 else record
+        record = self._waiting()
+        return None if record is None or record.qos == 2 else self._safe(record, now)
 
-    def _waiting(self, now):
+    def _waiting(self):
         for record in self._recent:
             if not record.taken:
-                if not record.number and (not self.sync_ms or record.qos == 2):
-                    self._flush(now)
                 return record
+
+    def _safe(self, record, now):
+        """Have a record on flash that must be there before it is sent, if the flash takes it."""
+        if record and not record.number and (not self.sync_ms or record.qos == 2):
+            self._flush(now)
+        return record
 
     def take(self, record, now):
         """A record that peek() or fresh() returned is on its way."""
@@ -103,10 +115,12 @@ class Outbox(Store):
 
     def release(self, records, now):
         """PUBREC has come for records of QoS 2: have that on flash before PUBREL is sent. False: it was not written."""
+        released = self.state.released
         for record in records:
             record.released = True
-            if record.number and not record.flags & LATEST:
-                self.state.released.append(record.number)
+            number = record.number
+            if number and number not in released and not record.flags & LATEST:
+                released.append(number)
         return self._save(now)
 
     def unrelease(self, now):
@@ -131,6 +145,7 @@ class Outbox(Store):
             return
         segment = self.log.find(record.number)
         if segment and self.state.add(record.number):
+            self._backlog.ahead.discard(record.number)  # it may be gone before reading comes to it
             segment.pending -= 1
             if not segment.pending:
                 self._remove(segment)
@@ -166,7 +181,7 @@ class Outbox(Store):
         """Return ms until step() wants to be called, at most a minute."""
         wait = 60000
         if self._unsynced:
-            wait = min(wait, self._left(self._first_unsynced(), now))
+            wait = min(wait, self._left(self._unsynced_since(now), now))
         if self._changed:
             wait = min(wait, self._left(self._changed_at, now))
         if self._retry_at is not None:
@@ -179,7 +194,7 @@ class Outbox(Store):
             if ticks_diff(self._retry_at, now) > 0:
                 return
             self._retry_at = None
-        if self._unsynced and self._left(self._first_unsynced(), now) <= 0:
+        if self._unsynced and self._left(self._unsynced_since(now), now) <= 0:
             self._flush(now)
         if self._changed and self._left(self._changed_at, now) <= 0:
             self._save(now)
@@ -191,10 +206,11 @@ class Outbox(Store):
     def _left(self, since, now):
         return self.sync_ms - ticks_diff(now, since)
 
-    def _first_unsynced(self):
+    def _unsynced_since(self, now):
         for record in self._recent:
-            if not record.number:
-                return record.at
+            if not record.number and ticks_diff(record.at, now) < 0:
+                now = record.at
+        return now
 
     # looking
 

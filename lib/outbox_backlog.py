@@ -7,14 +7,12 @@ LATEST = const(4)
 
 
 class Record:
-    """key: bytes, what it belongs to; data: bytes; qos; pid: the packet id of a record of QoS 2 that is on flash."""
+    """key: bytes, what it belongs to; data: bytes; qos; pid: the packet id of a record of QoS 2, 0 if it is not on flash."""
 
     def __init__(self, body, flags, number=0, at=0):
         self.body = body  # length of key, key, data
         self.flags = flags
-        self.number = (
-            number  # its place in the log (of LATEST: among the slots), 0 while it is in RAM only
-        )
+        self.number = number  # in the log (of LATEST: among the slots), 0: it is in RAM only
         self.at = at  # ticks of append(), while in RAM only
         self.taken = False  # on its way
         self.released = False  # PUBREC has come for it, and that is on flash
@@ -30,7 +28,8 @@ class Record:
             return bool(self.flags & LATEST)
         if name == "pid":
             # From the upper half, which is no other message's; the same after a power cut.
-            return 0x8000 | self.number & 0x3FFF | (0x4000 if self.flags & LATEST else 0)
+            kind = 0xC000 if self.flags & LATEST else 0x8000
+            return self.number and kind | self.number & 0x3FFF
         raise AttributeError(name)
 
 
@@ -46,9 +45,7 @@ class Backlog:
         """Read again from the oldest record, up to the one of this number."""
         self.last = last
         self.head = None  # the record that was read last, and is not taken yet
-        self.ahead = (
-            set()
-        )  # numbers of records not to be returned: they were taken before their turn
+        self.ahead = set()  # numbers of records not to be returned: they were taken before
         segments = self.log.segments
         self.cursor = (segments[0], 0) if segments else None
 
@@ -63,11 +60,8 @@ class Backlog:
         log = self.log
         segment = log.find(number)
         offset = 0
-        try:  # those before it are done, or on their way
-            while log.read(segment, offset) and log.number < number:
-                offset = log.end
-        except OSError:
-            log.corrupt += 1
+        while log.read(segment, offset) and log.number < number:
+            offset = log.end  # it is done, or on its way
         self.cursor = (segment, offset)
 
     def peek(self):
@@ -79,13 +73,7 @@ class Backlog:
     def _read(self):
         log = self.log
         segment, offset = self.cursor
-        try:
-            found = log.read(segment, offset)
-            body = log.body() if found else None
-        except OSError:
-            log.corrupt += 1
-            found = False
-        if not found:
+        if not log.read(segment, offset):
             self.pass_over(segment)
             self._leave(segment)
         elif log.number > self.last:
@@ -96,7 +84,7 @@ class Backlog:
             if number in self.ahead:
                 self.ahead.remove(number)
             elif not self.state.has(number):
-                self.head = Record(body, log.flags, number)
+                self.head = Record(log.body(), log.flags, number)
         if not self.cursor:
             self.ahead.clear()
 
@@ -108,7 +96,7 @@ class Backlog:
             segment.pending = held
             if not held:
                 self.log.remove(segment)
-                self.state.forget(segment)
+                self.state.prune(self.log.segments)
 
     def pass_over(self, segment):
         """If reading has come to a segment, go on with the next."""

@@ -4,6 +4,7 @@ One small file, `state`, written whole and in place: littlefs replaces it in one
 128 bytes (512 on a Pico) it lives in the directory itself and costs no block of its own.
 """
 
+import os
 from binascii import crc32
 from struct import pack_into, unpack_from
 
@@ -13,7 +14,7 @@ from outbox_log import HEAD, check_frame, write_frame
 _VERSION = const(1)
 _FIXED = const(20)  # CRC, length, version, counts, next of log and slots
 _RELEASED = const(8)  # flag of a slot's frame
-_MOST = const(8192)  # bytes of a state that is believed
+_MOST = const(16384)  # bytes of a state that is believed
 
 
 class State:
@@ -27,8 +28,9 @@ class State:
     def load(self, slot):
         """Read the file. slot(number, flags, body) is given each record of a key. False: damaged; nothing is known."""
         try:
+            data = bytearray(min(os.stat(self.path)[6], _MOST))
             with open(self.path, "rb") as f:
-                data = f.read(_MOST)
+                f.readinto(data)
         except OSError as e:
             return e.errno == 2  # ENOENT
         if not data:
@@ -39,7 +41,8 @@ class State:
         at = _FIXED
         if not _FIXED + 8 * ranges + 4 * released <= length <= len(data) or version != _VERSION:
             return False
-        if crc32(memoryview(data)[4:length]) != crc:
+        whole = memoryview(data)
+        if crc32(whole[4:length]) != crc:
             return False
         self.next, self.next_slot = following, slots
         for _ in range(ranges):
@@ -49,10 +52,14 @@ class State:
             self.released.append(unpack_from("<I", data, at)[0])
             at += 4
         while at < length:
-            n = check_frame(data, at, length)
+            n = check_frame(data, at, length, at)
             if n <= 0:
+                self.done.clear()
+                self.released.clear()
                 return False
-            slot(unpack_from("<I", data, at + 4)[0], data[at + 1], data[at + HEAD : at + n])
+            slot(
+                unpack_from("<I", data, at + 4)[0], data[at + 1], bytes(whole[at + HEAD : at + n])
+            )
             at += n
         return True
 
@@ -76,14 +83,10 @@ class State:
         head = bytearray(HEAD)
         for record in slots:
             flags = record.flags | (_RELEASED if record.released else 0)
-            write_frame(into, head, record.number, flags, record.body)
+            write_frame(into, head, into.at, record.number, flags, record.body)
         pack_into("<I", data, 0, crc32(memoryview(data)[4:]))
-        try:
-            # Not "wb": when the flash is full that leaves an empty file.
-            f = open(self.path, "r+b")
-        except OSError:
-            f = open(self.path, "wb")
-        with f:
+        # In place: littlefs keeps what was there until the file is closed, and if the flash is full.
+        with open(self.path, "wb") as f:
             f.write(data)
 
     def has(self, number):
@@ -112,16 +115,18 @@ class State:
             done[i][1] = done.pop(i + 1)[1]
         return True
 
-    def forget(self, segment):
-        """A segment is gone: nothing needs to be known of its numbers."""
-        for each in self.done[:]:
-            if each[0] in segment and each[1] in segment:
-                self.done.remove(each)
-            elif each[0] in segment:
-                each[0] = segment.last + 1
-            elif each[1] in segment:
-                each[1] = segment.first - 1
-        self.released = [number for number in self.released if number not in segment]
+    def prune(self, segments):
+        """These are all segments there are: nothing needs to be known of other numbers."""
+        self.done = [each for each in self.done if _meets(each, segments)]
+        self.released = [number for number in self.released if _meets((number, number), segments)]
+
+
+def _meets(numbers, segments):
+    first, last = numbers
+    for segment in segments:
+        if first <= segment.last and segment.first <= last:
+            return True
+    return False
 
 
 class _Into:

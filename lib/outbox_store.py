@@ -11,7 +11,9 @@ from outbox_state import State
 _OVERHEAD = const(112)  # RAM of a record besides its body, 32 bits
 _SEGMENTS = const(16)  # a full outbox has so many
 _LARGEST = const(16384)  # bytes of a segment: less RAM and time for fewer, larger ones
+_SLOTS = const(8192)  # bytes of RAM for the newest of all keys, which are written all at once
 _RETRY_MS = const(10000)  # after a write that failed
+_ENOENT = const(2)
 _ENOSPC = const(28)  # littlefs's own, on every port
 
 
@@ -25,7 +27,8 @@ class Store:
         self.superseded = 0  # made way for a newer one of the same key
         self.errors = 0  # writes that failed
         self._recent = []  # in RAM, oldest first; on flash, too, if numbered
-        self._used = 0  # bytes of RAM they take
+        self._used = 0  # bytes of RAM they take, but for
+        self._newest = 0  # those of LATEST
         self._unsynced = 0  # bytes of flash those will take that are not on it
         self._flying = []  # on flash and on their way
         self._changed = 0  # what the state on flash does not know yet
@@ -45,7 +48,7 @@ class Store:
             log.open(lambda number: not state.has(number))
         except OSError:
             self.errors += 1
-        state.released = [number for number in state.released if log.find(number)]
+        state.prune(log.segments)
         self._backlog = Backlog(log, state, self._held)
         self._backlog.restart(log.next - 1)
 
@@ -56,7 +59,7 @@ class Store:
                     return
                 os.rename(folder, folder + ".bad")  # a file of this name is not ours
             except OSError as e:
-                if e.errno != 2:  # ENOENT
+                if e.errno != _ENOENT:
                     raise
             os.mkdir(folder)
         except OSError:
@@ -69,12 +72,19 @@ class Store:
 
     def _keep(self, record):
         self._recent.append(record)
-        self._used += _OVERHEAD + HEAD + len(record.body)
+        self._use(record, 1)
+
+    def _use(self, record, sign):
+        size = sign * (_OVERHEAD + HEAD + len(record.body))
+        if record.flags & LATEST:
+            self._newest += size
+        else:
+            self._used += size
 
     def _forget(self, record, now):
         """Let go of a record's copy in RAM; what is on flash stays, but for one of LATEST."""
         self._recent.remove(record)
-        self._used -= _OVERHEAD + HEAD + len(record.body)
+        self._use(record, -1)
         if not record.number:
             self._unsynced -= HEAD + len(record.body)
         elif record.flags & LATEST:
@@ -106,7 +116,14 @@ class Store:
     def _remove(self, segment):
         self._backlog.pass_over(segment)
         self.log.remove(segment)
-        self.state.forget(segment)
+        self.state.prune(self.log.segments)
+
+    def _has_slot(self, record, old):
+        """Is there room for the newest of a key, once the old one, or None, is gone?"""
+        size = _OVERHEAD + HEAD + len(record.body)
+        if old:
+            size -= _OVERHEAD + HEAD + len(old.body)
+        return self._newest + size <= _SLOTS
 
     def _make_ram(self, size, now):
         """Have room in RAM: the oldest records go to flash, or are given up if that fails. False: there is none."""
@@ -115,7 +132,7 @@ class Store:
                 if not oldest.flags & LATEST:
                     break
             else:
-                return True  # only the newest of some keys: they are few
+                return True  # one record, larger than that
             if oldest.number:
                 self._backlog.add(oldest.number)
                 self._forget(oldest, now)
@@ -151,7 +168,6 @@ class Store:
         if self._retry_at is not None and not force:
             return False
         records = [r for r in self._recent if not r.number and not r.flags & LATEST]
-        slots = [r for r in self._recent if not r.number and r.flags & LATEST]
         try:
             if records:
                 self.log.append(records)
@@ -159,24 +175,15 @@ class Store:
         except OSError as e:
             self._failed(e, now)
             return False
-        if slots:
-            first = self.state.next_slot
-            for record in slots:
-                record.number = self.state.next_slot
-                self.state.next_slot += 1
-            if not self._save(now):
-                self.state.next_slot = first
-                for record in slots:
-                    record.number = 0
-                return False
-            self._written(slots, now)
-        return True
+        return not self._unsynced or self._save(now)
 
     def _written(self, records, now):
         for record in records:
             self._unsynced -= HEAD + len(record.body)
             if record.taken:
                 self._fly(record, now)
+        if not self._unsynced:
+            self._retry_at = None
 
     def _note_change(self, now):
         if not self._changed:
@@ -184,19 +191,29 @@ class Store:
         self._changed += 1
 
     def _save(self, now):
-        """Write the state. Return whether that worked."""
-        if not self.log.segments:
-            self.state.done.clear()
-        slots = [r for r in self._recent if r.number and r.flags & LATEST]
+        """Write the state, the newest of every key in it. Return whether that worked."""
+        state = self.state
+        slots = [r for r in self._recent if r.flags & LATEST]
+        # Those that are in RAM only, too: what they have replaced is not on flash from here on.
+        fresh = [r for r in slots if not r.number]
+        for record in fresh:
+            record.number = state.next_slot
+            state.next_slot += 1
         try:
-            self.state.save(self.log.next, slots)
+            state.save(self.log.next, slots)
         except OSError as e:
+            for record in fresh:
+                record.number = 0
+            state.next_slot -= len(fresh)
             self._failed(e, now)
             return False
         self._changed = 0
+        self._written(fresh, now)
         return True
 
     def _failed(self, error, now):
         self.errors += 1
         self._full = error.errno == _ENOSPC
         self._retry_at = ticks_add(now, _RETRY_MS)
+        if error.errno == _ENOENT:
+            self._make(self.log.folder)
