@@ -1,0 +1,156 @@
+"""When there is no room for lib/outbox.py's queue, by its own limits: of flash, of RAM, of a record."""
+
+import gc
+import os
+
+from outbox_flash import FOLDER, Flash, deliver, finish, put, segments, send, there
+from power import Random
+
+HEAP = "6m"
+LIMIT = 16384
+
+
+def on_flash():
+    return sum(os.stat(FOLDER + "/" + name)[6] for name in segments())
+
+
+def test_drop_oldest_keeps_the_newest_within_the_limit_and_counts():
+    flash = Flash(limit=8192, ram=1500)
+    box = flash.box
+    random = Random(3)
+    delivered = 0
+    for i in range(600):
+        assert box.append(b"x" * random(100), b"%d" % i, i * 1000)
+        box.step(i * 1000)
+        box.peek(i * 1000)  # which may be dropped before it is taken
+        assert box.bytes <= 8192
+        if i % 20 == 0:
+            delivered += len(finish(box, send(box, 5), i * 1000))
+            assert len(segments()) <= 27
+    assert box.sync(0) and on_flash() == box.log.bytes <= 8192
+    left = there(box)
+    assert left == list(range(600 - len(left), 600)) and len(left) == len(box) > 80
+    assert box.appended == 600 == delivered + box.dropped + len(left)
+    assert there(flash.restart()) == left
+
+
+def test_drop_newest_refuses_and_counts():
+    flash = Flash(limit=8192, drop_newest=True)
+    box = flash.box
+    taken = 0
+    while put(box, taken):
+        taken += 1
+        assert taken < 1000
+    assert 8192 - 40 < box.bytes <= 8192
+    assert not put(box, 0) and not put(box, 0)
+    assert box.dropped == 3 and box.appended == taken
+    assert box.append(b"k", b"-1", 0, latest=True)  # which takes none of that room
+    assert box.sync(0)
+    box = flash.restart()
+    assert not put(box, 0)
+    assert deliver(box, 200) == list(range(200))
+    assert put(box, taken)
+    assert deliver(box) == list(range(200, taken)) + [-1, taken]
+
+
+def test_what_is_on_its_way_is_not_dropped():
+    flash = Flash(limit=8192, ram=1500)
+    box = flash.box
+    for i in range(100):
+        put(box, i, qos=2)
+        box.step(i * 1000)
+    records = send(box, 5)
+    assert box.release(records[:2], 0)
+    for i in range(100, 600):
+        put(box, i, qos=2)
+        box.step(i * 1000)
+    assert box.dropped > 100 and box.bytes <= 8192
+    box = flash.restart()
+    assert there(box)[:5] == [0, 1, 2, 3, 4]
+    assert [int(r.data) for r in box.unfinished(0)] == [0, 1]
+
+
+def test_what_was_taken_before_it_was_written_is_not_dropped():
+    flash = Flash(limit=8192, ram=1500)
+    put(flash.box, *range(5))
+    assert len(send(flash.box)) == 5
+    for i in range(5, 500):
+        put(flash.box, i, now=i * 1000)
+        flash.box.step(i * 1000)
+    assert flash.box.dropped and there(flash.restart())[:5] == [0, 1, 2, 3, 4]
+
+
+def test_what_is_dropped_is_in_ram_no_more():
+    """RAM holds more than the flash may."""
+    flash = Flash(limit=8192, ram=30000)
+    box = flash.box
+    box.append(b"l", b"-1", 0, latest=True)
+    for i in range(200):
+        box.append(b"k" * 90, b"%d" % i, i * 1000)
+        box.step(i * 1000 + 999)
+        box.sync(i * 1000)
+    left = there(box)
+    assert box.dropped + len(left) == 201 and left[:-1] == list(range(200 - len(left) + 1, 200))
+    assert sorted(deliver(box)) == [-1] + left[:-1]
+
+
+def test_a_record_too_large_is_the_callers_mistake():
+    box = Flash().box
+    assert box.append(b"k", b"x" * 1010, 0)
+    for key, data in ((b"k", b"x" * 1011), (b"", b"x" * 5000), (b"k" * 256, b"")):
+        for latest in (False, True):
+            try:
+                box.append(key, data, 0, latest=latest)
+            except ValueError as e:
+                assert "outbox: a " in str(e)
+                continue
+            raise ValueError("taken")
+    assert len(box) == box.appended == 1 and box.dropped == 0 and box.sync(0)
+
+
+def grown(box, n, each):
+    """Append n records. Return by how much the heap has grown since the first hundred."""
+    for i in range(100):
+        each(i)
+    gc.collect()
+    before = gc.mem_alloc()
+    for i in range(100, n):
+        each(i)
+    gc.collect()
+    return gc.mem_alloc() - before
+
+
+def whole(flash):
+    """Have every block of the chip in RAM, so that the heap grows by nothing of it."""
+    for n in range(40):
+        flash.chip.own(n)
+
+
+def test_the_heap_does_not_grow_with_the_queue():
+    flash = Flash(40, limit=LIMIT)
+    whole(flash)
+    box = flash.box
+
+    def each(i):
+        box.append(b"k", b"%4d" % i * 20, i * 100, 1, i % 9 == 0)
+        box.step(i * 100)
+
+    assert grown(box, 2000, each) < 1500
+    assert box.dropped
+
+
+def test_the_heap_is_bounded_when_nothing_can_be_written():
+    for n, ram in ((4, 4096), (90, 8192)):
+        flash = Flash(40, limit=LIMIT, ram=ram)
+        whole(flash)
+        box = flash.box
+        flash.fill()
+        gc.collect()
+        before = gc.mem_alloc()
+        for i in range(300):
+            box.append(b"k", b"x" * n, i * 100)
+            box.step(i * 100)
+        gc.collect()
+        assert gc.mem_alloc() - before < ram + 1024, gc.mem_alloc() - before
+        assert box.errors and box.dropped + len(box) == 300
+        flash.end()
