@@ -12,6 +12,7 @@ import os
 
 import sim
 import vfs
+
 from outbox import Outbox
 
 BLOCK = 4096

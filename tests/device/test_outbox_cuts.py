@@ -19,4 +19,4 @@ def test_the_power_fails_at_every_moment():
 
 
 def test_the_power_fails_at_every_moment_when_nothing_is_in_ram_only():
-    check(Life(seed=2, steps=110, sync_ms=0))
+    check(Life(seed=2, steps=170, sync_ms=0))
