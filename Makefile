@@ -22,9 +22,9 @@ ready:
 run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20 stops it)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder)
 
-test: ready ## all tests, and the device tests once more from .mpy
+test: ready ## all tests, and the quick device tests once more from .mpy
 	@$(VENV) -m pytest
-	@$(VENV) -m pytest tests/device --mpy
+	@$(VENV) -m pytest tests/device --mpy -m "not slow"
 
 check: ready ## format, lint, spelling, import direction and the quick tests, in seconds
 	@$(VENV) -m ruff format --check --quiet .

@@ -23,7 +23,8 @@ from outbox import Outbox
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
-_OUTBOX = "state/outbox"  # not `outbox`: a folder of that name would be imported in place of lib/outbox
+# Not `outbox`: a folder of that name would be imported in place of lib/outbox.
+_OUTBOX = "state/outbox"
 
 
 class Node:

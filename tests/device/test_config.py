@@ -253,8 +253,8 @@ def test_deadbands_are_of_the_sensors_own_quantities():
     assert not sensors(("bme280", dict(pins, deadband={"temperature": 0.2, "pressure": 1})))
     assert not sensors(("gpio", {"pin": 4, "delivery": "change", "deadband": {"pressed": 0}}))
     one(
-        sensors(("bme280", dict(pins, deadband={"temprature": 0.2}))),
-        "sensors[0].deadband.temprature",
+        sensors(("bme280", dict(pins, deadband={"temp": 0.2}))),
+        "sensors[0].deadband.temp",
         "did you mean temperature?",
     )
     one(
