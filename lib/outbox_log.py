@@ -69,6 +69,7 @@ class Log:
         self._buf = bytearray(LONGEST)
         self._window = None  # (segment, offset) of what is in _buf
         self._filled = 0
+        self._file = None  # the one that open() looks at: to open it for every piece would take ten times as long
 
     def open(self, pending):
         """Look at all there is. pending(number) → is this record still to be delivered?"""
@@ -77,11 +78,13 @@ class Log:
             segment = Segment(int(name, 16))
             try:
                 segment.size = os.stat(self._path(segment))[6]
-                self._identify(segment, int(names[i + 1], 16) if names[i + 1 :] else _NO_LIMIT)
-                self._scan(segment, pending)
+                with open(self._path(segment), "rb") as self._file:
+                    self._identify(segment, int(names[i + 1], 16) if names[i + 1 :] else _NO_LIMIT)
+                    self._scan(segment, pending)
             except OSError:
                 self.corrupt += 1
                 segment.sealed = True
+            self._file = None
             self.segments.append(segment)
             self.bytes += segment.size
             if segment.last >= segment.first:
@@ -234,13 +237,19 @@ class Log:
             if at >= 0 and at + n <= self._filled:
                 return at
         self._window = None
-        with open(self._path(segment), "rb") as f:
-            f.seek(offset)
-            self._filled = f.readinto(self._buf)
+        if self._file:
+            self._fill(self._file, offset)
+        else:
+            with open(self._path(segment), "rb") as f:
+                self._fill(f, offset)
         if self._filled < n:
             raise OSError(5, "outbox: a segment is shorter than it was")
         self._window = segment, offset
         return 0
+
+    def _fill(self, file, offset):
+        file.seek(offset)
+        self._filled = file.readinto(self._buf)
 
     def _path(self, segment):
         return "%s/%08x" % (self.folder, segment.first)
