@@ -8,7 +8,7 @@ TOOLS := $(VENV) -m tools
 option = $(if $($(1)),--$(2) '$($(1))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test check format size bench torture check-config deploy flash watch logs repl lock clean distclean
+.PHONY: help setup ready run test check format size bench bench-outbox torture check-config deploy flash watch logs repl lock clean distclean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ size: ready ## flash and RAM each device module takes, and the change since the 
 
 bench: ready ## the MQTT client beside others, on one broker (minutes)
 	@$(TOOLS) bench
+
+bench-outbox: ready ## what the outbox writes, keeps and takes, on a littlefs
+	@$(TOOLS) bench-outbox
 
 torture: ready ## cut link, broker and power of a node, a thousand times, and count (SEED=1 CUTS=1000 BOARD=esp32|pico_w)
 	@$(TOOLS) torture $(call option,SEED,seed) $(call option,CUTS,cuts) $(call option,BOARD,board)

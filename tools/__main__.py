@@ -23,6 +23,7 @@ COMMANDS = {
     "repl": ("repl", "open a board's REPL"),
     "reference": ("reference", "make the files that come from the tables of settings and sensors"),
     "bench": ("bench", "the MQTT client beside others, on one broker"),
+    "bench-outbox": ("bench_outbox", "what the outbox writes, keeps and takes, on a littlefs"),
     "torture": ("torture", "cut a node from its broker and its power, and count what arrives"),
     "size": ("size", "flash and RAM each device module takes"),
 }
