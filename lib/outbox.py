@@ -10,8 +10,8 @@
             outbox.drop(record, ticks_ms())          # it is acknowledged
 
 A record is in RAM first. One that is acknowledged within `sync_ms` never costs a write; the others are on flash by then,
-many at a time. Over a power cut nothing that is on flash is lost, and of what was dropped at most the last few come back:
-16, or what was dropped within sync_ms. A record of QoS 2 is on flash before peek() returns it, and its release() before
+many at a time. Over a power cut nothing that is on flash is lost, and of what was dropped within the last sync_ms at most 16
+come back. A record of QoS 2 is on flash before peek() returns it, and its release() before
 its PUBREL is sent, so that its exchange goes on after a power cut where it was, with the same packet id.
 
 Nothing here raises for what the flash does: what cannot be written stays in RAM, within bounds, and is counted. `now` is
@@ -33,9 +33,9 @@ class Outbox(Store):
     def __init__(self, folder, limit=131072, sync_ms=5000, drop_newest=False, ram=4096):
         """Open what is there, or make it.
 
-        limit: bytes of flash, at least 8192; ram: bytes; sync_ms: how long a record may be in RAM only, 0: until peek()
-        returns it; drop_newest: when full append() refuses, instead of dropping the oldest, a sixteenth of all at a time
-        (what is on its way is kept, and what shares a file with it).
+        limit: bytes of flash, at least 8192; ram: bytes, and up to 8 KB besides for the newest of keys; sync_ms: how long a
+        record may be in RAM only, 0: until peek() returns it; drop_newest: when full append() refuses, instead of dropping
+        the oldest, a sixteenth of all at a time (what is on its way is kept, and what shares a file with it).
         """
         super().__init__(folder, limit, drop_newest, ram)
         self.sync_ms = sync_ms
