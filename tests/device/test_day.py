@@ -164,7 +164,9 @@ def node():
     from firmware import app
 
     gc.collect()
-    BALLAST.append(bytearray(gc.mem_alloc() + gc.mem_free() - fakes - NODE_KB * 1024))
+    left = NODE_KB * 1024 - (gc.mem_alloc() - fakes)
+    while gc.mem_free() > left:  # first into the holes that the compiler has left
+        BALLAST.append(bytearray(112))
 
     gc.threshold(8192)  # as firmware/start.py does
     app.load = lambda sensor, board: Channel()
