@@ -203,3 +203,16 @@ def test_fresh_ones_are_ahead_only_until_the_rest_has_come_to_them():
         put(box, i)
         assert box.sync(0)
         box.take(box.fresh(0), 0)  # not None, because of the twenty before
+
+
+def test_fresh_ones_are_ahead_of_nothing_after_a_rewind():
+    flash = Flash()
+    put(flash.box, 1, 2)
+    assert flash.box.sync(0)
+    box = flash.restart()
+    put(box, 3)
+    assert box.sync(0)
+    box.take(box.fresh(0), 0)
+    assert [int(r.data) for r in send(box, 1)] == [1]
+    box.rewind()
+    assert deliver(box) == [1, 2, 3]
