@@ -19,7 +19,6 @@ from firmware.topics import Topics
 from firmware.uplink import Uplink
 from firmware.wifi import Wifi
 from mqtt import Client
-from outbox import Outbox
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
@@ -70,6 +69,8 @@ class Node:
         return Uplink(client, settings, self.log)
 
     def _make_delivery(self, settings, live_s):
+        from outbox import Outbox  # not before: the client's buffer wants 5 KB in one piece
+
         outbox = Outbox(
             _OUTBOX,
             settings["bytes"],
