@@ -197,7 +197,10 @@ class Delivery:
         if pids is None:
             done = self.outbox.unrelease(now)
         else:
-            done = self.outbox.release([self._sent[pid] for pid in pids if pid in self._sent], now)
+            # One that was sent while the flash took nothing has another id: after a power cut it goes as new.
+            records = [self._sent[pid] for pid in pids if pid in self._sent]
+            records = [record for record in records if self._sent.get(record.pid) is record]
+            done = not records or self.outbox.release(records, now)
         if not done:
             self.log.error("outbox: not written; a power cut now may double a reading")
 
