@@ -24,6 +24,7 @@ COMMANDS = {
     "reference": ("reference", "make the files that come from the tables of settings and sensors"),
     "bench": ("bench", "the MQTT client beside others, on one broker"),
     "bench-outbox": ("bench_outbox", "what the outbox writes, keeps and takes, on a littlefs"),
+    "bench-drain": ("bench_drain", "how fast a node drains its outbox after an outage"),
     "torture": ("torture", "cut a node from its broker and its power, and count what arrives"),
     "size": ("size", "flash and RAM each device module takes"),
 }
