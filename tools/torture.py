@@ -1,5 +1,7 @@
 """`make torture`: a node, a real broker and a subscriber, cut off from each other and from their power, again and again.
 
+First the outbox alone loses its power at every block write of a long life (`torture_flash`). Then all of it:
+
 The node runs on a simulated board whose flash is a real littlefs image; between it and a mosquitto is a proxy that does what
 networks do. Readings of two channels flow, one at QoS 1 and one at QoS 2, while link, broker and node are cut at moments a
 seed chooses. In the end everything is whole again, the node delivers what it has, and `torture_verdict` counts.
@@ -23,6 +25,7 @@ from tools import ROOT, mpy
 from tools.simboard import BOARDS
 from tools.simulate import alone, short
 from tools.torture_bench import QOS, Bench
+from tools.torture_flash import sweep
 from tools.torture_verdict import judge
 
 SLACK_S = 2  # beside sync_s: a pass of the loop, and this machine's own delays
@@ -79,6 +82,12 @@ def add_arguments(parser):
         "--board", choices=BOARDS, default="esp32", help="which board (%(default)s)"
     )
     parser.add_argument(
+        "--steps",
+        type=int,
+        default=600,
+        help="of the outbox's life on its own, first; 0: none (%(default)s)",
+    )
+    parser.add_argument(
         "--sync-s",
         type=int,
         help="the node's outbox.sync_s (0 with an even seed, 5 with an odd one)",
@@ -88,8 +97,10 @@ def add_arguments(parser):
 def run(args):
     sync_s = SYNC_S[args.seed % 2] if args.sync_s is None else args.sync_s
     folder = ROOT / ".build" / "torture" / f"{args.board}-{args.seed}"
-    print(__doc__.split("\n\n")[2])
+    print(__doc__.split("\n\n")[-1].strip())
     print(f"seed {args.seed}, {args.cuts} cuts, {args.board}, sync_s {sync_s}", flush=True)
+    if args.steps:
+        print(f"the outbox alone: {sweep(args.board, args.seed, args.steps, sync_s)}", flush=True)
     with alone(folder):
         (folder / "flash").mkdir(exist_ok=True)
         report = torture(folder, schedule(args.seed, args.cuts), args.board, sync_s, Progress())
