@@ -161,6 +161,7 @@ def node():
     gc.collect()
     fakes = gc.mem_alloc()
     sys.modules["mqtt"] = Mqtt
+    import outbox  # as the node will, and before the compiler's memory is taken away
     from firmware import app
 
     gc.collect()
