@@ -148,7 +148,7 @@ class Outbox(Store):
             self._backlog.ahead.discard(record.number)  # it may be gone before reading comes to it
             segment.pending -= 1
             if not segment.pending:
-                self._remove(segment)
+                self._backlog.remove(segment)
             self._note_change(now)
             if self._changed >= _DROPS:
                 self._save(now)

@@ -95,8 +95,13 @@ class Backlog:
             self.log.corrupt += 1
             segment.pending = held
             if not held:
-                self.log.remove(segment)
-                self.state.prune(self.log.segments)
+                self.remove(segment)
+
+    def remove(self, segment):
+        """Let go of a segment, whatever is in it, and of what is known of it."""
+        self.pass_over(segment)
+        self.log.remove(segment)
+        self.state.prune(self.log.segments)
 
     def pass_over(self, segment):
         """If reading has come to a segment, go on with the next."""

@@ -17,6 +17,16 @@ _ENOENT = const(2)
 _ENOSPC = const(28)  # littlefs's own, on every port
 
 
+def _ram(record):
+    """Return the bytes of RAM that a record is taken for."""
+    return _OVERHEAD + HEAD + len(record.body)
+
+
+def _is_in(record, segment):
+    """Is a record in a segment? Those of LATEST are in none: they have numbers of their own."""
+    return record.number in segment and not record.flags & LATEST
+
+
 class Store:
     def __init__(self, folder, limit, drop_newest, ram):
         """What outbox.py's Outbox stands on, and is given."""
@@ -75,7 +85,7 @@ class Store:
         self._use(record, 1)
 
     def _use(self, record, sign):
-        size = sign * (_OVERHEAD + HEAD + len(record.body))
+        size = sign * _ram(record)
         if record.flags & LATEST:
             self._newest += size
         else:
@@ -103,27 +113,19 @@ class Store:
         """Drop the oldest segment that has nothing on its way: an exchange of QoS 2 must be able to end."""
         segments = self.log.segments
         for segment in segments:
-            if not any(r.number in segment and not r.flags & LATEST for r in self._flying):
+            if not any(_is_in(record, segment) for record in self._flying):
                 break
         else:
             segment = segments[0]
         self.dropped += segment.pending
         for record in self._recent[:]:
-            if record.number in segment and not record.flags & LATEST:
+            if _is_in(record, segment):
                 self._forget(record, now)
-        self._remove(segment)
-
-    def _remove(self, segment):
-        self._backlog.pass_over(segment)
-        self.log.remove(segment)
-        self.state.prune(self.log.segments)
+        self._backlog.remove(segment)
 
     def _has_slot(self, record, old):
         """Is there room for the newest of a key, once the old one, or None, is gone?"""
-        size = _OVERHEAD + HEAD + len(record.body)
-        if old:
-            size -= _OVERHEAD + HEAD + len(old.body)
-        return self._newest + size <= _SLOTS
+        return self._newest + _ram(record) - (_ram(old) if old else 0) <= _SLOTS
 
     def _make_ram(self, size, now):
         """Have room in RAM: the oldest records go to flash, or are given up if that fails. False: there is none."""
@@ -158,7 +160,7 @@ class Store:
         n = 0
         for records in (self._flying, self._recent):
             for record in records:
-                n += record.number in segment and not record.flags & LATEST
+                n += _is_in(record, segment)
         return n
 
     def _flush(self, now, force=False):
