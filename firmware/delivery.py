@@ -97,10 +97,13 @@ class Delivery:
             record = outbox.peek(now)
             if record is None:
                 return
-            if self._turn and self._is_late(record, uptime):
-                record = outbox.fresh(now) or record
+            late = self._is_late(record, uptime)
+            fresh = outbox.fresh(now) if late and self._turn else None
+            if fresh:
+                record = fresh
+                late = self._is_late(record, uptime)
             self._turn = not self._turn
-            if not self._send(record, uptime, now):
+            if not self._send(record, late, now):
                 return
 
     def acknowledged(self, pids, now):
@@ -128,7 +131,7 @@ class Delivery:
 
     def _age_s(self, uptime):
         for record in self.outbox:
-            _, boot, _, at, ts = unpack_from(_HEAD, record.data)
+            _, boot, _, at, ts = _head(record)
             age = self._age(boot, at, ts, uptime)
             return None if age is None else age // 1000
         return 0
@@ -147,7 +150,7 @@ class Delivery:
         return None if offset is None else offset + at
 
     def _is_late(self, record, uptime):
-        _, boot, seq, at, ts = unpack_from(_HEAD, record.data)
+        _, boot, seq, at, ts = _head(record)
         age = self._age(boot, at, ts, uptime)
         if age is None or age > self.live_ms:
             return True
@@ -161,17 +164,15 @@ class Delivery:
         return found
 
     def _message(self, record):
-        data = record.data
-        flags, boot, seq, at, ts = unpack_from(_HEAD, data)
+        flags, boot, seq, at, ts = _head(record)
         ts = ts or self._filled_in(boot, at)
-        return flags, boot, seq, payload.reading(ts, boot, seq, data[_HEAD_BYTES:])
+        return flags, boot, seq, payload.reading(ts, boot, seq, record.data[_HEAD_BYTES:])
 
-    def _send(self, record, uptime, now):
+    def _send(self, record, late, now):
         client = self.client
         pid = record.pid if record.qos == 2 and record.number else 0
         if pid in client.in_flight:
             return False
-        late = self._is_late(record, uptime)
         flags, boot, seq, message = self._message(record)
         topic = self._topic(record.key)[late]
         retain = bool(flags & _RETAIN) and not late
@@ -203,6 +204,11 @@ class Delivery:
             done = not records or self.outbox.release(records, now)
         if not done:
             self.log.error("outbox: not written; a power cut now may double a reading")
+
+
+def _head(record):
+    """Return flags, boot, seq, uptime and Unix ms, without a copy of the record."""
+    return unpack_from(_HEAD, record.body, 1 + record.body[0])
 
 
 def _load_times():
