@@ -19,9 +19,9 @@ import paho.mqtt.client as paho
 from tools import ROOT, CommandError, mpy
 from tools.broker import Broker
 from tools.proxy import Proxy
-from tools.simboard import BOARDS, SimBoard
+from tools.simboard import BOARDS
 from tools.simulate import alone, short
-from tools.torture_bench import until
+from tools.torture_bench import make_board, until
 
 NAME = "drained"
 TOPICS = f"outpost/{NAME}/"
@@ -91,12 +91,7 @@ class Bench:
         self._subscribe(broker, args.qos, stack)
         mpy.compile_tree(folder / "flash")
         config = node_settings(board, self.proxy.port, args)
-        (folder / "flash" / "config.json").write_text(json.dumps(config))
-        quick = {"do": "switch", "first_join_fails": False, "ip_ms": [1, 2]}
-        self.board = SimBoard(
-            folder / "flash", board, image=True, scenario=[quick], log=folder / "console"
-        )
-        stack.callback(self.board.stop)
+        self.board = make_board(folder, board, config, stack)
 
     def _subscribe(self, broker, qos, stack):
         client = paho.Client(paho.CallbackAPIVersion.VERSION2, "subscriber")

@@ -46,6 +46,15 @@ def sensor(name, pin):
     }
 
 
+def make_board(folder, board, config, stack):
+    """A board, off, with a littlefs of its own and a radio that joins at once; folder/flash has the node's files."""
+    (folder / "flash" / "config.json").write_text(json.dumps(config))
+    quick = {"do": "switch", "first_join_fails": False, "ip_ms": [1, 2]}
+    made = SimBoard(folder / "flash", board, image=True, scenario=[quick], log=folder / "console")
+    stack.callback(made.stop)
+    return made
+
+
 class Bench:
     """Broker, proxy, node and subscriber."""
 
@@ -58,12 +67,7 @@ class Bench:
         self.proxy = stack.enter_context(Proxy(self.broker.port))
         self.subscriber = self._subscriber(stack)
         config = node_settings(board, self.proxy.port, sync_s)
-        (folder / "flash" / "config.json").write_text(json.dumps(config))
-        quick = {"do": "switch", "first_join_fails": False, "ip_ms": [1, 2]}
-        self.board = SimBoard(
-            folder / "flash", board, image=True, scenario=[quick], log=folder / "console"
-        )
-        stack.callback(self.board.stop)
+        self.board = make_board(folder, board, config, stack)
 
     def _subscriber(self, stack):
         client = paho.Client(paho.CallbackAPIVersion.VERSION2, "subscriber", clean_session=False)
