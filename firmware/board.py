@@ -1,4 +1,4 @@
-"""The board the node runs on: the only file that touches `machine`, `network`, `esp32` and `rp2`.
+"""The board the node runs on: pins, buses, resets. With radio.py the only files that touch the hardware's modules.
 
 One class for what both families have; where they differ the difference is here and nowhere else.
 """
@@ -8,8 +8,9 @@ import sys
 import time
 
 import machine
-import network
 from micropython import const
+
+from firmware.radio import named, radio
 
 try:
     import esp32
@@ -19,6 +20,8 @@ except ImportError:
 _WATCHDOG_MAX_MS = const(8388)  # RP2040's counter; RP2350 and ESP32 could take more
 _WATCHDOG_S = const(30)  # a name look-up without an answer blocks an ESP32 for 21 s
 _I2C_CLOCKS = const(9)  # enough for any chip to finish the byte it holds the bus with
+
+_ECHO_US = const(40000)  # sound is back from 6 m by then
 
 _MODELS = (  # the first that occurs in os.uname().machine
     ("ESP32S2", "esp32s2"),
@@ -32,114 +35,6 @@ _MODELS = (  # the first that occurs in os.uname().machine
 _ONE_I2C = ("esp32c3", "esp32c6")  # controllers; the others have two
 
 
-def _text(names):
-    """Return {value: text} for those constants of `machine` or `network` that this port has."""
-    return {getattr(owner, name): text for owner, name, text in names if hasattr(owner, name)}
-
-
-class Radio:
-    """The Wi-Fi station. Every method raises OSError only, whichever family."""
-
-    def __init__(self):
-        self.esp32 = esp32 is not None
-        self.joining = None  # ssid that boot.py began to join
-        self._wlan = None
-        self._states = _text(
-            (
-                (network, "STAT_IDLE", "idle"),
-                (network, "STAT_CONNECTING", "connecting"),
-                (network, "STAT_GOT_IP", "connected"),
-                (network, "STAT_WRONG_PASSWORD", "wrong password"),
-                (network, "STAT_NO_AP_FOUND", "network not found"),
-                (network, "STAT_CONNECT_FAIL", "refused by the access point"),
-                (network, "STAT_ASSOC_FAIL", "refused by the access point"),
-                (network, "STAT_BEACON_TIMEOUT", "access point gone"),
-                (network, "STAT_HANDSHAKE_TIMEOUT", "handshake timed out (wrong password?)"),
-            )
-        )
-        if not self.esp32:
-            self._states[2] = "joined, no address"  # the Pico's driver has no name for it
-
-    def _call(self, method, *args, **options):
-        # ESP32: a Wi-Fi error without a name is a RuntimeError; on Pico a bad setting is a ValueError.
-        try:
-            if self._wlan is None:
-                self._wlan = network.WLAN(network.STA_IF)
-            return getattr(self._wlan, method)(*args, **options)
-        except (RuntimeError, ValueError) as e:
-            raise OSError(str(e)) from None
-
-    def on(self, hostname, country, power_save):
-        """Power up. Blocks about a second on Pico, while the radio's firmware loads."""
-        if hostname:
-            network.hostname(hostname)
-        if country:
-            network.country(country)  # before active(): that is when the Pico reads it
-        self._call("active", True)
-        if self.esp32:
-            self._call("config", reconnects=0)  # else its own retries make our connect() an error
-            self._call(
-                "config", pm=network.WLAN.PM_POWERSAVE if power_save else network.WLAN.PM_NONE
-            )
-        else:
-            # After every active(), which resets it. 0xA11140: power saving off, in all versions.
-            self._call("config", pm=network.WLAN.PM_POWERSAVE if power_save else 0xA11140)
-
-    def off(self, deep=False):
-        """Power down; deep: the Pico's Wi-Fi chip as well."""
-        self._call("active", False)
-        if deep and not self.esp32:
-            self._call("deinit")
-
-    def join(self, ssid, password, static=None):
-        """Begin to join; returns at once."""
-        if static:
-            keys = ("address", "netmask", "gateway", "dns")
-            self._call("ifconfig", tuple([static[key] for key in keys]))
-            if hasattr(network, "ipconfig"):
-                # Pico from 1.24: ifconfig alone leaves name look-up without a server.
-                network.ipconfig(dns=static["dns"])
-        elif static is False:
-            self._call("ipconfig", dhcp4=True)
-        self._call("connect", ssid, password or None)
-
-    def leave(self):
-        self._call("disconnect")
-
-    def connected(self):
-        return bool(self._call("isconnected"))
-
-    def state(self):
-        """Return the driver's state in words. A hint for the log, no more: ESP32 reports stale ones."""
-        code = self._call("status")
-        return self._states.get(code, "status %d" % code)
-
-    def failed(self):
-        """True if the driver has given up on the attempt (and says so truly, which ESP32 does not in the first seconds)."""
-        code = self._call("status")
-        return code < 0 if not self.esp32 else 200 <= code < 1000
-
-    def ssid(self):
-        return self._call("config", "ssid")
-
-    def rssi(self):
-        """Return dBm; only to be asked while connected."""
-        return self._call("status", "rssi")
-
-    def address(self):
-        return self._call("ifconfig")[0]
-
-
-_radio = []
-
-
-def radio():
-    """Return the one Radio: the station keeps its state from boot.py to main.py."""
-    if not _radio:
-        _radio.append(Radio())
-    return _radio[0]
-
-
 class Board:
     def __init__(self):
         self.hardware = os.uname().machine
@@ -151,6 +46,7 @@ class Board:
         self._i2c = {}
         self._i2c_numbers = {}  # a bus that is made anew stays on its controller
         self._onewire = {}
+        self._uarts = {}
 
     @property
     def name(self):
@@ -161,7 +57,7 @@ class Board:
 
     def reset_cause(self):
         """Return why the board started. On Pico a reset by software cannot be told from the watchdog here."""
-        causes = _text(
+        causes = named(
             (
                 (machine, "PWRON_RESET", "power on"),
                 (machine, "HARD_RESET", "reset"),
@@ -245,6 +141,36 @@ class Board:
             return machine.ADC(machine.Pin(pin), atten=machine.ADC.ATTN_11DB)
         return _PicoAdc(machine.ADC(pin))
 
+    def uart(self, tx, rx):
+        """Return a serial port at 9600 baud, 8N1, which is what sensors speak."""
+        key = (tx, rx)
+        if key not in self._uarts:
+            # Pico: each pin belongs to one port. ESP32: any; the first port is the console's.
+            number = (tx + 4) >> 3 & 1 if esp32 is None else 1 + len(self._uarts)
+            pins = {"tx": machine.Pin(tx), "rx": machine.Pin(rx)}
+            self._uarts[key] = machine.UART(number, baudrate=9600, rxbuf=256, timeout=0, **pins)
+        return self._uarts[key]
+
+    def echo(self, trigger, echo):
+        """Return an object whose ping() sends a pulse of 10 µs and gives the µs of the answer, or -1 or -2: none."""
+        return _Echo(
+            machine.Pin(trigger, machine.Pin.OUT, value=0), machine.Pin(echo, machine.Pin.IN)
+        )
+
+    def output(self, pin, level):
+        """Return a pin that is driven, from the first moment with this level."""
+        return machine.Pin(pin, machine.Pin.OUT, value=level)
+
+    def pwm(self, pin, freq):
+        """Return an object with duty_u16(0 to 65535); off at first."""
+        return machine.PWM(machine.Pin(pin), freq=freq, duty_u16=0)
+
+    def led(self, pin):
+        """Return the pin of a LED, None: the Pico's own, and None if there is none."""
+        if pin is None and esp32 is not None:
+            return None
+        return machine.Pin("LED" if pin is None else pin, machine.Pin.OUT)
+
     def input(self, pin, pull=None):
         pulls = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, None: None}
         return machine.Pin(pin, machine.Pin.IN, pulls[pull])
@@ -258,3 +184,15 @@ class _PicoAdc:
 
     def read_uv(self):
         return self._adc.read_u16() * 3300000 // 65535
+
+
+class _Echo:
+    def __init__(self, trigger, echo):
+        self._trigger = trigger
+        self._echo = echo
+
+    def ping(self):
+        self._trigger.value(1)
+        time.sleep_us(10)
+        self._trigger.value(0)
+        return machine.time_pulse_us(self._echo, 1, _ECHO_US)

@@ -12,7 +12,7 @@ _TYPES = {
     "pin": (int,),
     "choice": (str, int, type(None)),
     "object": (dict,),
-    "deadbands": (dict,),
+    "quantities": (dict,),
     "list": (list,),
     "sensors": (list,),
 }
@@ -37,7 +37,7 @@ _RIGHT = {
     "rom": "16 hexadecimal digits",
     "pin": "the number of a pin",
     "object": "an object, { … }",
-    "deadbands": "an object of quantities and numbers, { … }",
+    "quantities": "an object by quantity, { … }",
 }
 
 

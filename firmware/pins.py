@@ -3,7 +3,7 @@
 Written like the data sheets do, as ranges. `input` pins can be read and raise interrupts, `output`
 pins can also be driven (I2C, 1-Wire and DHT need that), `pull` pins have a pull resistor inside,
 `adc` pins measure a voltage while Wi-Fi is on. `why` says why the others are not there; the first
-range that holds a pin counts.
+range that holds a pin counts. `uarts`: serial ports beside the console, 2 where it is not said.
 
 Sources: ESP-IDF programming guide, GPIO summary of each chip; data sheets, strapping pins;
 ESP32 errata 3.11; Pico W and Pico 2 W data sheets, section 2 (pins of the wireless chip).
@@ -45,6 +45,7 @@ PINS = {
         "output": "0-18 21 33-42",
         "pull": "0-18 21 33-42",
         "adc": "1-10",
+        "uarts": 1,
         "why": (
             ("26-32", _FLASH),
             ("43-44", _CONSOLE),
@@ -75,6 +76,7 @@ PINS = {
         "output": "0-10",
         "pull": "0-10",
         "adc": "0-4",
+        "uarts": 1,
         "why": (
             ("11-17", _FLASH),
             ("18-19", _USB),
@@ -88,6 +90,7 @@ PINS = {
         "output": "0-11 14-15 18-23",
         "pull": "0-11 14-15 18-23",
         "adc": "0-6",
+        "uarts": 1,
         "why": (
             ("24-30", _FLASH),
             ("12-13", _USB),

@@ -22,9 +22,9 @@ costs no code on a board). Kinds, with their limit:
     "rom"       - : a 1-Wire address as 16 hexadecimal digits, or empty
     "pin"       what for: "input", "adc", "output" (one wire driven both ways counts as output),
                 or of a bus that sensors may share: "sda", "scl", "onewire"
-    "object"    rows
+    "object"    rows; if the first is `enabled`, true and false are short for an object with that
     "list"      (fewest, most, rows)
-    "deadbands" - : numbers by the quantities of the sensor's type
+    "quantities" (kind, default, limit): of each quantity of the sensor's type
     "sensors"   (fewest, most, rows): each has the rows, then those of its own type
 
 A sensor type's own settings are rows of the same form. One whose key is a common one replaces it:
@@ -33,82 +33,7 @@ every 2 s. Keys with a meaning: `address` tells sensors on one bus apart; `freq`
 for all sensors on one I2C bus; `pull` needs a pin that has a pull resistor.
 """
 
-# The limits catch a misspelt value; they do not refuse an odd one that is meant.
-
-_TLS = (
-    (
-        "ca",
-        "path",
-        ...,
-        None,
-        "certificate of the authority that signed the broker's (PEM or DER)",
-    ),
-    ("cert", "path", "", None, "the node's own certificate, if the broker asks for one"),
-    ("key", "path", "", None, "the private key of `cert`, not encrypted"),
-    ("server_name", "host", "", None, "name in the broker's certificate; empty: `host`"),
-)
-
-_STATIC = (
-    ("address", "ipv4", ..., None, "the node's address"),
-    ("netmask", "ipv4", "255.255.255.0", None, "which addresses are near"),
-    ("gateway", "ipv4", ..., None, "the router"),
-    ("dns", "ipv4", ..., None, "the name server, often the router too"),
-)
-
-_NETWORK = (
-    ("ssid", "text", ..., (1, 32), "name of the network"),
-    ("password", "secret", "", (0, 64), "8 to 63 characters; empty: an open network"),
-    ("static", "object", None, _STATIC, "a fixed address; left out: DHCP"),
-)
-
-_BROKER = (
-    ("host", "host", ..., None, "name or address; an address saves the look-up"),
-    ("port", "int", 0, (0, 65535), "0: 1883, or 8883 with TLS"),
-    ("user", "text", "", (0, 128), "user name; empty: none"),
-    ("password", "secret", "", (0, 256), "its password"),
-    (
-        "tls",
-        "object",
-        None,
-        _TLS,
-        "left out: not encrypted; the broker's certificate is always verified",
-    ),
-)
-
-_SENSOR = (
-    (
-        "name",
-        "level",
-        ...,
-        "status health info log cmd reply history",
-        "its topic; what it measures or where",
-    ),
-    ("type", "text", ..., (1, 32), "what it is, see below"),
-    ("interval_s", "number", 60, (0.05, 86400), "time from one reading to the next"),
-    ("qos", "choice", None, (0, 1, 2), "QoS of its readings; left out: `publish.qos`"),
-    (
-        "retain",
-        "bool",
-        False,
-        None,
-        "whether the broker keeps the last reading for new subscribers",
-    ),
-    (
-        "delivery",
-        "choice",
-        "all",
-        ("all", "latest", "change"),
-        "after an outage all readings or the latest; change: only those that differ from the one before",
-    ),
-    (
-        "deadband",
-        "deadbands",
-        None,
-        None,
-        'for `change`: by how much each quantity must differ, as {"temperature": 0.2}; left out: at all',
-    ),
-    ("heartbeat_s", "int", 3600, (1, 86400), "for `change`: one reading this often in any case"),
-)
+from firmware.entries import BROKER, NETWORK, OUTPUT, SENSOR
 
 SETTINGS = (
     (
@@ -124,6 +49,13 @@ SETTINGS = (
                 "name in all topics; empty: from the hardware, as esp32-a1b2c3",
             ),
             ("base", "level", "outpost", "", "first level of all topics"),
+            (
+                "led",
+                "pin",
+                None,
+                "output",
+                "a LED that blinks to identify the node; left out: that of a Pico",
+            ),
         ),
         "the node",
     ),
@@ -132,7 +64,7 @@ SETTINGS = (
         "object",
         ...,
         (
-            ("networks", "list", ..., (1, 8, _NETWORK), "in order of preference"),
+            ("networks", "list", ..., (1, 8, NETWORK), "in order of preference"),
             ("hostname", "hostname", "", None, "name the router sees; empty: the node's"),
             ("country", "country", "", None, "opens the channels allowed there (Pico only)"),
             ("power_save", "bool", False, None, "less current, slower and less reliable answers"),
@@ -144,7 +76,7 @@ SETTINGS = (
         "object",
         ...,
         (
-            ("brokers", "list", ..., (1, 8, _BROKER), "in order; the next one when one fails"),
+            ("brokers", "list", ..., (1, 8, BROKER), "in order; the next one when one fails"),
             (
                 "client_id",
                 "text",
@@ -234,7 +166,38 @@ SETTINGS = (
         ),
         "the clock",
     ),
-    ("sensors", "sensors", (), (0, 32, _SENSOR), "what is read"),
+    ("sensors", "sensors", (), (0, 32, SENSOR), "what is read"),
+    ("outputs", "list", (), (0, 16, OUTPUT), "what is switched"),
+    (
+        "discovery",
+        "object",
+        (),
+        (
+            (
+                "enabled",
+                "bool",
+                True,
+                None,
+                'Home Assistant shows the node by itself; "discovery": false is short for it',
+            ),
+            ("prefix", "level", "homeassistant", "", "as in Home Assistant's MQTT settings"),
+            (
+                "per_entity",
+                "bool",
+                False,
+                None,
+                "a message for each entity: Home Assistant before 2024.11",
+            ),
+            (
+                "retain",
+                "bool",
+                True,
+                None,
+                "whether the broker keeps it for a Home Assistant that starts later",
+            ),
+        ),
+        "Home Assistant",
+    ),
     (
         "watchdog",
         "object",

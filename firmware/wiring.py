@@ -6,6 +6,8 @@ _LISTS = {
     "sda": "output",
     "scl": "output",
     "onewire": "output",
+    "tx": "output",
+    "rx": "input",
 }  # use of a pin: list in PINS, if not its name
 
 
@@ -19,13 +21,14 @@ class Wiring:
         self.fault = fault
         self.holders = {}  # pin: (path of the setting that has it, what others must have in common)
         self.members = {}  # bus: [(path, settings) of the sensors on it]
+        self.uarts = {}  # number of the serial port: path
         self.controllers = {}  # Pico: I2C controller: (path, bus)
 
     def label(self, pin):
         return "%s%d" % ("GP" if self.pico else "GPIO", pin)
 
     def pin(self, path, pin, use):
-        """Check one pin for "input", "output", "adc", "sda", "scl" or "onewire"."""
+        """Check one pin for "input", "output", "adc", or a wire of a bus."""
         ranges = self.board[_LISTS.get(use, use)] if self.board else "0-48"
         if within(pin, ranges):
             return True
@@ -51,15 +54,12 @@ class Wiring:
                 common = (use, bus)
             elif use == "onewire":
                 common = bus = (pin,)
-            place = "%s.%s" % (path, key)
-            holder, theirs = self.holders.setdefault(pin, (place, common))
-            if holder != place and (common is None or common != theirs):
-                self.fault(
-                    place, "%s is %s already" % (self.label(pin), holder), "give a free pin"
-                )
+            if not self.claim("%s.%s" % (path, key), pin, common):
                 return
         if bus and None not in bus:
             self.bus(path, settings, bus)
+        if settings.get("tx") is not None and settings.get("rx") is not None:
+            self.uart(path, settings["tx"], settings["rx"])
         pin = settings.get("pin")
         if (
             self.board
@@ -69,6 +69,14 @@ class Wiring:
         ):
             wrong = "%s has no resistor inside" % self.label(pin)
             self.fault(path + ".pull", wrong, "give null and wire one of about 10 kΩ")
+
+    def claim(self, place, pin, common=None):
+        """One user a pin; those that have the same in common may share it."""
+        holder, theirs = self.holders.setdefault(pin, (place, common))
+        if holder == place or (common is not None and common == theirs):
+            return True
+        self.fault(place, "%s is %s already" % (self.label(pin), holder), "give a free pin")
+        return False
 
     def bus(self, path, settings, bus):
         if bus not in self.members:
@@ -88,6 +96,13 @@ class Wiring:
             if address is not None and (
                 address == theirs.get("address") or "" in (address, theirs.get("address"))
             ):
+                # One chip with several inputs is several sensors.
+                if (
+                    settings["type"] == theirs["type"]
+                    and "input" in settings
+                    and settings["input"] != theirs["input"]
+                ):
+                    continue
                 self.fault(
                     path + ".address",
                     "does not tell it from %s on the same bus" % other,
@@ -95,6 +110,30 @@ class Wiring:
                 )
                 break
         self.members[bus].append((path, settings))
+
+    def uart(self, path, tx, rx):
+        """Check the pins of a serial port, and that there is one left: the first is the console's on an ESP32."""
+        if self.pico:
+            number = (tx + 4) >> 3 & 1
+            if tx & 3:
+                self.fault(
+                    path + ".tx", "%s is no TX pin" % self.label(tx), "give one of 0 4 8 12 16"
+                )
+                return
+            if rx & 3 != 1 or (rx + 4) >> 3 & 1 != number:
+                right = "give the one after tx, %s" % self.label(tx + 1)
+                self.fault(
+                    path + ".rx", "%s is not RX of UART%d" % (self.label(rx), number), right
+                )
+                return
+        else:
+            number = len(self.uarts)
+        other = self.uarts.setdefault(number, path)
+        if other != path:
+            right = "give pins of UART%d" % (1 - number)
+            self.fault(path + ".tx", "UART%d is that of %s already" % (number, other), right)
+        elif self.board and number >= self.board.get("uarts", 2):
+            self.fault(path, "this board has no serial port left", "leave it out")
 
     def controller(self, path, bus):
         """Check the pins of a Pico's I2C: each belongs to one of two controllers, as SDA or as SCL."""

@@ -6,7 +6,7 @@ from tools import ROOT, CommandError, sensor_reference
 from tools.check_config import node
 
 # What the tables cannot know: how a setting is called by those who set it for the first time. The rest of the example
-# is defaults. One sensor of each type, on pins of an ESP32 that are free on every board.
+# is defaults. The sensors are on pins of an ESP32 that are free on every board.
 EXAMPLE = {
     "node": {"name": ...},
     "wifi": {"networks": [{"ssid": "your network", "password": "your password"}]},
@@ -99,8 +99,6 @@ def example(config, types):
     """EXAMPLE with each `...` replaced by its default."""
     raw = filled(EXAMPLE, config.SETTINGS, types)
     _, faults = config.check(raw, types, EXAMPLE_BOARD)
-    missing = set(types) - {sensor["type"] for sensor in raw["sensors"]}
-    faults += [f"EXAMPLE: no sensor of type {name}" for name in sorted(missing)]
     if faults:
         raise CommandError("the example is at fault:\n" + "\n".join(faults))
     return raw
@@ -173,9 +171,7 @@ def reference(config, types):
     )
     for name, (_, _, own, _) in sorted(types.items()):
         parts.append(f"### `{name}`\n\n" + tables("", own, config))
-    parts.append(
-        "A file with one of each:\n\n```json\n" + pretty(example(config, types)) + "\n```\n\n"
-    )
+    parts.append("The example:\n\n```json\n" + pretty(example(config, types)) + "\n```\n\n")
     parts.append(pins())
     return "".join(parts).rstrip() + "\n"
 
@@ -190,14 +186,16 @@ def tables(path, rows, config):
             inner = place if kind == "object" else place + "[]"
             within.append((inner, limit if kind == "object" else limit[2]))
         lines.append(
-            f"| `{key}` | {value_text(kind, limit, default, config)} | {default_text(kind, default)} | {text} |"
+            f"| `{key}` | {value_text(kind, limit, default)} | {default_text(kind, default)} | {text} |"
         )
     tail = "".join(f"`{place}`:\n\n" + tables(place, rows, config) for place, rows in within)
     return "\n".join(lines) + "\n\n" + tail
 
 
-def value_text(kind, limit, default, config):
-    text = config.kinds.right(kind, limit, default)
+def value_text(kind, limit, default):
+    from firmware import kinds
+
+    text = kinds.right(kind, limit, default)
     if kind == "pin":
         text = {"adc": "a pin with ADC", "input": "any pin"}.get(limit, "a pin that can be driven")
     return text.replace("|", "\\|")
@@ -331,9 +329,9 @@ _SCHEMAS = {
         "maxItems": limit[1],
         "items": schema_of_rows(limit[2], types),
     },
-    "deadbands": lambda limit, default, types: {
+    "quantities": lambda limit, default, types: {
         "type": "object",
-        "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1000000},
+        "additionalProperties": schema_of(("", *limit, ""), types),
     },
     "choice": _choice,
     "text": _text,

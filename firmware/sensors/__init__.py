@@ -6,7 +6,19 @@ TYPES and QUANTITIES are those of `types.py`, loaded when they are asked for. Al
 import sys
 
 # Settings that are the bus's or the channel's; a driver is told the others by name.
-_NOT_THE_DRIVERS = ("sda", "scl", "freq", "pin", "interval_s")
+_NOT_THE_DRIVERS = (
+    "sda",
+    "scl",
+    "freq",
+    "pin",
+    "trigger",
+    "echo",
+    "tx",
+    "rx",
+    "interval_s",
+    "keep",
+)
+_DERIVED = ("dew_point", "absolute_humidity", "altitude_m")
 
 
 def __getattr__(name):
@@ -20,14 +32,18 @@ def __getattr__(name):
 def load(setting, board):
     """Return the Channel of a checked setting. The hardware is first touched by the channel's first step."""
     from firmware.sensors.channel import Channel
-    from firmware.sensors.types import QUANTITIES, TYPES
+    from firmware.sensors.types import TYPES
 
     path, bus, rows, quantities = TYPES[setting["type"]]
     module, name = path.split(".")
     driver = getattr(__import__("drivers." + module, None, None, (name,)), name)
-    options = {key: setting[key] for key, _, _, _, _ in rows if key not in _NOT_THE_DRIVERS}
+    options = {
+        row[0]: setting[row[0]] for row in rows if row[0] not in _NOT_THE_DRIVERS + _DERIVED
+    }
     if bus == "i2c":
         options["address"] = int(options["address"], 16)
+    if setting.get("keep"):
+        options["path"] = "state/count-" + setting["name"]
     if isinstance(quantities[-1], dict):
         quantities = quantities[1][setting[quantities[0]]]
 
@@ -36,33 +52,65 @@ def load(setting, board):
             board.recover_i2c(setting["sda"], setting["scl"])
         return driver(_open(board, bus, setting), **options)
 
+    process, derived = _process(setting, quantities)
     channel = Channel(
         setting["name"],
         build,
-        tuple((quantity, QUANTITIES[quantity][2]) for quantity in quantities),
+        tuple(_field(setting, quantity) for quantity in quantities + derived),
         int(setting["interval_s"] * 1000 + 0.5),
         setting["qos"],
         setting["retain"],
     )
+    channel.process = process
     channel.latest = setting["delivery"] == "latest"
     if setting["delivery"] == "change":
         from firmware.sensors.change import Change
 
         bands = setting["deadband"] or {}
         heartbeat_ms = setting["heartbeat_s"] * 1000
-        channel.change = Change([bands.get(name, 0) for name, _ in channel.fields], heartbeat_ms)
+        channel.change = Change([bands.get(field[0], 0) for field in channel.fields], heartbeat_ms)
     return channel
 
 
+def _field(setting, quantity):
+    """Return (quantity, unit, device class, decimals)."""
+    from firmware.sensors.options import PULSES
+    from firmware.sensors.types import QUANTITIES
+
+    unit, device_class, decimals = QUANTITIES[quantity]
+    if quantity == "rate":
+        unit, device_class = setting["unit"], PULSES[setting["unit"]][0]
+    elif quantity == "total":
+        _, unit, device_class = PULSES[setting["unit"]]
+    return quantity, unit, device_class, decimals
+
+
+def _process(setting, quantities):
+    """Return the Process of what the driver reads (None: it is published as it is), and the quantities it adds."""
+    wanted = [(key, setting[key]) for key in _DERIVED if setting.get(key) not in (None, False)]
+    if not (wanted or setting["calibrate"] or setting["filter"]):
+        return None, ()
+    from firmware.sensors.process import Process
+
+    process = Process(quantities, setting["calibrate"] or {}, setting["filter"] or {})
+    return process, tuple(process.derive(key, value) for key, value in wanted)
+
+
 def _open(board, bus, setting):
+    """Return what the driver is given first."""
     if bus == "i2c":
         return board.i2c(setting["sda"], setting["scl"], setting["freq"])
     if bus == "input":
         return board.input(setting["pin"], setting["pull"])
+    if bus == "echo":
+        return board.echo(setting["trigger"], setting["echo"])
+    if bus == "uart":
+        return board.uart(setting["tx"], setting["rx"])
     return getattr(board, bus)(setting["pin"])
 
 
 def drop():
     """Forget the tables, some kilobytes with their help texts. They come back when they are asked for."""
-    sys.modules.pop("firmware.sensors.types", None)
-    globals().pop("types", None)
+    for name in ("types", "options"):
+        sys.modules.pop("firmware.sensors." + name, None)
+        globals().pop(name, None)

@@ -1,11 +1,12 @@
 """A Channel: one sensor, read again and again, whose failures stop nothing else.
 
-    start → wait for the conversion → read        at each slot: first step + n · interval, whatever the past took
+    start → wait → ready? → read                  at each slot: first step + n · interval, whatever the past took
     failed → forget the driver, wait, build it    1 s, doubled up to the interval, at most 5 minutes
 
 A driver is built anew after each failure, since whatever went wrong may have been a chip that lost its settings, or
 one that was not plugged in. A failure is told when it is new, and once an interval while it lasts.
 
+A driver with `ready()` says after `conversion_ms` how many milliseconds it still needs, 0: read it. It gives up by itself.
 A driver with `changed(now)`, such as that of a button, is asked at least every `poll_ms`; its changes are read at once.
 """
 
@@ -21,20 +22,24 @@ _TIMED_OUT = (110, 116)  # ETIMEDOUT of the Pico, of the ESP32
 
 class Channel:
     def __init__(self, name, build, fields, interval_ms, qos=0, retain=False):
-        """build: called with True if the bus seemed stuck, returns a driver. interval_ms: at most 6 days."""
+        """build: called with True if the bus seemed stuck, returns a driver. interval_ms: at most 6 days.
+
+        fields: tuple of (quantity, unit, device class, decimals), see `firmware/sensors/types.py`.
+        """
         self.name = name
         self.fields = fields
         self.qos = qos
         self.retain = retain
         self.latest = False  # after an outage only the newest reading is wanted
         self.change = None  # a Change: only readings that differ are wanted
+        self.process = None  # a Process: calibration, filters, what is derived
         self.errors = 0
         self.error = None
         self._build = build
-        self._interval_ms = interval_ms
+        self.interval_ms = interval_ms
         self._retry_ms = _FIRST_RETRY_MS
         self._driver = None
-        self._changed = None  # the driver's method, if it has one
+        self._changed = self._ready = None  # the driver's methods, if it has them
         self._converting = False
         self._stuck = False
         self._slot = None  # ticks of the next regular reading
@@ -44,6 +49,11 @@ class Channel:
     def worth(self, now, result):
         """Is what step() returned to be delivered?"""
         return self.change is None or self.change.passes(now, result)
+
+    def soon(self, now):
+        """Take a reading besides the regular ones, if none is under way and no failure is waited out."""
+        if self._at is not None and not self._converting and self._at == self._slot:
+            self._at = now
 
     def due(self, now):
         """Return ms until step() wants to be called."""
@@ -61,6 +71,8 @@ class Channel:
             self._at = self._slot = now
         try:
             values = self._advance(now)
+            if values is not None and self.process:
+                values = self.process.apply(values)
         except (OSError, ValueError) as e:
             return self._failed(now, e)
         if values is not None:
@@ -78,6 +90,7 @@ class Channel:
             if self._driver is None:
                 self._driver = self._build(self._stuck)
                 self._changed = getattr(self._driver, "changed", None)
+                self._ready = getattr(self._driver, "ready", None)
             self._driver.start()
             self._converting = True
             wait = self._driver.conversion_ms
@@ -85,6 +98,10 @@ class Channel:
                 # Not from now: this and other drivers may have taken a while since.
                 self._at = time.ticks_add(time.ticks_ms(), wait)
                 return None
+        wait = self._ready() if self._ready else 0
+        if wait:
+            self._at = time.ticks_add(time.ticks_ms(), wait)
+            return None
         self._converting = False
         self._at = self._slot
         return self._driver.read()
@@ -94,17 +111,17 @@ class Channel:
         late = time.ticks_diff(now, self._slot)
         if late < 0:
             return False
-        self._slot = time.ticks_add(
-            self._slot, (late // self._interval_ms + 1) * self._interval_ms
-        )
+        self._slot = time.ticks_add(self._slot, (late // self.interval_ms + 1) * self.interval_ms)
         return True
 
     def _failed(self, now, error):
-        self._driver = self._changed = None
+        self._driver = self._changed = self._ready = None
         self._converting = False
+        if self.process:
+            self.process.reset()
         self._stuck = bool(error.args) and error.args[0] in _TIMED_OUT
         self._at = time.ticks_add(now, self._retry_ms)
-        longest = max(_FIRST_RETRY_MS, min(self._interval_ms, _LONGEST_RETRY_MS))
+        longest = max(_FIRST_RETRY_MS, min(self.interval_ms, _LONGEST_RETRY_MS))
         self._retry_ms = min(self._retry_ms * 2, longest)
         self.errors += 1
         text = _text(error)

@@ -1,97 +1,151 @@
 """TYPES and QUANTITIES: what can be measured, and with what.
 
-A new sensor is a driver in `lib/drivers/`, a row here and a test. `docs/sensors.md` is made from these tables
-(`python -m tools.sensor_reference`); the node drops them once its sensors are loaded, help texts and all.
+A new sensor is a driver in `lib/drivers/`, a row here, a simulated chip and a test: `docs/add-a-sensor.md`.
+`docs/sensors.md` is made from these tables (`python -m tools reference`); the node drops them once its sensors are
+loaded, help texts and all.
 
 A row of TYPES: `driver, bus, settings, quantities`. driver: "module.Class" in `lib/drivers`. bus: what it is
-wired to, a method of Board. settings: rows as in `firmware/settings.py`; the bus takes the pins, the class the others,
-by name. quantities: in the order of what `read()` returns; `(setting, {value: quantities})` if a setting decides.
+wired to, see `_open` in `firmware/sensors/__init__.py`. settings: rows as in `firmware/settings.py`; the bus takes the
+pins, the channel what is derived, the class the others, by name. quantities: in the order of what `read()` returns;
+`(setting, {value: quantities})` if a setting decides.
 
 A row of QUANTITIES: `unit, device class, decimals`. unit: empty for a yes or no, None if a setting of the sensor
 says it. device class: Home Assistant's, or None. decimals: as many as the sensor can tell apart.
 """
 
-_I2C = (
-    ("sda", "pin", ..., "sda", "data pin"),
-    ("scl", "pin", ..., "scl", "clock pin"),
-    ("freq", "int", 100000, (10000, 400000), "Hz; lower for long wires"),
-)
-
-_BME280 = _I2C + (
-    ("address", "choice", "0x76", ("0x76", "0x77"), "0x77 if SDO is wired to 3.3 V"),
-)
-
-_DS18B20 = (
-    ("pin", "pin", ..., "onewire", "data pin, 4.7 kΩ to 3.3 V; several sensors may share it"),
-    ("address", "rom", "", None, "16 hexadecimal digits; empty: the only one on the wire"),
-    ("interval_s", "number", 60, (1, 86400), "time from one reading to the next"),
-)
-
-_DHT22 = (
-    ("pin", "pin", ..., "output", "data pin, 4.7 to 10 kΩ to 3.3 V"),
-    ("interval_s", "number", 60, (3, 86400), "time from one reading to the next"),
-)
-
-_ADC = (
-    ("pin", "pin", ..., "adc", "pin, in the middle of the divider if there is one"),
-    ("r1", "number", 0, (0, 100000000), "resistor from the voltage to the pin; 0: none"),
-    ("r2", "number", 1, (0.001, 100000000), "resistor from the pin to ground, in the unit of r1"),
-)
-
-_PULL = ("pull", "choice", "up", ("up", "down", None), "resistor inside; down: it switches 3.3 V")
-
-_KINDS = ("button", "reed", "contact", "pir")
-
-_INPUT = (
-    ("pin", "pin", ..., "input", "pin of the contact, or of the PIR sensor's output"),
-    ("kind", "choice", "button", _KINDS, "what is there; names the quantity"),
-    _PULL,
-    ("invert", "bool", False, None, "report the opposite"),
-    ("debounce_ms", "int", 30, (0, 5000), "changes this soon after one are bounce"),
-    ("warmup_s", "int", None, (0, 600), "nothing is reported so long; left out: PIR 60, else 0"),
-    ("interval_s", "number", 60, (1, 86400), "reported on every change, and this often besides"),
-)
-
-_SAYS = {"button": ("pressed",), "reed": ("open",), "contact": ("closed",), "pir": ("motion",)}
-
-_UNITS = ("1/s", "1/min", "1/h", "mm/h", "m/s", "km/h", "L/min", "L/h", "W")
-
-_PULSE = (
-    ("pin", "pin", ..., "input", "pin of the contact"),
-    _PULL,
-    ("debounce_ms", "int", 50, (0, 1000), "longer than the contact is closed; 0: no contact"),
-    ("per_pulse", "number", 1, (0.000001, 1000000), "what a pulse is, as 0.2794 (mm of rain)"),
-    ("unit", "choice", "1/min", _UNITS, "of the rate; says what per_pulse counts (W: Wh)"),
-    (
-        "interval_s",
-        "number",
-        60,
-        (1, 86400),
-        "time between readings, over which the rate is taken",
-    ),
+from firmware.sensors.options import (
+    ADC,
+    ADS1115,
+    AIR,
+    BAROMETER,
+    BH1750,
+    BME680,
+    BMX280,
+    COUNTS,
+    DHT,
+    DS18B20,
+    HCSR04,
+    INA,
+    INPUT,
+    MHZ19,
+    NTC,
+    ONE,
+    PMS5003,
+    PULSE,
+    SAYS,
+    SCD4X,
+    SOIL,
+    STRAPS,
+    at,
 )
 
 TYPES = {
-    "adc": ("analog.Voltage", "adc", _ADC, ("voltage",)),
-    "battery": ("analog.Battery", "adc", _ADC, ("voltage", "battery")),
-    "bme280": ("bme280.BME280", "i2c", _BME280, ("temperature", "humidity", "pressure")),
-    "bmp280": ("bme280.BMP280", "i2c", _BME280, ("temperature", "pressure")),
-    "dht22": ("dht22.DHT22", "dht", _DHT22, ("temperature", "humidity")),
-    "ds18b20": ("ds18b20.DS18B20", "onewire", _DS18B20, ("temperature",)),
-    "input": ("input.Input", "input", _INPUT, ("kind", _SAYS)),
-    "pulse": ("pulse.Pulse", "input", _PULSE, ("count", "rate")),
+    "adc": ("analog.Voltage", "adc", ADC, ("voltage",)),
+    "ads1115": ("ads1115.ADS1115", "i2c", ADS1115, ("voltage",)),
+    "aht10": (
+        "aht20.AHT10",
+        "i2c",
+        at(("0x38", "0x39"), "0x39 if A0 is wired to 3.3 V") + AIR,
+        ("temperature", "humidity"),
+    ),
+    "aht20": ("aht20.AHT20", "i2c", at(("0x38",), ONE) + AIR, ("temperature", "humidity")),
+    "battery": ("battery.Battery", "adc", ADC, ("voltage", "battery")),
+    "bh1750": ("bh1750.BH1750", "i2c", BH1750, ("illuminance",)),
+    "bme280": ("bme280.BME280", "i2c", BMX280 + AIR, ("temperature", "humidity", "pressure")),
+    "bme680": (
+        "bme680.BME680",
+        "i2c",
+        BME680,
+        (
+            "heater_c",
+            {
+                heat: ("temperature", "humidity", "pressure")
+                + (("gas_resistance",) if heat else ())
+                for heat in BME680[-1][3]
+            },
+        ),
+    ),
+    "bmp180": (
+        "bmp180.BMP180",
+        "i2c",
+        at(("0x77",), ONE) + BAROMETER,
+        ("temperature", "pressure"),
+    ),
+    "bmp280": ("bme280.BMP280", "i2c", BMX280, ("temperature", "pressure")),
+    "dht11": ("dht22.DHT11", "dht", DHT, ("temperature", "humidity")),
+    "dht22": ("dht22.DHT22", "dht", DHT, ("temperature", "humidity")),
+    "ds18b20": ("ds18b20.DS18B20", "onewire", DS18B20, ("temperature",)),
+    "ds3231": ("ds3231.DS3231", "i2c", at(("0x68",), ONE), ("temperature",)),
+    "hcsr04": ("hcsr04.HCSR04", "echo", HCSR04, ("distance",)),
+    "ina219": ("ina219.INA219", "i2c", INA, ("voltage", "current", "power")),
+    "ina226": ("ina226.INA226", "i2c", INA, ("voltage", "current", "power")),
+    "input": ("input.Input", "input", INPUT, ("kind", SAYS)),
+    "ltr390": ("ltr390.LTR390", "i2c", at(("0x53",), ONE), ("illuminance", "uv_index")),
+    "max17048": ("max17048.MAX17048", "i2c", at(("0x36",), ONE), ("voltage", "battery")),
+    "mcp9808": (
+        "mcp9808.MCP9808",
+        "i2c",
+        at(tuple("0x1" + digit for digit in "89abcdef"), "A0, A1, A2 to ground: 0x18"),
+        ("temperature",),
+    ),
+    "mhz19": ("mhz19.MHZ19", "uart", MHZ19, ("co2",)),
+    "ntc": ("ntc.NTC", "adc", NTC, ("temperature",)),
+    "pms5003": ("pms5003.PMS5003", "uart", PMS5003, ("pm1", "pm25", "pm10")),
+    "pulse": ("pulse.Pulse", "input", PULSE, ("unit", COUNTS)),
+    "scd4x": ("scd4x.SCD4X", "i2c", SCD4X, ("co2", "temperature", "humidity")),
+    "sht3x": (
+        "sht3x.SHT3X",
+        "i2c",
+        at(("0x44", "0x45"), "0x45 if ADDR is wired to 3.3 V") + AIR,
+        ("temperature", "humidity"),
+    ),
+    "sht4x": (
+        "sht4x.SHT4X",
+        "i2c",
+        at(("0x44", "0x45", "0x46"), "fixed; the letter in the part's name says it") + AIR,
+        ("temperature", "humidity"),
+    ),
+    "si7021": (
+        "si7021.SI7021",
+        "i2c",
+        at(("0x40",), ONE) + AIR,
+        ("temperature", "humidity"),
+    ),
+    "soil": ("soil.Soil", "adc", SOIL, ("moisture", "voltage")),
+    "tmp117": (
+        "tmp117.TMP117",
+        "i2c",
+        at(STRAPS, "ADD0 to ground, 3.3 V, SDA, SCL"),
+        ("temperature",),
+    ),
+    "veml7700": ("veml7700.VEML7700", "i2c", at(("0x10",), ONE), ("illuminance",)),
 }
 
 QUANTITIES = {
+    "absolute_humidity": ("g/m³", None, 2),
     "battery": ("%", "battery", 0),
     "closed": ("", None, 0),
+    "co2": ("ppm", "carbon_dioxide", 0),
     "count": (None, None, 0),
+    "current": ("mA", "current", 1),
+    "dew_point": ("°C", "temperature", 2),
+    "distance": ("cm", "distance", 1),
+    "gas_resistance": ("Ω", None, 0),
     "humidity": ("%", "humidity", 1),
+    "illuminance": ("lx", "illuminance", 1),
+    "moisture": ("%", "moisture", 1),
     "motion": ("", "motion", 0),
     "open": ("", "opening", 0),
+    "pm1": ("µg/m³", "pm1", 0),
+    "pm10": ("µg/m³", "pm10", 0),
+    "pm25": ("µg/m³", "pm25", 0),
+    "power": ("W", "power", 3),
     "pressed": ("", None, 0),
     "pressure": ("hPa", "atmospheric_pressure", 2),
     "rate": (None, None, 3),
+    "sea_level_pressure": ("hPa", "atmospheric_pressure", 2),
     "temperature": ("°C", "temperature", 2),
+    "total": (None, None, 3),
+    "uv_index": ("UV index", None, 2),
     "voltage": ("V", "voltage", 3),
 }

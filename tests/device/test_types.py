@@ -10,7 +10,7 @@ from firmware import sensors
 BOARDS = ("esp32", "pico_w")
 
 # A pin for each use, which both boards have. (I2C0 of a Pico: 4, 5.)
-PINS = {"sda": 4, "scl": 5, "onewire": 15, "input": 18, "output": 19}
+PINS = {"sda": 4, "scl": 5, "onewire": 15, "input": 18, "output": 19, "tx": 16, "rx": 17}
 PINS["adc"] = 34 if sim.ESP32 else 26
 
 
@@ -61,13 +61,17 @@ def alternatives(quantities):
 
 def test_rows_are_whole():
     for name, (_, bus, rows, quantities) in sensors.TYPES.items():
-        assert bus in ("i2c", "onewire", "dht", "adc", "input"), name
+        assert bus in ("i2c", "onewire", "dht", "adc", "input", "uart", "echo"), name
         for key, _, _, _, text in rows:
             assert text and text == text.strip() and not text.endswith("."), (name, key)
         keys = [setting[0] for setting in rows]
-        for needed in {"i2c": ("sda", "scl", "freq", "address"), "input": ("pin", "pull")}.get(
-            bus, ("pin",)
-        ):
+        pins = {
+            "i2c": ("sda", "scl", "freq", "address"),
+            "input": ("pin", "pull"),
+            "uart": ("tx", "rx"),
+            "echo": ("trigger", "echo"),
+        }
+        for needed in pins.get(bus, ("pin",)):
             assert needed in keys, (name, needed)
         for names in alternatives(quantities):
             for quantity in names:
@@ -93,7 +97,14 @@ def test_quantities_are_whole():
 def test_every_type_gives_a_reading():
     for kind in sorted(sensors.TYPES):
         setting = checked(type=kind, interval_s=5)
-        for devices in (sim.i2c_devices, sim.onewire_devices, sim.dht_devices, sim.adc_devices):
+        for devices in (
+            sim.i2c_devices,
+            sim.onewire_devices,
+            sim.dht_devices,
+            sim.adc_devices,
+            sim.uart_devices,
+            sim.echo_devices,
+        ):
             devices.clear()
         attach(setting)
         from firmware.board import Board
@@ -103,8 +114,7 @@ def test_every_type_gives_a_reading():
         assert isinstance(values, tuple), (kind, values)
         assert len(values) == len(channel.fields), (kind, values)
         assert channel.name == kind and channel.qos == 1 and channel.retain is False
-        for (quantity, decimals), value in zip(channel.fields, values):
-            unit = sensors.QUANTITIES[quantity][0]
+        for (_, unit, _, decimals), value in zip(channel.fields, values):
             wanted = bool if unit == "" else int if decimals == 0 else float
             assert type(value) is wanted, (kind, quantity, value)
 
@@ -115,7 +125,11 @@ def test_bme280_at_work():
     from firmware.board import Board
 
     channel = sensors.load(setting, Board())
-    assert channel.fields == (("temperature", 2), ("humidity", 1), ("pressure", 2))
+    assert channel.fields == (
+        ("temperature", "°C", "temperature", 2),
+        ("humidity", "%", "humidity", 1),
+        ("pressure", "hPa", "atmospheric_pressure", 2),
+    )
     values = first(channel)
     for value, expected in zip(values, (21.5, 45.0, 1013.25)):
         assert abs(value - expected) < 0.03, values
@@ -212,7 +226,7 @@ def test_kinds_of_input_name_the_quantity():
         setting = checked(type="input", name=kind, kind=kind, warmup_s=0)
         attach(setting)
         channel = sensors.load(setting, Board())
-        assert channel.fields == ((quantity, 0),)
+        assert [(field[0], field[1]) for field in channel.fields] == [(quantity, "")]
         assert first(channel) == (False,), kind
         sim.the_world().door(kind, True)
         assert first(channel) == (True,), kind

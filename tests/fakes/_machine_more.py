@@ -59,17 +59,24 @@ class Timer:
 
 
 class PWM:
+    """Drives its pin: `sim.pin(n).duty` is the share of the time, of 65535, in which it is high."""
+
     def __init__(self, pin, *, freq=5000, duty_u16=0, duty_ns=None, duty=None, invert=False):
-        self._freq, self._duty = freq, duty_u16
+        if not sim.ESP32 and freq < 8:
+            raise ValueError("freq too small")
+        self._wire = pin.wire
+        self._freq = freq
+        self._wire.duty = 65535 - duty_u16 if invert else duty_u16
         if duty_ns is not None:
             self.duty_ns(duty_ns)
 
     def init(self, *, freq=None, duty_u16=None):
         self._freq = freq or self._freq
-        self._duty = self._duty if duty_u16 is None else duty_u16
+        if duty_u16 is not None:
+            self._wire.duty = duty_u16
 
     def deinit(self):
-        self._duty = 0
+        self._wire.duty = 0
 
     def freq(self, hz=None):
         if hz is None:
@@ -80,20 +87,20 @@ class PWM:
 
     def duty_u16(self, duty=None):
         if duty is None:
-            return self._duty
-        self._duty = min(max(duty, 0), 65535)
+            return self._wire.duty
+        self._wire.duty = min(max(duty, 0), 65535)
 
     def duty_ns(self, ns=None):
         if ns is None:
-            return self._duty * 1_000_000_000 // self._freq // 65535
-        self._duty = ns * self._freq * 65535 // 1_000_000_000
+            return self._wire.duty * 1_000_000_000 // self._freq // 65535
+        self._wire.duty = ns * self._freq * 65535 // 1_000_000_000
 
     if sim.ESP32:
 
         def duty(self, duty=None):
             if duty is None:
-                return self._duty >> 6
-            self._duty = duty << 6
+                return self._wire.duty >> 6
+            self._wire.duty = duty << 6
 
 
 class UART:

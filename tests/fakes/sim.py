@@ -393,6 +393,7 @@ class Wire:
         self.level = None  # driven from outside: 0, 1, or None
         self.pull = None  # the board's own: 0, 1, or None
         self.out = None  # what the board drives
+        self.duty = 0  # of 65535, where it does so by PWM
         self.irq = None  # machine.Pin's: called with the level before and after
 
     def value(self):

@@ -9,7 +9,8 @@ For chips:
     world.on_door(name, function)   function(opened) is called when the contact or button of that sensor moves
     world.on_tip(name, function)    function() is called for every pulse (a bucket of the rain gauge, a turn ...)
 
-Quantities: temperature (C), humidity (%), pressure (Pa), illuminance (lx), battery (V), moisture (0..1), co2 (ppm).
+Quantities: temperature (C), humidity (%), pressure (Pa), illuminance (lx), battery (V), moisture (0..1), co2 (ppm),
+pm (ug/m3 of PM2.5), gas (ohm), distance (cm), current (A), uv (index).
 """
 
 import math
@@ -29,6 +30,11 @@ _DEFAULTS = {
     "battery": 3.95,
     "moisture": 0.4,
     "co2": 620.0,
+    "pm": 12.0,
+    "gas": 120_000.0,
+    "distance": 150.0,
+    "current": 0.35,
+    "uv": 3.0,
 }
 
 

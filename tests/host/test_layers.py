@@ -15,7 +15,9 @@ from tools.mpy import module_name
 
 LAYERS = (
     ("boot", "main"),
-    ("firmware.board",),  # so high that only boot and main reach it: hardware is handed down
+    (
+        "firmware.board firmware.radio",
+    ),  # so high that only boot and main reach it: hardware is handed down
     ("firmware.start",),
     ("firmware.app",),
     (
@@ -25,9 +27,12 @@ LAYERS = (
         "firmware.health",
         "firmware.delivery",
         "firmware.sensors firmware.sensors.*",
+        "firmware.outputs",
+        "firmware.discovery",
+        "firmware.commands",
     ),
     (
-        "firmware.config firmware.settings firmware.kinds firmware.wiring",
+        "firmware.config firmware.checker firmware.settings firmware.entries firmware.kinds firmware.wiring",
         "firmware.topics",
         "firmware.payload",
         "firmware.log",
@@ -35,7 +40,7 @@ LAYERS = (
     ("firmware.pins",),
     ("firmware",),  # its version
     ("mqtt mqtt_*", "outbox outbox_*", "jsonfault", "drivers.*"),
-    ("umqtt.simple", "umqtt.robust"),
+    ("umqtt.simple", "umqtt.robust", "crc8", "adcmean"),
 )
 
 

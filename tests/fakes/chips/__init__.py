@@ -6,19 +6,22 @@ what they convert they convert by formulas of their own, and what a real one doe
 measure faster than it can) they do not do either. A test makes a `Chip` itself and spoils it by its attributes.
 """
 
+# type: module, where they differ
 MODULES = {
     "adc": "analog",
+    "aht10": "aht20",
     "battery": "analog",
-    "bme280": "bme280",
     "bmp280": "bme280",
-    "dht22": "dht22",
-    "ds18b20": "ds18b20",
+    "dht11": "dht22",
+    "ina226": "ina219",
     "input": "gpio",
+    "ntc": "analog",
     "pulse": "gpio",
+    "soil": "analog",
 }
 
 
 def attach(setting, world, sim):
-    """Attach the chip of one entry of `sensors`. KeyError, ValueError: no chip fits it."""
-    module = MODULES[setting["type"]]
+    """Attach the chip of one entry of `sensors`. KeyError, ValueError, ImportError: no chip fits it."""
+    module = MODULES.get(setting["type"], setting["type"])
     __import__("chips." + module, None, None, ("attach",)).attach(setting, world, sim)

@@ -1,0 +1,24 @@
+"""What follows from what is measured. Floats in, floats out; also under CPython."""
+
+from math import exp, log
+
+# Magnus formula over water, -45 to 60 °C: WMO-No. 8, annex 4.B (as Sonntag 1990).
+_A, _B, _HPA = 17.62, 243.12, 6.112
+_DRY = 0.1  # %: drier than any of the sensors can tell, and there is no dew point of nothing
+
+
+def dew_point(celsius, percent):
+    """Return °C."""
+    x = log(max(percent, _DRY) / 100) + _A * celsius / (_B + celsius)
+    return _B * x / (_A - x)
+
+
+def absolute_humidity(celsius, percent):
+    """Return g/m³. 216.7: the molar mass of water over the gas constant, in g·K/(m³·hPa)."""
+    vapour = percent / 100 * _HPA * exp(_A * celsius / (_B + celsius))
+    return 216.7 * vapour / (273.15 + celsius)
+
+
+def sea_level_pressure(hpa, altitude_m):
+    """Return hPa, in the standard atmosphere (as the data sheets of BMP180 and BMP280 have it)."""
+    return hpa / (1 - altitude_m / 44330) ** 5.255

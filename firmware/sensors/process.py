@@ -1,0 +1,104 @@
+"""Between a driver and a reading: calibration, then filters, then what is derived.
+
+    calibrate: {"reads", "is"} points → · scale + offset         filter: median → average → min, max
+
+Whole numbers stay whole, yes and no are left alone. A filter's window is of readings, the newest first; it starts
+anew after a failure: what was before it is not what is now.
+"""
+
+
+class Process:
+    def __init__(self, quantities, calibrations, filters):
+        """calibrations, filters: {quantity: settings or None} of `calibrate` and `filter` in the config."""
+        self._quantities = quantities
+        self._calibrations = [calibrations.get(name) for name in quantities]
+        self._filters = [filters.get(name) and Filter(filters[name]) for name in quantities]
+        self._derived = []  # (function, indices of its arguments, one more or None)
+
+    def derive(self, setting, value):
+        """Add what a setting asks for. Return the name of the quantity."""
+        from firmware.sensors import derived
+
+        name = "sea_level_pressure" if setting == "altitude_m" else setting
+        needs = ("pressure",) if setting == "altitude_m" else ("temperature", "humidity")
+        more = (value,) if setting == "altitude_m" else ()
+        indices = [self._quantities.index(need) for need in needs]
+        self._derived.append((getattr(derived, name), indices, more))
+        return name
+
+    def apply(self, values):
+        """Return the tuple of values to publish, those derived last."""
+        result = [self._one(i, value) for i, value in enumerate(values)]
+        for function, indices, more in self._derived:
+            result.append(function(*[result[i] for i in indices], *more))
+        return tuple(result)
+
+    def _one(self, i, value):
+        if isinstance(value, bool):
+            return value
+        whole = isinstance(value, int)
+        if self._calibrations[i]:
+            value = calibrated(value, self._calibrations[i])
+        if self._filters[i]:
+            value = self._filters[i].apply(value)
+        return round(value) if whole else value
+
+    def reset(self):
+        for each in self._filters:
+            if each:
+                each.reset()
+
+
+def calibrated(value, settings):
+    """Return what a reading means. Between two points, and beyond the outer ones, the line through the nearest two."""
+    points = settings["points"]
+    if points:
+        i = 1
+        while i < len(points) - 1 and value > points[i]["reads"]:
+            i += 1
+        low, high = points[i - 1], points[i]
+        slope = (high["is"] - low["is"]) / (high["reads"] - low["reads"])
+        value = low["is"] + (value - low["reads"]) * slope
+    return value * settings["scale"] + settings["offset"]
+
+
+class Filter:
+    def __init__(self, settings):
+        self._medians = Window(settings["median"])
+        self._means = Window(settings["average"])
+        self._min = settings["min"]
+        self._max = settings["max"]
+
+    def reset(self):
+        self._medians.clear()
+        self._means.clear()
+
+    def apply(self, value):
+        values = sorted(self._medians.add(value))
+        half = len(values) // 2
+        value = values[half] if len(values) & 1 else (values[half - 1] + values[half]) / 2
+        values = self._means.add(value)
+        value = sum(values) / len(values)
+        if self._min is not None:
+            value = max(value, self._min)
+        if self._max is not None:
+            value = min(value, self._max)
+        return value
+
+
+class Window:
+    """The last values, at most so many."""
+
+    def __init__(self, size):
+        self._size = size
+        self._values = []
+
+    def add(self, value):
+        """Return the values with this one."""
+        if len(self._values) == self._size:
+            self._values.pop(0)
+        self._values.append(value)
+        return self._values
+
+    def clear(self):
+        self._values.clear()
