@@ -32,9 +32,7 @@ _CHIPS = {0x58: "BMP280", 0x60: "BME280", 0x61: "BME680"}
 
 class BMP180:
     conversion_ms = 5  # of the temperature; ready() begins that of the pressure
-    oversampling = (
-        3  # of the pressure: 0 to 3, each doubles the measurements and with them the time
-    )
+    oversampling = 3  # of the pressure: 0 to 3, each step doubles the measurements and the time
 
     def __init__(self, i2c, address=0x77):
         """Reset the chip and read its calibration. OSError: no answer, or another chip's."""
@@ -48,12 +46,11 @@ class BMP180:
             is_a = " is a " + _CHIPS[found] if found in _CHIPS else ""
             raise OSError(EIO, "chip id 0x%02x%s; expected a BMP180 (0x55)" % (found, is_a))
         i2c.writeto_mem(address, _RESET, b"\xb6")
-        time.sleep_ms(10)  # it does not answer while it starts
+        time.sleep_ms(11)  # it does not answer while it starts
         calibration = i2c.readfrom_mem(address, _CALIBRATION, 22)
         self._c = unpack(">hhhHHHhhhhh", calibration)
-        if 0 in self._c or 0xFFFF in unpack(
-            ">11H", calibration
-        ):  # no word is either, says the data sheet
+        # No word of a good chip is either, says the data sheet.
+        if 0 in self._c or 0xFFFF in unpack(">11H", calibration):
             raise OSError(EIO, _BLANK)
 
     def start(self):
