@@ -28,7 +28,7 @@ LAYERS = (
         "firmware.delivery",
         "firmware.sensors firmware.sensors.*",
         "firmware.outputs",
-        "firmware.discovery",
+        "firmware.discovery firmware.discovery_*",
         "firmware.commands",
     ),
     (

@@ -1,0 +1,146 @@
+"""Home Assistant shows the node by itself: when it is told what there is.
+
+At each connection, and when Home Assistant has started, since it begins with nothing. What is sent then is in discovery_plan.py and
+discovery_payload.py, which are in memory only meanwhile: they take 9 KB.
+"""
+
+import os
+import sys
+import time
+
+from micropython import const
+from mqtt_stream import Stream
+
+_BIRTH_MS = const(1000)  # a fleet must not answer as one: this, and up to
+_SPREAD_MS = const(9000)  # so much more
+_TRIES = const(5)
+_BARRED_MS = const(3600000)
+_RETRY_MS = const(100)
+_LONGEST_MS = const(60000)
+
+
+def _drop():
+    """Forget what makes the messages. It comes back when it is needed."""
+    for name in ("discovery_plan", "discovery_payload"):
+        if sys.modules.pop("firmware." + name, None):
+            delattr(sys.modules["firmware"], name)
+
+
+class Discovery:
+    def __init__(self, settings, node, log):
+        """settings: the `discovery` part; node: what there is to tell, see discovery_payload.Config."""
+        self.settings = settings
+        self.node = node
+        self.log = log
+        self._online = False
+        self._at = None  # ticks when to announce, None: nothing is due
+        self._plan = None  # the announcement under way: what messages() yields
+        self._message = None  # of it, what is to be sent or in flight
+        self._pid = None  # packet id, in flight
+        self._first = True  # nothing of the plan is acknowledged
+        self._resume = None  # ticks when the plan goes on
+        self._blocked = False  # the client had no room
+        self._client = None
+        self._lost = 0  # connections in a row that ended with a message in flight
+        self._barred = None  # ticks until which nothing is announced, as it ended them
+
+    def begin(self, now):
+        """A connection came up: announce. The broker may be another one, so all of it."""
+        self._online = True
+        self._blocked = False
+        if self._plan and self._pid is not None and self._first:
+            return  # the client sends it on this connection, too, and the plan goes on from there
+        self._plan = self._message = None
+        self._at = now if self._barred is None else self._barred
+
+    def birth(self, now):
+        """Home Assistant has started: announce, after a while that differs from node to node."""
+        if self.settings["enabled"] and self._at is None:
+            wait = _BIRTH_MS + int.from_bytes(os.urandom(2), "big") % (_SPREAD_MS + 1)
+            self._at = time.ticks_add(now, wait)
+
+    def lost(self):
+        """The connection is gone, for the first time or still. What is in flight stays so, and will be acknowledged.
+
+        Unless it is what ends every connection: too large for the broker or not allowed by it, or for the link, or for
+        what memory is left.
+        """
+        if self._online and self._pid is not None:
+            self._lost += 1
+        self._online = False
+        if self._lost >= _TRIES and self._client.sock is None:
+            self._client.forget(self._pid)
+            self._lost = 0
+            self._give_up("the connection ends when it is sent")
+
+    def acknowledged(self, pids, now):
+        """The broker has these."""
+        if self._pid is not None and self._pid in pids:
+            self._pid = self._message = None
+            self._first = False
+            self._lost = 0
+
+    def due(self, now):
+        """Return ms until step() wants to be called."""
+        if not self._online or self._pid is not None:
+            return _LONGEST_MS  # what came wakes the loop
+        if self._blocked:
+            return _RETRY_MS
+        at = self._resume if self._plan else self._at
+        if at is None:
+            return 0 if self._plan else _LONGEST_MS
+        return max(0, time.ticks_diff(at, now))
+
+    def step(self, now, client):
+        """Do what is due. Return True in the step in which an announcement is complete: Home Assistant wants the states now."""
+        if self._pid is not None:
+            if self._pid in client.in_flight:
+                return False
+            self._pid = None  # nor acknowledged: the client could not send it
+        if not self._online:
+            return False
+        if self._plan is None:
+            if self._at is None or time.ticks_diff(self._at, now) > 0:
+                return False
+            self._at = self._barred = self._resume = self._message = None
+            self._first = True
+        elif self._resume is not None:
+            if time.ticks_diff(self._resume, now) > 0:
+                return False
+            self._resume = None
+        try:
+            if self._plan is None:
+                from firmware.discovery_plan import messages
+
+                self._plan = messages(self.settings, self.node, self.log)
+            return self._advance(now, client)
+        except MemoryError:
+            self._give_up("not enough memory")
+            return False
+
+    def _advance(self, now, client):
+        if self._message is None:
+            self._message = next(self._plan, None)
+            if self._message is None:
+                self._plan = None
+                _drop()
+                return self.settings["enabled"]
+            if isinstance(self._message, int):
+                self._resume = time.ticks_add(now, self._message)
+                self._message = None
+                return False
+        topic, source, retain = self._message
+        payload = b""
+        if source:
+            payload = Stream(source, sum(len(piece) for piece in source))
+        self._client = client
+        self._pid = client.send(topic, payload, retain, 1)
+        self._blocked = self._pid is None
+        return False
+
+    def _give_up(self, why):
+        """Readings matter more."""
+        self._pid = self._plan = self._message = None
+        self._at = self._barred = time.ticks_add(time.ticks_ms(), _BARRED_MS)
+        _drop()
+        self.log.error("discovery: %s; tried again in an hour" % why)
