@@ -8,7 +8,7 @@ TOOLS := $(VENV) -m tools
 option = $(if $($(1)),--$(2) '$($(1))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test check format size bench bench-outbox torture check-config deploy flash watch logs repl lock clean distclean
+.PHONY: help setup ready run test check format size bench bench-outbox torture check-config scan deploy flash watch logs repl lock clean distclean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ torture: ready ## cut link, broker and power of a node, a thousand times, and co
 
 check-config: ready ## check config.json (CONFIG=file, BOARD= checks the pins too)
 	@$(TOOLS) check-config '$(or $(CONFIG),config.json)' $(call option,BOARD,board)
+
+scan: ready ## find the sensors on a board's pins, and their lines for config.json (PORT=, ALL=1, SDA= SCL=, ONEWIRE=)
+	@$(TOOLS) scan $(call option,PORT,port) $(call option,SDA,sda) $(call option,SCL,scl) $(call option,ONEWIRE,onewire) \
+	  $(if $(ALL),--all) $(if $(JSON),--json)
 
 deploy: ready ## put firmware and config.json on a board (PORT=, else the one board there is)
 	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config)

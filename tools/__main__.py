@@ -18,6 +18,7 @@ COMMANDS = {
     "check-config": ("check_config", "check a config.json"),
     "deploy": ("deploy", "put the firmware and config.json on a board"),
     "flash": ("flash", "put MicroPython on a board"),
+    "scan": ("scan", "find the sensors on a board's pins, and their lines for config.json"),
     "watch": ("watch", "subscribe to what the nodes of config.json publish"),
     "logs": ("logs", "show what a board prints"),
     "repl": ("repl", "open a board's REPL"),

@@ -391,6 +391,7 @@ class Wire:
     def __init__(self, n):
         self.n = n
         self.level = None  # driven from outside: 0, 1, or None
+        self.resistor = None  # outside, of a bus: 1, or None
         self.pull = None  # the board's own: 0, 1, or None
         self.out = None  # what the board drives
         self.duty = 0  # of 65535, where it does so by PWM
@@ -399,7 +400,7 @@ class Wire:
     def value(self):
         if self.n in stuck:
             return 0
-        for level in (self.out, self.level, self.pull):
+        for level in (self.out, self.level, self.resistor, self.pull):
             if level is not None:
                 return level
         return 0
@@ -425,10 +426,12 @@ def pin(n):
 
 def i2c_attach(sda, scl, address, chip, name):
     i2c_devices.append((sda, scl, address, chip, name))
+    pin(sda).resistor = pin(scl).resistor = 1
 
 
-def onewire_attach(pin, chip, name):
-    onewire_devices.append((pin, chip, name))
+def onewire_attach(n, chip, name):
+    onewire_devices.append((n, chip, name))
+    pin(n).resistor = 1
 
 
 def dht_attach(pin, chip, name):
