@@ -151,9 +151,8 @@ class Config:
         node = self.node
         name = title(channel.name, node.name, quantity)
         text = self._state(key, name, node.topics.channel(channel.name)[0], member=quantity)
-        if (
-            not channel.retain
-        ):  # the broker would hand out a retained one as a new one, however old
+        # A retained reading is handed out again when Home Assistant starts, and would count as new, however old it is.
+        if not channel.retain:
             period_ms = channel.interval_ms
             if channel.change:
                 period_ms = max(period_ms, channel.change.heartbeat_ms)
