@@ -25,6 +25,8 @@ minutes, from the beginning: plug it in and it comes to life. The others do not 
 | `chip has not measured` | a weak supply: the chip restarts when it measures; parasite power of a DS18B20 |
 | `chip stays busy`, `calibration is blank` | a damaged chip or wire |
 | `reading out of the chip's range` | another chip than configured (DHT11 for DHT22), a damaged one |
+| `current too large for the shunt` | a larger current needs a shunt of fewer ohms |
+| `voltage beyond range_v` | set a larger `range_v`, or put a divider before the input |
 | `under 0.3 V at the pin: no battery?` | the battery or the divider is not connected |
 | `several on the wire, set address to one of …` | copy one of those addresses to each sensor |
 """
