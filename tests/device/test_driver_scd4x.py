@@ -1,0 +1,367 @@
+"""SCD40 and SCD41 over the simulated I2C bus."""
+
+import time
+
+import machine
+import sim
+from chips import scd4x as chips
+
+from drivers.scd4x import SCD4X
+
+BOARDS = ("esp32", "pico_w")
+
+AIR = (620, 21.5, 45.0)
+VECTOR = bytes.fromhex("01f4336667a25eb93c")
+NACK = 19 if sim.ESP32 else 5
+
+
+class Bench:
+    """A chip at 0x62; its air can be moved."""
+
+    def __init__(self):
+        sim.no_bench()
+        sim.i2c_devices.clear()
+        sim.virtual()
+        self.air = AIR
+        self.chip = chips.Chip(sim, lambda: self.air)
+        sim.i2c_attach(4, 5, 0x62, self.chip, "room")
+        self.i2c = machine.I2C(0, sda=machine.Pin(4), scl=machine.Pin(5))
+
+
+def wait(driver):
+    """Wait until it is ready to be read. No call of it may block."""
+    while True:
+        began = sim.now()
+        ms = driver.ready()
+        assert sim.now() - began <= 20, sim.now() - began
+        if not ms:
+            return
+        sim.advance(ms)
+
+
+def measure(driver):
+    driver.start()
+    wait(driver)
+    return driver.read()
+
+
+def failure(function, *args):
+    try:
+        function(*args)
+    except OSError as e:
+        return e.args[-1]
+    raise AssertionError("no OSError")
+
+
+def near(values, expected):
+    co2, temperature, humidity = values
+    assert type(co2) is int and type(temperature) is float and type(humidity) is float, values
+    assert co2 == expected[0], values
+    assert abs(temperature - expected[1]) < 0.002, values
+    assert abs(humidity - expected[2]) < 0.002, values
+
+
+def test_checksums_of_the_simulated_chip():
+    for word, crc in ((b"\xbe\xef", 0x92), (b"\0\0", 0x81), (b"\xff\xff", 0xAC)):
+        assert chips.crc8(word) == crc
+    assert chips._words(0x8000) == bytes.fromhex("8000a2")
+    assert chips._words(0x8006) == bytes.fromhex("800604")
+
+
+def test_vector_of_the_data_sheet():
+    bench = Bench()
+    bench.chip.frames = [VECTOR, VECTOR]
+    near(measure(SCD4X(bench.i2c)), (500, 25.003, 37.002))
+
+
+def test_shows_the_air():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    for bench.air in (
+        AIR,
+        (400, -9.9, 0.5),
+        (5000, -0.01, 99.9),
+        (40000, 59.9, 10.0),
+        (1, 0.0, 0.0),
+    ):
+        near(measure(driver), bench.air)
+
+
+def test_from_the_start_to_the_first_reading():
+    bench = Bench()
+    bench.chip.first_ppm = 3000  # likely, and wrong
+    driver = SCD4X(bench.i2c)
+    began = sim.now()
+    near(measure(driver), AIR)
+    assert sim.now() - began < 11_000, sim.now() - began
+
+
+def test_the_newest_is_read():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    measure(driver)
+    sim.advance(60_000)
+    bench.air = (900, 22.0, 50.0)
+    sim.advance(5000)
+    began = sim.now()
+    near(measure(driver), bench.air)
+    assert sim.now() - began <= 20  # it had it
+    began = sim.now()
+    near(measure(driver), bench.air)
+    assert sim.now() - began > 4000  # each is read once
+
+
+def test_a_measurement_from_before_the_reset_is_stopped():
+    # The board was reset, the chip was not: it measures, and takes no settings.
+    bench = Bench()
+    for data in (b"\x24\x27\x07\x9e\x09", b"\x21\xb1", b"\x21\xac"):
+        bench.chip.write(data)
+        sim.advance(7000)
+        near(measure(SCD4X(bench.i2c, height_m=350)), AIR)
+        assert bench.chip.settings[chips.HEIGHT] == 350
+        bench.chip.write(b"\x3f\x86")
+        sim.advance(500)
+
+
+def test_settings():
+    bench = Bench()
+    sent = []
+    write = bench.chip.write
+    bench.chip.write = lambda data: (sent.append(data), write(data))[1]
+    measure(SCD4X(bench.i2c, height_m=1950, self_calibration=False))
+    assert bench.chip.settings == {chips.HEIGHT: 1950, chips.SELF_CALIBRATION: 0}
+    assert bytes.fromhex("2427079e09") in sent  # the data sheet's
+    measure(SCD4X(bench.i2c))
+    assert bench.chip.settings == {chips.HEIGHT: 0, chips.SELF_CALIBRATION: 1}
+    assert chips.PERSIST not in bench.chip.commands
+
+
+def test_not_ready_is_0x8000():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    measure(driver)
+    driver.start()
+    assert driver.ready() == 200
+    assert bench.chip.commands[-1] == chips.IS_READY
+
+
+def test_ready_is_the_low_11_bits():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    measure(driver)
+    sim.advance(5000)
+    words = chips._words
+    for word, ready in ((0xF800, False), (0x8000, False), (0x0400, True), (0x0001, True)):
+        chips._words = lambda *_, word=word: words(word)
+        driver.start()
+        bench.chip.buffer = VECTOR
+        assert (driver.ready() == 0) is ready, word
+    chips._words = words
+
+
+def test_read_without_a_measurement_is_no_value():
+    driver = SCD4X(Bench().i2c)
+    assert failure(driver.read) == "chip has not measured"
+    driver.start()
+    assert failure(driver.read) == "chip has not measured"
+    measure(driver)
+    assert failure(driver.read) == "chip has not measured"
+    driver.start()
+    assert failure(driver.read) == "chip has not measured"
+
+
+def test_a_checksum_wrong_once():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    bench.chip.spoil = {chips.SERIAL: 1}
+    measure(driver)
+    bench.chip.spoil = {chips.IS_READY: 1}
+    sim.advance(5000)
+    began = sim.now()
+    near(measure(driver), AIR)
+    assert sim.now() - began <= 20  # it is asked again
+    bench.chip.spoil = {chips.FETCH: 1}
+    sim.advance(5000)
+    began = sim.now()
+    near(measure(driver), AIR)
+    assert sim.now() - began > 4000  # the measurement is gone: this is the next
+
+
+def test_checksums_wrong_for_ever():
+    for command in (chips.SERIAL, chips.IS_READY, chips.FETCH):
+        bench = Bench()
+        bench.chip.spoil = {command: 1000}
+        began = sim.now()
+        assert failure(measure, SCD4X(bench.i2c)) == "checksum", command
+        assert sim.now() - began < 12_000
+
+
+def test_each_word_has_its_checksum():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    measure(driver)
+    for i in range(9):
+        frame = bytearray(VECTOR)
+        frame[i] ^= 1
+        bench.chip.frames = [bytes(frame)] * 2
+        assert failure(measure, driver) == "checksum", i
+
+
+def test_lines_held_are_no_value():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    measure(driver)
+    for byte in (b"\0", b"\xff"):
+        bench.chip.frames = [byte * 9] * 9
+        assert failure(measure, driver) == "checksum"
+
+
+def test_no_co2_is_no_value():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    measure(driver)
+    bench.chip.frames = [chips._words(0, 0x6667, 0x5EB9), VECTOR]
+    sim.advance(5000)
+    assert measure(driver)[0] == 500
+    bench.air = (0, 21.5, 45.0)
+    began = sim.now()
+    assert failure(measure, driver) == "chip has not measured"
+    assert sim.now() - began < 25_000
+
+
+def test_out_of_range():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    for bench.air in (
+        (40001, 21.5, 45.0),
+        (620, -10.1, 45.0),
+        (620, 60.1, 45.0),
+        (620, -45.0, 0.0),
+    ):
+        driver.start()
+        wait(driver)
+        assert failure(driver.read) == "reading out of the chip's range", bench.air
+
+
+def test_never_measured():
+    bench = Bench()
+    bench.chip.period_ms = None
+    began = sim.now()
+    assert failure(measure, SCD4X(bench.i2c)) == "chip has not measured"
+    assert sim.now() - began < 25_000
+
+
+def test_a_slow_clock_and_a_fast_one():
+    for period in (4800, 5200):
+        bench = Bench()
+        bench.chip.period_ms = period
+        driver = SCD4X(bench.i2c)
+        for _ in range(5):
+            near(measure(driver), AIR)
+
+
+def test_a_chip_that_lost_its_power_is_no_value():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    measure(driver)
+    driver.start()
+    bench.chip.reset()
+    sim.advance(200)
+    assert failure(driver.ready) == NACK  # it starts
+    sim.advance(1000)
+    assert failure(wait, driver) == "chip has not measured"  # it is idle
+    near(measure(SCD4X(bench.i2c)), AIR)
+
+
+def test_power_just_came():
+    # It acknowledges nothing for a second.
+    bench = Bench()
+    bench.chip.reset()
+    near(measure(SCD4X(bench.i2c)), AIR)
+
+
+def test_a_chip_asleep_is_woken():
+    bench = Bench()
+    bench.chip.write(b"\x36\xe0")
+    assert bench.chip.asleep
+    near(measure(SCD4X(bench.i2c)), AIR)
+
+
+def test_asked_a_moment_too_early_it_waits():
+    for deaf in (False, True):
+        bench = Bench()
+        if deaf:
+            bench.chip.reset()
+        driver = SCD4X(bench.i2c)
+        driver.start()
+        while bench.chip.commands == []:
+            ms = driver.ready()
+            sim.advance(50 if ms == 50 else 0)
+        assert ms == 500
+        sim.advance(497)
+        assert 0 < driver.ready() <= 3
+        assert bench.chip.commands == [chips.STOP]
+        sim.advance(3)
+        assert driver.ready() == 5000
+        assert bench.chip.commands[-1] == chips.START
+
+
+def test_a_new_start_wants_a_new_measurement():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    driver.start()
+    wait(driver)  # and nobody reads
+    bench.air = (900, 22.0, 50.0)
+    sim.advance(5000)
+    near(measure(driver), bench.air)
+
+
+def test_nobody_answers():
+    bench = Bench()
+    sim.unplugged.add("room")
+    began = sim.now()
+    assert failure(measure, SCD4X(bench.i2c)) == NACK
+    assert 1000 < sim.now() - began < 1300
+    sim.unplugged.clear()
+    driver = SCD4X(bench.i2c)
+    measure(driver)
+    sim.unplugged.add("room")
+    began = sim.now()
+    assert failure(measure, driver) == NACK
+    assert sim.now() - began < 20
+
+
+def test_bus_held_low():
+    bench = Bench()
+    driver = SCD4X(bench.i2c)
+    sim.stuck.add(4)
+    assert failure(measure, driver) == (116 if sim.ESP32 else 110)
+
+
+def test_gone_and_back_in_a_channel():
+    from firmware.sensors.channel import Channel
+
+    bench = Bench()
+    channel = Channel("room", lambda stuck: SCD4X(bench.i2c), (), 5000)
+    results = []
+
+    def run(ms):
+        end = sim.now() + ms
+        del results[:]
+        while sim.now() < end:
+            began = sim.now()
+            result = channel.step(time.ticks_ms())
+            assert sim.now() - began <= 20
+            if result is not None:
+                results.append(result)
+            sim.advance(max(channel.due(time.ticks_ms()), 1))
+
+    run(61_000)
+    assert 9 <= len(results) <= 11, results
+    sim.unplugged.add("room")
+    run(20_000)
+    assert results and set(results) == {"no answer on the bus"}, results
+    sim.unplugged.clear()
+    bench.chip.reset()
+    run(30_000)
+    near(results[-1], AIR)
