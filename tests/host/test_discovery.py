@@ -2,16 +2,18 @@
 
 import copy
 import json
+import re
 from types import SimpleNamespace
 
 import home_assistant
 import pytest
 
+from tools import ROOT
 from tools.check_config import node as node_code
 
 config, TYPES = node_code()
 
-from firmware import discovery_payload, topics  # noqa: E402
+from firmware import discovery_payload, settings, topics  # noqa: E402
 from firmware.sensors import QUANTITIES, _field  # noqa: E402
 from firmware.sensors.options import PULSES  # noqa: E402
 
@@ -347,3 +349,17 @@ def test_validator_finds_a_topic_that_is_none():
         assert home_assistant.faults(topic, payload)
     with pytest.raises(ValueError, match="twice"):
         home_assistant.faults("homeassistant/device/attic/config", b'{"o":1,"o":2}')
+
+
+def test_document_says_what_appears():
+    text = (ROOT / "docs" / "home-assistant.md").read_text()
+    for entry in components(make()).values():
+        assert entry["name"] in text, entry["name"]
+    for row in next(row for row in settings.SETTINGS if row[0] == "discovery")[3]:
+        default = json.dumps(row[2])
+        assert f"| `{row[0]}` | `{default}` |" in text, row[0]
+    topic, _ = device(make())
+    assert f"-t {topic}\n" in text
+    for source in ("discovery.py", "discovery_plan.py"):
+        for told in re.findall(r'"(discovery: .*?)"', (ROOT / "firmware" / source).read_text()):
+            assert told.partition("%s")[0] in text, told
