@@ -24,6 +24,7 @@ minutes, from the beginning: plug it in and it comes to life. The others do not 
 | `data line held low` | a short, no pull-up resistor |
 | `chip has not measured` | a weak supply: the chip restarts when it measures; parasite power of a DS18B20 |
 | `chip stays busy`, `calibration is blank` | a damaged chip or wire |
+| `chip does not keep its settings` | another chip than configured; a weak supply, at which it restarts |
 | `reading out of the chip's range` | another chip than configured (DHT11 for DHT22), a damaged one |
 | `current too large for the shunt` | a larger current needs a shunt of fewer ohms |
 | `voltage beyond range_v` | set a larger `range_v`, or put a divider before the input |
