@@ -85,7 +85,7 @@ def _text(topic):
 
 class Config:
     def __init__(self, node):
-        """node: as firmware/app.py: name, topics, channels, control (outputs, led), board, health_ms."""
+        """node: as in firmware/app.py: name, topics, channels, panel (None, or with outputs), control.led, board, health_ms."""
         self.node = node
         self.id = safe(node.name)
         board = node.board
@@ -122,7 +122,7 @@ class Config:
             key = safe(channel.name)
             for field in channel.fields:
                 yield self._reading(channel, key + "-" + field[0], field)
-        for output in node.control.outputs:
+        for output in node.panel.outputs if node.panel else ():
             yield self._output(output)
         for row in _HEALTH:
             yield self._health(*row)

@@ -43,7 +43,8 @@ def make_node(*channels, name="attic", outputs=(), led=None):
         name=name,
         topics=Topics("outpost", name),
         channels=channels,
-        control=Thing(outputs=outputs, led=led),
+        panel=Thing(outputs=outputs) if outputs else None,
+        control=Thing(led=led),
         board=board,
         health_ms=60000,
     )

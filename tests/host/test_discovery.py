@@ -26,7 +26,8 @@ def make(channels=(), outputs=(), name="attic", base="outpost", led=True):
         name=name,
         topics=topics.Topics(base, name),
         channels=channels,
-        control=SimpleNamespace(outputs=outputs, led=object() if led else None),
+        panel=SimpleNamespace(outputs=outputs) if outputs else None,
+        control=SimpleNamespace(led=object() if led else None),
         board=SimpleNamespace(
             hardware='Generic ESP32 module with "ESP32"',
             model="esp32",
