@@ -42,6 +42,7 @@ class INA226:
         self.address = address
         self.shunt_ohm = shunt_ohm
         self.buf = bytearray(2)
+        self._done = False
         self._set(_RESET)
         time.sleep_ms(2)
         found = self._get(_CONFIG)

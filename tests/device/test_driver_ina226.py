@@ -197,6 +197,11 @@ def test_too_early_there_is_nothing():
     near(finished(driver), (5.0, 100.0, 0.5))
 
 
+def test_a_chip_that_was_not_told_has_not_measured():
+    bench = Bench()
+    assert failure(INA226(bench.i2c).read) == "chip has not measured"
+
+
 def test_a_busy_chip_is_not_waited_for_for_ever():
     bench = Bench()
     driver = INA226(bench.i2c)
