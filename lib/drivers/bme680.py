@@ -108,8 +108,8 @@ class BME680:
         self.i2c.readfrom_mem_into(self.address, _FIELD, buf)
         raw_p = buf[2] << 12 | buf[3] << 4 | buf[4] >> 4
         raw_t = buf[5] << 12 | buf[6] << 4 | buf[7] >> 4
-        raw_h = buf[8] << 8 | buf[9]
-        blank = raw_p == 0x80000 or raw_t == 0x80000 or raw_h == 0x8000
+        # One of the two alone is a real value: at this oversampling its last bits are 0.
+        blank = raw_p == 0x80000 == raw_t
         if blank or buf[0] & (_NEW | _BUSY) != _NEW:
             raise OSError(EIO, _NOT_MEASURED)
         t_fine = self.t_fine(raw_t)
@@ -118,7 +118,11 @@ class BME680:
         if not (-4000 <= temperature <= 8500 and 30000 <= pressure >> 8 <= 110000):
             raise OSError(EIO, "reading out of the chip's range")
         self._ambient = temperature
-        values = (temperature / 100, self.humidity(raw_h, temperature) / 1000, pressure / 25600)
+        values = (
+            temperature / 100,
+            self.humidity(buf[8] << 8 | buf[9], temperature) / 1000,
+            pressure / 25600,
+        )
         return values + (self._gas(),) if self.heater_c else values
 
     def _gas(self):
