@@ -93,7 +93,7 @@ def test_256_degrees_below_is_not_measured():
 
 def test_another_chip():
     bench = Bench()
-    for id in (0x7FFF, 0x0000, 0xFFFF, 0x1116, 0x0075):
+    for id in (0x7FFF, 0x0000, 0xFFFF, 0x1116, 0x0217, 0x0075):
         bench.chip.id = id
         text = failure(TMP117, bench.i2c)
         assert text == "chip id 0x%04x; expected a TMP117 (0x0117)" % id, text
