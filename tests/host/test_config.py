@@ -98,6 +98,44 @@ def test_the_example_notices_a_type_it_lacks(monkeypatch):
         reference.example(config, TYPES)
 
 
+def on_one_bus(*sensors):
+    """The faults of sensors on the same two pins."""
+    sensors = [
+        {"name": f"s{i}", "sda": 4, "scl": 5} | settings for i, settings in enumerate(sensors)
+    ]
+    return config.check(with_the_rest({"sensors": sensors}), TYPES, "pico_w")[1]
+
+
+def refused(i, other=0):
+    return [
+        f"sensors[{i}].address: does not tell it from sensors[{other}] on the same bus, give each its own"
+    ]
+
+
+def test_the_inputs_of_one_chip_are_several_sensors():
+    ads1115 = {"type": "ads1115", "address": "0x48"}
+    inputs = ("0", "1", "2", "3", "0-1", "0-3", "1-3", "2-3")
+    assert not on_one_bus(*(ads1115 | {"input": n} for n in inputs))
+    assert not on_one_bus(ads1115, ads1115 | {"input": "1", "range_v": "6.144", "r1": 10})
+    assert not on_one_bus(ads1115, ads1115 | {"address": "0x49"})
+    assert on_one_bus(ads1115, ads1115 | {"input": "0", "range_v": "6.144"}) == refused(1)
+    assert on_one_bus(ads1115 | {"input": "2"}, ads1115 | {"input": "2"}) == refused(1)
+    three = [ads1115 | {"input": n} for n in ("0", "1", "1")]
+    assert on_one_bus(*three) == refused(2, 1)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_address_is_no_two_types(turned):
+    for one, other in (
+        ({"type": "ads1115", "address": "0x48"}, {"type": "tmp117", "address": "0x48"}),
+        ({"type": "ina219"}, {"type": "ina226"}),
+        ({"type": "ina219"}, {"type": "si7021"}),
+        ({"type": "ina219"}, {"type": "ina219"}),
+    ):
+        pair = (other, one) if turned else (one, other)
+        assert on_one_bus(*pair) == refused(1), pair
+
+
 # JSON as the node reads it, against CPython's parser
 
 TEXT = """{
