@@ -24,6 +24,7 @@ minutes, from the beginning: plug it in and it comes to life. The others do not 
 | `data line held low` | a short, no pull-up resistor |
 | `chip has not measured` | a weak supply: the chip restarts when it measures; parasite power of a DS18B20 |
 | `another chip answers (…)` | a look-alike at the same address: set `type` to what it is |
+| `chip is not calibrated` | an AHT10 where an AHT20 is configured, or another chip; a damaged one |
 | `chip stays busy`, `calibration is blank` | a damaged chip or wire |
 | `chip does not keep its settings` | another chip than configured; a weak supply, at which it restarts |
 | `reading out of the chip's range` | another chip than configured (DHT11 for DHT22), a damaged one |
@@ -31,6 +32,7 @@ minutes, from the beginning: plug it in and it comes to life. The others do not 
 | `voltage beyond range_v` | set a larger `range_v`, or put a divider before the input |
 | `heater did not reach its temperature` | a weak supply, wind or frost at the sensor, a damaged chip |
 | `under 0.3 V at the pin: no battery?` | the battery or the divider is not connected |
+| `count on flash is damaged` | worn-out flash, or another program wrote to the file; the count begins at 0 |
 | `several on the wire, set address to one of …` | copy one of those addresses to each sensor |
 """
 
