@@ -114,7 +114,7 @@ def test_every_type_gives_a_reading():
         assert isinstance(values, tuple), (kind, values)
         assert len(values) == len(channel.fields), (kind, values)
         assert channel.name == kind and channel.qos == 1 and channel.retain is False
-        for (_, unit, _, decimals), value in zip(channel.fields, values):
+        for (quantity, unit, _, decimals), value in zip(channel.fields, values):
             wanted = bool if unit == "" else int if decimals == 0 else float
             assert type(value) is wanted, (kind, quantity, value)
 
@@ -257,13 +257,35 @@ def test_rain():
     channel = sensors.load(setting, Board())
     assert channel.step(time.ticks_ms()) is None
     sim.the_world().tip("pulse", 5)
-    count, rate = first(channel)
+    assert channel.fields == (
+        ("count", None, None, 0),
+        ("total", "mm", "precipitation", 3),
+        ("rate", "mm/h", "precipitation_intensity", 3),
+    )
+    count, total, rate = first(channel)
     assert count == 5
+    assert abs(total - 5 * 0.2794) < 0.001, total
     assert abs(rate - 5 * 0.2794 * 60) < 0.01, rate
+    with open("state/count-pulse") as f:  # where the next start finds it
+        assert f.read().split()[0] == "5"
+
+
+def test_a_count_that_is_not_kept():
+    import os
+
+    from firmware.board import Board
+
+    setting = checked(type="pulse", keep=False, interval_s=5)
+    attach(setting)
+    channel = sensors.load(setting, Board())
+    assert channel.step(time.ticks_ms()) is None
+    sim.the_world().tip("pulse", 5)
+    assert first(channel)[0] == 5
+    assert "state" not in os.listdir()
 
 
 def test_pulses_go_on_after_others_failed():
-    # Whatever a channel does, it must not build a counter twice: that would lose its count.
+    # Whatever made a channel build its driver anew, what was counted is not lost.
     from firmware.board import Board
 
     setting = checked(type="pulse", interval_s=5)
@@ -272,6 +294,8 @@ def test_pulses_go_on_after_others_failed():
     channel.step(time.ticks_ms())
     for n in range(1, 5):
         sim.the_world().tip("pulse")
+        if n & 1:
+            channel._failed(time.ticks_ms(), OSError(5))
         sim.advance(5000)
         result = first(channel)
         assert result[0] == n, result
@@ -289,7 +313,7 @@ def test_a_pin_that_is_none_is_a_failure_and_no_crash():
 def test_intervals_are_whole_milliseconds():
     for interval_s, ms in ((1.001, 1001), (0.05, 50), (60, 60_000), (86400, 86_400_000)):
         channel = sensors.load(checked(type="adc", interval_s=interval_s), None)
-        assert channel._interval_ms == ms and type(channel._interval_ms) is int, interval_s
+        assert channel.interval_ms == ms and type(channel.interval_ms) is int, interval_s
 
 
 def test_only_drivers_in_use_are_loaded():
