@@ -1,0 +1,294 @@
+"""Si7021, HTU21D and SHT2x over the simulated I2C bus."""
+
+import time
+
+import machine
+import sim
+from chips import si7021 as chips
+
+from drivers.si7021 import SI7021
+from firmware.sensors.channel import Channel
+
+BOARDS = ("esp32", "pico_w")
+
+AIR = (21.5, 45.0)
+NACK = 19 if sim.ESP32 else 5
+HEAT = bytes.fromhex("683a7c")
+
+
+class Bench:
+    """A chip at 0x40; its air can be moved."""
+
+    def __init__(self, kind="si7021"):
+        sim.no_bench()
+        sim.i2c_devices.clear()
+        sim.virtual()
+        self.air = AIR
+        self.chip = chips.Chip(sim, lambda: self.air, kind)
+        sim.i2c_attach(4, 5, 0x40, self.chip, "air")
+        self.i2c = machine.I2C(0, sda=machine.Pin(4), scl=machine.Pin(5))
+
+    def gives(self, *frames):
+        self.chip.frames = [bytes.fromhex(frame) for frame in frames]
+
+
+def wait(driver):
+    """Wait until it is ready to be read. No call of it may block."""
+    while True:
+        began = sim.now()
+        ms = driver.ready()
+        assert sim.now() - began <= 20, sim.now() - began
+        if not ms:
+            return
+        sim.advance(ms)
+
+
+def measure(driver):
+    driver.start()
+    sim.advance(driver.conversion_ms)
+    wait(driver)
+    return driver.read()
+
+
+def failure(function, *args):
+    try:
+        function(*args)
+    except OSError as e:
+        return e.args[-1]
+    raise AssertionError("no OSError")
+
+
+def near(values, expected, tolerance=0.01):
+    assert len(values) == len(expected)
+    for value, wanted in zip(values, expected):
+        assert type(value) is float, values
+        assert abs(value - wanted) <= tolerance, (values, expected)
+
+
+def test_checksums_of_the_simulated_chip():
+    for data, crc in (
+        (b"\xdc", 0x79),
+        (b"\x68\x3a", 0x7C),
+        (b"\x4e\x85", 0x6B),
+        (b"\x63\x52", 0x64),
+    ):
+        assert chips.crc8(data, 0) == crc
+
+
+def test_vectors():
+    bench = Bench()
+    driver = SI7021(bench.i2c)
+    for frame, percent in (("4e856b", 32.338), ("635264", 42.492)):
+        bench.gives("683a7c", frame)
+        near(measure(driver), (24.686, percent), 0.0005)
+
+
+def test_shows_the_air():
+    for kind in chips.KINDS:
+        bench = Bench(kind)
+        driver = SI7021(bench.i2c)
+        for bench.air in (AIR, (-39.98, 99.9), (-0.01, 0.1), (124.9, 30.0)):
+            near(measure(driver), bench.air, 0.012)
+        assert bench.chip.commands == [0xF3, 0xF5] * 4
+
+
+def test_humidity_stays_within_0_and_100():
+    bench = Bench()
+    driver = SI7021(bench.i2c)
+    for percent, shown in ((-5.9, 0.0), (-0.5, 0.0), (100.5, 100.0), (118.9, 100.0)):
+        bench.air = (21.5, percent)
+        near(measure(driver), (21.5, shown))
+
+
+def test_out_of_range():
+    bench = Bench()
+    driver = SI7021(bench.i2c)
+    for bench.air in ((-40.1, 45.0), (125.1, 45.0), (-46.8, 45.0), (128.8, 45.0)):
+        assert failure(measure, driver) == "reading out of the chip's range", bench.air
+
+
+def test_how_long_it_takes():
+    # No longer than the chip, by more than is between two questions.
+    for kind, (celsius_ms, percent_ms, _) in chips.KINDS.items():
+        bench = Bench(kind)
+        driver = SI7021(bench.i2c)
+        began = sim.now()
+        measure(driver)
+        took = sim.now() - began
+        assert celsius_ms + percent_ms <= took < celsius_ms + percent_ms + 10, (kind, took)
+
+
+def test_asked_too_early():
+    bench = Bench()
+    driver = SI7021(bench.i2c)
+    driver.start()
+    sim.advance(10)
+    assert driver.ready() > 0
+    assert failure(driver.read) == "chip has not measured"
+    sim.advance(1)
+    assert driver.ready() > 0  # now the humidity
+    assert failure(driver.read) == "chip has not measured"
+    sim.advance(22)
+    assert driver.ready() > 0
+    sim.advance(1)
+    assert driver.ready() == 0
+    assert driver.ready() == 0  # asked twice: the chip has forgotten it, the driver has not
+    near(driver.read(), AIR)
+
+
+def test_no_reading_is_told_twice():
+    bench = Bench()
+    driver = SI7021(bench.i2c)
+    assert failure(driver.read) == "chip has not measured"
+    measure(driver)
+    assert failure(driver.read) == "chip has not measured"
+    driver.start()
+    sim.advance(10)
+    wait(driver)
+    bench.air = (-10.0, 80.0)
+    near(measure(driver), bench.air)
+
+
+def test_a_wrong_checksum_once_is_measured_again():
+    for spoiled in (0, 1):
+        bench = Bench()
+        driver = SI7021(bench.i2c)
+        bench.gives(*(("683a7c", "4e856a") if spoiled else ("683a7d", "683a7c", "4e856b")))
+        if spoiled:
+            bench.chip.frames.append(bytes.fromhex("4e856b"))
+        near(measure(driver), (24.686, 32.338), 0.0005)
+        expected = [0xF3, 0xF5, 0xF5] if spoiled else [0xF3, 0xF3, 0xF5]
+        assert bench.chip.commands == expected
+        bench.chip.spoiled = 1  # and again in the next reading
+        near(measure(driver), AIR)
+
+
+def test_a_wrong_checksum_for_ever():
+    bench = Bench()
+    driver = SI7021(bench.i2c)
+    bench.chip.spoiled = 99
+    assert failure(measure, driver) == "checksum"
+    assert bench.chip.spoiled == 97
+    bench.chip.spoiled = 0
+    bench.gives("683a7c", "ffffff", "ffffff")
+    assert failure(measure, driver) == "checksum"
+
+
+def test_zeros_are_no_value():
+    # Their checksum is right, and as a humidity they would pass.
+    bench = Bench()
+    driver = SI7021(bench.i2c)
+    for frames in (("000000",), ("683a7c", "000000")):
+        bench.gives(*frames)
+        assert failure(measure, driver) == "data line held low"
+
+
+def test_the_chip_is_reset_at_first():
+    for kind in chips.KINDS:
+        bench = Bench(kind)
+        bench.chip.write(b"\xe6\x81")  # another program's resolution
+        SI7021(bench.i2c)
+        assert bench.chip.user == chips.KINDS[kind][2], hex(bench.chip.user)
+
+
+def test_the_heater_is_switched_off():
+    for kind in chips.KINDS:
+        bench = Bench(kind)
+        bench.chip.write(b"\xe6\x06")  # another program's heater
+        near(measure(SI7021(bench.i2c)), AIR)
+        assert bench.chip.user == chips.KINDS[kind][2], hex(bench.chip.user)
+
+
+def test_the_constructor_is_quick():
+    bench = Bench()
+    began = sim.now()
+    SI7021(bench.i2c)
+    assert sim.now() - began <= 20
+
+
+def test_another_chip():
+    class Other:
+        def write(self, data):
+            pass
+
+        def read(self, n):
+            return self.data * n
+
+    bench = Bench()
+    sim.i2c_devices.clear()
+    other = Other()
+    sim.i2c_attach(4, 5, 0x40, other, "air")
+    for other.data in (b"\x00", b"\xff", b"\x39", b"\x54", b"\x82", b"\x03"):
+        text = failure(SI7021, bench.i2c)
+        assert text == "another chip answers (expected Si7021, HTU21D or SHT2x)", text
+
+
+def test_a_chip_that_lost_its_power_is_no_value():
+    for when in (5, 12, 30):  # the temperature, the humidity
+        bench = Bench()
+        driver = SI7021(bench.i2c)
+        driver.start()
+        sim.advance(10)
+        driver.ready()
+        sim.advance(1)
+        assert driver.ready() > 0
+        sim.advance(when)
+        bench.chip.reset()
+        began = sim.now()
+        assert failure(wait, driver) == "chip has not measured"
+        assert sim.now() - began < 150
+        near(measure(driver), AIR)
+
+
+def test_a_busy_chip_is_not_waited_for_for_ever():
+    bench = Bench()
+    driver = SI7021(bench.i2c)
+    bench.chip.stuck = True
+    began = sim.now()
+    assert failure(measure, driver) == NACK
+    assert sim.now() - began < 150
+
+
+def test_nobody_answers():
+    bench = Bench()
+    assert failure(SI7021, bench.i2c, 0x41) == NACK
+    driver = SI7021(bench.i2c)
+    sim.unplugged.add("air")
+    assert failure(driver.start) == NACK
+    sim.unplugged.clear()
+    driver.start()
+    sim.unplugged.add("air")
+    assert failure(wait, driver) == NACK
+
+
+def test_bus_held_low():
+    bench = Bench()
+    driver = SI7021(bench.i2c)
+    sim.stuck.add(4)
+    assert failure(driver.start) == (116 if sim.ESP32 else 110)
+
+
+def test_gone_and_back():
+    bench = Bench("sht21")
+    channel = Channel("air", lambda stuck: SI7021(bench.i2c), (), 5000)
+    results = []
+
+    def run(ms):
+        end = sim.now() + ms
+        while sim.now() < end:
+            result = channel.step(time.ticks_ms())
+            if result is not None:
+                results.append(result)
+            sim.advance(max(min(channel.due(time.ticks_ms()), end - sim.now()), 1))
+
+    run(4000)
+    near(results.pop(), AIR)
+    sim.unplugged.add("air")
+    run(10000)
+    assert results and set(results) == {"no answer on the bus"}, results
+    results.clear()
+    sim.unplugged.clear()
+    bench.chip.reset()
+    run(10000)
+    near(results[-1], AIR)
+    assert channel.error is None
