@@ -28,6 +28,7 @@ minutes, from the beginning: plug it in and it comes to life. The others do not 
 | `chip stays busy`, `calibration is blank` | a damaged chip or wire |
 | `chip does not keep its settings` | another chip than configured; a weak supply, at which it restarts |
 | `reading out of the chip's range` | another chip than configured (DHT11 for DHT22), a damaged one |
+| `too bright` | less `sensitivity` for a BH1750; others measure up to full sun: shade them |
 | `current too large for the shunt` | a larger current needs a shunt of fewer ohms |
 | `voltage beyond range_v` | set a larger `range_v`, or put a divider before the input |
 | `heater did not reach its temperature` | a weak supply, wind or frost at the sensor, a damaged chip |
