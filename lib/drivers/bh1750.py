@@ -6,6 +6,7 @@ What it shows in the dark is also what it shows when it was reset, so that 0 lx 
 Source: ROHM BH1750FVI data sheet, "Instruction Set Architecture", "Measurement Time".
 """
 
+import time
 from errno import EIO
 
 from micropython import const
@@ -30,6 +31,7 @@ class BH1750:
             bytes((0x60 | sensitivity & 0x1F,)),
             _MEASURE,
         )
+        self._since = 0  # ticks of the command to measure
         self._dark = False  # did it show 0 since start()?
         self._fresh = False  # is in buf what read() is to return?
         i2c.writeto(address, _POWER_ON)
@@ -41,20 +43,25 @@ class BH1750:
     def _measure(self):
         for command in self._commands:
             self.i2c.writeto(self.address, command)
+        self._since = time.ticks_ms()
 
     def ready(self):
         """Fetch the measurement. Return 0: read it, or ms to wait."""
-        if not self._fresh:
-            self.i2c.readfrom_into(self.address, self.buf)
-            if not any(self.buf) and not self._dark:
-                self._dark = True
-                self._measure()
-                return self.conversion_ms
-            self._fresh = True
+        if self._fresh:
+            return 0
+        left = self.conversion_ms - time.ticks_diff(time.ticks_ms(), self._since)
+        if left > 0:  # it would show what it measured before
+            return left
+        self.i2c.readfrom_into(self.address, self.buf)
+        if not any(self.buf) and not self._dark:
+            self._dark = True
+            self._measure()
+            return self.conversion_ms
+        self._fresh = True
         return 0
 
     def read(self):
-        """Return (illuminance in lx,), once ready() has said 0, conversion_ms after start()."""
+        """Return (illuminance in lx,), once ready() has said 0."""
         if not self._fresh:
             raise OSError(EIO, "chip has not measured")
         self._fresh = False
