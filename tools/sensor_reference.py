@@ -34,6 +34,8 @@ minutes, from the beginning: plug it in and it comes to life. The others do not 
 | `heater did not reach its temperature` | a weak supply, wind or frost at the sensor, a damaged chip |
 | `under 0.3 V at the pin: no battery?` | the battery or the divider is not connected |
 | `count on flash is damaged` | worn-out flash, or another program wrote to the file; the count begins at 0 |
+| `no sensor at the pin` | the soil sensor's output or its supply is not connected, or something holds the pin at 3.3 V |
+| `thermistor shorted or not connected` | a broken wire or a short; `side` and `supply_v`, if it is neither |
 | `several on the wire, set address to one of …` | copy one of those addresses to each sensor |
 """
 

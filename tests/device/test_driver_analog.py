@@ -1,8 +1,9 @@
-"""Voltages, over the simulated ADC and with made-up samples."""
+"""Voltages and batteries, over the simulated ADC and with made-up samples."""
 
 import sim
 
-from drivers.analog import Battery, Voltage, percent
+from drivers.analog import Voltage
+from drivers.battery import Battery, percent
 
 BOARDS = ("esp32", "pico_w")
 
