@@ -1,9 +1,11 @@
-"""DHT22 (AM2302, AM2301) temperature and humidity sensor on a wire of its own.
+"""DHT22 (AM2302, AM2301) and DHT11, temperature and humidity sensors on a wire of their own.
 
-Asked, it answers with what it measured when it was asked before, and must not be asked again for 2 s. So start() asks
+Asked, one answers with what it measured when it was asked before, and must not be asked again for 2 s. So start() asks
 and forgets the answer; read() asks again and believes it. Each question blocks for a quarter of a second.
-`dht` is MicroPython's own `dht.DHT22`, of which only measure() and buf are used.
-Source: Aosong AM2302 product manual.
+A DHT11 measures to 2 °C and 5 %, older ones in whole steps and not below 0 °C. The two differ in
+what they say and not in how: if it is the other one, the error says so.
+`dht` is MicroPython's own `dht.DHT22`, for both, of which only measure() and buf are used.
+Source: Aosong AM2302 product manual; Aosong DHT11 product manual.
 """
 
 import time
@@ -51,14 +53,31 @@ class DHT22:
             raise OSError(EIO, "data line held low")
         if sum(b[:4]) & 0xFF != b[4]:
             raise OSError(EIO, "checksum")
+        return self.values(b)
+
+    def values(self, b):
         humidity = b[0] << 8 | b[1]
         temperature = b[2] << 8 | b[3]
         if temperature & 0x4000:  # some copies of the chip: two's complement
             temperature -= 0x10000
         elif temperature & 0x8000:  # the chip: sign and magnitude
             temperature = 0x8000 - temperature
-        if humidity > 1000:
+        if humidity > 1000:  # a DHT11's is 1024 at least
             raise OSError(EIO, "reading out of the chip's range (is it a DHT11?)")
         if not -400 <= temperature <= 800:
             raise OSError(EIO, "reading out of the chip's range")
         return (temperature / 10, humidity / 10)
+
+
+class DHT11(DHT22):
+    def values(self, b):
+        # Whole numbers, then tenths; those of the temperature have the sign.
+        if b[0] < 4:  # whatever a DHT22 measures
+            raise OSError(EIO, "reading out of the chip's range (is it a DHT22?)")
+        tenths = b[3] & 0x7F
+        temperature = b[2] * 10 + tenths
+        if b[3] & 0x80:
+            temperature = -temperature
+        if b[0] > 100 or b[1] > 9 or tenths > 9 or not -200 <= temperature <= 600:
+            raise OSError(EIO, "reading out of the chip's range")
+        return (temperature / 10, b[0] + b[1] / 10)

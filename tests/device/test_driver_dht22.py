@@ -1,24 +1,24 @@
-"""DHT22 behind the simulated frozen driver."""
+"""DHT22 and DHT11 behind the simulated frozen driver."""
 
 import dht
 import machine
 import sim
 from chips import dht22 as chips
 
-from drivers.dht22 import DHT22
+from drivers.dht22 import DHT11, DHT22
 
 BOARDS = ("esp32", "pico_w")
 
 
 class Bench:
-    def __init__(self):
+    def __init__(self, driver=DHT22):
         sim.no_bench()
         sim.dht_devices.clear()
         sim.virtual()
         self.air = (21.5, 45.0)
-        self.chip = chips.Chip(sim, lambda: self.air)
+        self.chip = chips.Chip(sim, lambda: self.air, driver is DHT11)
         sim.dht_attach(4, self.chip, "air")
-        self.driver = DHT22(dht.DHT22(machine.Pin(4)))
+        self.driver = driver(dht.DHT22(machine.Pin(4)))
         sim.advance(1000)  # the chip starts
 
 
@@ -36,8 +36,8 @@ def failure(function):
     raise AssertionError("no OSError")
 
 
-def frame(text):
-    bench = Bench()
+def frame(text, driver=DHT22):
+    bench = Bench(driver)
     bench.chip.answer = bytes.fromhex(text)
     return bench.driver
 
@@ -154,6 +154,78 @@ def test_a_dht11_is_noticed():
     driver.start()
     sim.advance(2000)
     assert failure(driver.read) == "reading out of the chip's range (is it a DHT11?)"
+
+
+# ---- DHT11 ------------------------------------------------------------------------------------------------------
+
+
+def test_frames_of_a_dht11():
+    assert measure(frame("3500180451", DHT11)) == (24.4, 53.0)  # of the data sheet
+    assert measure(frame("3100180049", DHT11)) == (24.0, 49.0)  # an old one
+    assert measure(frame("350500003a", DHT11)) == (0.0, 53.5)
+    assert measure(frame("35000181b7", DHT11)) == (-1.1, 53.0)
+    assert measure(frame("35000080b5", DHT11)) == (0.0, 53.0)  # minus nothing
+
+
+def test_what_dht11s_show():
+    for old, air, expected in (
+        (False, (21.5, 45.0), (21.5, 45.0)),
+        (True, (21.5, 45.0), (21.0, 45.0)),
+        (False, (-0.1, 5.0), (-0.1, 5.0)),
+        (False, (-20.0, 95.0), (-20.0, 95.0)),
+        (False, (60.0, 30.0), (60.0, 30.0)),
+        (True, (-3.0, 12.0), (0.0, 20.0)),
+    ):
+        bench = Bench(DHT11)
+        bench.chip.old = old
+        bench.chip.measured = bench.air = air
+        values = measure(bench.driver)
+        assert values == expected, (air, values)
+        assert type(values[0]) is float and type(values[1]) is float
+
+
+def test_every_dht22_is_noticed_where_a_dht11_is_configured():
+    for air in ((21.5, 45.0), (-40.0, 0.1), (80.0, 99.9), (-0.1, 100.0), (25.6, 25.6)):
+        bench = Bench(DHT11)
+        bench.chip.dht11 = False
+        bench.chip.measured = bench.air = air
+        bench.driver.start()
+        sim.advance(2000)
+        assert failure(bench.driver.read) == "reading out of the chip's range (is it a DHT22?)"
+
+
+def test_every_dht11_is_noticed_where_a_dht22_is_configured():
+    for percent in range(5, 96):
+        bench = Bench(DHT22)
+        bench.chip.dht11 = True
+        bench.chip.measured = bench.air = (21.5, percent)
+        bench.driver.start()
+        sim.advance(2000)
+        assert failure(bench.driver.read) == "reading out of the chip's range (is it a DHT11?)"
+
+
+def test_out_of_a_dht11s_range():
+    for b in (
+        (53, 0, 61, 0),
+        (53, 0, 60, 1),
+        (53, 0, 20, 0x81),
+        (53, 10, 20, 0),
+        (53, 0, 20, 10),
+        (101, 0, 20, 0),
+        (255, 255, 255, 255),
+    ):
+        driver = frame(bytes(b + (sum(b) & 0xFF,)).hex(), DHT11)
+        driver.start()
+        sim.advance(2000)
+        assert failure(driver.read) == "reading out of the chip's range", b
+
+
+def test_a_dht11s_failures():
+    for text, expected in (("3500180452", "checksum"), ("0000000000", "data line held low")):
+        driver = frame(text, DHT11)
+        driver.start()
+        sim.advance(2000)
+        assert failure(driver.read) == expected
 
 
 def test_other_faults_are_not_hidden():
