@@ -36,6 +36,7 @@ minutes, from the beginning: plug it in and it comes to life. The others do not 
 | `count on flash is damaged` | worn-out flash, or another program wrote to the file; the count begins at 0 |
 | `no sensor at the pin` | the soil sensor's output or its supply is not connected, or something holds the pin at 3.3 V |
 | `thermistor shorted or not connected` | a broken wire or a short; `side` and `supply_v`, if it is neither |
+| `no echo` | nothing within 4 m, or it is soft or slanted; TRIG and ECHO exchanged; less than 5 V |
 | `several on the wire, set address to one of …` | copy one of those addresses to each sensor |
 """
 

@@ -2,6 +2,7 @@
 
 import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 import sys
+import time
 from array import array
 
 import sim
@@ -10,7 +11,30 @@ from _machine_pin import Pin
 from micropython import schedule
 
 Signal = umachine.Signal
-time_pulse_us = umachine.time_pulse_us
+
+
+def time_pulse_us(pin, level, timeout_us=1_000_000):
+    """The length of a pulse; -2: it did not begin in time, -1: it did not end. Source: extmod/machine_pulse.c."""
+    sim.use_bench()
+    now = time.ticks_us()
+    edges = None
+    for _, echo, chip, name in sim.echo_devices:
+        if echo == pin.n and name not in sim.unplugged and echo not in sim.stuck:
+            edges = chip.edges()
+    if edges is None or level != 1:
+        before = pin.value() == level  # and so it stays
+        time.sleep_us(timeout_us * (1 + before))
+        return -1 if before else -2
+    begins = max(time.ticks_diff(edges[0], now), 0)
+    ends = None if edges[1] is None else time.ticks_diff(edges[1], now)
+    if begins >= timeout_us or (ends is not None and ends <= 0):
+        time.sleep_us(timeout_us)
+        return -2
+    if ends is None or ends - begins >= timeout_us:
+        time.sleep_us(begins + timeout_us)
+        return -1
+    time.sleep_us(ends)
+    return ends - begins
 
 
 class Timer:

@@ -51,6 +51,7 @@ A supervisor may also write such objects, one a line, to standard input (`OUTPOS
     sim.i2c_attach(sda, scl, address, chip, name)
     sim.onewire_attach(pin, chip, name)      sim.dht_attach(pin, chip, name)
     sim.adc_attach(pin, microvolts, name)    sim.uart_attach(tx, rx, chip, name)    (the board's pins)
+    sim.echo_attach(trigger, echo, chip, name)
     sim.pin(n).drive(level)                  level 0, 1 or None (nothing drives it: the pull decides)
 
 - I2C chip: `write(data)` takes the bytes after the address, `read(n)` gives n bytes. `readfrom_mem` is a write, a
@@ -62,6 +63,8 @@ A supervisor may also write such objects, one a line, to standard input (`OUTPOS
 - DHT chip: `frame()` gives the 5 bytes of an answer, or None for silence.
 - ADC: `microvolts()`, what is at the pin.
 - UART chip: `write(data)`: what the board sent; `read()`: the bytes that came since the last call.
+- Echo chip: `trigger(level)` at each edge of that pin; `edges()`: the `time.ticks_us()` at which its pulse begins and ends
+  (None: it does not), or None if there is none. `machine.time_pulse_us` knows only these.
 
 Chips see the time by `sim.now()` and may ask for a call: `sim.after(ms, function)`.
 """
@@ -378,6 +381,7 @@ onewire_devices = []  # (pin, chip, name)
 dht_devices = []
 adc_devices = []
 uart_devices = []
+echo_devices = []
 unplugged = set()
 stuck = set()  # pins whose line something holds low
 wires = {}  # pin number -> Wire
@@ -444,6 +448,11 @@ def adc_attach(pin, microvolts, name):
 
 def uart_attach(tx, rx, chip, name):
     uart_devices.append((tx, rx, chip, name))
+
+
+def echo_attach(trigger, echo, chip, name):
+    echo_devices.append((trigger, echo, chip, name))
+    pin(trigger).irq = lambda before, after: name in unplugged or chip.trigger(after)
 
 
 def on_pin(devices, n):
