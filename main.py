@@ -16,7 +16,7 @@ def main():
 
         run(board)
     except Exception as e:
-        from firmware.health import record_crash
+        from firmware.crash import record_crash
 
         record_crash(e, time.ticks_diff(time.ticks_ms(), started) // 1000)
         time.sleep(5)  # so that a node in a crash loop can still be reached with Ctrl-C

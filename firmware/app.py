@@ -4,6 +4,7 @@ Every pass advances every part by a step that does not wait: sampling goes on wh
 sleeps until the next part is due or the broker sends something. The watchdog is fed by passes that sampled, never by a timer.
 """
 
+import os
 import select
 import time
 
@@ -11,10 +12,10 @@ from micropython import const
 
 from firmware import payload
 from firmware.clock import Clock
+from firmware.control import Control
 from firmware.delivery import Delivery
 from firmware.health import Health, note_reset
 from firmware.log import Log
-from firmware.sensors import drop, load
 from firmware.topics import Topics
 from firmware.uplink import Uplink
 from firmware.wifi import Wifi
@@ -22,13 +23,23 @@ from mqtt import Client
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
+_SOON_MS = const(10000)  # sensors that are read more often need not be asked
+_ANNOUNCED = "state/discovery"
 # Not `outbox`: a folder of that name would be imported in place of lib/outbox.
 _OUTBOX = "state/outbox"
 
 
+def _exists(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+
 class Node:
-    def __init__(self, board, settings, source, faults):
-        """settings: as config.load() returns them, with source and faults."""
+    def __init__(self, board, settings, source, faults, channels, outputs):
+        """settings: as config.load() returns them, with source and faults; channels, outputs: what they name."""
         self.board = board
         self.source = source
         self.faults = faults
@@ -42,9 +53,13 @@ class Node:
         self.watchdog = settings["watchdog"]
         self.uplink = self._make_uplink(settings["mqtt"])
         self.delivery = self._make_delivery(settings["outbox"], settings["publish"]["live_s"])
-        self.uplink.acknowledge = self.delivery.acknowledged
-        self.channels = [load(sensor, board) for sensor in settings["sensors"]]
-        drop()  # the tables
+        self.channels = channels
+        self.panel = self._make_panel(outputs)
+        led = board.led(settings["node"]["led"])
+        self.control = Control(self.uplink.client, self.topics, self.panel, led, self.log)
+        self.uplink.arrived = self.control.arrived
+        self.discovery = self._make_discovery(settings["discovery"])
+        self.uplink.acknowledge = self._acknowledged
         self.seq = 0
         self._armed = False
         self._announced = True
@@ -86,6 +101,24 @@ class Node:
         client, boot = self.uplink.client, self.health.boot
         return Delivery(outbox, client, self.clock, self.topics, boot, live_s, self.log)
 
+    def _make_panel(self, outputs):
+        if not outputs:
+            return None
+        from firmware.outputs import Panel
+
+        return Panel(outputs, self.topics, self.log)
+
+    def _make_discovery(self, settings):
+        """Return the Discovery; None: Home Assistant is told nothing, and has not been."""
+        if not (settings["enabled"] or _exists(_ANNOUNCED)):
+            return None
+        from firmware.discovery import Discovery
+
+        discovery = Discovery(settings, self, self.log)
+        if settings["enabled"]:
+            self.control.follow(settings["prefix"], discovery.birth)
+        return discovery
+
     def run(self):
         """Loop for ever. Ends by an exception only."""
         try:
@@ -110,6 +143,10 @@ class Node:
         self._sample(now, uptime)
         self._feed(uptime)
         self._network(now)
+        if self.panel:
+            self.panel.step(now, self.uplink)
+        if self.control.step(now):
+            self._reset("told to")
         self.delivery.step(now)
         if self.uplink.ready:
             self._drain(now, uptime)
@@ -118,19 +155,25 @@ class Node:
 
     def due(self, now):
         """Return ms until the next step."""
-        wait = min(_LONGEST_SLEEP_MS, self.wifi.due(now), self.delivery.due(now))
+        wait = min(self.wifi.due(now), self.delivery.due(now), self.control.due(now))
         if self.wifi.up:
             wait = min(wait, self.clock.due(now), self.uplink.due(now))
+        if self.discovery and self.uplink.connected:
+            wait = min(wait, self.discovery.due(now))
         for channel in self.channels:
             wait = min(wait, channel.due(now))
-        return max(wait, 0)
+        return min(max(wait, 0), _LONGEST_SLEEP_MS)
 
     # sampling
 
     def _sample(self, now, uptime):
         for channel in self.channels:
             result = channel.step(now)
-            if result is not None and channel.worth(now, result):
+            if result is None:
+                continue
+            if self.panel and channel.fields[0][1] == "" and not isinstance(result, str):
+                self.panel.pressed(channel.name, result[0])
+            if channel.worth(now, result):
                 self._take(channel, result, uptime)
 
     def _take(self, channel, result, uptime):
@@ -163,15 +206,42 @@ class Node:
             self.uplink.introduce(self.topics.info, payload.document(pairs))
             self._health_wait = 0
             self._announced = False
+            self._tell_outputs()
+            if self.discovery:
+                self.discovery.begin(now)
         if not self._announced and self.uplink.acknowledged():
             self._announced = True
             # `make deploy` waits for this line.
             self.log.info("node: %s online" % self.topics.status.decode())
+        if self.discovery:
+            self._announce(now)
         if self.uplink.link_in_doubt:
             self.uplink.link_in_doubt = False
             self.wifi.cycle()
         if self.wifi.dead:
             self._reset("the Wi-Fi radio does not answer")
+
+    def _announce(self, now):
+        """Tell Home Assistant what there is; then it wants to know whether the node is there, and how things are."""
+        if not self.uplink.connected:
+            self.discovery.lost()
+        elif self.discovery.step(now, self.uplink.client):
+            self.uplink.introduce(self.topics.status, b"online")
+            self._tell_outputs()
+            self._health_wait = 0
+            for channel in self.channels:
+                if channel.interval_ms > _SOON_MS:
+                    channel.soon(now)
+
+    def _tell_outputs(self):
+        if self.panel:
+            self.panel.introduce()
+
+    def _acknowledged(self, pids, now):
+        self.delivery.acknowledged(pids, now)
+        self.control.acknowledged(pids)
+        if self.discovery:
+            self.discovery.acknowledged(pids, now)
 
     def _drain(self, now, uptime):
         if self.clock.trusted or time.ticks_diff(now, self._online_since) >= _SYNC_WAIT_MS:
@@ -185,30 +255,9 @@ class Node:
         if time.ticks_diff(now, self._health_since) >= self._health_wait:
             self._health_since = now
             self._health_wait = self.health_ms
-            self.uplink.publish(self.topics.health, payload.document(self._health(uptime)))
-
-    def _health(self, uptime):
-        heap_free, heap_low = self.health.heap()
-        synced = self.clock.synced_at
-        return (
-            ("uptime_s", uptime // 1000),
-            ("heap_free", heap_free),
-            ("heap_low", heap_low),
-            ("rssi", self._rssi()),
-            ("wifi_joins", self.wifi.joins),
-            ("connects", self.uplink.connects),
-            ("sensor_errors", sum(channel.errors for channel in self.channels)),
-            ("sensors_failing", sum(1 for channel in self.channels if channel.error)),
-            ("clock", self.clock.source),
-            ("clock_age_s", None if synced is None else (uptime - synced) // 1000),
-            ("log_dropped", self.log.dropped),
-        ) + self.delivery.health(uptime)
-
-    def _rssi(self):
-        try:
-            return self.board.radio.rssi()
-        except OSError:
-            return None
+            self.uplink.publish(
+                self.topics.health, payload.document(self.health.report(self, uptime))
+            )
 
     # staying alive
 

@@ -161,9 +161,9 @@ class Board:
         """Return a pin that is driven, from the first moment with this level."""
         return machine.Pin(pin, machine.Pin.OUT, value=level)
 
-    def pwm(self, pin, freq):
-        """Return an object with duty_u16(0 to 65535); off at first."""
-        return machine.PWM(machine.Pin(pin), freq=freq, duty_u16=0)
+    def pwm(self, pin, freq, duty):
+        """Return an object with duty_u16(0 to 65535); duty is the first."""
+        return machine.PWM(machine.Pin(pin), freq=freq, duty_u16=duty)
 
     def led(self, pin):
         """Return the pin of a LED, None: the Pico's own, and None if there is none."""

@@ -5,30 +5,29 @@ board on purpose: the Pico cannot tell its own reset from the watchdog's).
 """
 
 import gc
-import io
 import os
-import sys
 
 from micropython import const
 
 from firmware import VERSION
 
-_BOOT = "state/boot"
-_CRASH = "state/crash.txt"
+BOOT = "state/boot"
+CRASH = "state/crash.txt"
 _RESET = "state/reset"
-_CRASH_BYTES = const(1000)
+_LONGEST = const(1100)  # bytes of the crash file
 _FAULTS = const(8)
+_FAILING = const(240)  # characters: Home Assistant takes 255 for a state
 
 
-def _read(path):
+def read(path):
     try:
         with open(path) as f:
-            return f.read(_CRASH_BYTES + 100)
+            return f.read(_LONGEST)
     except OSError:
         return None
 
 
-def _write(path, text):
+def write(path, text):
     """Old or new, never half: power may fail at any time."""
     try:
         os.mkdir("state")
@@ -37,34 +36,6 @@ def _write(path, text):
     with open(path + ".new", "w") as f:
         f.write(text)
     os.rename(path + ".new", path)
-
-
-class _Tail(io.IOBase):
-    """Keeps the end of what is written to it: the exception stands at the end of a traceback."""
-
-    def __init__(self):
-        self.kept = b""
-
-    def write(self, data):
-        self.kept = (self.kept + bytes(data[-_CRASH_BYTES:]))[-_CRASH_BYTES:]
-        return len(data)
-
-
-def record_crash(error, uptime_s):
-    """Print the traceback and keep its end for the next start."""
-    sys.print_exception(error)
-    gc.collect()
-    tail = _Tail()
-    sys.print_exception(error, tail)
-    cut = 0
-    while tail.kept[cut : cut + 1] and tail.kept[cut] & 0xC0 == 0x80:  # the rest of a character
-        cut += 1
-    text = str(tail.kept[cut:], "utf-8").strip()
-    try:
-        note_reset("unforeseen error")
-        _write(_CRASH, "boot %s, %d s after start: %s" % (_read(_BOOT) or "?", uptime_s, text))
-    except OSError as e:
-        print("health: the crash cannot be kept: %s" % e)  # a full flash must not stop the reset
 
 
 def _some(faults):
@@ -77,7 +48,7 @@ def _some(faults):
 
 def note_reset(why):
     """Say why the node is about to reset the board."""
-    _write(_RESET, why)
+    write(_RESET, why)
 
 
 class Health:
@@ -86,18 +57,18 @@ class Health:
         self.log = log
         self.boot = self._count_boot()
         self.reset_cause = self._reset_cause()
-        self.crash = _read(_CRASH)
+        self.crash = read(CRASH)
         self.heap_low = None
 
     def _count_boot(self):
         """Return a number that no other start of this node has had."""
         try:
-            boot = int(_read(_BOOT) or "0") + 1
+            boot = int(read(BOOT) or "0") + 1
         except ValueError:
-            self.log.error("health: %s is damaged" % _BOOT)
+            self.log.error("health: %s is damaged" % BOOT)
             boot = self._draw()
         try:
-            _write(_BOOT, str(boot))
+            write(BOOT, str(boot))
         except OSError as e:
             self.log.error("health: the boot counter cannot be kept: %s" % e)
             boot = self._draw()
@@ -108,7 +79,7 @@ class Health:
         return 1 << 24 | int.from_bytes(os.urandom(3), "big")
 
     def _reset_cause(self):
-        why = _read(_RESET)
+        why = read(_RESET)
         if why:
             os.remove(_RESET)
             return why
@@ -130,10 +101,32 @@ class Health:
             ("crash", self.crash),
         )
 
-    def heap(self):
-        """Return bytes free after a collection, and the least there has been."""
+    def report(self, node, uptime):
+        """Return (name, value) pairs. uptime: ms."""
         gc.collect()
         free = gc.mem_free()
         if self.heap_low is None or free < self.heap_low:
             self.heap_low = free
-        return free, self.heap_low
+        clock, channels = node.clock, node.channels
+        synced = clock.synced_at
+        failing = [
+            "%s: %s" % (channel.name, channel.error) for channel in channels if channel.error
+        ]
+        try:
+            rssi = self.board.radio.rssi()
+        except OSError:
+            rssi = None
+        return (
+            ("uptime_s", uptime // 1000),
+            ("heap_free", free),
+            ("heap_low", self.heap_low),
+            ("rssi", rssi),
+            ("wifi_joins", node.wifi.joins),
+            ("connects", node.uplink.connects),
+            ("sensor_errors", sum([channel.errors for channel in channels])),
+            ("sensors_failing", len(failing)),
+            ("failing", "; ".join(failing)[:_FAILING]),
+            ("clock", clock.source),
+            ("clock_age_s", None if synced is None else (uptime - synced) // 1000),
+            ("log_dropped", self.log.dropped),
+        ) + node.delivery.health(uptime)

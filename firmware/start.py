@@ -32,6 +32,20 @@ def _load_settings(board):
     return loaded
 
 
+def _load_hardware(settings, board):
+    """Return (channels, outputs). The outputs are safe from here on; a sensor is touched when it is first read."""
+    from firmware import sensors
+
+    outputs = ()
+    if settings["outputs"]:
+        from firmware.outputs import load
+
+        outputs = [load(setting, board) for setting in settings["outputs"]]
+    channels = [sensors.load(setting, board) for setting in settings["sensors"]]
+    sensors.drop()
+    return channels, outputs
+
+
 def run(board):
     """Run the node until something unforeseen happens. Return only if there are no usable settings."""
     gc.threshold(_COLLECT_EVERY)
@@ -41,6 +55,7 @@ def run(board):
             print("config: " + fault)
         print("config: nothing to run on; correct config.json and run `make deploy`")
         return
+    channels, outputs = _load_hardware(settings, board)
     from firmware.app import Node
 
-    Node(board, settings, source, faults).run()
+    Node(board, settings, source, faults, channels, outputs).run()

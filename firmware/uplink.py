@@ -38,6 +38,9 @@ class Uplink:
         self.connected = False
         self.connects = 0
         self.acknowledge = None  # called with the packet ids that were acknowledged, and now
+        self.arrived = (
+            None  # called with topic, payload, retained and now for each message that came
+        )
         self.link_in_doubt = False  # set when nothing at all answers; the node clears it
         self._broker = 0
         self._trying = False
@@ -134,7 +137,9 @@ class Uplink:
         client.start(now, self.clean_session)
 
     def _advance(self, now):
-        acked, _ = self.client.step(now)
+        acked, arrived = self.client.step(now)
+        for topic, data, retained, _ in arrived:
+            self.arrived(topic, data, retained, now)
         if acked:
             self._documents = [
                 document for document in self._documents if document[2] not in acked

@@ -160,7 +160,11 @@ def reference(config, types):
         )
     ]
     for key, kind, _, limit, text in config.SETTINGS:
-        if kind != "sensors":
+        if kind == "list":
+            parts.append(
+                f"## `{key}`: {text}\n\nA list.\n\n" + tables(f"{key}[]", limit[2], config)
+            )
+        elif kind != "sensors":
             parts.append(f"## `{key}`: {text}\n\n" + tables(key, limit, config))
     (common,) = [row[3][2] for row in config.SETTINGS if row[1] == "sensors"]
     parts.append(
@@ -185,6 +189,8 @@ def tables(path, rows, config):
         if kind in ("object", "list"):
             inner = place if kind == "object" else place + "[]"
             within.append((inner, limit if kind == "object" else limit[2]))
+        elif kind == "quantities" and limit[0] == "object":
+            within.append((f"{place}.<quantity>", limit[2]))
         lines.append(
             f"| `{key}` | {value_text(kind, limit, default)} | {default_text(kind, default)} | {text} |"
         )
@@ -309,6 +315,11 @@ def _sensors(limit, default, types):
     return {"type": "array", "minItems": limit[0], "maxItems": limit[1], "items": items}
 
 
+def _object(limit, default, types):
+    result = schema_of_rows(limit, types)
+    return {"anyOf": [result, {"type": "boolean"}]} if limit[0][0] == "enabled" else result
+
+
 _SCHEMAS = {
     "bool": lambda limit, default, types: {"type": "boolean"},
     "int": lambda limit, default, types: {
@@ -322,7 +333,7 @@ _SCHEMAS = {
         "maximum": limit[1],
     },
     "pin": lambda limit, default, types: {"type": "integer", "minimum": 0, "maximum": 48},
-    "object": lambda limit, default, types: schema_of_rows(limit, types),
+    "object": _object,
     "list": lambda limit, default, types: {
         "type": "array",
         "minItems": limit[0],

@@ -15,7 +15,7 @@ SYNCED = 1795219200000
 
 def settings():
     return {
-        "node": {"name": "", "base": "outpost"},
+        "node": {"name": "", "base": "outpost", "led": None},
         "wifi": {"networks": [HOME], "hostname": "", "country": "", "power_save": False},
         "mqtt": {
             "brokers": [BROKER],
@@ -28,6 +28,7 @@ def settings():
         "outbox": {"bytes": 16384, "sync_s": 5, "when_full": "drop-oldest", "ram_bytes": 4096},
         "ntp": {"host": "192.0.2.1", "port": 123, "interval_s": 21600},
         "sensors": [{"name": "climate"}],
+        "discovery": {"enabled": False},
         "watchdog": {"enabled": True, "timeout_s": 8, "arm_after_s": 20},
         "log": {"level": "info"},
     }
@@ -57,6 +58,9 @@ class Radio:
     def address(self):
         return "192.0.2.7"
 
+    def mac(self):
+        return "24:6f:28:a1:b2:c3"
+
 
 class Board:
     name = "esp32-a1b2c3"
@@ -70,6 +74,9 @@ class Board:
         self.armed = None
         self.fed = 0
         self.resets = 0
+
+    def led(self, pin):
+        return None
 
     def reset_cause(self):
         return "power on"
@@ -98,9 +105,13 @@ class Client:
         self.unacked = []
         self.in_flight = []
         self.journal = None
+        self.wanted = []
 
     def set_journal(self, f):
         self.journal = f
+
+    def want(self, pattern, qos):
+        self.wanted.append((pattern, qos))
 
     def set_last_will(self, topic, payload, retain=False, qos=0):
         self.will = (topic, payload, retain, qos)
@@ -170,14 +181,12 @@ class Run:
 
     def __init__(self, faults=(), online=True, trusted=True, outbox_bytes=16384):
         app.Client = Client
-        app.load = lambda sensor, board: Channel()
         self.board = Board()
         self.board.radio.up = online
         chosen = settings()
         chosen["outbox"]["bytes"] = outbox_bytes
-        self.node = app.Node(
-            self.board, chosen, "state/config.json" if faults else "config.json", faults
-        )
+        source = "state/config.json" if faults else "config.json"
+        self.node = app.Node(self.board, chosen, source, faults, [Channel()], ())
         self.node.log.level = 9
         self.client = self.node.uplink.client
         self.channel = self.node.channels[0]
@@ -332,7 +341,7 @@ def test_boot_counter_counts_and_survives():
 
 
 def test_a_crash_is_kept_and_reported():
-    from firmware.health import record_crash
+    from firmware.crash import record_crash
 
     Run()
     try:

@@ -7,6 +7,8 @@ import sys
 
 from firmware import config
 
+gc.threshold(8192)  # as firmware/start.py
+
 TYPES = {
     "bme280": (
         None,
@@ -83,7 +85,7 @@ def write(path, text):
 def test_the_shortest_config_gets_every_default():
     settings, found = config.check(least(), TYPES, "esp32")
     assert not found
-    assert settings["node"] == {"name": "", "base": "outpost"}
+    assert settings["node"] == {"name": "", "base": "outpost", "led": None}
     assert settings["wifi"] == {
         "networks": [{"ssid": "attic", "password": "", "static": None}],
         "hostname": "",
@@ -107,7 +109,13 @@ def test_the_shortest_config_gets_every_default():
         "ram_bytes": 4096,
     }
     assert settings["ntp"] == {"host": "pool.ntp.org", "port": 123, "interval_s": 21600}
-    assert settings["sensors"] == []
+    assert settings["sensors"] == [] and settings["outputs"] == []
+    assert settings["discovery"] == {
+        "enabled": True,
+        "prefix": "homeassistant",
+        "per_entity": False,
+        "retain": True,
+    }
     assert settings["watchdog"] == {"enabled": True, "timeout_s": None, "arm_after_s": 20}
     assert settings["log"] == {"level": "info"}
 
@@ -139,6 +147,8 @@ def test_a_sensor_gets_the_defaults_of_its_type_and_the_common_qos():
         "delivery": "all",
         "deadband": None,
         "heartbeat_s": 3600,
+        "calibrate": None,
+        "filter": None,
         "sda": 21,
         "scl": 22,
         "freq": 100000,

@@ -1,0 +1,81 @@
+"""What a node is told: commands, what its outputs are to be, the sign that Home Assistant is there.
+
+A retained message is no command: nobody may have meant it since the node was switched on.
+"""
+
+import time
+
+from micropython import const
+
+_LONGEST = const(512)  # bytes of a payload that can be meant for us
+_REPLY_MS = const(3000)  # a restart waits so long until its reply is acknowledged
+
+
+class Control:
+    def __init__(self, client, topics, panel, led, log):
+        """panel: the outputs, or None; led: a pin, or None."""
+        self.client = client
+        self.topics = topics
+        self.panel = panel
+        self.led = led
+        self.log = log
+        self.blink = None
+        self.restart = False
+        self._birth = self._birth_topic = None
+        self._reply = None  # packet id of the reply a restart waits for
+        self._reply_at = None
+        for topic in topics.commands:
+            client.want(topic, 1)
+        if panel:
+            # QoS 0: a command that cannot come now does not come. A pump must not start because a link is back.
+            client.want(topics.sets, 0)
+
+    def follow(self, prefix, birth):
+        """Call birth(now) when Home Assistant says on `<prefix>/status` that it is there."""
+        self._birth = birth
+        self._birth_topic = (prefix + "/status").encode()
+        self.client.want(self._birth_topic, 0)
+
+    def step(self, now):
+        """Return True when it is time to restart, as commanded."""
+        if self.blink and not self.blink.step(now):
+            self.blink = None
+        return self.restart and (
+            self._reply is None or time.ticks_diff(now, self._reply_at) >= _REPLY_MS
+        )
+
+    def due(self, now):
+        """Return ms until step() wants to be called."""
+        return self.blink.due(now) if self.blink else 1000
+
+    def acknowledged(self, pids):
+        if self._reply in pids:
+            self._reply = None
+
+    def arrived(self, topic, data, retained, now):
+        """A message came."""
+        if topic == self._birth_topic:
+            if (
+                data == b"online" and not retained
+            ):  # retained, it is from before, and every connection announces
+                self._birth(now)
+            return
+        topic = topic.decode()
+        if retained or len(data) > _LONGEST:
+            why = "retained" if retained else "too long"
+            self.log.warning("control: %s ignored, it is %s" % (topic, why))
+            return
+        head, _, name = topic.rpartition("/")
+        if head.endswith("/cmd"):
+            self._command(name, data, now)
+        elif self.panel:
+            self.panel.set(topic, data)
+
+    def _command(self, name, data, now):
+        from firmware.commands import run
+
+        self.log.info("control: " + name)
+        self._reply, self._reply_at = (
+            self.client.send(self.topics.reply, run(self, name, data), False, 1),
+            now,
+        )
