@@ -5,7 +5,8 @@
 
 Each input that is wanted is a sensor of its own, with the same address. A reading is one single-shot conversion at 128
 samples a second, 10 ms, begun and ended within read(): the inputs share one converter and one result. No input may be
-below ground or above the chip's supply, whatever range_v says. An ADS1015 will do: it has 12 bits.
+below ground or above the chip's supply, whatever `range_v` says. An ADS1015 will do: it has 12 bits.
+Range: 0 V, or less between two inputs, to `range_v`, in steps of 1/32768 of it; ±0.15 % besides the divider.
 Source: TI ADS1115 data sheet, SBAS444: 8.1 and "Config register".
 """
 

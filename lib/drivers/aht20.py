@@ -1,7 +1,8 @@
-"""AHT20 (also AHT21, AHT25, DHT20, AM2301B) and AHT10 (temperature, humidity), I2C 0x38; an AHT10 also 0x39.
+"""AHT20, AHT21, AHT25, DHT20, AM2301B and AHT10: temperature, humidity, I2C 0x38, an AHT10 also 0x39.
 
-One measurement at a time, some 80 ms, then the chip idles by itself. A humidity of 0 % is none: the chip has not measured.
-An AHT10 sends no checksum, and may disturb other chips on its bus: give it pins of its own if they fail.
+One measurement at a time, some 80 ms, then the chip idles by itself. A humidity of 0 % is none: the chip has not
+measured. An AHT10 sends no checksum, and may disturb other chips on its bus: give it pins of its own if they fail.
+Range: -40 to 85 °C, ±0.3 °C; 0 to 100 %, ±2 %.
 Source: Aosong data sheets AHT20, DHT20 and AHT10: "Sensor communication".
 """
 

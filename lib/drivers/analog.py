@@ -1,10 +1,9 @@
 """A voltage at an ADC pin, through a divider.
 
-    voltage --- r1 ---+--- r2 --- ground
-                      pin (100 nF to ground beside it: the ADC wants a low impedance)
-
-The ADC of the boards is noisy: the mean of 16 samples, without the lowest and the highest of 18. On an ESP32 keep the
-pin between 0.15 and 2.45 V; on a Pico below 3.3 V, which is also its reference.
+Two resistors bring down what is above the ADC's range: `r1` from the voltage to the pin, `r2` from the pin to ground;
+100 nF beside `r2`, since the ADC wants a low impedance. The ADC of the boards is noisy: a reading is the mean of 16
+samples, without the lowest and the highest of 18.
+Range: at the pin 0.15 to 2.45 V on an ESP32; 0 to 3.3 V on a Pico, which is also its reference.
 """
 
 from adcmean import microvolts

@@ -1,11 +1,9 @@
 """The voltage and the charge of one lithium cell, at an ADC pin behind a divider.
 
-    battery + --- r1 ---+--- r2 --- ground
-                        pin (100 nF to ground beside it: the ADC wants a low impedance)
-
-Two equal resistors of 100 kΩ suit any board and take 20 µA. The charge is that of a LiPo or Li-ion cell at rest, by a
-usual discharge curve, 5 % at best; under load, and while it is charged, the voltage says something else. Readings and
-the ADC's limits are those of `adc`.
+Two equal resistors of 100 kΩ suit any board and take 20 µA; 100 nF beside the lower one, since the ADC wants a low
+impedance. The charge is that of a LiPo or Li-ion cell at rest, by a usual discharge curve; under load, and while it is
+charged, the voltage says something else. Readings and the ADC's limits are those of `adc`.
+Range: 0 to 100 %, 5 % at best.
 """
 
 from errno import EIO

@@ -1,8 +1,10 @@
-"""BH1750 (illuminance), I2C 0x23 or 0x5C.
+"""BH1750: illuminance, I2C 0x23 or 0x5C.
 
-One measurement at a time, high-resolution mode: at `sensitivity` 69 180 ms at most and steps of 0.8 lx; the time grows with
-the sensitivity, the steps shrink with it. Then the chip sleeps by itself. It has no id: whatever answers is taken for one.
-What it shows in the dark is also what it shows when it was reset, so that 0 lx are measured twice.
+One measurement at a time in the finest mode, then the chip sleeps by itself. At the usual `sensitivity` it takes 180 ms
+at most, in steps of 0.8 lx; the time grows with the sensitivity, the steps shrink with it. It has no id: whatever
+answers is taken for one. What it shows in the dark is also what it shows when it was reset, so that 0 lx are measured
+twice.
+Range: 0 to 54,600 lx at `sensitivity` 69, to 121,000 lx at 31; ±20 %.
 Source: ROHM BH1750FVI data sheet, "Instruction Set Architecture", "Measurement Time".
 """
 

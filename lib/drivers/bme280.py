@@ -1,7 +1,8 @@
-"""BME280 (temperature, humidity, pressure) and BMP280 (no humidity), I2C 0x76 or 0x77.
+"""BME280 and BMP280: temperature, pressure and, BME280 only, humidity, I2C 0x76 or 0x77.
 
 One forced measurement at a time, oversampling x1: 9.3 ms at most, then the chip sleeps by itself. The compensation
 is the data sheets' integer one: 64 bits for the pressure, exact also where floats are single precision.
+Range: -40 to 85 °C, ±1 °C from 0 to 65; 300 to 1100 hPa, ±1 hPa; 0 to 100 %, ±3 %.
 Source: Bosch BST-BME280-DS002, 4.2.3 and 5.4; BST-BMP280-DS001, 3.11.3 and 4.3.
 """
 

@@ -1,11 +1,12 @@
-"""BME680 and BME688 (temperature, humidity, pressure, gas), I2C 0x76 or 0x77.
+"""BME680 and BME688: temperature, humidity, pressure, gas, I2C 0x76 or 0x77.
 
 One forced measurement at a time, oversampling x2, x1 and x4, 20 ms; then 150 ms in which a hot plate heats up and the
 resistance of its metal oxide is measured. It falls when there is something to burn in the air: alcohol, solvents, what
 people and kitchens give off. The ohms are published as they are: what they mean differs from chip to chip and drifts,
 over days at first, so compare them with themselves. No air quality index is made of them. The plate warms its board:
-at short intervals the temperature is too high. A BME690 is told apart and refused: it converts by other formulas. The
-arithmetic is in integers; that of the pressure keeps the bits which the data sheet's drops to stay within 32.
+at short intervals the temperature is too high. A BME690 is refused: it converts by other formulas. The arithmetic is in
+integers; that of the pressure keeps the bits which the data sheet's drops to stay within 32.
+Range: -40 to 85 °C, ±1 °C from 0 to 65; 0 to 100 %, ±3 %; 300 to 1100 hPa, ±0.6 hPa.
 Source: Bosch BST-BME680-DS001, 3.3 to 3.6 and 5.3; BST-BME688-DS000.
 """
 

@@ -1,8 +1,9 @@
-"""BMP180 (temperature, pressure), I2C 0x77 only.
+"""BMP180: temperature, pressure, I2C 0x77 only.
 
 Two conversions, one after the other: the temperature, 4.5 ms at most, then the pressure in the finest mode, 25.5 ms at
 most; then the chip sleeps by itself. The arithmetic is the data sheet's integer one. The address is fixed: one on a bus,
 and no BMP280, BME280 or BME680 at 0x77 beside it.
+Range: -40 to 85 °C, ±1 °C from 0 to 65; 300 to 1100 hPa, ±1 hPa.
 Source: Bosch BST-BMP180-DS000, 3.3 to 3.5 and 4.
 """
 

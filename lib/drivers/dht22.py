@@ -1,10 +1,10 @@
-"""DHT22 (AM2302, AM2301) and DHT11, temperature and humidity sensors on a wire of their own.
+"""DHT22 (AM2302, AM2301) and DHT11: temperature, humidity, on a wire of their own.
 
 Asked, one answers with what it measured when it was asked before, and must not be asked again for 2 s. So start() asks
-and forgets the answer; read() asks again and believes it. Each question blocks for a quarter of a second.
-A DHT11 measures to 2 °C and 5 %, older ones in whole steps and not below 0 °C. The two differ in
-what they say and not in how: if it is the other one, the error says so.
+and forgets the answer; read() asks again and believes it. Each question blocks for a quarter of a second. The two
+differ in what they say and not in how: if it is the other one, the error says so.
 `dht` is MicroPython's own `dht.DHT22`, for both, of which only measure() and buf are used.
+Range: DHT22 -40 to 80 °C, ±0.5 °C, and 0 to 100 %, ±2 %; DHT11 ±2 °C and ±5 %, older ones whole and not below 0 °C.
 Source: Aosong AM2302 product manual; Aosong DHT11 product manual.
 """
 

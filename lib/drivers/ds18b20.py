@@ -1,7 +1,8 @@
-"""DS18B20 temperature sensor on a 1-Wire bus.
+"""DS18B20: temperature, on a 1-Wire bus.
 
 12 bits, 1/16 °C, 750 ms a conversion. Each chip is told by its own address to convert, so several on one wire do not
 disturb each other. Wants its own supply: MicroPython's bus does not give the strong pull-up of parasite power.
+Range: -55 to 125 °C, ±0.5 °C from -10 to 85.
 Source: Maxim DS18B20 data sheet, 19-7487: "Memory", "DS18B20 Function Commands".
 """
 

@@ -1,9 +1,10 @@
-"""HC-SR04 ultrasonic distance sensor: 2 to 400 cm, as the level in a tank.
+"""HC-SR04 ultrasonic sensor: distance, as the level in a tank.
 
 A reading is the middle one of three pings, 60 ms apart, so that no echo of the last is heard: a stray one, or one
 that is not heard, does no harm. Each blocks until its echo is back, 24 ms at most, or 40 ms if nothing is there. Sound
-travels 0.18 % faster for each °C: set `air_c` to what is usual there. The sensor wants 5 V, and a divider between ECHO
-and the pin, such as 1 kΩ and 2 kΩ to ground; some of the newer ones work at 3.3 V without.
+travels 0.18 % faster for each °C: set `air_c` to what is usual there. The sensor wants 5 V; some of the newer ones work
+at 3.3 V, and without the divider.
+Range: 2 to 400 cm, ±0.3 cm.
 Source: ELEC Freaks HC-SR04 user guide.
 """
 

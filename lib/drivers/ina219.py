@@ -1,11 +1,12 @@
-"""INA219 voltage, current and power of a supply up to 26 V, I2C 0x40 to 0x4F.
+"""INA219: voltage, current and power of a supply up to 26 V, I2C 0x40 to 0x4F.
 
     supply ---- VIN+ [shunt] VIN- ---- load
 
 One triggered measurement at a time, each the mean of 128 samples: 150 ms, in which the peaks of a radio are evened
 out. The voltage is that at VIN-, the load's. Current from VIN+ to VIN- is positive. Current and power are computed
 here from the voltage over the shunt, not by the chip: its calibration register is lost in a brown-out, and the current
-would then be 0. The shunt may drop 0.32 V: 3.2 A on a module with R100.
+would then be 0.
+Range: 0 to 26 V; 0.32 V over the shunt, 3.2 A on a module with R100; ±0.5 % besides the shunt's own.
 Source: TI INA219 data sheet, SBOS448: "Register details".
 """
 

@@ -1,11 +1,12 @@
-"""INA226 voltage, current and power of a supply up to 36 V, I2C 0x40 to 0x4F.
+"""INA226: voltage, current and power of a supply up to 36 V, I2C 0x40 to 0x4F.
 
     supply ---- IN+ [shunt] IN- ---- load        VBUS to the side whose voltage is wanted
 
 One triggered measurement at a time, each the mean of 64 samples of 1.1 ms: 155 ms, in which the peaks of a radio are
 evened out. Current from IN+ to IN- is positive. Current and power are computed here from the voltage over the shunt,
-not by the chip: its calibration register is lost in a brown-out, and the current would then be 0. The shunt may drop
-81.9 mV: 0.8 A on a module with R100, 40 A over 0.002 Ω. VBUS must be connected on modules that leave it open.
+not by the chip: its calibration register is lost in a brown-out, and the current would then be 0. VBUS must be
+connected on modules that leave it open.
+Range: 0 to 36 V; 81.9 mV over the shunt, 0.8 A on a module with R100, 40 A over 0.002 Ω; ±0.1 % besides the shunt's own.
 Source: TI INA226 data sheet, SBOS547: "Register maps".
 """
 

@@ -1,8 +1,9 @@
-"""LTR390 (illuminance, UV index), I2C 0x53.
+"""LTR390: illuminance, UV index, I2C 0x53.
 
-It measures one of the two at a time, so that a reading is two measurements of 115 ms, one after the other, 18 bits each; in
-the sun the first is done once more with less gain: 0.2 to 157,000 lx. Then the chip sleeps. The figures are those of the
-bare chip: a window before it takes some of the light, and most of the UV if it is of glass.
+It measures one of the two at a time, so that a reading is two measurements of 115 ms, one after the other, 18 bits each;
+in the sun the first is done once more with less gain. Then the chip sleeps. The figures are those of the bare chip: a
+window before it takes some of the light, and most of the UV if it is of glass.
+Range: 0.2 to 157,000 lx.
 Source: Lite-On LTR-390UV-01 data sheet, "Register Set", appendix A.
 """
 

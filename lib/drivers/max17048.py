@@ -3,6 +3,7 @@
 It runs from the cell and measures by itself, four times a second or, hibernating, every 45 s. What it has learnt about
 the cell is not touched: the driver does not reset it. A cell just connected is waited for, 1 s. Of a cell that is not
 connected it shows anything; what cannot be one is refused.
+Range: 2.5 to 5 V, ±7.5 mV.
 Source: Maxim MAX17048 data sheet, 19-6171: "Registers".
 """
 

@@ -1,6 +1,7 @@
-"""MCP9808 temperature sensor, ±0.25 °C typical, I2C 0x18 to 0x1F.
+"""MCP9808: temperature, I2C 0x18 to 0x1F.
 
 Steps of 1/16 °C: it is woken, measures for a quarter of a second, and sleeps again.
+Range: -40 to 125 °C, ±0.25 °C.
 Source: Microchip MCP9808 data sheet, DS20005095: "Registers".
 """
 

@@ -4,10 +4,11 @@
     supply --- thermistor ---+--- series_ohm --- ground        side: "supply"
                              pin (100 nF to ground beside it)
 
-By its resistance at 25 °C and its B value, ±1 °C between 0 and 50 °C for a usual part. Beyond about -25 and 100 °C
-(10 kΩ and 10 kΩ) the voltage cannot be told from that of a broken wire or a short, both of which are errors: below
-0.16 V, where an ESP32 sees nothing, and above 94 % of the supply or 3.1 V. On an ESP32, whose ADC is good from 0.15 to
-2.45 V, the side "ground" measures warmth better, the side "supply" cold.
+The temperature is computed from its resistance at 25 °C and its B value. Beyond about -25 and 100 °C (10 kΩ and 10 kΩ)
+the voltage cannot be told from that of a broken wire or a short, both of which are errors: below 0.16 V, where an
+ESP32 sees nothing, and above 94 % of the supply or 3.1 V. On an ESP32, whose ADC is good from 0.15 to 2.45 V, the side
+"ground" measures warmth better, the side "supply" cold.
+Range: about -25 to 100 °C, ±1 °C from 0 to 50 for a usual part.
 """
 
 from errno import EIO

@@ -1,7 +1,8 @@
-"""SHT30, SHT31 and SHT35 (temperature, humidity), I2C 0x44 or 0x45.
+"""SHT30, SHT31 and SHT35: temperature, humidity, I2C 0x44 or 0x45.
 
 One measurement at a time, high repeatability: 15.5 ms at most, then the chip idles by itself. An SHT4x looks alike, has
 the same address and other commands: that one is a `sht4x`.
+Range: -40 to 125 °C, ±0.2 °C; 0 to 100 %, ±2 %.
 Source: Sensirion SHT3x-DIS data sheet, 4 "Operation and Communication".
 """
 

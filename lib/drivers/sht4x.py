@@ -1,7 +1,8 @@
-"""SHT40, SHT41 and SHT45 (temperature, humidity), I2C 0x44, 0x45 or 0x46.
+"""SHT40, SHT41 and SHT45: temperature, humidity, I2C 0x44, 0x45 or 0x46.
 
-One measurement at a time, high precision: 8.3 ms at most, then the chip idles by itself. The heater is never on. An SHT3x
-looks alike, has the same address and other commands: that one is a `sht3x`.
+One measurement at a time, high precision: 8.3 ms at most, then the chip idles by itself. The heater is never on. An
+SHT3x looks alike, has the same address and other commands: that one is a `sht3x`.
+Range: -40 to 125 °C, ±0.2 °C; 0 to 100 %, ±1.8 %.
 Source: Sensirion SHT4x data sheet, 4 "Sensor operation".
 """
 

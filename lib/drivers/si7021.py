@@ -1,7 +1,8 @@
-"""Si7021, HTU21D and SHT20, SHT21, SHT25 (temperature, humidity), I2C 0x40.
+"""Si7021, HTU21D, SHT20, SHT21 and SHT25: temperature, humidity, I2C 0x40.
 
-Temperature and then humidity, 14 and 12 bits: together 23 ms (Si7021) to 0.12 s (SHT2x), then the chip idles by itself. Its
-heater is switched off. HDC1080, INA219 and others have the same address.
+Temperature and then humidity, 14 and 12 bits: together 23 ms (Si7021) to 0.12 s (SHT2x), then the chip idles by itself.
+Its heater is switched off. HDC1080, INA219 and others have the same address.
+Range: -40 to 125 °C, ±0.4 °C; 0 to 100 %, ±3 %.
 Source: Silicon Labs Si7021-A20, 5; Measurement Specialties HTU21D(F); Sensirion SHT21, 5.
 """
 

@@ -1,7 +1,8 @@
-"""TMP117 temperature sensor, ±0.1 °C from -20 to 50 °C, I2C 0x48 to 0x4B.
+"""TMP117: temperature, I2C 0x48 to 0x4B.
 
 One-shot mode: the mean of 8 conversions, 140 ms, then the chip sleeps by itself. Steps of 1/128 °C. A warm board beside
 it is measured as well: keep the copper between them thin.
+Range: -55 to 150 °C, ±0.1 °C from -20 to 50.
 Source: TI TMP117 data sheet, SNOSD82: 7.4.3 and 7.6.
 """
 

@@ -1,11 +1,12 @@
-"""VEML7700 (illuminance), I2C 0x10.
+"""VEML7700: illuminance, I2C 0x10.
 
-From moonlight to full sun, 0.02 to 140,000 lx, in three ranges of gain and integration time. A reading begins with the
-range of the last one and goes on to the next if the light is too bright or too dim for it: 36 to 255 ms each, none of
-which blocks. Between readings the chip sleeps.
-Lux are counts · 0.0042 · 800 / time · 2 / gain, as the current data sheet has it; the older figure, still in use
-elsewhere, is 0.0036, and shows 14 % less. The polynomial by which some correct bright light is not applied: it runs away
-above 20,000 lx. So the chip shows somewhat too little in the sun.
+From moonlight to full sun in three ranges of gain and integration time. A reading begins with the range of the last one
+and goes on to the next if the light is too bright or too dim for it: 36 to 255 ms each, none of which blocks. Between
+readings the chip sleeps.
+Lux a count are those of the current data sheet, 0.0042 in the finest range; the older 0.0036, still in use elsewhere,
+shows 14 % less. Bright light is not corrected by the usual polynomial, which runs away above 20,000 lx: in the sun the
+chip shows somewhat too little.
+Range: 0.02 to 140,000 lx.
 Source: Vishay VEML7700 data sheet 84286, application note 84323.
 """
 
