@@ -19,8 +19,9 @@ setup: ## bring what the other targets need (they call it themselves)
 ready:
 	@$(PYTHON) -m tools setup --quiet
 
-run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20 stops it)
-	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder)
+run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB)
+	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \
+	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap)
 
 test: ready ## all tests, and the quick device tests once more from .mpy
 	@$(VENV) -m pytest

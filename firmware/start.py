@@ -41,7 +41,7 @@ def _load_hardware(settings, board):
         from firmware.outputs import load
 
         outputs = [load(setting, board) for setting in settings["outputs"]]
-    channels = [sensors.load(setting, board) for setting in settings["sensors"]]
+    channels = [sensors.load(setting, board) for setting in settings.pop("sensors")]
     sensors.drop()
     return channels, outputs
 

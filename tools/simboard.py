@@ -28,8 +28,9 @@ from tools import ROOT, processes, toolchain
 
 BOARDS = ("esp32", "pico_w")
 HEAP = "160k"  # for the node
-_FAKES_KB = 72  # beside it: the modules, chips and world that a board has in silicon and flash
-_IMAGE_KB = 8  # and the flash chip; littlefs's own buffers are the node's, as on a board
+_FAKES_KB = (
+    640  # room beside it for the modules, chips and world that a board has in silicon and flash
+)
 
 # How a life ends, by exit code: tests/fakes/sim.py EXIT. The watchdog in real time is a SIGALRM (a shell between
 # reports 128 + 14).
@@ -61,7 +62,7 @@ class SimBoard:
 
         image: the file that is it instead (True: beside the folder, with .lfs at its end). Made at the first start from the folder,
         of which later only config.json counts. Delete it and the board is new.
-        heap: what the node has. The fakes get theirs beside it.
+        heap: what the node has, as "160k". The fakes have theirs beside it.
         scenario: list of events, or the path of a JSON file of them; `at_s` counts from the first start(). log: file the console is appended to.
         """
         if board not in BOARDS:
@@ -72,10 +73,10 @@ class SimBoard:
         self.lives = []  # [began, ended] of each, by time.time()
         self.dead = None  # exit code of the life that ended at the prompt, or crashed
         self.image = self.flash.with_name(self.flash.name + ".lfs") if image is True else image
-        beside = _FAKES_KB + (_IMAGE_KB if image else 0)
+        kilobytes = int(heap[:-1])
         self._momentary = _MOMENTARY + (("flash_fills",) if image else ())  # an image stays full
         self._command = [
-            *toolchain.micropython(f"{int(heap[:-1]) + beside}k"),
+            *toolchain.micropython(f"{kilobytes + _FAKES_KB}k"),
             str(ROOT / "tests" / "fakes" / "boardrun.py"),
         ]
         # What is neither flash nor console; gone with this object.
@@ -96,6 +97,7 @@ class SimBoard:
             "OUTPOST_CONTROL": "1",
             "OUTPOST_SCENARIO": str(self._own / "scenario.json"),
             "OUTPOST_SEED": str(seed),
+            "OUTPOST_HEAP": str(kilobytes * toolchain.bits() // 32),
         }
         if self.image:
             self._environment["OUTPOST_FLASH"] = str(Path(self.image).absolute())

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tools import ROOT, CommandError, mpy, watch
 from tools.broker import Broker
+from tools.check_config import check
 from tools.ntp import TimeServer
 from tools.simboard import BOARDS, SimBoard
 
@@ -47,18 +48,28 @@ def add_arguments(parser):
     parser.add_argument("--folder", type=Path, help="where its files are (.sim/<board>)")
     parser.add_argument("--seconds", type=float, help="stop after so long (else Ctrl-C does)")
     parser.add_argument(
+        "--config",
+        type=Path,
+        help="a config.json whose sensors and outputs the node has (else the example's); network and broker are the simulated ones",
+    )
+    parser.add_argument(
         "--scenario", type=Path, help="JSON file of what happens to the board, and when"
+    )
+    parser.add_argument(
+        "--heap", type=int, default=160, metavar="KB", help="of RAM the node has (%(default)s)"
     )
 
 
 def run(args):
     folder = (args.folder or ROOT / ".sim" / args.board).resolve()
+    if args.config:
+        _check(args.config, args.board)
     with ExitStack() as stack:
         stack.enter_context(alone(folder))
         password = secrets.token_hex(8)
         broker = stack.enter_context(Broker(folder / "broker", users={USER: password}))
         clock = stack.enter_context(TimeServer())
-        settings = node_settings(args.board, broker, password, clock)
+        settings = node_settings(args.board, broker, password, clock, args.config)
         make_flash(folder / "flash", settings)
         account = settings["mqtt"]["brokers"][0] | {"tls": None}
         log = folder / "console.log"
@@ -73,9 +84,17 @@ def run(args):
             watch.subscriber(account, topic, stdout=subprocess.PIPE, text=True)
         )
         seen = Seen(subscriber, f"outpost/{settings['node']['name']}/status online")
-        board = SimBoard(folder / "flash", board=args.board, scenario=args.scenario, log=log)
+        board = SimBoard(
+            folder / "flash", args.board, f"{args.heap}k", scenario=args.scenario, log=log
+        )
         stack.enter_context(board)
         return follow(board, Console(log), seen, args.seconds)
+
+
+def _check(path, board):
+    _, faults = check(path, board)
+    if faults:
+        raise CommandError("\n".join(f"{path}: {fault}" for fault in faults))
 
 
 @contextmanager
@@ -90,15 +109,19 @@ def alone(folder):
         yield
 
 
-def node_settings(board, broker, password, clock):
-    """config.json.example, with what a user would fill in."""
-    settings = json.loads((ROOT / "config.json.example").read_text())
-    settings["node"]["name"] = "sim-" + board.replace("_", "-")
-    settings["wifi"]["networks"] = [{"ssid": "simulated", "password": "simulated"}]
-    settings["mqtt"]["brokers"] = [
+def node_settings(board, broker, password, clock, config=None):
+    """config.json.example, or the file config, with what a user would fill in to be on the simulated network."""
+    settings = json.loads((config or ROOT / "config.json.example").read_text())
+    settings["wifi"] = {"networks": [{"ssid": "simulated", "password": "simulated"}]}
+    settings.setdefault("mqtt", {})["brokers"] = [
         {"host": broker.host, "port": broker.port, "user": USER, "password": password}
     ]
     settings["ntp"] = {"host": clock.host, "port": clock.port}
+    node = settings.setdefault("node", {})
+    if config:
+        node["name"] = node.get("name") or "sim-" + board.replace("_", "-")
+        return settings
+    node["name"] = "sim-" + board.replace("_", "-")
     settings["publish"] = {"health_s": HEALTH_S}
     for sensor in settings["sensors"]:
         sensor.update(PINS[board].get(sensor["type"], {}), interval_s=INTERVAL_S)
@@ -106,12 +129,10 @@ def node_settings(board, broker, password, clock):
 
 
 def make_flash(flash, settings):
-    """What `make deploy` puts on a board, uncompiled; the node's own files stay."""
+    """What `make deploy` puts on a board; the node's own files stay."""
     for name in mpy.PACKAGES:
         shutil.rmtree(flash / name, ignore_errors=True)
-    for source in mpy.sources():
-        (flash / source).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / source, flash / source)
+    mpy.compile_tree(flash)
     (flash / "config.json").write_text(json.dumps(settings, indent=2))
 
 

@@ -18,6 +18,14 @@ _NOT_THE_DRIVERS = (
     "interval_s",
     "keep",
 )
+# What a bus is opened with: arguments of Board's method of its name.
+_WIRES = {
+    "i2c": ("sda", "scl", "freq"),
+    "input": ("pin", "pull"),
+    "echo": ("trigger", "echo"),
+    "uart": ("tx", "rx"),
+}
+_PIN = ("pin",)
 _DERIVED = ("dew_point", "absolute_humidity", "altitude_m")
 
 
@@ -31,6 +39,7 @@ def __getattr__(name):
 
 def load(setting, board):
     """Return the Channel of a checked setting. The hardware is first touched by the channel's first step."""
+    from firmware.sensors.build import Builder
     from firmware.sensors.channel import Channel
     from firmware.sensors.types import TYPES
 
@@ -47,15 +56,12 @@ def load(setting, board):
     if isinstance(quantities[-1], dict):
         quantities = quantities[1][setting[quantities[0]]]
 
-    def build(stuck):
-        if stuck and bus == "i2c":
-            board.recover_i2c(setting["sda"], setting["scl"])
-        return driver(_open(board, bus, setting), **options)
-
     process, derived = _process(setting, quantities)
     channel = Channel(
         setting["name"],
-        build,
+        Builder(
+            driver, options, board, bus, tuple([setting[key] for key in _WIRES.get(bus, _PIN)])
+        ),
         tuple(_field(setting, quantity) for quantity in quantities + derived),
         int(setting["interval_s"] * 1000 + 0.5),
         setting["qos"],
@@ -96,21 +102,13 @@ def _process(setting, quantities):
     return process, tuple(process.derive(key, value) for key, value in wanted)
 
 
-def _open(board, bus, setting):
-    """Return what the driver is given first."""
-    if bus == "i2c":
-        return board.i2c(setting["sda"], setting["scl"], setting["freq"])
-    if bus == "input":
-        return board.input(setting["pin"], setting["pull"])
-    if bus == "echo":
-        return board.echo(setting["trigger"], setting["echo"])
-    if bus == "uart":
-        return board.uart(setting["tx"], setting["rx"])
-    return getattr(board, bus)(setting["pin"])
-
-
 def drop():
-    """Forget the tables, some kilobytes with their help texts. They come back when they are asked for."""
+    """Forget the tables with their help texts, and this module. They come back when they are asked for."""
+    import firmware
+
     for name in ("types", "options"):
         sys.modules.pop("firmware.sensors." + name, None)
         globals().pop(name, None)
+    sys.modules.pop("firmware.sensors", None)
+    if hasattr(firmware, "sensors"):
+        del firmware.sensors

@@ -22,3 +22,13 @@ def absolute_humidity(celsius, percent):
 def sea_level_pressure(hpa, altitude_m):
     """Return hPa, in the standard atmosphere (as the data sheets of BMP180 and BMP280 have it)."""
     return hpa / (1 - altitude_m / 44330) ** 5.255
+
+
+_OF_AIR = ("temperature", "humidity")
+
+# setting: (quantity, function, quantities it follows from, is the setting's value its last argument)
+DERIVED = {
+    "dew_point": ("dew_point", dew_point, _OF_AIR, False),
+    "absolute_humidity": ("absolute_humidity", absolute_humidity, _OF_AIR, False),
+    "altitude_m": ("sea_level_pressure", sea_level_pressure, ("pressure",), True),
+}

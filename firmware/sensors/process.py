@@ -13,17 +13,15 @@ class Process:
         self._quantities = quantities
         self._calibrations = [calibrations.get(name) for name in quantities]
         self._filters = [filters.get(name) and Filter(filters[name]) for name in quantities]
-        self._derived = []  # (function, indices of its arguments, one more or None)
+        self._derived = []  # (function, indices of its arguments, more of them)
 
     def derive(self, setting, value):
         """Add what a setting asks for. Return the name of the quantity."""
-        from firmware.sensors import derived
+        from firmware.sensors.derived import DERIVED
 
-        name = "sea_level_pressure" if setting == "altitude_m" else setting
-        needs = ("pressure",) if setting == "altitude_m" else ("temperature", "humidity")
-        more = (value,) if setting == "altitude_m" else ()
+        name, function, needs, with_value = DERIVED[setting]
         indices = [self._quantities.index(need) for need in needs]
-        self._derived.append((getattr(derived, name), indices, more))
+        self._derived.append((function, indices, (value,) if with_value else ()))
         return name
 
     def apply(self, values):

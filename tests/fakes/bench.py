@@ -126,12 +126,14 @@ def _load():
     import select
     import socket
 
+    import dht  # noqa: F401
     import machine
     import network
+    import onewire  # noqa: F401
 
     for module, names in (
         (socket, ("socket", "getaddrinfo")),
-        (machine, ("Pin", "ADC", "I2C", "RTC", "WDT")),
+        (machine, ("Pin", "ADC", "I2C", "RTC", "WDT", "UART")),
         (network, ("WLAN",)),
     ):
         for name in names:

@@ -4,7 +4,7 @@ boot.py; main.py unless boot.py raised; then the prompt, where a board waits for
 process ends with `sim.EXIT["repl"]`. SystemExit from either is a soft reset.
 
 Environment: OUTPOST_BOARD, OUTPOST_RETAINED and OUTPOST_SCENARIO (docs/architecture.md); OUTPOST_FLASH, an image that is the
-flash instead (norflash.py); OUTPOST_CONTROL=1, more events come on standard input; OUTPOST_SEED, chance; OUTPOST_ELAPSED,
+flash instead (norflash.py); OUTPOST_HEAP, KB for the node, not counting what is loaded by then; OUTPOST_CONTROL=1, more events come on standard input; OUTPOST_SEED, chance; OUTPOST_ELAPSED,
 the world's age in ms. tools/simboard.py sets them all.
 """
 
@@ -54,6 +54,25 @@ def _life():
             bench.soft_boot()
 
 
+def _measure_out(kilobytes):
+    """Leave so much of the heap. Return what takes the rest away."""
+    import gc
+
+    gc.collect()
+    pieces = []
+    size = 65536
+    while size >= 256:
+        try:
+            while gc.mem_free() - size >= kilobytes * 1024:
+                pieces.append(bytearray(size))
+        except MemoryError:
+            pass  # no hole of this size
+        size //= 2
+    return pieces
+
+
 bench.power_on()
+_heap = bench.uos.getenv("OUTPOST_HEAP")
+_rest = _measure_out(int(_heap)) if _heap else None
 _life()
 sim.end("repl")

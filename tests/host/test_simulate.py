@@ -44,7 +44,11 @@ def test_flash_is_what_is_deployed_and_the_nodes_own_files_stay(tmp_path):
     (tmp_path / "lib" / "removed.py").write_text("")
     make_flash(tmp_path, {"node": {}})
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == {str(source) for source in mpy.sources()} | {"config.json", "state/boot"}
+    compiled = {
+        str(source if str(source) in mpy.STARTED else source.with_suffix(".mpy"))
+        for source in mpy.sources()
+    }
+    assert files == compiled | {"config.json", "state/boot"}
 
 
 def test_console_gives_each_traceback_once_and_whole(tmp_path):
