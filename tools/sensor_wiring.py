@@ -1,0 +1,117 @@
+"""How a sensor is wired, as text, and its entry for config.json: on an ESP32 and on a Pico W."""
+
+# What a sensor of a bus, or of a type, has on each board. The pins are those of config.json.example where it has one.
+PINS = {
+    "i2c": ({"sda": 21, "scl": 22}, {"sda": 4, "scl": 5}),
+    "onewire": ({"pin": 4}, {"pin": 2}),
+    "dht": ({"pin": 27}, {"pin": 3}),
+    "adc": ({"pin": 32}, {"pin": 26}),
+    "battery": ({"pin": 33}, {"pin": 27}),
+    "input": ({"pin": 25}, {"pin": 14}),
+    "pulse": ({"pin": 26}, {"pin": 15}),
+    "uart": ({"tx": 17, "rx": 16}, {"tx": 8, "rx": 9}),
+    "echo": ({"trigger": 18, "echo": 19}, {"trigger": 18, "echo": 19}),
+}
+BOARDS = ("esp32", "pico_w")
+NAMES = {"esp32": "ESP32", "pico_w": "Pico W"}
+
+# Settings without which an entry would not show what the type is for.
+_SHOWN = {
+    "adc": {"r1": 10000, "r2": 10000},
+    "battery": {"r1": 100, "r2": 100},
+    "input": {"kind": "reed"},
+    "pulse": {"per_pulse": 0.2794, "unit": "mm/h"},
+}
+
+
+def entry(name, bus, board):
+    """Return the entry of `sensors` for one of this type: all it must say, and what it is for."""
+    pins = PINS[name if name in PINS else bus][BOARDS.index(board)]
+    return {"name": name, "type": name, **pins, **_SHOWN.get(name, {})}
+
+
+def picture(name, bus, rows):
+    """Return the text picture for a type on its bus. rows: its own settings."""
+    pins = [entry(name, bus, board) for board in BOARDS]
+
+    def at(key):
+        return tuple(f"{label}{pin[key]}" for label, pin in zip(("GPIO", "GP"), pins, strict=True))
+
+    lines = _BUSES[bus](at, {row[0] for row in rows})
+    if name in _FED_OTHERWISE:
+        lines = lines[1:]
+    width = max(len(text) for text, *ends in lines if ends) + 4
+    drawn = [" " * (width + 1) + f"{NAMES['esp32']:<10}{NAMES['pico_w']}"]
+    for text, *ends in lines:
+        if ends:
+            wire = text if text.endswith("-") else text + " "
+            drawn.append(f"{wire.ljust(width, '-')} {ends[0]:<10}{ends[1]}")
+        else:
+            drawn.append(text)
+    return "\n".join(drawn)
+
+
+_FED_OTHERWISE = ("max17048",)  # by what it measures
+
+_GROUND = ("GND", "GND")
+_3V3 = ("3V3", "3V3")
+_5V = ("5V (VIN)", "VBUS")
+
+
+# A line is a text and where it ends on either board; a text alone ends nowhere.
+
+
+def _i2c(at, _):
+    return [("VCC", *_3V3), ("SDA", *at("sda")), ("SCL", *at("scl")), ("GND", *_GROUND)]
+
+
+def _pulled_up(at, _):
+    return [
+        ("supply ---+-", *_3V3),
+        ("        4.7 kΩ",),
+        ("data -----+-", *at("pin")),
+        ("ground", *_GROUND),
+    ]
+
+
+def _adc(at, settings):
+    for setting, above, below in (
+        ("r1", "voltage --- r1", "r2"),
+        ("series_ohm", "3V3 --- series_ohm", "thermistor"),
+    ):
+        if setting in settings:
+            return [
+                (f"{above} ---+-", *at("pin")),
+                (" " * (len(above) + 4) + f"{below}, and 100 nF beside it",),
+                ("GND ".ljust(len(above) + 4, "-") + "+-", *_GROUND),
+            ]
+    return [("VCC", *_3V3), ("AOUT", *at("pin")), ("GND", *_GROUND)]
+
+
+def _input(at, _):
+    return [("contact, one end", *at("pin")), ("contact, other end", *_GROUND)]
+
+
+def _uart(at, _):
+    return [("VCC", *_5V), ("RX", *at("tx")), ("TX", *at("rx")), ("GND", *_GROUND)]
+
+
+def _echo(at, _):
+    return [
+        ("VCC", *_5V),
+        ("TRIG", *at("trigger")),
+        ("ECHO --- 1 kΩ ---+-", *at("echo")),
+        ("               2 kΩ",),
+        ("GND -------------+-", *_GROUND),
+    ]
+
+
+_BUSES = {
+    "i2c": _i2c,
+    "onewire": _pulled_up,
+    "dht": _pulled_up,
+    "adc": _adc,
+    "input": _input,
+    "uart": _uart,
+    "echo": _echo,
+}
