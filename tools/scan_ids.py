@@ -75,6 +75,16 @@ IDS = (
     ("scd4x", ((command("e4b8", 2, 3), _words),), NOT),
     ("sht3x", ((command("3780", 5, 6), _words),), NOT),
     ("sht4x", ((command("89", 10, 6), _words),), NOT),
+    (
+        "shtc3",
+        (
+            (
+                command("efc8", 1, 3),
+                lambda data: _words(data) and data[0] & 8 and data[1] & 63 == 7,
+            ),
+        ),
+        NOT,
+    ),
     # A measurement of Si7021, HTU21D and SHT2x alike, with a CRC of which the beginning is 0.
     ("si7021", ((command("f3", 90, 3), lambda data: any(data) and crc8(data, 0) == 0),), NOT),
     # Only read: a write would switch the outputs of a PCF8574A. The last measurement's CRC, which an AHT10 has not.
@@ -118,7 +128,7 @@ OFTEN = (
     (0x5B, 0x5B, "CCS811"),
     (0x61, 0x61, "SCD30"),
     (0x68, 0x68, "another clock (DS1307, PCF8523)"),
-    (0x70, 0x70, "SHTC3 or TCA9548A"),
+    (0x70, 0x70, "TCA9548A or HT16K33 (displays)"),
 )
 
 # 1-Wire: first byte of the ROM: the chip, and its type if it has a driver

@@ -105,6 +105,7 @@ TYPES = {
         at(("0x44", "0x45", "0x46"), "fixed; the letter in the part's name says it") + AIR,
         ("temperature", "humidity"),
     ),
+    "shtc3": ("shtc3.SHTC3", "i2c", at(("0x70",), ONE) + AIR, ("temperature", "humidity")),
     "si7021": (
         "si7021.SI7021",
         "i2c",

@@ -8,6 +8,7 @@ import sim
 from firmware import sensors
 
 BOARDS = ("esp32", "pico_w")
+HEAP = "320k"  # one test loads the drivers and chips of all types, which no board has to
 
 # A pin for each use, which both boards have. (I2C0 of a Pico: 4, 5.)
 PINS = {"sda": 4, "scl": 5, "onewire": 15, "input": 18, "output": 19, "tx": 16, "rx": 17}
