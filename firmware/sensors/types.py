@@ -4,10 +4,10 @@ A new sensor is a driver in `lib/drivers/`, a row here, a simulated chip and a t
 `docs/sensors.md` is made from these tables (`python -m tools reference`); the node drops them once its sensors are
 loaded, help texts and all.
 
-A row of TYPES: `driver, bus, settings, quantities`. driver: "module.Class" in `lib/drivers`. bus: what it is
-wired to, see `_open` in `firmware/sensors/__init__.py`. settings: rows as in `firmware/settings.py`; the bus takes the
-pins, the channel what is derived, the class the others, by name. quantities: in the order of what `read()` returns;
-`(setting, {value: quantities})` if a setting decides.
+A row of TYPES: `driver, bus, settings, quantities`. driver: "module.Class" in `lib/drivers`. bus: what it is wired
+to, which is a method of Board, see `_WIRES` in `firmware/sensors/__init__.py`. settings: rows as in
+`firmware/settings.py`; the bus takes the pins, the channel what is derived, the class the others, by name. quantities:
+in the order of what `read()` returns; `(setting, {value: quantities})` if a setting decides.
 
 A row of QUANTITIES: `unit, device class, decimals`. unit: empty for a yes or no, None if a setting of the sensor
 says it. device class: Home Assistant's, or None. decimals: as many as the sensor can tell apart.
