@@ -19,7 +19,7 @@ class Blink:
             self._at = time.ticks_add(now, _HALF_MS)
             self._led.value(self._left & 1 ^ 1)
             self._left -= 1
-        return self._left >= 0
+        return self._left > 0
 
     def due(self, now):
         return 0 if self._at is None else max(0, time.ticks_diff(self._at, now))

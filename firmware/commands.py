@@ -1,7 +1,8 @@
 """COMMANDS: what a node does when it is told to, on `<base>/<node>/cmd/<command>` or `<base>/all/cmd/<command>`.
 
 The payload is a JSON object of arguments, or anything else for none; an `id` in it comes back in the reply. A command is
-a function of the Control and the arguments; it returns pairs for the reply. ValueError: what would be right.
+a function of the Control and the arguments; it returns pairs for the reply. ValueError: what would be right. No other
+exception may leave run(): the command would not be acknowledged, and come again after the reset.
 """
 
 import json
@@ -34,18 +35,24 @@ COMMANDS = {"identify": identify, "restart": restart}
 
 def run(control, name, data):
     """Run a command. Return the reply."""
-    arguments = {}
+    mark = None
     try:
-        given = json.loads(data)
-        if type(given) is dict:
-            arguments = given
-    except ValueError:
-        pass  # Home Assistant's PRESS, say
-    reply = (("id", arguments.get("id")), ("cmd", name))
-    try:
+        arguments = _arguments(data)
+        mark = arguments.get("id")
+        if mark is not None and type(mark) not in (str, int):
+            mark = None  # nested deep enough, json could not write it
+            raise ValueError("id: give text or a whole number")
         if name not in COMMANDS:
             raise ValueError("unknown, known are " + ", ".join(sorted(COMMANDS)))
-        reply += (("ok", True),) + COMMANDS[name](control, arguments)
-    except ValueError as e:
-        reply += (("ok", False), ("error", str(e)))
-    return payload.document(reply)
+        outcome = (("ok", True),) + COMMANDS[name](control, arguments)
+    except (ValueError, MemoryError) as e:
+        outcome = (("ok", False), ("error", str(e)))
+    return payload.document((("id", mark), ("cmd", name)) + outcome)
+
+
+def _arguments(data):
+    try:
+        given = json.loads(data)
+    except ValueError:
+        given = None  # Home Assistant's PRESS, say
+    return given if type(given) is dict else {}

@@ -8,7 +8,8 @@ import time
 from micropython import const
 
 _LONGEST = const(512)  # bytes of a payload that can be meant for us
-_REPLY_MS = const(3000)  # a restart waits so long until its reply is acknowledged
+_RESTART_MS = const(30000)  # a restart waits so long for the broker: over a lost connection
+_REPLIES = const(4)  # that wait for room
 
 
 class Control:
@@ -22,8 +23,9 @@ class Control:
         self.blink = None
         self.restart = False
         self._birth = self._birth_topic = None
-        self._reply = None  # packet id of the reply a restart waits for
-        self._reply_at = None
+        self._replies = []  # that the client had no room for
+        self._reply = None  # packet id of the last one, while it is in flight
+        self._told_at = None  # ticks when it was told to restart
         for topic in topics.commands:
             client.want(topic, 1)
         if panel:
@@ -37,11 +39,20 @@ class Control:
         self.client.want(self._birth_topic, 0)
 
     def step(self, now):
-        """Return True when it is time to restart, as commanded."""
+        """Return True when it is time to restart, as commanded.
+
+        That is when the broker has the reply, and so the acknowledgement of the command, which went before it: else
+        it would send the command again to the restarted board.
+        """
         if self.blink and not self.blink.step(now):
             self.blink = None
-        return self.restart and (
-            self._reply is None or time.ticks_diff(now, self._reply_at) >= _REPLY_MS
+        self._send()
+        if not self.restart:
+            return False
+        if self._told_at is None:
+            self._told_at = now
+        return (self._reply is None and not self._replies) or (
+            time.ticks_diff(now, self._told_at) >= _RESTART_MS
         )
 
     def due(self, now):
@@ -55,9 +66,8 @@ class Control:
     def arrived(self, topic, data, retained, now):
         """A message came."""
         if topic == self._birth_topic:
-            if (
-                data == b"online" and not retained
-            ):  # retained, it is from before, and every connection announces
+            # Retained, it is from before, and every connection announces.
+            if data == b"online" and not retained:
                 self._birth(now)
             return
         topic = topic.decode()
@@ -67,15 +77,23 @@ class Control:
             return
         head, _, name = topic.rpartition("/")
         if head.endswith("/cmd"):
-            self._command(name, data, now)
+            self._command(name, data)
         elif self.panel:
             self.panel.set(topic, data)
 
-    def _command(self, name, data, now):
+    def _command(self, name, data):
         from firmware.commands import run
 
         self.log.info("control: " + name)
-        self._reply, self._reply_at = (
-            self.client.send(self.topics.reply, run(self, name, data), False, 1),
-            now,
-        )
+        if len(self._replies) == _REPLIES:
+            self._replies.pop(0)
+        self._replies.append(run(self, name, data))
+        self._send()
+
+    def _send(self):
+        while self._replies:
+            sent = self.client.send(self.topics.reply, self._replies[0], False, 1)
+            if sent is None:
+                return
+            self._reply = sent
+            self._replies.pop(0)

@@ -69,7 +69,7 @@ class Panel:
             if self.topics.output(output.name)[1] == topic.encode():
                 try:
                     output.command(data)
-                except ValueError as e:
+                except (ValueError, MemoryError) as e:
                     output.changed = True  # who sent it sees what it is
                     self.log.warning("outputs: %s: not understood, %s" % (output.name, e))
                 return
@@ -151,7 +151,8 @@ class Light(Output):
         word, brightness = _word(payload), None
         if word[:1] == "{":
             wanted = json.loads(payload)
-            word, brightness = wanted.get("state", "ON"), wanted.get("brightness")
+            brightness = wanted.get("brightness")
+            word = wanted.get("state", None if brightness is None else "ON")
         if word not in _WORDS or not (
             brightness is None or (type(brightness) is int and 0 <= brightness <= 255)
         ):
@@ -177,10 +178,12 @@ class Number(Output):
     def command(self, payload):
         """Do what a payload of `set` says. ValueError: what would be right."""
         try:
-            value = int(float(payload) + 0.5)
-        except (ValueError, OverflowError):
+            value = float(payload)
+        except ValueError:
+            value = -1
+        if not 0 <= value <= 100:  # nor is NaN
             raise ValueError("send a number from 0 to 100")
-        self.be(min(max(value, 0), 100))
+        self.be(int(value + 0.5))
 
     def state(self):
         return b'{"value":%d}' % self.value
