@@ -20,12 +20,12 @@ from firmware.sensors import _DERIVED, _NOT_THE_DRIVERS, QUANTITIES, TYPES  # no
 BOARDS = sensor_wiring.BOARDS
 
 
-def checked(entry, board):
-    """Return what the node says of an entry of `sensors` on a board."""
+def checked(board, *entries):
+    """Return what the node says of entries of `sensors` on a board."""
     raw = {
         "wifi": {"networks": [{"ssid": "home"}]},
         "mqtt": {"brokers": [{"host": "192.0.2.1"}]},
-        "sensors": [entry],
+        "sensors": list(entries),
     }
     return config.check(raw, TYPES, board)[1]
 
@@ -43,6 +43,13 @@ def test_every_type_and_quantity_is_there():
     )
     for quantity in QUANTITIES:
         assert f"| `{quantity}`" in TEXT, quantity
+
+
+def test_what_a_setting_decides_is_said_with_it():
+    assert '| `open` (`kind`: "reed") | true or false |' in TEXT
+    assert "| `gas_resistance` (`heater_c`: 200, 250, 300, 320, 350, 400) | Ω |" in TEXT
+    assert '| `total` (`unit`: "mm/h", "L/min", "L/h", "W") | by `unit` |' in TEXT
+    assert "| `count` | pulses |" in TEXT
 
 
 def test_the_index_has_every_type_once_and_what_it_measures():
@@ -71,15 +78,23 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("name", sorted(TYPES))
 def test_an_entry_is_right_on_its_board(name, board):
     entry = sensor_wiring.entry(name, TYPES[name][1], board)
-    assert checked(entry, board) == []
+    assert checked(board, entry) == []
     assert json.dumps(entry) in TEXT
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_sensor_of_each_bus_finds_its_pins_free(board):
+    buses = {name if name in sensor_wiring.PINS else row[1]: name for name, row in TYPES.items()}
+    assert buses.keys() == sensor_wiring.PINS.keys()
+    entries = [sensor_wiring.entry(name, TYPES[name][1], board) for name in buses.values()]
+    assert checked(board, *entries) == []
 
 
 def test_every_entry_of_the_page_is_json_and_right():
     entries = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
     assert len(entries) == 2 * len(TYPES) + 4
     for entry in entries:
-        assert any(checked(entry, board) == [] for board in BOARDS), entry
+        assert any(checked(board, entry) == [] for board in BOARDS), entry
 
 
 def test_pins_are_those_of_the_example():
