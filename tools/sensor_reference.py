@@ -54,7 +54,7 @@ minutes, from the beginning: plug it in and it comes to life. The others do not 
 FAILURES = {
     "no answer on the bus": "wiring, supply, the address, missing pull-up resistors",
     "timed out": "a line held low: a short, a wrong pin; a DHT22 that does not answer",
-    "no answer": "TX and RX exchanged, no 5 V, another sensor",
+    "no data from the sensor": "TX and RX exchanged, no 5 V at the sensor, another sensor",
     "chip id …": 'another chip than configured, and which: many a "BME280" is a BMP280',
     "another chip answers": "a look-alike at the same address: set `type` to what it is",
     "checksum": "long or bad wires, a pull-up too weak",

@@ -40,7 +40,7 @@ LAYERS = (
     ("firmware.pins",),
     ("firmware",),  # its version
     ("mqtt mqtt_*", "outbox outbox_*", "jsonfault", "drivers.*"),
-    ("umqtt.simple", "umqtt.robust", "crc8", "adcmean"),
+    ("umqtt.simple", "umqtt.robust", "crc8", "adcmean", "uartframe"),
 )
 
 

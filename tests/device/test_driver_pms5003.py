@@ -1,0 +1,213 @@
+"""PMS5003 at the simulated serial port."""
+
+import time
+
+import sim
+from chips import pms5003 as chips
+
+from drivers.pms5003 import PMS5003
+from firmware.board import Board
+from firmware.sensors.channel import Channel
+
+BOARDS = ("esp32", "pico_w")
+
+TX, RX = 16, 17
+VECTOR = bytes.fromhex("424d001c0009000e00110009000e001106f601f20060000a00030001970003ef")
+NO_DATA = "no data from the sensor"
+
+
+class Bench:
+    def __init__(self, **options):
+        sim.no_bench()
+        sim.uart_devices.clear()
+        sim.virtual()
+        self.air = (7, 12, 16)
+        self.chip = chips.Chip(sim, lambda: self.air)
+        sim.uart_attach(TX, RX, self.chip, "dust")
+        self.uart = Board().uart(TX, RX)
+        self.driver = PMS5003(self.uart, **options)
+
+
+def measure(driver):
+    driver.start()
+    wait = driver.conversion_ms
+    while True:
+        sim.advance(wait)
+        began = sim.now()
+        wait = driver.ready()
+        assert sim.now() - began <= 1
+        if not wait:
+            return driver.read()
+
+
+def failure(function, *args):
+    try:
+        function(*args)
+    except OSError as e:
+        return e.args[-1]
+    raise AssertionError("no OSError")
+
+
+def settled(**options):
+    """A bench whose first reading was taken."""
+    bench = Bench(**options)
+    assert measure(bench.driver) == bench.air
+    return bench
+
+
+def test_vector():
+    bench = Bench()
+    bench.chip.frame = VECTOR
+    values = measure(bench.driver)
+    assert values == (9, 14, 17) and all(type(value) is int for value in values), values
+
+
+def test_words_are_those_of_the_atmosphere():
+    bench = settled()
+    for air in ((0, 0, 0), (1, 2, 3), (255, 256, 257), (500, 999, 1000)):
+        bench.air = air
+        sim.advance(1000)
+        assert measure(bench.driver) == air
+
+
+def test_the_first_30_seconds_are_left_out():
+    bench = Bench()
+    began = sim.now()
+    assert measure(bench.driver) == bench.air  # else 800 more
+    assert 30_000 <= sim.now() - began <= 32_000
+    began = sim.now()
+    measure(bench.driver)
+    assert sim.now() - began <= 1100
+
+
+def test_what_came_before_is_thrown_away():
+    # The port is full with frames of minutes ago, and has lost those that came since.
+    bench = settled()
+    bench.air = (70, 120, 160)
+    for seconds in (1, 2, 7, 8, 9, 30, 3600):
+        for _ in range(min(seconds, 12)):
+            sim.advance(1000 * seconds // min(seconds, 12))
+            bench.uart.any()  # as an interrupt would
+        bench.air = (bench.air[0] + 1, 120, 160)
+        assert measure(bench.driver) == bench.air, seconds
+
+
+def test_every_cut_through_a_frame():
+    # start() comes at any moment of a frame that is on the wire
+    bench = settled()
+    for ms in range(0, 1000, 3):
+        sim.advance(1000 + ms % 40)
+        bench.air = (ms, ms + 1, ms + 2)
+        values = measure(bench.driver)
+        assert values == bench.air or values[0] == ms - 3, (ms, values)
+
+
+def test_garbage_between_the_frames():
+    bench = settled()
+    for noise in (
+        b"\x00",
+        b"\xff" * 40,
+        b"\x42",
+        b"\x42\x42\x4d",
+        b"\x42\x4d\x00",
+        b"\x42\x4d\x00\x1c",
+        b"\x42\x4d\x00\x1c" * 9,
+        VECTOR[:-1],
+        b"\x42\x4d\x00\x04\xe4\x01\x01\x78",
+        bytes(range(256)),
+    ):
+        bench.chip.noise = noise
+        sim.advance(1000)
+        assert measure(bench.driver) == bench.air, noise
+
+
+def test_a_wrong_sum():
+    bench = settled()
+    bench.chip.spoil = 1
+    assert measure(bench.driver) == bench.air  # of the next frame
+    bench.chip.spoil = 1000
+    began = sim.now()
+    assert failure(measure, bench.driver) == "checksum"
+    assert sim.now() - began < 5000
+
+
+def test_every_single_bit_counts():
+    bench = Bench()
+    right = bench.driver.frames.right
+    assert right(VECTOR)
+    for bit in range(32 * 8):
+        spoilt = bytearray(VECTOR)
+        spoilt[bit >> 3] ^= 1 << (bit & 7)
+        assert not right(spoilt), bit
+
+
+def test_silence():
+    bench = settled()
+    sim.unplugged.add("dust")
+    began = sim.now()
+    assert failure(measure, bench.driver) == NO_DATA
+    assert 4000 <= sim.now() - began < 5000
+    sim.unplugged.clear()
+    bench.chip.passive = True
+    assert failure(measure, bench.driver) == NO_DATA
+
+
+def test_another_sensor_talks():
+    for noise in (b"\xff\x86\x02\x60\x47\x00\x00\x00\xd1", bytes(32), b"\xff" * 32):
+        bench = Bench()
+        bench.chip.frame = noise * 3
+        assert failure(measure, bench.driver) == NO_DATA
+
+
+def test_slow_frames():
+    # 2.3 s apart when the air does not change
+    bench = settled()
+    bench.chip.every_ms = 2300
+    for _ in range(10):
+        assert measure(bench.driver) == bench.air
+
+
+def test_it_sleeps_between_readings():
+    bench = settled(sleeps=True)
+    chip = bench.chip
+    for n in range(3):
+        assert chip.awake_since is None and chip.commands[-1] == (0xE4, 0)
+        before = chip.awake_ms
+        sim.advance(600_000)
+        bench.air = (n, n + 1, n + 2)
+        assert measure(bench.driver) == bench.air
+        assert 30_000 <= chip.awake_ms - before <= 32_000
+    assert len(chip.commands) == 8
+
+
+def test_one_that_was_put_to_sleep_is_woken():
+    bench = Bench()
+    bench.chip.write(b"\x42\x4d\xe4\x00\x00\x01\x73")
+    assert bench.chip.awake_since is None
+    assert measure(bench.driver) == bench.air
+    assert measure(bench.driver) == bench.air
+    assert bench.chip.awake_since is not None
+
+
+def test_gone_and_back_through_a_channel():
+    bench = Bench()
+    fields = tuple((name, "µg/m³", name, 0) for name in ("pm1", "pm25", "pm10"))
+    channel = Channel("dust", lambda stuck: PMS5003(bench.uart), fields, 10_000)
+    results = []
+    gone = back = False
+    while sim.now() < 300_000:
+        if not gone and sim.now() > 60_000:
+            gone = True
+            sim.unplugged.add("dust")
+        if gone and not back and sim.now() > 100_000:
+            back = True
+            sim.unplugged.clear()
+            bench.chip.lose_power()
+        result = channel.step(time.ticks_ms())
+        if result is not None:
+            results.append(result)
+        sim.advance(max(channel.due(time.ticks_ms()), 1))
+    assert NO_DATA in results, results
+    assert results[0] == results[-1] == bench.air
+    for result in results:
+        assert result in (NO_DATA, bench.air), results  # never what it says while it starts
