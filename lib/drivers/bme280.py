@@ -76,8 +76,9 @@ class BMP280:
         """Fetch what was measured and refuse what cannot be true. Return (t_fine, °C, hPa)."""
         self._wait(_MEASURING)
         self.i2c.readfrom_mem_into(self.address, _DATA, self.buf)
-        # A chip that has not measured (it was reset since start) shows this, and it converts to a likely value.
-        if self._raw(0) == 0x80000 or self._raw(3) == 0x80000:
+        # A chip that has not measured (it was reset since start) shows this, and it converts to likely values.
+        # One of them alone is a reading like any other.
+        if self._raw(0) == self._raw(3) == 0x80000:
             raise OSError(EIO, "chip has not measured")
         t_fine = self.t_fine(self._raw(3))
         temperature = self.temperature(t_fine)
@@ -137,8 +138,6 @@ class BME280(BMP280):
         """Return (temperature in °C, humidity in %, pressure in hPa)."""
         t_fine, temperature, pressure = self._measured()
         raw = self.buf[6] << 8 | self.buf[7]
-        if raw == 0x8000:
-            raise OSError(EIO, "chip has not measured")
         return (temperature, self.humidity(raw, t_fine) / 1024, pressure)
 
     def humidity(self, raw, t_fine):

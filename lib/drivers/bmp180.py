@@ -21,11 +21,11 @@ _DATA = const(0xF6)
 _TEMPERATURE = const(0x2E)
 _PRESSURE = const(0x34)
 _BUSY = const(0x20)  # control: a conversion runs
-_PATIENCE_MS = const(50)  # both take 32
+_RESET_CODE = const(0x800000)  # in the data registers after a reset
+_PATIENCE_MS = const(100)  # both take 32, and twice that if each is repeated
 
 _BLANK = "calibration is blank"
 _RANGE = "reading out of the chip's range"
-_NOT_MEASURED = "chip has not measured"
 
 # What answers at this address.
 _CHIPS = {0x58: "BMP280", 0x60: "BME280", 0x61: "BME680"}
@@ -41,7 +41,9 @@ class BMP180:
         self.address = address
         self.buf = bytearray(3)
         self._began = 0  # ticks
-        self._b5 = None  # the temperature's share in the pressure, once it is known
+        self._control = 0  # of the conversion under way
+        self._repeated = False
+        self._raw_t = self._raw_p = None  # 24 bits, once they are known
         found = i2c.readfrom_mem(address, _ID, 1)[0]
         if found != 0x55:
             is_a = " is a " + _CHIPS[found] if found in _CHIPS else ""
@@ -55,12 +57,14 @@ class BMP180:
             raise OSError(EIO, _BLANK)
 
     def start(self):
-        self._b5 = None
+        self._raw_t = self._raw_p = None
+        self._repeated = False
         self._began = time.ticks_ms()
         self._convert(_TEMPERATURE)
 
-    def _convert(self, what):
-        self.i2c.writeto_mem(self.address, _CONTROL, bytes((what,)))
+    def _convert(self, control):
+        self._control = control
+        self.i2c.writeto_mem(self.address, _CONTROL, bytes((control,)))
 
     def ready(self):
         """Return ms still to wait, 0: read. Between the two conversions it begins the second."""
@@ -68,27 +72,31 @@ class BMP180:
             if time.ticks_diff(time.ticks_ms(), self._began) > _PATIENCE_MS:
                 raise OSError(EIO, "chip stays busy")
             return 1
-        if self._b5 is not None:
+        self.i2c.readfrom_mem_into(self.address, _DATA, self.buf)
+        raw = self.buf[0] << 16 | self.buf[1] << 8 | self.buf[2]
+        if raw == _RESET_CODE and not self._repeated:
+            # Either the chip was reset since it was told to convert, or this is a reading like any other: a second
+            # conversion tells.
+            self._repeated = True
+            self._convert(self._control)
+        elif self._raw_t is None:
+            self._raw_t = raw
+            self._repeated = False
+            self._convert(_PRESSURE | self.oversampling << 6)
+        else:
+            self._raw_p = raw
             return 0
-        self._b5 = self.b5(self._fetch() >> 8)
-        self._convert(_PRESSURE | self.oversampling << 6)
-        return (5, 8, 14, 26)[self.oversampling]
-
-    def _fetch(self):
-        buf = self.buf
-        self.i2c.readfrom_mem_into(self.address, _DATA, buf)
-        # A chip that was reset since it was told to convert shows this, and it converts to a likely value.
-        if buf[0] == 0x80 and not (buf[1] or buf[2]):
-            raise OSError(EIO, _NOT_MEASURED)
-        return buf[0] << 16 | buf[1] << 8 | buf[2]
+        return 5 if self._raw_t is None else (5, 8, 14, 26)[self.oversampling]
 
     def read(self):
         """Return (temperature in °C, pressure in hPa), once ready() has said 0."""
-        b5, self._b5 = self._b5, None
-        if b5 is None:
-            raise OSError(EIO, _NOT_MEASURED)
+        raw_t, raw_p = self._raw_t, self._raw_p
+        self._raw_t = self._raw_p = None
+        if raw_p is None or raw_t == raw_p == _RESET_CODE:
+            raise OSError(EIO, "chip has not measured")
+        b5 = self.b5(raw_t >> 8)
         temperature = self.temperature(b5)
-        pressure = self.pressure(self._fetch() >> 8 - self.oversampling, b5)
+        pressure = self.pressure(raw_p >> 8 - self.oversampling, b5)
         if not (-4000 <= temperature <= 8500 and 30000 <= pressure <= 110000):
             raise OSError(EIO, _RANGE)
         return (temperature / 100, pressure / 100)
@@ -98,9 +106,8 @@ class BMP180:
     def b5(self, raw):
         _, _, _, _, ac5, ac6, _, _, _, mc, md = self._c
         a = (raw - ac6) * ac5 >> 15
-        if (
-            a + md <= 0
-        ):  # beyond the curve's pole: far under the range, but it would come out as warm
+        if a + md <= 0:
+            # beyond the curve's pole: far under the range, but it would come out as warm
             raise OSError(EIO, _RANGE)
         return a - (-mc << 11) // (a + md)  # mc is negative
 
