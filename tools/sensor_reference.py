@@ -64,7 +64,7 @@ FAILURES = {
     "chip stays busy": "a damaged chip or wire",
     "calibration is blank": "a damaged chip or wire",
     "chip does not keep its settings": "another chip than configured; a weak supply, at which it restarts",
-    "reading out of the chip's range": "another chip than configured (DHT11 for DHT22), a damaged one",
+    "reading out of the chip's range": "another chip than configured (DHT11 for DHT22), a damaged one; 5000 ppm and more at an MH-Z19",
     "too bright": "less `sensitivity` for a BH1750; others measure up to full sun: shade them",
     "current too large for the shunt": "a larger current needs a shunt of fewer ohms",
     "voltage beyond range_v": "set a larger `range_v`, or put a divider before the input",

@@ -1,9 +1,10 @@
-"""MH-Z19B and MH-Z19C CO2 sensors on a serial port.
+"""MH-Z19B and MH-Z19C: carbon dioxide, on a serial port.
 
 They want 5 V (4.5 V at least); their signals are 3.3 V. Nothing is reported in the first minute after the node's start
 or a failure, and for two minutes more not the values that they show while they warm up: 410, 500 and 515 ppm. At
 5000 ppm they are at their end, which is an error. With `self_calibration` the least of each day is taken for 400 ppm:
 fresh air once a day, or set it to false.
+Range: 400 to 5000 ppm, ±50 ppm and 5 %.
 Source: Winsen MH-Z19B user's manual, version 1.0.
 """
 

@@ -1,9 +1,10 @@
-"""PMS5003 particle sensor (PMS7003, PMSA003 alike) on a serial port.
+"""PMS5003, PMS7003 and PMSA003: particles in the air, on a serial port.
 
 It wants 5 V; its signals are 3.3 V. It sends by itself about once a second; the values are those for the atmosphere.
 What it says in the first 30 s after its fan started is not yet true and is left out, also after the node's start and
 after a failure, for it may have had no power. With `sleeps` the fan runs 30 s for each reading and rests in between; RX
 must be wired for that. Leave SET and RESET open.
+Range: 0 to 500 µg/m³, ±10 µg/m³ up to 100, ±10 % above.
 Source: Plantower PMS5003 series data manual, appendix I.
 """
 
