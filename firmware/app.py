@@ -206,7 +206,8 @@ class Node:
             self.uplink.introduce(self.topics.info, payload.document(pairs))
             self._health_wait = 0
             self._announced = False
-            self._tell_outputs()
+            if self.panel:
+                self.panel.introduce()
             if self.discovery:
                 self.discovery.begin(now)
         if not self._announced and self.uplink.acknowledged():
@@ -222,20 +223,14 @@ class Node:
             self._reset("the Wi-Fi radio does not answer")
 
     def _announce(self, now):
-        """Tell Home Assistant what there is; then it wants to know whether the node is there, and how things are."""
+        """Tell Home Assistant what there is; then it wants to know how things are. What is retained it gets from the broker."""
         if not self.uplink.connected:
             self.discovery.lost()
-        elif self.discovery.step(now, self.uplink.client):
-            self.uplink.introduce(self.topics.status, b"online")
-            self._tell_outputs()
+        elif self.uplink.ready and self.discovery.step(now, self.uplink.client):
             self._health_wait = 0
             for channel in self.channels:
                 if channel.interval_ms > _SOON_MS:
                     channel.soon(now)
-
-    def _tell_outputs(self):
-        if self.panel:
-            self.panel.introduce()
 
     def _acknowledged(self, pids, now):
         self.delivery.acknowledged(pids, now)

@@ -27,6 +27,8 @@ def _drop():
 
 
 class Discovery:
+    settle_ms = 3000  # a connection that breaks sooner has better things to carry
+
     def __init__(self, settings, node, log):
         """settings: the `discovery` part; node: what there is to tell, see discovery_payload.Config."""
         self.settings = settings
@@ -37,7 +39,6 @@ class Discovery:
         self._plan = None  # the announcement under way: what messages() yields
         self._message = None  # of it, what is to be sent or in flight
         self._pid = None  # packet id, in flight
-        self._first = True  # nothing of the plan is acknowledged
         self._resume = None  # ticks when the plan goes on
         self._blocked = False  # the client had no room
         self._client = None
@@ -45,13 +46,12 @@ class Discovery:
         self._barred = None  # ticks until which nothing is announced, as it ended them
 
     def begin(self, now):
-        """A connection came up: announce. The broker may be another one, so all of it."""
+        """A connection came up: announce when it has held for a while. The broker may be another one, so all of it."""
         self._online = True
         self._blocked = False
-        if self._plan and self._pid is not None and self._first:
-            return  # the client sends it on this connection, too, and the plan goes on from there
         self._plan = self._message = None
-        self._at = now if self._barred is None else self._barred
+        settled = time.ticks_add(now, self.settle_ms)
+        self._at = settled if self._barred is None else self._barred
 
     def birth(self, now):
         """Home Assistant has started: announce, after a while that differs from node to node."""
@@ -60,16 +60,19 @@ class Discovery:
             self._at = time.ticks_add(now, wait)
 
     def lost(self):
-        """The connection is gone, for the first time or still. What is in flight stays so, and will be acknowledged.
+        """The connection is gone, for the first time or still.
 
-        Unless it is what ends every connection: too large for the broker or not allowed by it, or for the link, or for
-        what memory is left.
+        What was in flight is not sent again: readings are to be first on the next connection. If it ends every
+        connection (too large for the broker, or not allowed by it), it is left for a while.
         """
-        if self._online and self._pid is not None:
-            self._lost += 1
         self._online = False
-        if self._lost >= _TRIES and self._client.sock is None:
-            self._client.forget(self._pid)
+        if self._pid is None or self._client.sock is not None:
+            return
+        self._client.forget(self._pid)
+        self._pid = self._plan = self._message = None
+        _drop()
+        self._lost += 1
+        if self._lost >= _TRIES:
             self._lost = 0
             self._give_up("the connection ends when it is sent")
 
@@ -77,7 +80,6 @@ class Discovery:
         """The broker has these."""
         if self._pid is not None and self._pid in pids:
             self._pid = self._message = None
-            self._first = False
             self._lost = 0
 
     def due(self, now):
@@ -103,7 +105,6 @@ class Discovery:
             if self._at is None or time.ticks_diff(self._at, now) > 0:
                 return False
             self._at = self._barred = self._resume = self._message = None
-            self._first = True
         elif self._resume is not None:
             if time.ticks_diff(self._resume, now) > 0:
                 return False

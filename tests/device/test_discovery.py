@@ -98,6 +98,7 @@ class Rig:
         self.discovery = Discovery(
             self.settings, node or make_node(channel("out", "temperature", "humidity")), self.log
         )
+        self.discovery.settle_ms = 0
         self.client = Fake()
         self.now = time.ticks_ms()
         self.done = 0
@@ -224,28 +225,30 @@ def test_no_room_at_first():
     assert len(rig.client.sent) == 1 and rig.done == 1
 
 
-def test_lost_while_the_only_message_is_in_flight():
+def test_a_connection_that_breaks_at_once_is_not_bothered():
+    rig = Rig()
+    rig.discovery.settle_ms = Discovery.settle_ms
+    for _ in range(20):
+        rig.discovery.begin(rig.now)
+        rig.run(2500)
+        rig.discovery.lost()
+    assert rig.client.sent == []
+    rig.discovery.begin(rig.now)
+    rig.run(3500)
+    assert len(rig.client.sent) == 1 and rig.done == 1
+
+
+def test_lost_in_flight_is_forgotten_and_begins_anew():
     rig = Rig()
     rig.discovery.begin(rig.now)
     rig.run(100, acknowledge=False)
     rig.discovery.lost()
+    assert rig.client.forgotten == [1] and rig.client.in_flight == []
     rig.run(5000, acknowledge=False)
+    assert len(rig.client.sent) == 1 and rig.done == 0
     rig.discovery.begin(rig.now)
-    rig.run(5000, acknowledge=False)
-    assert len(rig.client.sent) == 1 and rig.done == 0  # the client sends it again by itself
     rig.run(100)
-    assert len(rig.client.sent) == 1 and rig.done == 1
-
-
-def test_lost_and_acknowledged_before_the_next_step():
-    rig = Rig()
-    rig.discovery.begin(rig.now)
-    rig.run(100, acknowledge=False)
-    rig.discovery.lost()
-    rig.discovery.begin(rig.now)
-    rig.acknowledge()
-    rig.run()
-    assert len(rig.client.sent) == 1 and rig.done == 1
+    assert len(rig.client.sent) == 2 and rig.done == 1
 
 
 def test_lost_before_anything_was_sent():
@@ -276,8 +279,6 @@ def test_lost_in_the_middle_begins_anew():
     rig.discovery.lost()
     rig.client.sent.clear()
     rig.discovery.begin(rig.now)
-    rig.run(5000, acknowledge=False)
-    assert rig.client.sent == [] and rig.done == 1  # one at a time: the seventh is still in flight
     rig.run(5000)
     assert rig.topics() == whole and rig.done == 2
 
@@ -300,32 +301,29 @@ def test_what_ends_every_connection_is_given_up_for_an_hour():
         rig.run(1000, acknowledge=False)
         rig.discovery.lost()
         rig.discovery.lost()  # still
-        assert rig.client.forgotten == ([1] if n == 4 else []), n
-    assert len(rig.log.waiting) == 1
+        assert len(rig.client.forgotten) == n + 1
+        assert len(rig.log.waiting) == (1 if n == 4 else 0), n
+    rig.client.sent.clear()
     rig.discovery.begin(rig.now)
     rig.discovery.birth(rig.now)
     rig.run(3500000)
     rig.discovery.lost()
     rig.discovery.begin(rig.now)
-    assert len(rig.client.sent) == 1
+    assert rig.client.sent == []
     rig.run(200000)
-    assert len(rig.client.sent) == 2 and rig.done == 1
+    assert len(rig.client.sent) == 1 and rig.done == 1
     for _ in range(2):
         rig.now = time.ticks_add(rig.now, 4 * 86400000)  # half of what ticks can tell, and more
     assert len(rig.announce()) == 1  # all is forgiven
 
 
-def test_five_losses_with_an_acknowledgement_between_are_nothing():
+def test_losses_with_an_acknowledgement_between_are_nothing():
     rig = Rig()
     for n in range(8):
         rig.discovery.begin(rig.now)
-        rig.run(1000, acknowledge=False)
+        rig.run(1000, acknowledge=n == 4)
         rig.discovery.lost()
-        if n == 3:
-            rig.acknowledge()
-            rig.step()
-    assert rig.client.forgotten == []
-    assert len(rig.client.sent) == 2 and rig.log.waiting == []
+    assert rig.done == 1 and rig.log.waiting == []
 
 
 # Home Assistant starts

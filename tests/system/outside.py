@@ -283,4 +283,11 @@ def complete(readings, first=None, last=None):
 
 def own_topics(name):
     """The rules for one node: what it needs and no more."""
-    return (f"write outpost/{name}/#", f"read outpost/{name}/cmd/#", "read outpost/all/cmd/#")
+    return (
+        f"write outpost/{name}/#",
+        f"read outpost/{name}/cmd/#",
+        f"read outpost/{name}/+/set",
+        "read outpost/all/cmd/#",
+        f"write homeassistant/device/{name}/config",
+        "read homeassistant/status",
+    )
