@@ -1,5 +1,10 @@
-"""What follows from what is measured. Floats in, floats out; also under CPython."""
+"""What follows from what is measured. Floats in, floats out; also under CPython.
 
+A calibration may be wrong by any amount: of humidity what is beyond 0 and 100 % counts as those, and an impossible
+temperature is an OSError.
+"""
+
+from errno import EIO
 from math import exp, log
 
 # Magnus formula over water, -45 to 60 °C: WMO-No. 8, annex 4.B (as Sonntag 1990).
@@ -7,15 +12,22 @@ _A, _B, _HPA = 17.62, 243.12, 6.112
 _DRY = 0.1  # %: drier than any of the sensors can tell, and there is no dew point of nothing
 
 
+def _possible(celsius):
+    if not -100 <= celsius <= 200:
+        raise OSError(EIO, "no air has this temperature, check calibrate and filter")
+
+
 def dew_point(celsius, percent):
     """Return °C."""
-    x = log(max(percent, _DRY) / 100) + _A * celsius / (_B + celsius)
+    _possible(celsius)
+    x = log(min(max(percent, _DRY), 100) / 100) + _A * celsius / (_B + celsius)
     return _B * x / (_A - x)
 
 
 def absolute_humidity(celsius, percent):
     """Return g/m³. 216.7: the molar mass of water over the gas constant, in g·K/(m³·hPa)."""
-    vapour = percent / 100 * _HPA * exp(_A * celsius / (_B + celsius))
+    _possible(celsius)
+    vapour = min(max(percent, 0), 100) / 100 * _HPA * exp(_A * celsius / (_B + celsius))
     return 216.7 * vapour / (273.15 + celsius)
 
 

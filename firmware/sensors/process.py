@@ -6,6 +6,9 @@ Whole numbers stay whole, yes and no are left alone. A filter's window is of rea
 anew after a failure: what was before it is not what is now.
 """
 
+from errno import EIO
+from math import isfinite
+
 
 class Process:
     def __init__(self, quantities, calibrations, filters):
@@ -25,7 +28,7 @@ class Process:
         return name
 
     def apply(self, values):
-        """Return the tuple of values to publish, those derived last."""
+        """Return the tuple of values to publish, those derived last. OSError: by the settings there is no such value."""
         result = [self._one(i, value) for i, value in enumerate(values)]
         for function, indices, more in self._derived:
             result.append(function(*[result[i] for i in indices], *more))
@@ -39,7 +42,9 @@ class Process:
             value = calibrated(value, self._calibrations[i])
         if self._filters[i]:
             value = self._filters[i].apply(value)
-        return round(value) if whole else value
+        if isinstance(value, float) and not isfinite(value):
+            raise OSError(EIO, self._quantities[i] + " is beyond all numbers, check calibrate")
+        return round(value) if whole else float(value)  # a bound may be whole
 
     def reset(self):
         for each in self._filters:
@@ -76,7 +81,10 @@ class Filter:
         half = len(values) // 2
         value = values[half] if len(values) & 1 else (values[half - 1] + values[half]) / 2
         values = self._means.add(value)
-        value = sum(values) / len(values)
+        if (
+            len(values) > 1
+        ):  # of one it would be a float, which on a board holds no count above 16777216
+            value = sum(values) / len(values)
         if self._min is not None:
             value = max(value, self._min)
         if self._max is not None:
