@@ -74,7 +74,8 @@ def load(setting, board):
 
         bands = setting["deadband"] or {}
         heartbeat_ms = setting["heartbeat_s"] * 1000
-        channel.change = Change([bands.get(field[0], 0) for field in channel.fields], heartbeat_ms)
+        # What is derived has no deadband, and follows from what has: it does not count.
+        channel.change = Change([bands.get(quantity, 0) for quantity in quantities], heartbeat_ms)
     return channel
 
 
@@ -93,7 +94,10 @@ def _field(setting, quantity):
 
 def _process(setting, quantities):
     """Return the Process of what the driver reads (None: it is published as it is), and the quantities it adds."""
-    wanted = [(key, setting[key]) for key in _DERIVED if setting.get(key) not in (None, False)]
+    wanted = [(key, setting.get(key)) for key in _DERIVED]
+    wanted = [
+        pair for pair in wanted if pair[1] is not None and pair[1] is not False
+    ]  # altitude_m may be 0
     if not (wanted or setting["calibrate"] or setting["filter"]):
         return None, ()
     from firmware.sensors.process import Process

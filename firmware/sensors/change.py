@@ -5,7 +5,10 @@ import time
 
 class Change:
     def __init__(self, deadbands, heartbeat_ms):
-        """deadbands: by how much each quantity must differ to count, in the order of the readings; 0: at all."""
+        """deadbands: by how much each quantity must differ to count, in the order of the readings; 0: at all.
+
+        Quantities that come after those do not count.
+        """
         self.deadbands = deadbands
         self.heartbeat_ms = heartbeat_ms
         self._last = None

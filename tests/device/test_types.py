@@ -1,5 +1,6 @@
 """The tables of sensor types and quantities, and `load` from a checked config to readings on the simulated board."""
 
+import gc
 import sys
 import time
 
@@ -7,8 +8,9 @@ import sim
 
 from firmware import sensors
 
+gc.threshold(8192)  # as firmware/start.py
+
 BOARDS = ("esp32", "pico_w")
-HEAP = "320k"  # one test loads the drivers and chips of all types, which no board has to
 
 # A pin for each use, which both boards have. (I2C0 of a Pico: 4, 5.)
 PINS = {"sda": 4, "scl": 5, "onewire": 15, "input": 18, "output": 19, "tx": 16, "rx": 17}
@@ -95,9 +97,31 @@ def test_quantities_are_whole():
         assert 0 <= decimals <= 3, name  # float32 has seven digits
 
 
+def forget(*packages):
+    """Unload the modules within packages, as if they had never been imported."""
+    for name in list(sys.modules):
+        package, _, module = name.rpartition(".")
+        if package in packages:
+            parent = sys.modules.get(package)
+            if hasattr(parent, module):
+                delattr(parent, module)
+            del sys.modules[name]
+    gc.collect()
+
+
+def forget_the_check():
+    """As a node does before it loads its sensors."""
+    from firmware import config as checker
+
+    checker.drop()
+
+
 def test_every_type_gives_a_reading():
-    for kind in sorted(sensors.TYPES):
-        setting = checked(type=kind, interval_s=5)
+    settings = [checked(type=kind, interval_s=5) for kind in sorted(sensors.TYPES)]
+    forget_the_check()
+    for setting in settings:
+        forget("drivers", "chips")  # no board has to hold those of all types
+        kind = setting["type"]
         for devices in (
             sim.i2c_devices,
             sim.onewire_devices,
@@ -322,8 +346,54 @@ def test_only_drivers_in_use_are_loaded():
         return [name for name in sys.modules if name.startswith("drivers.")]
 
     assert loaded() == [], loaded()
-    sensors.load(checked(type="adc"), None)
-    assert loaded() == ["drivers.analog"], loaded()
+    settings = [checked(type=kind) for kind in sorted(sensors.TYPES)]
+    forget_the_check()
+    for setting in settings:
+        sensors.load(setting, None)
+        driver = "drivers." + sensors.TYPES[setting["type"]][0].split(".")[0]
+        assert loaded() == [driver], (setting["type"], loaded())
+        forget("drivers")
+
+
+def test_what_is_seldom_wanted_is_loaded_for_it_only():
+    def loaded():
+        names = ("process", "derived", "change")
+        return [name for name in names if "firmware.sensors." + name in sys.modules]
+
+    sensors.load(checked(type="bme280"), None)
+    assert loaded() == []
+    sensors.load(checked(type="bme280", delivery="change"), None)
+    assert loaded() == ["change"]
+    sensors.load(checked(type="bme280", filter={"humidity": {"median": 3}}), None)
+    assert loaded() == ["process", "change"]
+    sensors.load(checked(type="bme280", dew_point=True), None)
+    assert loaded() == ["process", "derived", "change"]
+
+
+def test_what_is_derived_is_published_last():
+    from firmware.board import Board
+
+    setting = checked(type="bme280", dew_point=True, absolute_humidity=True, altitude_m=0)
+    attach(setting)
+    channel = sensors.load(setting, Board())
+    names = [field[0] for field in channel.fields]
+    assert names[3:] == ["dew_point", "absolute_humidity", "sea_level_pressure"], names
+    values = first(channel)
+    assert abs(values[3] - 9.06) < 0.05 and abs(values[4] - 8.5) < 0.1, values
+    assert values[5] == values[2]  # an altitude of 0 is one, too
+    for off in ({}, {"altitude_m": None, "dew_point": False}):
+        setting = checked(type="bme280", **off)
+        assert len(sensors.load(setting, None).fields) == 3
+
+
+def test_what_is_derived_is_no_reason_to_deliver():
+    # It has no deadband, and changes with every noise of what it follows from.
+    deadband = {"temperature": 0.2, "humidity": 2}
+    setting = checked(type="sht3x", delivery="change", deadband=deadband, dew_point=True)
+    channel = sensors.load(setting, None)
+    assert channel.worth(0, (21.0, 45.0, 8.6))
+    assert not channel.worth(1000, (21.1, 46.0, 9.0))
+    assert channel.worth(2000, (21.3, 45.0, 8.7))
 
 
 def test_tables_can_be_dropped():
