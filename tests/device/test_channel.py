@@ -328,6 +328,234 @@ def test_changes_are_read_at_once_and_slots_as_ever():
     assert bench.channel.due(time.ticks_ms()) == 25
 
 
+class Slow(Driver):
+    """Says at each `ready` what `waits` holds: milliseconds, or a failure; when it is empty, 0."""
+
+    waits = []
+
+    def ready(self):
+        self.note("ready")
+        wait = self.waits.pop(0) if self.waits else 0
+        if isinstance(wait, Exception):
+            raise wait
+        return wait
+
+
+def test_ready_is_asked_after_the_conversion_and_again_as_it_says():
+    bench = Bench(kind=Slow)
+    Slow.waits[:] = [30, 1, 250]
+    assert bench.run(9000) == [(381, (21.5,))]
+    assert bench.times("start") == [0]
+    assert bench.times("ready") == [100, 130, 131, 381]
+    assert bench.times("read") == [381]
+
+
+def test_due_is_what_ready_said():
+    bench = Bench(kind=Slow)
+    Slow.waits[:] = [30]
+    channel = bench.channel
+    channel.step(time.ticks_ms())
+    sim.advance(100)
+    assert channel.step(time.ticks_ms()) is None
+    assert channel.due(time.ticks_ms()) == 30
+    sim.advance(10)
+    assert channel.step(time.ticks_ms()) is None  # too early: not asked
+    assert bench.times("ready") == [100]
+    assert channel.due(time.ticks_ms()) == 20
+
+
+def test_ready_at_once_without_conversion_time():
+    class Quick(Slow):
+        conversion_ms = 0
+
+    bench = Bench(kind=Quick)
+    Slow.waits[:] = []
+    assert bench.channel.step(time.ticks_ms()) == (21.5,)
+    assert bench.times("ready") == [0]
+
+
+def test_what_ready_waits_for_does_not_move_the_slots():
+    bench = Bench(1000, Slow)
+    Slow.waits[:] = [1500]
+    assert [at for at, _ in bench.run(4500)] == [1600, 1701, 2100, 3100, 4100]
+    assert bench.times("start") == [0, 1601, 2000, 3000, 4000]  # the slot at 1000 was missed
+
+
+def test_ready_gives_up():
+    bench = Bench(kind=Slow)
+    Slow.waits[:] = [5, OSError(5, "chip stays busy")]
+    assert bench.run(3000) == [(105, "chip stays busy"), (1205, (21.5,))]
+    # It was not read, and its driver was built anew.
+    assert bench.times("read") == [1205]
+    assert len(bench.built) == 2
+
+
+def test_a_bus_that_times_out_in_ready_is_said_to_build():
+    bench = Bench(kind=Slow)
+    Slow.waits[:] = [OSError(110)]
+    assert bench.run(2000)[0] == (100, "timed out")
+    assert bench.built[-1][1] is True
+
+
+def test_a_rebuilt_driver_may_have_no_ready():
+    bench = Bench(kind=Slow)
+    Slow.waits[:] = [OSError(5)]
+    bench.run(500)
+    bench.kind = Driver
+    assert bench.run(1500)[-1] == (1200, (21.5,))
+
+
+def test_soon_is_a_reading_besides_those_of_the_slots():
+    bench = Bench()
+    bench.run(3000)
+    bench.channel.soon(time.ticks_ms())
+    assert bench.channel.due(time.ticks_ms()) == 0
+    assert [at for at, _ in bench.run(20_000)] == [3100, 10_100, 20_100]
+
+
+def test_soon_at_the_time_of_a_slot_is_that_slot():
+    bench = Bench()
+    bench.run(9999)
+    sim.advance(1)
+    bench.channel.soon(time.ticks_ms())
+    assert [at for at, _ in bench.run(10_200)] == [10_100, 20_100]
+
+
+def test_soon_asked_often_is_one_reading():
+    bench = Bench()
+    bench.run(3000)
+    for _ in range(5):
+        bench.channel.soon(time.ticks_ms())
+    bench.run(100)
+    bench.channel.soon(time.ticks_ms())
+    assert bench.times("start") == [0, 3000]
+    bench.run(100)
+    assert bench.times("start") == [0, 3000, 3100]
+
+
+def test_soon_does_not_disturb_a_conversion():
+    bench = Bench()
+    bench.channel.step(time.ticks_ms())
+    sim.advance(40)
+    bench.channel.soon(time.ticks_ms())
+    assert bench.channel.due(time.ticks_ms()) == 60
+    assert [at for at, _ in bench.run(10_100)] == [100, 10_100]
+
+
+def test_soon_does_not_shorten_what_ready_said():
+    bench = Bench(kind=Slow)
+    Slow.waits[:] = [500]
+    bench.run(200)
+    bench.channel.soon(time.ticks_ms())
+    assert bench.run(1000) == [(600, (21.5,))]
+    assert bench.times("ready") == [100, 600]
+
+
+def test_soon_does_not_shorten_a_conversion_that_ends_with_the_slot():
+    bench = Bench(1000, Slow)
+    Slow.waits[:] = [900]
+    bench.run(500)
+    bench.channel.soon(time.ticks_ms())
+    assert bench.channel.due(time.ticks_ms()) == 500
+
+
+def test_soon_does_not_shorten_the_wait_after_a_failure():
+    bench = Bench(60_000)
+    bench.faults["build"] = OSError(19)
+    bench.run(3500)
+    tries = len(bench.built)
+    for _ in range(10):
+        bench.channel.soon(time.ticks_ms())
+        bench.run(100)
+    assert len(bench.built) == tries == 3, bench.built
+
+
+def test_soon_before_the_first_step_changes_nothing():
+    bench = Bench()
+    bench.channel.soon(time.ticks_ms())
+    assert [at for at, _ in bench.run(10_200)] == [100, 10_100]
+
+
+def test_a_failure_of_soon_is_told_when_it_is_new():
+    bench = Bench()
+    bench.run(3000)
+    bench.faults["read"] = OSError(5)
+    bench.channel.soon(time.ticks_ms())
+    # Told at once; tried again after 1, 2, 4 s, and told of the slot that is reached meanwhile.
+    assert bench.run(9000) == [(3100, "no answer on the bus"), (10_400, "no answer on the bus")]
+
+
+class Processed:
+    """A Process that adds 1, and fails on request."""
+
+    def __init__(self):
+        self.resets = 0
+        self.fault = None
+
+    def apply(self, values):
+        if self.fault:
+            raise self.fault
+        return tuple([value + 1 for value in values])
+
+    def reset(self):
+        self.resets += 1
+
+
+def test_what_is_read_is_processed():
+    bench = Bench()
+    process = bench.channel.process = Processed()
+    assert bench.run(500) == [(100, (22.5,))]
+    assert process.resets == 0
+
+
+def test_a_change_is_processed_too():
+    bench = Bench(10_000, Button)
+    bench.channel.process = Processed()
+    Button.moves[:] = [bench.began + 310]
+    assert bench.run(1000) == [(0, (2,)), (325, (2,))]
+
+
+def test_a_driver_that_failed_is_not_asked_for_changes():
+    bench = Bench(10_000, Button)
+    Button.moves[:] = []
+    bench.run(9000)
+    bench.faults["start"] = OSError(5)
+    Button.moves[:] = [bench.began + 10_500]
+    assert bench.run(1900) == [(10_000, "no answer on the bus")]
+    bench.faults.clear()
+    assert bench.run(1000) == [(11_000, (True,)), (11_025, (True,))]
+
+
+def test_nothing_is_not_processed():
+    class Silent(Driver):
+        def read(self):
+            return None
+
+    bench = Bench(kind=Silent)
+    bench.channel.process = Processed()
+    assert bench.run(500) == []
+
+
+def test_a_failure_resets_the_process():
+    for what in ("start", "read", "build"):
+        bench = Bench()
+        process = bench.channel.process = Processed()
+        bench.faults[what] = OSError(5)
+        assert bench.run(500)[0][1] == "no answer on the bus"
+        assert process.resets == 1, what
+
+
+def test_what_the_process_refuses_is_a_failure():
+    bench = Bench()
+    process = bench.channel.process = Processed()
+    process.fault = OSError(5, "temperature is beyond all numbers, check calibrate")
+    assert bench.run(500) == [(100, "temperature is beyond all numbers, check calibrate")]
+    assert bench.channel.errors == 1 and process.resets == 1
+    process.fault = None
+    assert bench.run(1000) == [(1200, (22.5,))]
+    assert bench.channel.error is None
+
+
 def test_days_on_end():
     # Ticks wrap after 12.4 days: every reading is there, and in its place.
     hours_6 = 6 * 3_600_000
