@@ -175,6 +175,8 @@ class Checker:
     def output(self, path, output, inputs):
         if output["pin"] is not None:
             self.wiring.claim(path + ".pin", output["pin"])
+            if output["freq"] is not None and output["type"] in ("light", "number"):
+                self.wiring.pwm(path, output["pin"], output["freq"])
         if output["button"] and output["button"] not in inputs:
             right = "give one of " + ", ".join(inputs) if inputs else "add one, or leave it out"
             self.fault(path + ".button", "is no sensor of type input", right)

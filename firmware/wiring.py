@@ -10,18 +10,29 @@ _LISTS = {
     "rx": "input",
 }  # use of a pin: list in PINS, if not its name
 
+# Of PWM: how many pins, and different frequencies; one more, and the port raises. A Pico has one for each pin of the first 16.
+_PWM = {
+    "esp32": (16, 8),
+    "esp32s2": (8, 4),
+    "esp32s3": (8, 4),
+    "esp32c3": (6, 4),
+    "esp32c6": (6, 4),
+}
+
 
 class Wiring:
     """model: key of PINS; of another board, or None, the pins are taken as they are."""
 
     def __init__(self, model, fault):
         """fault: called with path, what is wrong, what would be right."""
+        self.model = model
         self.board = PINS.get(model)
         self.pico = model is not None and model.startswith("pico")
         self.fault = fault
         self.holders = {}  # pin: (path of the setting that has it, what others must have in common)
         self.members = {}  # bus: [(path, settings) of the sensors on it]
         self.uarts = {}  # number of the serial port: path
+        self.pwms = []  # (path, pin, frequency) of the outputs that are dimmed
         self.controllers = {}  # Pico: I2C controller: (path, bus)
 
     def label(self, pin):
@@ -134,6 +145,24 @@ class Wiring:
             self.fault(path + ".tx", "UART%d is that of %s already" % (number, other), right)
         elif self.board and number >= self.board.get("uarts", 2):
             self.fault(path, "this board has no serial port left", "leave it out")
+
+    def pwm(self, path, pin, freq):
+        """Check an output that is dimmed against those before it."""
+        self.pwms.append((path, pin, freq))
+        pins, freqs = _PWM.get(self.model, (16, 16))
+        if len(self.pwms) > pins:
+            self.fault(path, "this board has no PWM left", "leave it out, or make it a switch")
+        elif len({each[2] for each in self.pwms}) > freqs:
+            right = "give one of the others'"
+            self.fault(path + ".freq", "is one too many for this board", right)
+        for other, theirs, their_freq in self.pwms[:-1] if self.pico else ():
+            # RP2040 data sheet, 4.5.2: GP16 is GP0 again, and a pair of pins has one frequency.
+            if (pin ^ theirs) & 15 == 0:
+                why = "%s has the PWM of %s" % (self.label(pin), other)
+                self.fault(path + ".pin", why, "give another pin, not 16 from it")
+            elif (pin ^ theirs) & 14 == 0 and freq != their_freq:
+                why = "differs from that of %s, whose pin has the same PWM" % other
+                self.fault(path + ".freq", why, "give both the same")
 
     def controller(self, path, bus):
         """Check the pins of a Pico's I2C: each belongs to one of two controllers, as SDA or as SCL."""

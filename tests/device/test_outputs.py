@@ -4,7 +4,7 @@ import json
 
 import sim
 
-from firmware import outputs
+from firmware import config, outputs
 from firmware.board import Board
 from firmware.topics import Topics
 
@@ -469,3 +469,41 @@ def test_a_button_switches_when_it_goes_down():
         rig.panel.pressed(name, pressed)
         seen.append(level())
     assert seen == [0, 0, 0, 0, 0, 0, 1, 1, 1, 0]
+
+
+# What the boards' PWM cannot do is said beforehand: at the start it would be an exception, or one output driving two pins.
+
+
+def dimmed(model, *wanted):
+    """Return the faults of lights at these pins with these frequencies."""
+    raw = {
+        "wifi": {"networks": [{"ssid": "attic"}]},
+        "mqtt": {"brokers": [{"host": "192.0.2.1"}]},
+        "outputs": [
+            {"name": "l%d" % i, "type": "light", "pin": pin, "freq": freq}
+            for i, (pin, freq) in enumerate(wanted)
+        ],
+    }
+    raw["outputs"].append({"name": "s", "type": "switch", "pin": 21, "freq": 10})
+    return config.check(raw, {}, model)[1]
+
+
+def test_a_pico_has_one_pwm_for_two_pins():
+    assert dimmed("pico_w", (0, 100), (1, 100), (2, 200), (19, 200)) == []
+    twin = "outputs[1].pin: GP16 has the PWM of outputs[0], give another pin, not 16 from it"
+    assert dimmed("pico_w", (0, 100), (16, 100)) == [twin]
+    pair = "differs from that of outputs[0], whose pin has the same PWM, give both the same"
+    for pins in ((0, 1), (1, 0), (3, 18)):
+        assert dimmed("pico2_w", (pins[0], 100), (pins[1], 200)) == ["outputs[1].freq: " + pair]
+
+
+def test_an_esp32_has_so_many_pwms():
+    assert dimmed("esp32", (0, 100), (16, 100), (17, 200)) == []
+    pins = (0, 1, 2, 3, 4, 5, 6)
+    full = ["outputs[6]: this board has no PWM left, leave it out, or make it a switch"]
+    assert dimmed("esp32c6", *[(pin, 100) for pin in pins[:6]]) == []
+    assert dimmed("esp32c6", *[(pin, 100) for pin in pins]) == full
+    many = ["outputs[4].freq: is one too many for this board, give one of the others'"]
+    assert dimmed("esp32s3", *[(pin, 100 + pin) for pin in pins[:4]]) == []
+    assert dimmed("esp32s3", *[(pin, 100 + pin) for pin in pins[:5]]) == many
+    assert dimmed(None, *[(pin, 100 + pin) for pin in pins]) == []
