@@ -4,7 +4,6 @@ Every pass advances every part by a step that does not wait: sampling goes on wh
 sleeps until the next part is due or the broker sends something. The watchdog is fed by passes that sampled, never by a timer.
 """
 
-import os
 import select
 import time
 
@@ -13,33 +12,21 @@ from micropython import const
 from firmware import payload
 from firmware.clock import Clock
 from firmware.control import Control
-from firmware.delivery import Delivery
 from firmware.health import Health, note_reset
 from firmware.log import Log
 from firmware.topics import Topics
-from firmware.uplink import Uplink
 from firmware.wifi import Wifi
-from mqtt import Client
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
 _SOON_MS = const(10000)  # sensors that are read more often need not be asked
-_ANNOUNCED = "state/discovery"
-# Not `outbox`: a folder of that name would be imported in place of lib/outbox.
-_OUTBOX = "state/outbox"
-
-
-def _exists(path):
-    try:
-        os.stat(path)
-        return True
-    except OSError:
-        return False
 
 
 class Node:
     def __init__(self, board, settings, source, faults, channels, outputs):
         """settings: as config.load() returns them, with source and faults; channels, outputs: what they name."""
+        from firmware import parts
+
         self.board = board
         self.source = source
         self.faults = faults
@@ -51,15 +38,16 @@ class Node:
         self.clock = Clock(settings["ntp"], board, self.log)
         self.health_ms = settings["publish"]["health_s"] * 1000
         self.watchdog = settings["watchdog"]
-        self.uplink = self._make_uplink(settings["mqtt"])
-        self.delivery = self._make_delivery(settings["outbox"], settings["publish"]["live_s"])
+        self.uplink = parts.uplink(settings["mqtt"], self)
+        self.delivery = parts.delivery(settings["outbox"], settings["publish"]["live_s"], self)
         self.channels = channels
-        self.panel = self._make_panel(outputs)
+        self.panel = parts.panel(outputs, self)
         led = board.led(settings["node"]["led"])
         self.control = Control(self.uplink.client, self.topics, self.panel, led, self.log)
         self.uplink.arrived = self.control.arrived
-        self.discovery = self._make_discovery(settings["discovery"])
+        self.discovery = parts.discovery(settings["discovery"], self)
         self.uplink.acknowledge = self._acknowledged
+        parts.drop()
         self.seq = 0
         self._armed = False
         self._announced = True
@@ -72,52 +60,6 @@ class Node:
             self.log.error("config: " + fault)
         if faults:
             self.log.error("config: running on " + source)
-
-    def _make_uplink(self, settings):
-        client = Client(
-            settings["client_id"] or self.name,
-            settings["brokers"][0]["host"],
-            keepalive=settings["keepalive_s"],
-            window=settings["window"],
-        )
-        client.set_last_will(self.topics.status, b"offline", retain=True, qos=1)
-        return Uplink(client, settings, self.log)
-
-    def _make_delivery(self, settings, live_s):
-        from outbox import Outbox  # not before: the client's buffer wants 5 KB in one piece
-
-        outbox = Outbox(
-            _OUTBOX,
-            settings["bytes"],
-            int(settings["sync_s"] * 1000),
-            settings["when_full"] == "drop-newest",
-            settings["ram_bytes"],
-        )
-        if outbox.recovered or outbox.corrupt:
-            self.log.info(
-                "outbox: %d readings of before, %d places damaged"
-                % (outbox.recovered, outbox.corrupt)
-            )
-        client, boot = self.uplink.client, self.health.boot
-        return Delivery(outbox, client, self.clock, self.topics, boot, live_s, self.log)
-
-    def _make_panel(self, outputs):
-        if not outputs:
-            return None
-        from firmware.outputs import Panel
-
-        return Panel(outputs, self.topics, self.log)
-
-    def _make_discovery(self, settings):
-        """Return the Discovery; None: Home Assistant is told nothing, and has not been."""
-        if not (settings["enabled"] or _exists(_ANNOUNCED)):
-            return None
-        from firmware.discovery import Discovery
-
-        discovery = Discovery(settings, self, self.log)
-        if settings["enabled"]:
-            self.control.follow(settings["prefix"], discovery.birth)
-        return discovery
 
     def run(self):
         """Loop for ever. Ends by an exception only."""

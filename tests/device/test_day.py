@@ -1,4 +1,4 @@
-"""A day of the node's time on a real littlefs, with outages, in 66 KB: nothing is lost that was not counted, and nothing grows.
+"""A day of the node's time on a real littlefs, with outages, in 64 KB: nothing is lost that was not counted, and nothing grows.
 
 The node's loop, its outbox and its documents are the real ones; the MQTT client is a scripted one, which stands for network and broker and
 whose 35 KB are not counted, nor are the fakes, which a board has in silicon.
@@ -9,7 +9,7 @@ import sys
 import time
 
 HEAP = "256k"  # of which the node gets NODE_KB; the compiler that a board does not need had its share before
-NODE_KB = 66
+NODE_KB = 64
 BOARDS = ("pico_w",)
 TIMEOUT = 110
 SLOW = True
@@ -165,7 +165,7 @@ def node():
     fakes = gc.mem_alloc()
     sys.modules["mqtt"] = Mqtt
     import outbox  # as the node will, and before the compiler's memory is taken away
-    from firmware import app
+    from firmware import app, parts
 
     gc.collect()
     left = NODE_KB * 1024 - (gc.mem_alloc() - fakes)

@@ -126,10 +126,10 @@ def _load():
     import select
     import socket
 
-    import dht  # noqa: F401
+    import dht
     import machine
     import network
-    import onewire  # noqa: F401
+    import onewire
 
     for module, names in (
         (socket, ("socket", "getaddrinfo")),

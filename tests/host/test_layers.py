@@ -20,6 +20,7 @@ LAYERS = (
     ),  # so high that only boot and main reach it: hardware is handed down
     ("firmware.start",),
     ("firmware.app",),
+    ("firmware.parts",),
     (
         "firmware.uplink",
         "firmware.wifi",

@@ -1,0 +1,79 @@
+"""Makes the parts of a node from its settings: those whose making takes some code, which is in memory only meanwhile."""
+
+import os
+import sys
+
+from firmware.delivery import Delivery
+from firmware.uplink import Uplink
+from mqtt import Client
+
+# Not `outbox`: a folder of that name would be imported in place of lib/outbox.
+_OUTBOX = "state/outbox"
+_ANNOUNCED = "state/discovery"
+
+
+def uplink(settings, node):
+    client = Client(
+        settings["client_id"] or node.name,
+        settings["brokers"][0]["host"],
+        keepalive=settings["keepalive_s"],
+        window=settings["window"],
+    )
+    client.set_last_will(node.topics.status, b"offline", retain=True, qos=1)
+    return Uplink(client, settings, node.log)
+
+
+def delivery(settings, live_s, node):
+    from outbox import Outbox  # not before: the client's buffer wants 5 KB in one piece
+
+    outbox = Outbox(
+        _OUTBOX,
+        settings["bytes"],
+        int(settings["sync_s"] * 1000),
+        settings["when_full"] == "drop-newest",
+        settings["ram_bytes"],
+    )
+    if outbox.recovered or outbox.corrupt:
+        node.log.info(
+            "outbox: %d readings of before, %d places damaged" % (outbox.recovered, outbox.corrupt)
+        )
+    client, boot = node.uplink.client, node.health.boot
+    return Delivery(outbox, client, node.clock, node.topics, boot, live_s, node.log)
+
+
+def panel(outputs, node):
+    """Return the Panel of the outputs, or None."""
+    if not outputs:
+        return None
+    from firmware.outputs import Panel
+
+    return Panel(outputs, node.topics, node.log)
+
+
+def discovery(settings, node):
+    """Return the Discovery; None: Home Assistant is told nothing, and has not been."""
+    if not (settings["enabled"] or _exists(_ANNOUNCED)):
+        return None
+    from firmware.discovery import Discovery
+
+    made = Discovery(settings, node, node.log)
+    if settings["enabled"]:
+        node.control.follow(settings["prefix"], made.birth)
+    return made
+
+
+def _exists(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+
+def drop():
+    """Forget this module."""
+    import firmware
+
+    sys.modules.pop("firmware.parts", None)
+    if hasattr(firmware, "parts"):
+        del firmware.parts
