@@ -210,7 +210,10 @@ class Node:
     def _reset(self, why):
         self.log.error("node: resetting the board: " + why)
         self._keep()
-        note_reset(why)
+        try:
+            note_reset(why)
+        except OSError:
+            pass  # a full flash must not stop the reset
         self.board.reset()
 
     def _sleep(self, wait):

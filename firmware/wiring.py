@@ -128,7 +128,7 @@ class Wiring:
             number = (tx + 4) >> 3 & 1
             if tx & 3:
                 self.fault(
-                    path + ".tx", "%s is no TX pin" % self.label(tx), "give one of 0 4 8 12 16"
+                    path + ".tx", "%s is no TX pin" % self.label(tx), "give one of 0 4 8 12 16 20"
                 )
                 return
             if rx & 3 != 1 or (rx + 4) >> 3 & 1 != number:
