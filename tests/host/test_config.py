@@ -223,6 +223,169 @@ def test_random_pieces_of_json_are_judged_as_cpython_does():
     assert accepted > 100
 
 
+# whatever stands in config.json, the check says what is wrong with it or takes it
+
+EVERYTHING = {
+    "node": {"name": "n", "base": "o", "led": 2},
+    "wifi": {
+        "networks": [
+            {
+                "ssid": "a",
+                "password": "12345678",
+                "static": {
+                    "address": "10.0.0.2",
+                    "netmask": "255.0.0.0",
+                    "gateway": "10.0.0.1",
+                    "dns": "1.1.1.1",
+                },
+            }
+        ],
+        "hostname": "h",
+        "country": "DE",
+        "power_save": False,
+    },
+    "mqtt": {
+        "brokers": [
+            {
+                "host": "b",
+                "port": 1883,
+                "user": "u",
+                "password": "p",
+                "tls": {"ca": "a", "cert": "c", "key": "k", "server_name": "s"},
+            }
+        ],
+        "client_id": "c",
+        "keepalive_s": 60,
+        "clean_session": False,
+        "window": 3,
+    },
+    "publish": {"qos": 1, "live_s": 3, "health_s": 60},
+    "outbox": {"bytes": 8192, "sync_s": 5, "when_full": "drop-oldest", "ram_bytes": 4096},
+    "ntp": {"host": "h", "port": 123, "interval_s": 60},
+    "sensors": [{"name": "wall", "type": "input", "pin": 14, "pull": None}],
+    "outputs": [
+        {
+            "name": "fan",
+            "type": "light",
+            "pin": 13,
+            "invert": False,
+            "freq": 1000,
+            "safe": 0,
+            "loss_s": 0,
+            "button": "wall",
+        },
+        {"name": "lamp", "pin": 21},
+    ],
+    "discovery": {"enabled": True, "prefix": "h", "per_entity": False, "retain": True},
+    "watchdog": {"enabled": True, "timeout_s": 8, "arm_after_s": 1},
+    "log": {"level": "info"},
+}
+WIRES = {"sda": 4, "scl": 5, "onewire": 15, "input": 18, "output": 19, "tx": 16, "rx": 17}
+OTHER_VALUES = (
+    *(None, True, False, 0, 1, -1, 34, 10**30, 1.5, 1e300),
+    *("", "x", "a/b", "0x76", "x" * 300, "\0", "é"),
+    *([], [1], [None], [{}], [[]], {}, {"a": 1}, {"enabled": {}}, {"points": [{"reads": "x"}]}),
+)
+
+
+def with_everything(kind, name):
+    """A sensor with all there is to set of its type, as a Pico has it."""
+    _, _, rows, quantities = TYPES[kind]
+    if isinstance(quantities[-1], dict):
+        quantities = sorted(set(sum(quantities[-1].values(), ())))
+    line = [{"reads": 0, "is": 1}, {"reads": 1.5, "is": 2}]
+    calibration = {"points": line, "scale": 2, "offset": 1}
+    limits = {"median": 3, "average": 3, "min": 0, "max": 1}
+    sensor = {
+        "name": name,
+        "type": kind,
+        "interval_s": 60,
+        "qos": 1,
+        "retain": False,
+        "delivery": "change",
+        "heartbeat_s": 5,
+        "deadband": dict.fromkeys(quantities, 1),
+        "calibrate": dict.fromkeys(quantities, calibration),
+        "filter": dict.fromkeys(quantities, limits),
+    }
+    for key, _, default, limit, _ in rows:
+        value = WIRES.get(limit, 26) if default is ... else default
+        sensor[key] = limit[0] if value is None and limit else value
+    return sensor
+
+
+def places(value, place=()):
+    yield place
+    if isinstance(value, (dict, list)):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from places(value[key], (*place, key))
+
+
+def changed(value, place, new):
+    """A copy with another value at a place; `...` leaves it out."""
+    if not place:
+        return new
+    copy = value.copy()
+    key, *rest = place
+    if new is ... and not rest:
+        del copy[key]
+    else:
+        copy[key] = changed(value[key], rest, new)
+    return copy
+
+
+def is_judged(raw, model):
+    """The check names faults, or takes it and would take what it made of it. Returns whether it did."""
+    settings, faults = config.check(raw, TYPES, model)
+    assert (settings is None) == bool(faults)
+    for fault in faults:
+        assert re.fullmatch(r"[a-z][^ ]*: [^:]+(: .+)?, .+", fault, re.DOTALL), fault
+    if settings:
+        assert config.check(settings, TYPES, model) == (settings, [])
+    return settings is not None
+
+
+def test_everything_is_right():
+    assert config.check(EVERYTHING, TYPES, "pico_w")[1] == []
+    for kind in TYPES:
+        raw = EVERYTHING | {"sensors": [*EVERYTHING["sensors"], with_everything(kind, "s")]}
+        assert config.check(raw, TYPES, "pico_w")[1] == [], kind
+
+
+@pytest.mark.parametrize("model", ["esp32", "pico_w", None])
+def test_every_wrong_value_of_every_setting_is_judged(model):
+    taken = 0
+    for place in places(EVERYTHING):
+        for value in (*OTHER_VALUES, ...):
+            if place or value is not ...:
+                taken += is_judged(changed(EVERYTHING, place, value), model)
+    assert taken > 100
+
+
+@pytest.mark.parametrize("kind", sorted(TYPES))
+def test_every_wrong_value_of_every_setting_of_a_sensor_is_judged(kind):
+    pair = [with_everything(kind, "a"), with_everything(kind, "b")]
+    own = {row[0] for row in TYPES[kind][2]}
+    for place in places(pair):
+        # what all have in common is tried with one of them
+        if kind == "bme680" or (len(place) > 1 and place[1] in own):
+            for value in (*OTHER_VALUES, ...):
+                if place or value is not ...:
+                    is_judged(with_the_rest({"sensors": changed(pair, place, value)}), "pico_w")
+
+
+def test_several_wrong_values_at_once_are_judged():
+    chance = random.Random(1)
+    kinds_of_sensor = sorted(TYPES)
+    for _ in range(3000):
+        sensors = [with_everything(chance.choice(kinds_of_sensor), name) for name in "ab"]
+        raw = EVERYTHING | {"sensors": EVERYTHING["sensors"] + sensors}
+        for _ in range(3):
+            place = chance.choice(list(places(raw))[1:])
+            raw = changed(raw, place, chance.choice((*OTHER_VALUES, ...)))
+        is_judged(raw, chance.choice(("esp32", "esp32c3", "pico_w", None)))
+
+
 # the schema, against the check
 
 WRONG = (
