@@ -7,7 +7,7 @@ import sys
 
 from firmware import config
 
-HEAP = "256k"  # the checks, and beside them these tests, uncompiled, and their texts
+HEAP = "192k"  # the checks, and beside them these tests, uncompiled, and their texts
 
 TYPES = {
     "bme280": (
