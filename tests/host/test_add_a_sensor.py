@@ -85,7 +85,8 @@ def test_the_sections_are_the_files_to_write():
 
 def test_names_are_those_of_the_code():
     for names, file in (
-        (("SHTC3", "conversion_ms", "start", "ready", "read"), "lib/drivers/shtc3.py"),
+        (("SHTC3", "conversion_ms"), "lib/drivers/shtc3.py"),
+        (("start", "ready", "read"), "lib/sht.py"),
         (("Chip", "attach", "write", "read"), "tests/fakes/chips/shtc3.py"),
         (("now",), "tests/fakes/sim.py"),
         (("MODULES",), "tests/fakes/chips/__init__.py"),

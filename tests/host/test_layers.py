@@ -41,7 +41,8 @@ LAYERS = (
     ("firmware.pins",),
     ("firmware",),  # its version
     ("mqtt mqtt_*", "outbox outbox_*", "jsonfault", "drivers.*"),
-    ("umqtt.simple", "umqtt.robust", "crc8", "adcmean", "uartframe"),
+    ("sht", "adcmean", "uartframe"),
+    ("umqtt.simple", "umqtt.robust", "crc8"),
 )
 
 
