@@ -24,14 +24,15 @@ run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, w
 	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap)
 
 test: ready ## all tests, and the quick device tests once more from .mpy
-	@$(VENV) -m pytest
-	@$(VENV) -m pytest tests/device --mpy -m "not slow"
+	@$(VENV) -m pytest -n auto -m "not slow and not system"
+	@$(VENV) -m pytest -n auto --dist loadfile -m "slow or system"
+	@$(VENV) -m pytest -n auto tests/device --mpy -m "not slow"
 
 check: ready ## format, lint, spelling, import direction and the quick tests, in seconds
 	@$(VENV) -m ruff format --check --quiet .
 	@$(VENV) -m ruff check --quiet .
 	@$(VENV) -m codespell_lib
-	@$(VENV) -m pytest tests/device tests/host -m "not slow and not system"
+	@$(VENV) -m pytest -n auto tests/device tests/host -m "not slow and not system"
 
 format: ready ## let ruff format the sources and mend what it can
 	@$(VENV) -m ruff format .

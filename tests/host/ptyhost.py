@@ -134,7 +134,7 @@ class PtyBoard:
         setup = dict(self.setup, start=how, cut=self.cut_writes, watchdog=watchdog)
         self.child = processes.start(
             [
-                *toolchain.micropython("232k" if self.setup["fakes"] else "160k"),
+                *toolchain.micropython("288k" if self.setup["fakes"] else "160k"),
                 str(SCRIPT),
                 json.dumps(setup),
             ],
