@@ -174,16 +174,23 @@ def mount(image):
 def fill(on):
     """Leave no free block; or give back what was taken."""
     if not on:
-        if _FILLER in uos.listdir():
-            uos.remove(_FILLER)
+        for name in uos.listdir():
+            if name.startswith(_FILLER):
+                uos.remove(name)
         return
     with open(_FILLER, "ab") as f:
         for _ in range(uos.statvfs("/flash")[3] - 2):
             f.write(_ERASED[:4080])  # the rest of a block points to others
+    _until_full(_FILLER)
+    # Appending needs a block for the copy of the last one, which is free again now: it goes to a file of its own.
+    _until_full(_FILLER + "2")
+
+
+def _until_full(name):
     try:
         while True:
-            with open(_FILLER, "ab") as f:
-                f.write(_ERASED[:512])
+            with open(name, "ab") as f:
+                f.write(_ERASED[:1024])  # too much for the directory itself
     except OSError as e:
         if e.errno != _ENOSPC:
             raise
