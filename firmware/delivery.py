@@ -183,6 +183,8 @@ class Delivery:
         self.outbox.take(record, now)
         if not late:
             self._newest[record.key] = (boot, seq)
+        if record.number and not record.latest:
+            record.body = None  # it is on flash, and the client has the message
         return True
 
     def _restore(self, record):

@@ -6,7 +6,7 @@ One small file, `state`, written whole and in place: littlefs replaces it in one
 
 import os
 from binascii import crc32
-from struct import pack_into, unpack_from
+from struct import pack, pack_into, unpack_from
 
 from micropython import const
 from outbox_log import HEAD, check_frame, write_frame
@@ -14,13 +14,14 @@ from outbox_log import HEAD, check_frame, write_frame
 _VERSION = const(1)
 _FIXED = const(20)  # CRC, length, version, counts, next of log and slots
 _RELEASED = const(8)  # flag of a slot's frame
+_PIECE = const(128)  # bytes written at once
 _MOST = const(16384)  # bytes of a state that is believed
 
 
 class State:
     def __init__(self, path):
         self.path = path
-        self.done = []  # [first, last] of numbers in the log that are done, ascending, apart
+        self.done = []  # first and last of each range of numbers in the log that are done, ascending, apart
         self.released = []  # numbers in the log for which PUBREC came
         self.next = 1  # no number of the log from here on is in `done` or `released`
         self.next_slot = 1
@@ -45,9 +46,9 @@ class State:
         if crc32(whole[4:length]) != crc:
             return False
         self.next, self.next_slot = following, slots
-        for _ in range(ranges):
-            self.done.append(list(unpack_from("<II", data, at)))
-            at += 8
+        for _ in range(2 * ranges):
+            self.done.append(unpack_from("<I", data, at)[0])
+            at += 4
         for _ in range(released):
             self.released.append(unpack_from("<I", data, at)[0])
             at += 4
@@ -66,33 +67,43 @@ class State:
     def save(self, following, slots):
         """Write the file. following: number of the log's next record; slots: records. OSError: it is as it was."""
         self.next = following
-        size = _FIXED + 8 * len(self.done) + 4 * len(self.released)
+        size = _FIXED + 4 * len(self.done) + 4 * len(self.released)
         for record in slots:
             size += HEAD + len(record.body)
-        data = bytearray(size)
-        counts = len(self.done), len(self.released)
-        pack_into("<HHHHII", data, 4, size, _VERSION, *counts, following, self.next_slot)
-        at = _FIXED
-        for first, last in self.done:
-            pack_into("<II", data, at, first, last)
-            at += 8
-        for number in self.released:
-            pack_into("<I", data, at, number)
-            at += 4
-        into = _Into(data, at)
+        # What is before it is the CRC of all: it goes through the pieces once, without the file. In one piece they would need
+        # a kilobyte or more, which a crowded heap may not have.
+        check = _Check()
+        self._write(check, size, slots)
+        # In place: littlefs keeps what was there until the file is closed, and if the flash is full.
+        with open(self.path, "wb") as f:
+            f.write(pack("<I", check.crc))
+            self._write(f, size, slots)
+
+    def _write(self, into, size, slots):
+        numbers = len(self.done) // 2, len(self.released)
+        piece = bytearray(_PIECE)
+        pack_into("<HHHHII", piece, 0, size, _VERSION, *numbers, self.next, self.next_slot)
+        at = _FIXED - 4
+        for each in (self.done, self.released):
+            for number in each:
+                if at == _PIECE:
+                    into.write(piece)
+                    at = 0
+                pack_into("<I", piece, at, number)
+                at += 4
+        into.write(memoryview(piece)[:at])
+        at = _FIXED + 4 * len(self.done) + 4 * len(self.released)
         head = bytearray(HEAD)
         for record in slots:
             flags = record.flags | (_RELEASED if record.released else 0)
-            write_frame(into, head, into.at, record.number, flags, record.body)
-        pack_into("<I", data, 0, crc32(memoryview(data)[4:]))
-        # In place: littlefs keeps what was there until the file is closed, and if the flash is full.
-        with open(self.path, "wb") as f:
-            f.write(data)
+            write_frame(into, head, at, record.number, flags, record.body)
+            at += HEAD + len(record.body)
 
     def has(self, number):
         """Return whether a record of the log is done."""
-        for first, last in self.done:
-            if first <= number <= last:
+        done = self.done
+        for i in range(0, len(done), 2):
+            if done[i] <= number <= done[i + 1]:
                 return True
         return False
 
@@ -102,40 +113,47 @@ class State:
             self.released.remove(number)
         done = self.done
         i = len(done)
-        while i and done[i - 1][0] > number:
-            i -= 1
-        if i and number <= done[i - 1][1]:
+        while i and done[i - 2] > number:
+            i -= 2
+        if i and number <= done[i - 1]:
             return False
-        if i and done[i - 1][1] == number - 1:
-            i -= 1
-            done[i][1] = number
+        joins = i < len(done) and done[i] == number + 1  # the range after it
+        if i and done[i - 1] == number - 1:
+            done[i - 1] = done.pop(i + 1) if joins else number
+            if joins:
+                done.pop(i)
+        elif joins:
+            done[i] = number
         else:
-            done.insert(i, [number, number])
-        if i + 1 < len(done) and done[i + 1][0] == number + 1:
-            done[i][1] = done.pop(i + 1)[1]
+            done.insert(i, number)
+            done.insert(i, number)
         return True
 
     def prune(self, segments):
         """These are all segments there are: nothing needs to be known of other numbers."""
-        self.done = [each for each in self.done if _meets(each, segments)]
-        self.released = [number for number in self.released if _meets((number, number), segments)]
+        done = self.done
+        kept = 0
+        for i in range(0, len(done), 2):
+            if _meets(done[i], done[i + 1], segments):
+                done[kept], done[kept + 1] = done[i], done[i + 1]
+                kept += 2
+        while len(done) > kept:
+            done.pop()
+        self.released = [number for number in self.released if _meets(number, number, segments)]
 
 
-def _meets(numbers, segments):
-    first, last = numbers
+def _meets(first, last, segments):
     for segment in segments:
         if first <= segment.last and segment.first <= last:
             return True
     return False
 
 
-class _Into:
-    """A file's write() into a bytearray."""
+class _Check:
+    """A file's write() that only counts up the CRC."""
 
-    def __init__(self, data, at):
-        self.data = data
-        self.at = at
+    def __init__(self):
+        self.crc = 0
 
     def write(self, piece):
-        self.data[self.at : self.at + len(piece)] = piece
-        self.at += len(piece)
+        self.crc = crc32(piece, self.crc)

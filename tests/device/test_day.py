@@ -169,8 +169,10 @@ def node():
 
     gc.collect()
     left = NODE_KB * 1024 - (gc.mem_alloc() - fakes)
-    while gc.mem_free() > left:  # first into the holes that the compiler has left
-        BALLAST.append(bytearray(112))
+    # First into the holes that the compiler has left, the small ones, too: a board has none.
+    for size, more in (112, 6144), (8, 0):
+        while gc.mem_free() > left + more:
+            BALLAST.append(bytearray(size))
 
     gc.threshold(8192)  # as firmware/start.py does
     settings = {
