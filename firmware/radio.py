@@ -33,7 +33,10 @@ class Radio:
                 (network, "STAT_HANDSHAKE_TIMEOUT", "handshake timed out (wrong password?)"),
             )
         )
-        if not self.esp32:
+        if self.esp32:
+            # The reasons of a handshake that fails, as they come from the driver: IEEE 802.11, table 9-49.
+            self._states[2] = self._states[15] = "handshake failed (wrong password?)"
+        else:
             self._states[2] = "joined, no address"  # the Pico's driver has no name for it
 
     def _call(self, method, *args, **options):
@@ -88,12 +91,19 @@ class Radio:
     def state(self):
         """Return the driver's state in words. A hint for the log, no more: ESP32 reports stale ones."""
         code = self._call("status")
+        if self.esp32 and code in (network.STAT_CONNECTING, network.STAT_IDLE):
+            try:
+                self.rssi()
+                return "joined, no address"
+            except OSError:
+                pass  # not even joined; "idle" is all it says when an earlier connection was left
         return self._states.get(code, "status %d" % code)
 
     def failed(self):
         """True if the driver has given up on the attempt (and says so truly, which ESP32 does not in the first seconds)."""
         code = self._call("status")
-        return code < 0 if not self.esp32 else 200 <= code < 1000
+        # ESP32: from 200 on the named ones, below those of IEEE 802.11.
+        return code < 0 if not self.esp32 else 0 < code < 1000
 
     def ssid(self):
         return self._call("config", "ssid")

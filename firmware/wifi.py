@@ -59,6 +59,8 @@ class Wifi:
         self.up = False
         self.joins = 0  # times the network was joined
         self.ssid = None
+        self.failures = 0  # attempts in a row
+        self.fault = None  # why the last one failed
         self._state = _OFF
         self._since = 0
         self._wait = 0
@@ -95,6 +97,7 @@ class Wifi:
             if self._refused == 1 or self.dead:
                 self.log.warning("wifi: the radio refused: %s" % reason(e))
             self._cycle = True
+            self.fault = "the radio refused: %s" % reason(e)
             self._attempt_failed(now)
 
     def _step(self, now):
@@ -153,11 +156,12 @@ class Wifi:
         if self.radio.connected():
             self.up = True
             self.joins += 1
-            self._rounds = 0
+            self._rounds = self.failures = 0
             self._enter(_UP, now)
             self.log.info("wifi: joined %s, address %s" % (self.ssid, self.radio.address()))
         elif elapsed >= _JOIN_MS or (elapsed >= _TRUST_FAILURE_MS and self.radio.failed()):
-            self.log.warning("wifi: %s: %s" % (self.ssid, self.radio.state()))
+            self.fault = self.radio.state()
+            self.log.warning("wifi: %s: %s" % (self.ssid, self.fault))
             self._attempt_failed(now)
 
     def _lost(self):
@@ -167,6 +171,7 @@ class Wifi:
 
     def _attempt_failed(self, now):
         self.up = False
+        self.failures += 1
         self._next += 1
         wait = 0
         if self._next >= len(self.networks):

@@ -92,7 +92,7 @@ ESP32 = BOARD == "esp32"
 EXIT = {"reset": 90, "wdt": 91, "deepsleep": 92, "repl": 93, "power": 94}
 
 _TICKS_MASK = const(0x3FFFFFFF)
-_TRUE_TIME = 1_763_630_000_000  # Unix ms at power-on in virtual time; in real time the host's clock is the truth
+_TRUE_TIME = 1_795_219_200_000  # Unix ms at power-on in virtual time; in real time the host's clock is the truth
 
 libc = ffi.open("libc.so.6")
 _exit = libc.func("v", "_exit", "i")

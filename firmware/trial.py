@@ -1,0 +1,207 @@
+"""Tries settings from the board, before they are trusted: the Wi-Fi, the time, the brokers. Says in words what failed.
+
+    trial = Trial(board, settings)          # settings: checked, as config.load() returns them
+    while trial.step(time.ticks_ms()):
+        time.sleep_ms(50)
+    if trial.fault: ...                     # what failed, and what would be right
+    for line in trial.done: ...             # what worked
+    for line in trial.missed: ...           # what did not, and can be done without
+
+The networks are tried in order, as by the node, until one lets it in; the brokers all. One network and one broker must
+work, the others may be out of reach today. The session at the broker is a clean one with a client id of its own: the node's
+session there, with what waits in it, is not touched, nothing is published, and there is no will. A broker that admits client
+ids from a list has to know `<client id>-trial` too; the sentence about its refusal says so.
+"""
+
+import errno
+import time
+
+from micropython import const
+
+from firmware.clock import Clock
+from firmware.log import Log, reason
+from firmware.wifi import Wifi
+from mqtt import Client, ProtocolError, Refused
+
+_ATTEMPTS = const(2)  # at one network: the first after power-up fails on a Pico
+_JOIN_MS = const(65000)  # both of them, at their longest
+_CLOCK_MS = const(10000)  # three requests
+_BROKER_S = const(15)
+
+# What the radio says → what would be right.
+_WIFI = {
+    "network not found": "check its name, and that it is in reach and on 2.4 GHz",
+    "wrong password": "give the one of this network",
+    "joined, no address": "switch DHCP on at the router, or give a static address",
+    "refused by the access point": "it may be full, or ask for another encryption",
+}
+_WIFI_ELSE = "check the password, and that the signal is strong"
+
+_CONNACK = {
+    2: "let it in as %s, as this test calls itself, too",
+    3: "try again later",
+    4: "check user and password",
+    5: "check user and password, and that the broker lets in %s, as this test calls itself",
+}
+
+
+class Trial:
+    def __init__(self, board, settings):
+        """settings: as config.load() returns them."""
+        self.fault = None
+        self.done = []
+        self.missed = []
+        self.settings = settings
+        self.board = board
+        self.name = settings["node"]["name"] or board.name
+        self.log = Log(settings["log"]["level"])
+        self._now = 0
+        self._client = None
+        self._course = self._run()
+
+    def step(self, now):
+        """Advance. Return False when all is over. Only a name look-up can block."""
+        self._now = now
+        try:
+            next(self._course)
+        except StopIteration:
+            return False
+        return True
+
+    def close(self):
+        """Leave broker and network; for a trial that is not run to its end, too."""
+        if self._client:
+            self._client.disconnect()
+        try:
+            self.board.radio.leave()
+        except OSError:
+            pass  # it was not even on
+
+    def _run(self):
+        yield from self._join()
+        if not self.fault:
+            yield from self._time()
+            yield from self._brokers()
+        self.close()
+
+    def _within(self, ms):
+        """Yield until that time has passed."""
+        since = self._now
+        while time.ticks_diff(self._now, since) < ms:
+            yield
+
+    def _conclude(self, worked, failed):
+        """After networks or brokers: what failed is only missed if one worked."""
+        if worked:
+            self.missed += failed
+        else:
+            self.fault = "; ".join(failed)
+
+    def _join(self):
+        settings = dict(self.settings["wifi"])
+        failed = []
+        for network in self.settings["wifi"]["networks"]:
+            settings["networks"] = (network,)
+            wifi = Wifi(self.board.radio, settings, self.name, self.log)
+            for _ in self._within(_JOIN_MS):
+                wifi.step(self._now)
+                if wifi.up or wifi.failures >= _ATTEMPTS:
+                    break
+                yield
+            if wifi.up:
+                self.done.append("joined %s, address %s" % (wifi.ssid, self.board.radio.address()))
+                break
+            fault = wifi.fault
+            if fault in (None, "idle", "connecting"):
+                fault = "no answer"
+            right = _WIFI.get(fault, _WIFI_ELSE)
+            failed.append("Wi-Fi %s: %s, %s" % (network["ssid"], fault, right))
+        self._conclude(wifi.up, failed)
+
+    def _time(self):
+        self.clock = clock = Clock(self.settings["ntp"], self.board, self.log)
+        for _ in self._within(_CLOCK_MS):
+            if clock.step(self._now, True):
+                self.done.append("the clock is set from %s" % clock.host)
+                return
+            yield
+        if not clock.trusted:
+            right = "check ntp.host, and that UDP port %d is open" % clock.port
+            self.missed.append("no time from %s, %s" % (clock.host, right))
+
+    def _brokers(self):
+        worked, failed = [], []
+        for settings in self.settings["mqtt"]["brokers"]:
+            self._client = client = self._make_client(settings)
+            fault = yield from self._connect(client, settings["tls"])
+            client.disconnect()
+            broker = "broker %s:%d" % (settings["host"], settings["port"])
+            if fault:
+                failed.append("%s: %s" % (broker, fault))
+            else:
+                worked.append(broker + " accepts the node")
+        self.done += worked
+        self._conclude(worked, failed)
+
+    def _make_client(self, settings):
+        client_id = (self.settings["mqtt"]["client_id"] or self.name) + "-trial"
+        return Client(
+            client_id,
+            settings["host"],
+            settings["port"],
+            settings["user"] or None,
+            settings["password"],
+            30,
+            bool(settings["tls"]),
+            settings["tls"] or {},
+            window=1,
+            buffer=512,
+            connect_timeout=_BROKER_S,
+        )
+
+    def _connect(self, client, tls):
+        """Return what failed, or None."""
+        if tls and not self.clock.trusted:
+            return (
+                "TLS needs the time, and there is none from %s, check ntp.host" % self.clock.host
+            )
+        try:
+            client.start(self._now, True)
+        except (OSError, ValueError) as e:
+            return _unopened(e, tls)
+        try:
+            while not client.connected:
+                yield
+                client.step(self._now)
+        except Refused as e:
+            right = _CONNACK.get(e.code, "check that it is one")
+            return "%s, %s" % (e, right.replace("%s", client.client_id))
+        except ProtocolError:
+            return "what answers there is not an MQTT broker, check the port"
+        except (OSError, ValueError) as e:
+            return _failed(e, tls)
+
+
+def _unopened(error, tls):
+    """What is wrong when there was not even an attempt."""
+    code = error.args[0] if error.args else None
+    if isinstance(error, ValueError):
+        return "%s, check tls" % error
+    if code == errno.ENOENT:
+        return "the file of a certificate or key is not on the board, put it there"
+    if isinstance(code, int) and code > 0:
+        return _failed(error, tls)
+    return "name not found, check it, or give the address"  # negative numbers, by port, or text
+
+
+def _failed(error, tls):
+    code, text = error.args[0], reason(error)
+    if text.startswith("TLS: "):
+        return text + ", check tls"
+    if len(error.args) > 1 and code == errno.ECONNRESET:
+        return text + ", check the port" + ("" if tls else ": this one may be for TLS")
+    if code in (errno.ECONNRESET, errno.ECONNREFUSED):
+        return "nothing listens there, check the port, and that the broker runs"
+    if code == errno.ENOMEM:
+        return text + ", try again after a restart"
+    return "no answer, check the address, and that no firewall is between"
