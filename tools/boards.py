@@ -34,6 +34,21 @@ BOARDS = {
 }
 
 
+CHIPS = ", ".join(model.chip for model in BOARDS.values())
+
+# Chips that run MicroPython and have no Wi-Fi that it could use.
+_NO_WIFI = ("ESP32H2", "ESP32H21", "ESP32H4", "ESP32P4")
+
+
+def unknown_chip(chip):
+    """What to say of a chip that is not in the table, as sys.implementation._machine or esptool name it; None if it is."""
+    chip = chip.upper().replace("-", "")
+    if any(model.chip == chip for model in BOARDS.values()):
+        return None
+    without = " and has no Wi-Fi of its own" if chip in _NO_WIFI else ""
+    return f"the board's chip is {chip}, which Outpost does not know{without}; it runs on {CHIPS}"
+
+
 def model_of(machine):
     """Name of the model whose sys.implementation._machine this is, None if it is not in the table."""
     chip = machine.rpartition(" with ")[2]

@@ -38,10 +38,11 @@ def boards():
     )
 
 
-def add_port(parser):
+def add_port(parser, several=False):
+    more = "; several with commas between, or all" if several else ""
     parser.add_argument(
         "--port",
-        help="the board's port, or id: and its USB serial number (default: the one board there is)",
+        help=f"the board's port, or id: and its USB serial number{more} (default: the one board there is)",
     )
 
 
@@ -71,6 +72,18 @@ def find(port=None):
         return port
     others = f"; there is\n{_listing(found)}" if found else ", and no other board either"
     raise CommandError(f"{port} is not there{others}", NO_BOARD)
+
+
+def find_all(port=None):
+    """Paths of the ports asked for: `all` there are, several with commas between, else as `find`. Each once, sorted if `all`."""
+    if port == "all":
+        found = [board.device for board in boards()]
+        if not found:
+            find(None)
+        return found
+    return list(
+        dict.fromkeys(find(one) for one in (port.split(",") if port else [None]) if one != "")
+    )
 
 
 def _listing(found):

@@ -6,7 +6,6 @@ and a board that went away told apart from a board that said no.
 
 import ast
 import contextlib
-import io
 import os
 import re
 import struct
@@ -14,6 +13,7 @@ import termios
 import time
 from base64 import b64encode
 
+from mpremote import transport_serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
@@ -27,6 +27,7 @@ _ANSWER_S = 10  # a board that says nothing for so long is gone; erasing flash t
 _PATIENCE_S = (5, 5, 10)  # to reach the prompt, attempt by attempt
 _NOISE = 200  # bytes of foreign text that may come during a command: a system message; a boot log is longer
 _CHUNK = 1024  # bytes of a file in one command, which takes four times as much of the board's heap for a moment
+_STARTED = re.compile(rb"\brst:0x|^MPY: soft reboot")  # first words of a board that starts
 _ABSENT_S = 15  # a native USB port is away for a second or two during a reset
 
 
@@ -47,11 +48,29 @@ class BoardError(CommandError):
         self.errno = int(number[1]) if number else None
 
 
-class Link:
-    """An open port. As a context manager it closes at the end; nothing is sent before `enter` or `run`."""
+class _Repl(SerialTransport):
+    """mpremote's, which keeps what the board said last."""
 
-    def __init__(self, port):
+    heard = b""
+
+    def read_until(self, *args, **options):
+        self.heard = super().read_until(*args, **options)
+        return self.heard
+
+
+# It prints what it did not expect: that is for us to judge, and several boards may be talked to at once.
+transport_serial.print = lambda *values: None
+
+
+class Link:
+    """An open port. As a context manager it closes at the end; nothing is sent before `enter` or `run`.
+
+    stopped: a threading.Event; once it is set, what is under way ends in a KeyboardInterrupt (in a thread Ctrl-C does not).
+    """
+
+    def __init__(self, port, stopped=None):
         self.port = port
+        self.stopped = stopped
         self.identity = next(
             (p.serial_number for p in ports.boards() if p.device == port and p.serial_number), None
         )
@@ -66,7 +85,7 @@ class Link:
 
     def _open(self):
         try:
-            self._repl = SerialTransport(self.port, timeout=2)
+            self._repl = _Repl(self.port, timeout=2)
             self._repl.serial.write_timeout = 5
         except (*_LINK_ERRORS, ValueError):  # ValueError: a URL pyserial does not know
             if "://" in self.port or not os.path.exists(self.port):
@@ -94,15 +113,18 @@ class Link:
         if self._repl is None:
             raise LinkLost(f"lost the board on {self.port}")
         try:
-            # mpremote prints what it did not expect
-            with contextlib.redirect_stdout(io.StringIO()) as self._told:
-                yield
+            yield
         except _LINK_ERRORS:
             raise LinkLost(f"lost the board on {self.port}") from None
+
+    def _go_on(self):
+        if self.stopped and self.stopped.is_set():
+            raise KeyboardInterrupt
 
     def enter(self):
         """Stop what runs and get the raw REPL, after a soft reset if it can be had: `boot.py` ran, `main.py` did not."""
         for attempt, patience in enumerate(_PATIENCE_S):
+            self._go_on()
             try:
                 with self._cut_is_lost():
                     # Case 1: a program runs, or none: interrupt, soft reset, a clean heap.
@@ -116,7 +138,7 @@ class Link:
             except LinkLost:
                 if not self._present():
                     raise
-        if "appears to be corrupted" in self._told.getvalue():
+        if b"appears to be corrupted" in self._repl.heard:
             raise CommandError(
                 "the board's flash holds no file system: run `make flash` with ERASE=1", UNSUITABLE
             )
@@ -138,6 +160,7 @@ class Link:
 
         LinkLost: no answer, or more than that: it started anew and talks of something else. BoardError: the code raised.
         """
+        self._go_on()
         printed = bytearray()
         deadline = time.monotonic() + timeout
 
@@ -152,6 +175,31 @@ class Link:
         if trace:
             raise BoardError(trace.decode(errors="replace"))
         return printed.rstrip(b"\x04").decode(errors="replace")
+
+    def stream(self, code, seconds):
+        """Run code that takes so many seconds at most; yield each line it prints, as it comes.
+
+        LinkLost: the board started anew, or took longer. BoardError: the code raised.
+        """
+        self._go_on()
+        deadline = time.monotonic() + seconds
+        rest = b""
+        with self._cut_is_lost():
+            self._repl.exec_raw_no_follow(code)
+        while b"\x04" not in rest:
+            self._go_on()
+            with self._cut_is_lost():
+                rest += self._repl.serial.read(max(1, self._repl.serial.in_waiting))
+            *lines, rest = rest.split(b"\n")
+            if time.monotonic() > deadline or any(_STARTED.search(line) for line in lines):
+                raise LinkLost(f"the board on {self.port} restarted, or took too long")
+            yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
+        _, _, trace = rest.partition(b"\x04")
+        with self._cut_is_lost():
+            if not trace:
+                trace = self._repl.read_until(1, b"\x04", timeout=_ANSWER_S)
+        if trace.rstrip(b"\x04"):
+            raise BoardError(trace.rstrip(b"\x04").decode(errors="replace"))
 
     def answers(self, code, timeout=_ANSWER_S, most=1000):
         """Run code that prints lines of "@" and a literal; return the literals. Between them the system may talk."""
@@ -196,6 +244,7 @@ class Link:
         deadline = None if seconds is None else time.monotonic() + seconds
         rest = b""
         while deadline is None or time.monotonic() < deadline:
+            self._go_on()
             try:
                 port = self._repl.serial
                 port.timeout = 0.2
@@ -218,6 +267,7 @@ class Link:
         """Wait for the port to come back, perhaps under another name (Linux numbers them as they come)."""
         deadline = time.monotonic() + _ABSENT_S
         while time.monotonic() < deadline:
+            self._go_on()
             for board in ports.boards():
                 if self.identity and board.serial_number == self.identity:
                     self.port = board.device
