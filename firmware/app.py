@@ -9,7 +9,7 @@ import time
 
 from micropython import const
 
-from firmware import payload
+from firmware import payload, safemode
 from firmware.clock import Clock
 from firmware.control import Control
 from firmware.health import Health, note_reset
@@ -23,13 +23,18 @@ _SOON_MS = const(10000)  # sensors that are read more often need not be asked
 
 
 class Node:
-    def __init__(self, board, settings, source, faults, channels, outputs):
-        """settings: as config.load() returns them, with source and faults; channels, outputs: what they name."""
+    def __init__(self, board, settings, source, faults, channels, outputs, crashes=0):
+        """settings: as config.load() returns them, with source and faults; channels, outputs: what they name.
+
+        crashes: how many starts in a row were; with too many of them there are no channels (safemode.py).
+        """
         from firmware import parts
 
         self.board = board
         self.source = source
         self.faults = faults
+        self.crashes = crashes
+        self.safe = safemode.is_on(crashes)
         self.log = Log(settings["log"]["level"])
         self.health = Health(board, self.log)
         self.name = settings["node"]["name"] or board.name
@@ -45,7 +50,8 @@ class Node:
         led = board.led(settings["node"]["led"])
         self.control = Control(self.uplink.client, self.topics, self.panel, led, self.log)
         self.uplink.arrived = self.control.arrived
-        self.discovery = parts.discovery(settings["discovery"], self)
+        # In safe mode it would take back the sensors that are only left alone.
+        self.discovery = None if self.safe else parts.discovery(settings["discovery"], self)
         self.uplink.acknowledge = self._acknowledged
         parts.drop()
         self.seq = 0
@@ -60,6 +66,10 @@ class Node:
             self.log.error("config: " + fault)
         if faults:
             self.log.error("config: running on " + source)
+        if self.safe:
+            self.log.error(
+                "node: safe mode: no sensors for 15 minutes, it crashed time after time; `info` has the last one"
+            )
 
     def run(self):
         """Loop for ever. Ends by an exception only."""
@@ -84,6 +94,8 @@ class Node:
         self.log.uptime_s = uptime // 1000
         self._sample(now, uptime)
         self._feed(uptime)
+        if self.crashes:
+            self._settle(uptime)
         self._network(now)
         if self.panel:
             self.panel.step(now, self.uplink)
@@ -133,6 +145,14 @@ class Node:
         elif self.uplink.ready:  # at QoS 0 nothing is kept for later
             self.delivery.send_now(channel, uptime, self.seq, members)
 
+    def _settle(self, uptime):
+        if self.safe:
+            if uptime >= safemode.SAFE_MS:
+                self._reset(safemode.OVER)
+        elif uptime >= safemode.SETTLED_MS:
+            self.crashes = 0
+            safemode.forget()
+
     # network
 
     def _network(self, now):
@@ -144,7 +164,9 @@ class Node:
             self.delivery.time_known()
         if self.uplink.step(now, online, self.clock.trusted):
             self.uplink.introduce(self.topics.status, b"online")
-            pairs = self.health.info(self.board.radio.address(), self.source, self.faults)
+            pairs = self.health.info(
+                self.board.radio.address(), self.source, self.faults, self.safe
+            )
             self.uplink.introduce(self.topics.info, payload.document(pairs))
             self._health_wait = 0
             self._announced = False

@@ -21,6 +21,9 @@ _WATCHDOG_MAX_MS = const(8388)  # RP2040's counter; RP2350 and ESP32 could take 
 _WATCHDOG_S = const(30)  # a name look-up without an answer blocks an ESP32 for 21 s
 _I2C_CLOCKS = const(9)  # enough for any chip to finish the byte it holds the bus with
 
+# WATCHDOG: REASON of the RP2040 and RP2350 datasheets; bit 0 it ran out, bit 1 it was forced to.
+_PICO_REASON = {"pico_w": 0x40058008, "pico2_w": 0x400D8008}
+
 _ECHO_US = const(40000)  # sound is back from 6 m by then
 
 _MODELS = (  # the first that occurs in os.uname().machine
@@ -56,7 +59,7 @@ class Board:
     # resets
 
     def reset_cause(self):
-        """Return why the board started. On Pico a reset by software cannot be told from the watchdog here."""
+        """Return why the board started."""
         causes = named(
             (
                 (machine, "PWRON_RESET", "power on"),
@@ -66,7 +69,12 @@ class Board:
                 (machine, "SOFT_RESET", "soft reset"),
             )
         )
-        return causes.get(machine.reset_cause(), "unknown")
+        cause = causes.get(machine.reset_cause(), "unknown")
+        # Whatever restarts a Pico, its watchdog does it; only a register of that says whether it was told to.
+        register = _PICO_REASON.get(self.model)
+        if cause == "watchdog" and register and machine.mem32[register] & 2:
+            return "reset"
+        return cause
 
     def reset(self):
         machine.reset()

@@ -6,7 +6,7 @@ import sys
 
 from micropython import const
 
-from firmware.health import BOOT, CRASH, note_reset, read, write
+from firmware.health import BOOT, CRASH, CRASHED, note_reset, read, write
 
 _CRASH_BYTES = const(1000)
 
@@ -33,7 +33,7 @@ def record_crash(error, uptime_s):
         cut += 1
     text = str(tail.kept[cut:], "utf-8").strip()
     try:
-        note_reset("unforeseen error")
+        note_reset(CRASHED)
         write(CRASH, "boot %s, %d s after start: %s" % (read(BOOT) or "?", uptime_s, text))
     except OSError as e:
         print("health: the crash cannot be kept: %s" % e)  # a full flash must not stop the reset

@@ -13,6 +13,7 @@ from firmware import VERSION
 
 BOOT = "state/boot"
 CRASH = "state/crash.txt"
+CRASHED = "unforeseen error"  # why main.py resets the board
 _RESET = "state/reset"
 _LONGEST = const(1100)  # bytes of the crash file
 _FAULTS = const(8)
@@ -51,6 +52,11 @@ def note_reset(why):
     write(_RESET, why)
 
 
+def reset_note():
+    """Return what was said before this start, or None. It is there until a Health is made."""
+    return read(_RESET)
+
+
 class Health:
     def __init__(self, board, log):
         self.board = board
@@ -79,14 +85,14 @@ class Health:
         return 1 << 24 | int.from_bytes(os.urandom(3), "big")
 
     def _reset_cause(self):
-        why = read(_RESET)
+        why = reset_note()
         if why:
             os.remove(_RESET)
             return why
         return self.board.reset_cause()
 
-    def info(self, address, config, faults):
-        """Return (name, value) pairs. config: path of the settings in use; faults: what is wrong with config.json."""
+    def info(self, address, config, faults, safe):
+        """Return (name, value) pairs. config: path of the settings in use; faults: what is wrong with config.json; safe: mode."""
         return (
             ("version", VERSION),
             ("board", self.board.model),
@@ -99,6 +105,7 @@ class Health:
             ("config", config),
             ("config_faults", _some(faults)),
             ("crash", self.crash),
+            ("safe_mode", safe),
         )
 
     def report(self, node, uptime):

@@ -55,7 +55,12 @@ def run(board):
             print("config: " + fault)
         print("config: nothing to run on; correct config.json and run `make deploy`")
         return
+    from firmware import safemode
+
+    crashes = safemode.crashes(board)
+    if safemode.is_on(crashes):
+        settings["sensors"] = []
     channels, outputs = _load_hardware(settings, board)
     from firmware.app import Node
 
-    Node(board, settings, source, faults, channels, outputs).run()
+    Node(board, settings, source, faults, channels, outputs, crashes).run()

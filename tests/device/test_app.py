@@ -179,7 +179,7 @@ class Channel:
 class Run:
     """A node and its loop, without sleeping."""
 
-    def __init__(self, faults=(), online=True, trusted=True, outbox_bytes=16384):
+    def __init__(self, faults=(), online=True, trusted=True, outbox_bytes=16384, crashes=0):
         from firmware import parts  # a node forgets it
 
         parts.Client = Client
@@ -188,7 +188,7 @@ class Run:
         chosen = settings()
         chosen["outbox"]["bytes"] = outbox_bytes
         source = "state/config.json" if faults else "config.json"
-        self.node = app.Node(self.board, chosen, source, faults, [Channel()], ())
+        self.node = app.Node(self.board, chosen, source, faults, [Channel()], (), crashes)
         self.node.log.level = 9
         self.client = self.node.uplink.client
         self.channel = self.node.channels[0]
@@ -369,6 +369,34 @@ def test_a_deliberate_reset_is_told_from_the_watchdogs():
     info = json.loads(r.client.on("outpost/esp32-a1b2c3/info")[0][1])
     assert info["reset_cause"] == "the Wi-Fi radio does not answer"
     assert Run().node.health.reset_cause == "power on", "said once"
+
+
+def test_safe_mode_says_so_and_ends_by_itself():
+    r = Run(crashes=4)
+    r.run(3000)
+    info = json.loads(r.client.on("outpost/esp32-a1b2c3/info")[0][1])
+    assert info["safe_mode"] is True
+    r.run(890000, 10000)
+    assert r.board.resets == 0
+    r.run(10000, 1000)
+    assert r.board.resets and Run().node.health.reset_cause == "safe mode is over"
+
+
+def test_a_node_that_runs_for_ten_minutes_is_no_longer_one_that_crashes():
+    from firmware import safemode
+
+    class Crashed:
+        def reset_cause(self):
+            return "watchdog"
+
+    crashes = [safemode.crashes(Crashed()) for _ in range(3)]
+    r = Run(crashes=crashes[-1])
+    r.run(590000, 10000)
+    assert safemode.crashes(Crashed()) == 4
+    r.run(20000, 10000)
+    assert safemode.crashes(Crashed()) == 1
+    r.run(1000000, 10000)
+    assert r.board.resets == 0
 
 
 def test_config_faults_are_published():

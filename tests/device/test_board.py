@@ -164,3 +164,6 @@ def test_watchdog_takes_what_the_hardware_can_count():
 def test_reset_cause_in_words():
     board, _ = make(HOME)
     assert board.reset_cause() == "power on"
+    for how, words in (("wdt", "watchdog"), ("reset", "reset")):
+        sim.cause = how
+        assert board.reset_cause() == words

@@ -13,8 +13,18 @@ if sim.ESP32:
     SOFT_RESET = 5
     _CAUSES = {"power": 1, "reset": 2, "wdt": 3, "deepsleep": 4, "soft": 5}
 else:
-    # Whatever restarts an RP2040, its watchdog does it: it cannot be told from a bite.
+    # Whatever restarts an RP2040, its watchdog does it.
     _CAUSES = {"power": 1, "reset": 3, "wdt": 3, "deepsleep": 3, "soft": 3}
+
+    class _Registers:
+        """WATCHDOG.REASON: bit 0 it ran out, bit 1 it was told to."""
+
+        def __getitem__(self, address):
+            if address != 0x40058008:
+                raise ValueError("not simulated")
+            return {"power": 0, "wdt": 1}.get(sim.cause, 2)
+
+    mem32 = _Registers()
 
 _CLASSES = {
     "Pin": "_machine_pin",

@@ -19,13 +19,13 @@ LAYERS = (
         "firmware.board firmware.radio",
     ),  # so high that only boot and main reach it: hardware is handed down
     ("firmware.start",),
-    ("firmware.app",),
-    ("firmware.parts",),
+    ("firmware.app", "firmware.provisioning firmware.provisioning_*"),
+    ("firmware.parts", "firmware.trial"),
     (
         "firmware.uplink",
         "firmware.wifi",
         "firmware.clock",
-        "firmware.health firmware.crash",
+        "firmware.health firmware.crash firmware.safemode",
         "firmware.delivery",
         "firmware.sensors firmware.sensors.*",
         "firmware.outputs",

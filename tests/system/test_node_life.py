@@ -3,7 +3,7 @@
 import json
 import time
 
-from outside import NAME, OTHER, complete, settings, stream, until
+from outside import NAME, NODE, OTHER, READER, complete, own_topics, settings, stream, until
 
 
 def info(seen, times=1, name=NAME):
@@ -41,6 +41,26 @@ def test_what_was_not_foreseen_is_recorded_and_ends_in_a_reset(broker, nodes, se
     # an orderly end: nobody waits for the will, and nothing taken was lost
     assert seen.texts(f"{NAME}/status")[:3] == ["online", "offline", "online"]
     complete([r for r in seen.readings("fast") if r["boot"] == 1], first=1, last=8)
+
+
+def test_a_node_that_crashes_time_after_time_can_still_be_told_something(brokers, nodes, listen):
+    """Four crashes soon after the start: no sensors from then on, but Wi-Fi, broker and commands."""
+    broker = brokers(acl={NODE[0]: own_topics(NAME), READER[0]: ("readwrite #",)})
+    seen = listen(broker)
+    node = nodes(settings([broker.port], sensors=stream(interval_s=0.5)))
+    line = "    def read(self):\n"
+    node.patch("lib/drivers/analog.py", line, f"{line}        raise KeyError('bug')\n")
+    node.start()
+    node.wait_resets(5, 60)
+    said = info(seen)  # until now it never came so far
+    assert said["boot"] == 5 and said["safe_mode"] and "KeyError: bug" in said["crash"]
+    time.sleep(3)
+    assert len(node.resets) == 5
+    node.patch("lib/drivers/analog.py", "raise KeyError('bug')", "pass")
+    seen.client.publish(f"outpost/{NAME}/cmd/restart", "{}", 1).wait_for_publish(10)
+    seen.wait_live("fast", 30)
+    said = info(seen, 2)
+    assert (said["boot"], said["safe_mode"]) == (6, False)
 
 
 def test_the_watchdog_ends_a_hang(broker, nodes, seen):

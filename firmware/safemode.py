@@ -1,0 +1,56 @@
+"""A node that keeps crashing soon after its start starts without its sensors: it can be reached, says why, and can be mended.
+
+Counted are starts in a row that an unforeseen error or the watchdog was the cause of, each less than SETTLED_MS after the one
+before; in state/crashes, which is written only then. Any other start, as by `cmd/restart` or a new supply of power, counts anew.
+"""
+
+import os
+
+from micropython import const
+
+from firmware.health import CRASHED, read, reset_note, write
+
+_CRASHES = "state/crashes"
+_MOST = const(4)  # so many in a row are no accident; after safe mode the first will do
+SETTLED_MS = const(600000)  # who runs so long does not crash at its start
+SAFE_MS = const(900000)  # then the sensors get another chance: what they crashed on may be gone
+OVER = "safe mode is over"
+
+
+def crashes(board):
+    """Return how many starts in a row were crashes, this one included."""
+    cause = reset_note() or board.reset_cause()
+    n = _count()
+    if cause in (CRASHED, "watchdog"):
+        n += 1
+    else:
+        n = _MOST - 1 if cause == OVER else 0
+    _keep(n)
+    return n
+
+
+def is_on(n):
+    """Is a node with so many crashes to leave its sensors alone?"""
+    return n >= _MOST
+
+
+def forget():
+    """The node has run long enough."""
+    _keep(0)
+
+
+def _count():
+    try:
+        return min(int(read(_CRASHES) or "0"), _MOST)
+    except ValueError:
+        return 0
+
+
+def _keep(n):
+    try:
+        if n:
+            write(_CRASHES, str(n))
+        elif read(_CRASHES) is not None:
+            os.remove(_CRASHES)
+    except OSError:
+        pass  # a full flash: it is not counted, and the node goes on as without

@@ -1,0 +1,73 @@
+"""Crashes in a row end in safe mode, and anything else ends the row."""
+
+HEAP = "160k"
+
+
+class Board:
+    def __init__(self, cause="power on"):
+        self.cause = cause
+
+    def reset_cause(self):
+        return self.cause
+
+
+def start(cause, note=None):
+    """One start of the node; what it is preceded by."""
+    from firmware import health, safemode
+
+    if note:
+        health.note_reset(note)
+    crashes = safemode.crashes(Board(cause))
+    if note:
+        import os
+
+        os.remove("state/reset")  # as Health does
+    return crashes
+
+
+def safe(crashes):
+    from firmware import safemode
+
+    return safemode.is_on(crashes)
+
+
+def test_four_crashes_in_a_row_are_too_many():
+    assert [start("reset", "unforeseen error") for _ in range(3)] == [1, 2, 3]
+    assert not safe(3)
+    assert start("watchdog") == 4 and safe(4)
+    assert safe(start("watchdog"))
+
+
+def test_any_other_start_counts_anew():
+    for cause, note in (("power on", None), ("reset", None), ("reset", "told to")):
+        for _ in range(3):
+            start("watchdog")
+        assert start(cause, note) == 0
+    assert start("watchdog") == 1
+
+
+def test_after_safe_mode_one_more_crash_is_enough():
+    for _ in range(5):
+        start("watchdog")
+    n = start("reset", "safe mode is over")
+    assert n and not safe(n)
+    assert safe(start("watchdog"))
+
+
+def test_nothing_is_written_for_a_node_that_does_not_crash():
+    import os
+
+    start("power on")
+    start("reset", "told to")
+    try:
+        assert "crashes" not in os.listdir("state")
+    except OSError:
+        pass  # not even that
+
+
+def test_a_damaged_count_is_none():
+    from firmware import health
+
+    for text in ("", "x", "-", "99999999999999999999"):
+        health.write("state/crashes", text)
+        assert 1 <= start("watchdog") <= 5
