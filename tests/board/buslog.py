@@ -1,0 +1,157 @@
+"""The simulated board's buses, written down, and a line to whoever stands beside it (MicroPython, over tests/fakes).
+
+What goes over the buses of tests/fakes is printed, one JSON list a line, whether a program uses them directly or
+chipserver.py does so for the emulated Pico:
+
+    ["i2c", address, "write", hex, acknowledged]    ["i2c", address, "read", hex or null]
+    ["i2c", address, "absent"]                      ["i2c", address, "stop"]      ["i2c", address, "deaf"]
+    ["adc", pin, counts]                            ["uart", "sent" or "came", hex]
+    ["step", text]                                  said over the line, between what comes before and after it
+
+The line is an I2C address of its own, on pins where nothing else is: a write is one JSON object. `{"step": text}` is
+written down; `{"do": "set", "name": "room", "temperature": -5}` is a call of tests/fakes/sim.py;
+`{"do": "chip", "stuck": true}` sets an attribute of the sensor's chip (hexadecimal digits beginning with "0x" are bytes,
+also in a list).
+"""
+
+import json
+
+import _machine_adc
+import _machine_i2c
+import bench
+import chips
+import sim
+
+SDA, SCL, ADDRESS = 2, 3, 0x42
+
+
+class Line:
+    def write(self, data):
+        if data:
+            said = json.loads(data)
+            if "step" in said:
+                note("step", said["step"])
+            else:
+                obey(said)
+
+    def read(self, n):
+        return None
+
+
+def obey(event):
+    arguments = {key: event[key] for key in event if key != "do"}
+    if event["do"] == "chip":
+        chip = the_chip()
+        for key in arguments:
+            if not hasattr(chip, key):
+                raise ValueError("the chip has no " + key)
+            setattr(chip, key, _value(arguments[key]))
+    else:
+        bench.CALLS[event["do"]](**arguments)
+
+
+def _value(value):
+    if isinstance(value, list):
+        return [_value(item) for item in value]
+    if isinstance(value, str) and value.startswith("0x"):
+        return bytes.fromhex(value[2:])
+    return value
+
+
+def the_chip():
+    for device in sim.i2c_devices + sim.uart_devices:
+        if not isinstance(device[-2], Line):
+            return device[-2]
+
+
+def note(*words):
+    print(json.dumps(words))
+
+
+def attach(setting):
+    """Wire the chip of one entry of `sensors`, and the line."""
+    sim.no_bench()
+    sim.virtual()
+    sim.i2c_attach(SDA, SCL, ADDRESS, Line(), "line")
+    if setting is not None:
+        chips.attach(setting, bench.the_world(), sim)
+    _write_down()
+
+
+def _write_down():
+    """From here on what passes is printed."""
+    i2c = _machine_i2c.SoftI2C
+    seen = [None]  # address of the chip that is spoken to, None: the line
+    find, write, read, stop = i2c._chip, i2c._write, i2c._read, i2c._stop
+
+    def _chip(self, address):
+        seen[0] = None if address == ADDRESS and self._sda == SDA else address
+        try:
+            return find(self, address)
+        except OSError as e:
+            if e.errno == self._nack:
+                note("i2c", address, "absent")
+            raise
+
+    def _write(self, chip, data):
+        # One that is deaf does not acknowledge its address. One that refuses a command does so with the last byte.
+        try:
+            write(self, chip, b"")
+        except OSError:
+            note("i2c", seen[0], "deaf")
+            raise
+        if not data:
+            return
+        try:
+            write(self, chip, data)
+        except OSError:
+            note("i2c", seen[0], "write", data.hex(), False)
+            raise
+        if seen[0] is not None:
+            note("i2c", seen[0], "write", data.hex(), True)
+
+    def _read(self, chip, n):
+        try:
+            data = read(self, chip, n)
+        except OSError:
+            note("i2c", seen[0], "read", None)
+            raise
+        note("i2c", seen[0], "read", data.hex())
+        return data
+
+    def _stop(self, chip):
+        stop(self, chip)
+        if seen[0] is not None:
+            note("i2c", seen[0], "stop")
+
+    i2c._chip, i2c._write, i2c._read, i2c._stop = _chip, _write, _read, _stop
+
+    raw = _machine_adc.ADC._raw
+
+    def _raw(self):
+        counts = raw(self)
+        note("adc", self._n, counts)
+        return counts
+
+    _machine_adc.ADC._raw = _raw
+
+    for device in sim.uart_devices:
+        _tap(device[-2])
+
+
+def _tap(chip):
+    """Bytes go to a serial port's chip one by one; it is all the same to what is written down."""
+    write, read = chip.write, chip.read
+
+    def heard(data):
+        for byte in data:
+            note("uart", "sent", "%02x" % byte)
+        write(data)
+
+    def said():
+        data = read()
+        if data:
+            note("uart", "came", data.hex())
+        return data
+
+    chip.write, chip.read = heard, said

@@ -1,0 +1,65 @@
+"""A sensor read as a node reads it: the same program on the emulated Pico and over tests/fakes (MicroPython).
+
+`run(case)`: the channel of an entry of `sensors` is loaded and read; between the readings things happen, which are told
+to those who stand beside the board over a line of their own (buslog.py). Each reading is printed, one JSON list a line:
+
+    ["reading", values, payload]     floats as the 8 bytes of a double, in hexadecimal digits
+    ["failure", text]                what the node publishes instead
+    ["nothing"]                      the sensor has nothing to tell
+"""
+
+import json
+import struct
+import sys
+import time
+
+import machine
+
+_LONGEST_MS = 200_000
+
+
+def run(case):
+    try:
+        import network  # noqa: F401
+    except ImportError:
+        sys.modules["network"] = object()  # a Pico without radio has none
+    from firmware import payload, sensors
+    from firmware.board import Board
+
+    line = machine.I2C(1, sda=machine.Pin(2), scl=machine.Pin(3), freq=400000)
+
+    def say(what):
+        line.writeto(0x42, json.dumps(what).encode())
+
+    say({"step": "load"})
+    channel = sensors.load(case["setting"], Board())
+    for i, step in enumerate(case["steps"]):
+        say({"step": "%d" % i})
+        if step == "read":
+            print(json.dumps(_read(channel, payload)))
+        elif step == "rest":  # until the next regular reading, or the next attempt after a failure
+            time.sleep_ms(channel.due(time.ticks_ms()))
+        else:
+            say(step)
+    say({"step": "end"})
+
+
+def _read(channel, payload):
+    began = time.ticks_ms()
+    channel.soon(began)
+    while time.ticks_diff(time.ticks_ms(), began) < _LONGEST_MS:
+        errors = channel.errors
+        result = channel.step(time.ticks_ms())
+        if isinstance(result, str):
+            return ["failure", result]
+        if result is not None:
+            values = [value if type(value) is not float else _exact(value) for value in result]
+            return ["reading", values, payload.body(channel.fields, result).decode()]
+        if channel.errors > errors:
+            return ["failure", channel.error]  # the same as before, which is published once an interval
+        time.sleep_ms(max(channel.due(time.ticks_ms()), 1))
+    return ["nothing"]
+
+
+def _exact(value):
+    return struct.pack("<d", value).hex()
