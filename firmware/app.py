@@ -9,7 +9,7 @@ import time
 
 from micropython import const
 
-from firmware import payload, safemode
+from firmware import payload
 from firmware.clock import Clock
 from firmware.control import Control
 from firmware.health import Health, note_reset
@@ -23,10 +23,10 @@ _SOON_MS = const(10000)  # sensors that are read more often need not be asked
 
 
 class Node:
-    def __init__(self, board, settings, source, faults, channels, outputs, crashes=0):
+    def __init__(self, board, settings, source, faults, channels, outputs, crashes=0, safe=False):
         """settings: as config.load() returns them, with source and faults; channels, outputs: what they name.
 
-        crashes: how many starts in a row were; with too many of them there are no channels (safemode.py).
+        crashes: how many starts in a row were; safe: too many, so there are no channels (safemode.py).
         """
         from firmware import parts
 
@@ -34,7 +34,7 @@ class Node:
         self.source = source
         self.faults = faults
         self.crashes = crashes
-        self.safe = safemode.is_on(crashes)
+        self.safe = safe
         self.log = Log(settings["log"]["level"])
         self.health = Health(board, self.log)
         self.name = settings["node"]["name"] or board.name
@@ -146,6 +146,8 @@ class Node:
             self.delivery.send_now(channel, uptime, self.seq, members)
 
     def _settle(self, uptime):
+        from firmware import safemode
+
         if self.safe:
             if uptime >= safemode.SAFE_MS:
                 self._reset(safemode.OVER)

@@ -5,6 +5,7 @@ before; in state/crashes, which is written only then. Any other start, as by `cm
 """
 
 import os
+import sys
 
 from micropython import const
 
@@ -54,3 +55,12 @@ def _keep(n):
             os.remove(_CRASHES)
     except OSError:
         pass  # a full flash: it is not counted, and the node goes on as without
+
+
+def drop():
+    """Forget this module: a node that does not crash has no use for it."""
+    import firmware
+
+    sys.modules.pop("firmware.safemode", None)
+    if hasattr(firmware, "safemode"):
+        del firmware.safemode

@@ -58,9 +58,11 @@ def run(board):
     from firmware import safemode
 
     crashes = safemode.crashes(board)
-    if safemode.is_on(crashes):
+    safe = safemode.is_on(crashes)
+    if safe:
         settings["sensors"] = []
+    safemode.drop()
     channels, outputs = _load_hardware(settings, board)
     from firmware.app import Node
 
-    Node(board, settings, source, faults, channels, outputs, crashes).run()
+    Node(board, settings, source, faults, channels, outputs, crashes, safe).run()
