@@ -117,7 +117,7 @@ SENDER = """
                 if c.send(b"t", b"%d" % todo[0], qos=args["qos"]) is not None:
                     todo.pop(0)
                     due += args.get("every", 50)
-            if acked == 10 and connects == 0:
+            if acked >= 10 and connects == 0:
                 connects = 1
                 say("ten")
                 if args.get("hold"):
