@@ -13,6 +13,14 @@ def named(names):
     return {getattr(owner, name): text for owner, name, text in names if hasattr(owner, name)}
 
 
+def call(function, *args, **options):
+    """Call something of `network`. ESP32: a Wi-Fi error without a name is a RuntimeError; on Pico a bad setting is a ValueError."""
+    try:
+        return function(*args, **options)
+    except (RuntimeError, ValueError) as e:
+        raise OSError(str(e)) from None
+
+
 class Radio:
     """The Wi-Fi station. Every method raises OSError only, whichever family."""
 
@@ -40,13 +48,9 @@ class Radio:
             self._states[2] = "joined, no address"  # the Pico's driver has no name for it
 
     def _call(self, method, *args, **options):
-        # ESP32: a Wi-Fi error without a name is a RuntimeError; on Pico a bad setting is a ValueError.
-        try:
-            if self._wlan is None:
-                self._wlan = network.WLAN(network.STA_IF)
-            return getattr(self._wlan, method)(*args, **options)
-        except (RuntimeError, ValueError) as e:
-            raise OSError(str(e)) from None
+        if self._wlan is None:
+            self._wlan = call(network.WLAN, network.STA_IF)
+        return call(getattr(self._wlan, method), *args, **options)
 
     def on(self, hostname, country, power_save):
         """Power up. Blocks about a second on Pico, while the radio's firmware loads."""
@@ -84,6 +88,10 @@ class Radio:
 
     def leave(self):
         self._call("disconnect")
+
+    def scan(self):
+        """Return the driver's tuples: ssid, bssid, channel, dBm, security, …; on ESP32 none if it does not want to."""
+        return self._call("scan")
 
     def connected(self):
         return bool(self._call("isconnected"))

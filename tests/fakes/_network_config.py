@@ -33,6 +33,10 @@ def config(wlan, what, settings):
             raise OSError("STA required")
     if what is not None:
         return _get(wlan, radio, what)
+    _set(wlan, radio, settings)
+
+
+def _set(wlan, radio, settings):
     if sim.ESP32:
         wlan._started()
     for key in settings:
@@ -44,10 +48,18 @@ def config(wlan, what, settings):
         elif key == "reconnects":
             radio.reconnects = value
         else:
-            radio.ap_settings[key] = value
+            _set_ap(wlan, radio, key, value)
     # The ESP32 ends every config() by giving the driver its whole configuration anew.
     if sim.ESP32 and radio.busy and not wlan._if:
         _wlan._clash()
+
+
+def _set_ap(wlan, radio, key, value):
+    if sim.ESP32 and key in ("key", "password") and not 8 <= len(value) <= 63:
+        raise OSError("Wifi Invalid Password")
+    radio.ap_settings[key] = value
+    if sim.ESP32 and wlan._if:
+        radio.beacon[key] = value  # the Pico takes it when it is activated
 
 
 def _get(wlan, radio, key):

@@ -64,13 +64,22 @@ def _bury_ghosts():
             s.close()
 
 
+def _all_in_use():
+    # lwIP has a pool for listening sockets of their own; the ESP32's limit is on all of any kind
+    return (
+        sum(sim.ESP32 or (s._type == SOCK_STREAM and s._state != _LISTENING) for s in sim.sockets)
+        >= _SOCKETS
+    )
+
+
 class socket(io.IOBase):
     """IOBase makes it a stream for C code: the host's poll (ioctl gives the descriptor) and `tls`."""
 
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, fileno=None, _real=None):
-        if sum(s._type == SOCK_STREAM or sim.ESP32 for s in sim.sockets) >= _SOCKETS:
+        if _all_in_use():
             raise OSError(23 if sim.ESP32 else errnos.ENOMEM)
         self._type = type
+        self._served = False  # bound to a port, or accepted there
         if sim.ghosts:
             _bury_ghosts()
         self._s = _real or usocket.socket(af, type)
@@ -86,6 +95,12 @@ class socket(io.IOBase):
         self._unsent = b""  # written while nothing passes
         self._poll = None
         sim.sockets.append(self)
+
+    def _link(self):
+        """What passes: while there is an access point, a server is on its side, and the station's troubles are not its own."""
+        if self._served and sim.radio and sim.radio.active[1]:
+            return sim.UP
+        return sim.link
 
     # -- waiting
 
@@ -104,7 +119,7 @@ class socket(io.IOBase):
             self._check()
             left = 100 if end is None else end - sim.now()
             step = sim.until_event(min(left, 100)) if left > 0 else 0
-            if sim.link == sim.UP:
+            if self._link() == sim.UP:
                 if self._poll.poll(min(step, 2) if sim.is_virtual else step):
                     return
                 if sim.is_virtual:
@@ -147,7 +162,7 @@ class socket(io.IOBase):
             raise OSError(_EISCONN)
         if self._state == _CONNECTING:
             raise OSError(errnos.EALREADY)
-        if sim.link == sim.DOWN:
+        if self._link() == sim.DOWN:
             raise OSError(errnos.EHOSTUNREACH)
         self._peer = (ip, port)
         if self._type != SOCK_STREAM:
@@ -172,7 +187,7 @@ class socket(io.IOBase):
 
     def _pump(self):
         """What waited for the link goes on: the SYN, or bytes the program has long forgotten."""
-        if sim.link != sim.UP or self._errors:
+        if self._link() != sim.UP or self._errors:
             return
         try:
             if self._state == _CONNECTING:
@@ -214,14 +229,18 @@ class socket(io.IOBase):
 
     def abort(self):
         """The link went, as the ESP32 sees it. The peer is not told: the host's socket stays open."""
-        if self._state in (_CONNECTING, _CONNECTED) and self._type == SOCK_STREAM:
+        if (
+            self._link() != sim.UP
+            and self._state in (_CONNECTING, _CONNECTED)
+            and self._type == SOCK_STREAM
+        ):
             self._errors = [errnos.ECONNABORTED, errnos.ENOTCONN]
 
     def link_flags(self, flags, asked):
         """What a poll sees of this socket when the host's socket has `flags`."""
         if self._errors:
             return (uselect.POLLIN | uselect.POLLOUT) & asked or uselect.POLLERR
-        if sim.link == sim.UP:
+        if self._link() == sim.UP:
             self._pump()
             return flags
         if self._state == _CONNECTED and len(self._unsent) < _SEND_BUF:
@@ -235,7 +254,7 @@ class socket(io.IOBase):
         if not self._ready():
             return None
         while True:
-            if sim.link == sim.UP:
+            if self._link() == sim.UP:
                 try:
                     got = call(*args)
                     if got is not None:
@@ -311,9 +330,9 @@ class socket(io.IOBase):
             return None
         if self._type != SOCK_STREAM and self._peer[1] == 123:
             return self.sendto(buf, self._peer)
-        if sim.link != sim.UP and self._type != SOCK_STREAM:
+        if self._link() != sim.UP and self._type != SOCK_STREAM:
             return len(buf)  # a datagram that nobody hears
-        if sim.link != sim.UP or self._unsent:
+        if self._link() != sim.UP or self._unsent:
             room = _SEND_BUF - len(self._unsent)
             if room <= 0:
                 return None
@@ -343,7 +362,7 @@ class socket(io.IOBase):
         return done
 
     def _room(self):
-        if sim.link == sim.UP and not self._unsent:
+        if self._link() == sim.UP and not self._unsent:
             self._wait(uselect.POLLOUT, self._timeout)
             return
         end = None if self._timeout is None else sim.now() + self._timeout
@@ -371,7 +390,7 @@ class socket(io.IOBase):
     def sendto(self, data, address):
         self._check()
         ip = address[0] if isinstance(address[0], bytes) else resolve(address[0])
-        if sim.link == sim.DOWN:
+        if self._link() == sim.DOWN:
             raise OSError(errnos.EHOSTUNREACH)
         self._state = _CONNECTED
         if address[1] == 123:
@@ -380,7 +399,7 @@ class socket(io.IOBase):
 
                 sim.time_server = bench.TimeServer()
             sim.time_server.ask(self._s, data, ".".join(str(b) for b in ip))
-        elif sim.link == sim.UP:
+        elif self._link() == sim.UP:
             try:
                 self._s.sendto(data, _sockaddr(ip, address[1]))
             except OSError as e:
@@ -390,10 +409,17 @@ class socket(io.IOBase):
     # -- servers
 
     def bind(self, address):
+        # On loopback whatever the program says; the host's own ports below 1024 are not ours.
+        port = address[1] if address[1] >= 1024 else 0
         try:
-            self._s.bind(_sockaddr(numeric(address[0] or "0.0.0.0"), address[1]))
+            self._s.bind(_sockaddr(b"\x7f\0\0\1", port))
         except OSError as e:
             raise _translated(e)
+        self._served = True
+        if not port and address[1]:
+            import bench
+
+            print("bench: port %d is 127.0.0.1:%d" % (address[1], bench._bound_port(self._s)))
         if self._type != SOCK_STREAM:
             self._state = _CONNECTED
 
@@ -404,8 +430,12 @@ class socket(io.IOBase):
     def accept(self):
         while True:
             try:
+                if _all_in_use():
+                    raise OSError(errnos.EAGAIN)
                 real, address = self._s.accept()
-                return socket(_real=real), _tuple(address)
+                accepted = socket(_real=real)
+                accepted._served = True
+                return accepted, _tuple(address)
             except OSError as e:
                 if e.args[0] != errnos.EAGAIN:
                     raise _translated(e)
@@ -440,7 +470,7 @@ class socket(io.IOBase):
             return
         self._state = _CLOSED
         sim.sockets.remove(self)
-        if self._errors or sim.link != sim.UP:
+        if self._errors or self._link() != sim.UP:
             sim.ghosts.append(self._s)  # the peer has no way to know
         else:
             self._s.close()

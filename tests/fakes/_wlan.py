@@ -39,6 +39,7 @@ class _Radio:
         self.pm = _PM[1]
         self.country = "XX"
         self.ap_settings = {}
+        self.beacon = None  # what the access point shows: the settings it was started with
 
     def later(self, ms, then):
         if self.event:
@@ -208,6 +209,8 @@ class WLAN:
             radio.requested = False
             radio.leave()
         radio.active[self._if] = on
+        if self._if:
+            radio.beacon = dict(radio.ap_settings) if on else None
         if sim.ESP32:
             return on
         if on:
@@ -220,6 +223,7 @@ class WLAN:
         def deinit(self):
             radio.leave()
             radio.active[:] = [False, False]
+            radio.beacon = None
             if sim.radio_fault == "wedged":
                 sim.radio_fault = None
 
@@ -301,11 +305,11 @@ class WLAN:
         sim.sleep(2200 if sim.ESP32 else 10_000)
         return [
             (
-                ap.ssid.encode(),
+                ap.ssid if isinstance(ap.ssid, bytes) else ap.ssid.encode(),
                 ap.bssid,
                 ap.channel,
                 ap.rssi,
-                3 if sim.ESP32 else 5,
+                (3 if sim.ESP32 else 5) if ap.key else 0,
                 False if sim.ESP32 else 1,
             )
             for ap in sim.air()
@@ -314,7 +318,7 @@ class WLAN:
 
     def ifconfig(self, settings=None):
         if self._if:
-            return ("192.168.4.1", "255.255.255.0", "192.168.4.1", "192.168.4.1")
+            return (sim.ap_address, "255.255.255.0", sim.ap_address, sim.ap_address)
         if settings is None:
             if not radio.got_ip:
                 return ("0.0.0.0", "0.0.0.0", "0.0.0.0", "0.0.0.0")

@@ -199,7 +199,9 @@ def kick():
         sim.radio.lost(4)
 
 
-def access_point(ssid, key="", rssi=-58, channel=6, on=True):
+def access_point(ssid="", key="", rssi=-58, channel=6, on=True, hex=""):
+    """hex: a name that is not UTF-8, as hexadecimal digits."""
+    ssid = bytes.fromhex(hex) if hex else ssid
     ap = AccessPoint(ssid, key, rssi, channel, on)
     sim.air()[:] = [other for other in sim.air() if other.ssid != ssid] + [ap]
     return ap

@@ -21,7 +21,7 @@ A supervisor may also write such objects, one a line, to standard input (`OUTPOS
     wifi_off(ssid) wifi_on(ssid)    the access point goes and comes (without ssid: all)
     zombie(on)                      the link looks fine and nothing passes
     kick()                          the access point throws the station out, and takes it back
-    access_point(ssid, key, rssi, channel, on)   another one, or other settings of one
+    access_point(ssid, key, rssi, channel, on, hex)   another one, or other settings of one (hex: a name that is not UTF-8)
     internet(on)                    names resolve, time servers answer
     dns(how)                        "ok", "fail" (at once), "silent" (after the board's own long time-out), "hang"
     ntp(how)                        "ok", "silent", "short", "kiss" (of death), "wrong" (20 years ahead)
@@ -318,6 +318,7 @@ sockets = []  # open ones, of the fake `socket`
 ghosts = []  # host sockets of closed ones whose peer was never told
 hosts = {}  # names that resolve, beside the host's own
 radio = None  # network's
+ap_address = uos.getenv("OUTPOST_AP") or "192.168.4.1"  # the node's, on its own access point
 radio_fault = None  # "memory" (ESP32), "dead" (a reset helps), "wedged" (Pico: deinit() helps)
 connect_clash = "state"  # ESP32, told while it connects: "state", "internal" or "silent"
 first_join_fails = not ESP32
@@ -335,7 +336,7 @@ def set_link(state):
     global link, slow_path
     link = state
     if state == DOWN and ESP32:
-        for s in sockets:
+        for s in sockets:  # it does nothing to those of the node's own access point
             s.abort()
     slow_path = slow_path or state != UP
 
