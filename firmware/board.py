@@ -1,4 +1,4 @@
-"""The board the node runs on: pins, buses, resets. With radio.py the only files that touch the hardware's modules.
+"""The board the node runs on: pins, buses, resets. With radio.py and accesspoint.py the only files that touch the hardware's modules.
 
 One class for what both families have; where they differ the difference is here and nowhere else.
 """
@@ -55,6 +55,11 @@ class Board:
     def name(self):
         """A name no other board has, such as esp32-a1b2c3."""
         return self.model.replace("_", "") + "-" + self.id[-6:]
+
+    def access_point(self):
+        from firmware.accesspoint import AccessPoint
+
+        return AccessPoint(self.radio)
 
     # resets
 

@@ -222,6 +222,23 @@ SETTINGS = (
         "against hanging",
     ),
     (
+        "provisioning",
+        "object",
+        (),
+        (
+            (
+                "button",
+                "pin",
+                None,
+                "input",
+                "pin of a button; held while the node is switched on, it opens the page for a phone",
+            ),
+            ("level", "choice", 0, (0, 1), "of that pin while it is held"),
+            ("minutes", "int", 10, (1, 120), "without a visitor, after which the page closes"),
+        ),
+        "settings from a phone",
+    ),
+    (
         "log",
         "object",
         (),
