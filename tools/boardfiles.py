@@ -154,11 +154,11 @@ def look(link, wanted):
     return Plan(wanted, dict(there))
 
 
-def install(link, plan):
-    """Carry out a plan of `look`, saying so."""
+def install(link, plan, line):
+    """Carry out a plan of `look`, saying so to a progress.Line."""
     try:
-        _stage(link, plan)
-        _switch(link, plan)
+        _stage(link, plan, line)
+        _switch(link, plan, line)
     except BoardError as e:
         if e.errno != _ENOSPC:
             raise
@@ -169,7 +169,7 @@ def install(link, plan):
         raise _no_room(link, plan) from None
 
 
-def _stage(link, plan):
+def _stage(link, plan, line):
     # first what is of no use: half a file, or one nobody wants any more; its room may be needed
     link.run(f"_remove({plan.leftover!r})")
     size, free = link.answer("_room()")
@@ -178,10 +178,12 @@ def _stage(link, plan):
     for folder in plan.new_folders:
         link.run(f"_mkdir({folder!r})")
     if plan.staged:
-        print(f"  {len(plan.staged)} files are there from the last attempt")
+        line.say(f"  {len(plan.staged)} files are there from the last attempt")
+    line.begin(sum(len(plan.wanted[path]) for path in plan.to_send))
     for number, path in enumerate(plan.to_send, 1):
-        print(f"  {number:3}/{len(plan.to_send)}  {path}  {len(plan.wanted[path]):,}", flush=True)
-        _stage_file(link, path, plan)
+        line.file(number, len(plan.to_send), path, len(plan.wanted[path]))
+        _stage_file(link, path, plan, line)
+    line.end()
 
 
 def _no_room(link, plan):
@@ -194,18 +196,18 @@ def _no_room(link, plan):
     )
 
 
-def _switch(link, plan):
+def _switch(link, plan, line):
     for path in plan.removed + plan.emptied:
-        print(f"  remove  {path}")
+        line.say(f"  remove  {path}")
     last = [path for path in plan.changed if path == _LAST]
     renamed = [path for path in plan.changed if path != _LAST]
     link.run(f"_switch({renamed!r}, {plan.removed!r}, {plan.emptied!r}, {last!r})", timeout=60)
 
 
-def _stage_file(link, path, plan):
+def _stage_file(link, path, plan, line):
     for _ in range(2):
         link.run(f"_begin({path + '.new'!r})")
-        link.send("_write", plan.wanted[path])
+        link.send("_write", plan.wanted[path], line.moved)
         if link.answer(f"_end({path + '.new'!r})") == plan.hashes[path]:
             return
     raise CommandError(

@@ -1,11 +1,30 @@
-"""Check a config.json with the code the node checks it with, and the files it names."""
+"""Check a config.json with the code the node checks it with, and the files it names.
+
+Of a fleet: what `nodes/<name>.json` over config.json makes, of one node or of all.
+"""
 
 import datetime
 import sys
+import threading
 from pathlib import Path
 
 from tools import ROOT, CommandError
 from tools.boards import BOARDS
+
+_lock = (
+    threading.Lock()
+)  # the node's code unloads what it needs once, and may be asked by several threads
+BAD_CONFIG = 7  # exit code of the commands that bring a config to a board
+
+
+class BadConfig(CommandError):
+    """A config cannot be used: the faults of all of it."""
+
+    def __init__(self, title, faults):
+        lines = "\n".join("  " + fault for fault in faults)
+        super().__init__(f"{title} cannot be used:\n{lines}", BAD_CONFIG)
+        self.title = title
+        self.faults = faults
 
 
 def add_arguments(parser):
@@ -13,19 +32,51 @@ def add_arguments(parser):
         "file", nargs="?", default="config.json", help="what to check, config.json if left out"
     )
     parser.add_argument("--board", choices=BOARDS, help="check the pins against this board")
+    parser.add_argument(
+        "--node",
+        metavar="NAME",
+        help="check nodes/NAME.json laid over the file; all: every one there is",
+    )
 
 
 def run(args):
     path = Path(args.file)
-    settings, faults = check(path, args.board)
+    if args.node:
+        return run_overlays(path, args)
+    return tell(path, *check(path, args.board), path.parent, args.board)
+
+
+def run_overlays(path, args):
+    """Check what nodes are given by overlays: the one named, or all."""
+    from tools import overlays
+
+    try:
+        if args.node == "all":
+            found = list(overlays.read_all(path).values())
+        else:
+            found = [overlays.named(path, args.node)]
+    except BadConfig as e:
+        return tell(e.title, None, e.faults, path.parent, args.board)
+    if not found:
+        raise CommandError(f"there is no {overlays.folder(path)}/<name>.json")
+    status = 0
+    for overlay in found:
+        title = overlays.title(path, overlay)
+        settings, faults = judge(overlays.laid_over(path, overlay), args.board)
+        status |= tell(title, settings, faults, path.parent, args.board)
+    return status
+
+
+def tell(title, settings, faults, folder, board):
+    """Say what a check found. Returns the exit code."""
     for fault in faults:
-        print(f"{path}: {fault}")
+        print(f"{title}: {fault}")
     if faults:
         print(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}", file=sys.stderr)
         return 1
-    for warning in warnings(settings, path.parent):
-        print(f"{path}: warning: {warning}")
-    print(f"{path}: good" + ("" if args.board else "; to check the pins too, give --board"))
+    for warning in warnings(settings, folder):
+        print(f"{title}: warning: {warning}")
+    print(f"{title}: good" + ("" if board else "; to check the pins too, give --board"))
     return 0
 
 
@@ -41,16 +92,38 @@ def node():
 
 def check(path, model):
     """Return (settings with defaults or None, faults) of a file."""
-    config, types = node()
     try:
-        raw = config.parse(path.read_bytes().decode())
+        return judge(parse(path), model)
+    except BadConfig as e:
+        return None, e.faults
+
+
+def judge(raw, model):
+    """Return (settings with defaults or None, faults) of parsed JSON; the pins only for a model."""
+    config, types = node()
+    with _lock:
+        return config.check(raw, types, model)
+
+
+def parse(path):
+    """Return the JSON of a file. BadConfig: it is none; CommandError: it cannot be read."""
+    try:
+        data = path.read_bytes()
     except OSError as e:
         raise CommandError(f"{path}: {e.strerror}") from None
+    return parse_bytes(data, path)
+
+
+def parse_bytes(data, title):
+    """Return the JSON in what a file holds. BadConfig: it is none."""
+    config, _ = node()
+    try:
+        with _lock:
+            return config.parse(data.decode())
     except UnicodeError:
-        return None, ["not UTF-8 text, save it as UTF-8"]
+        raise BadConfig(title, ["not UTF-8 text, save it as UTF-8"]) from None
     except ValueError as e:
-        return None, [str(e)]
-    return config.check(raw, types, model)
+        raise BadConfig(title, [str(e)]) from None
 
 
 def warnings(settings, folder):

@@ -216,10 +216,12 @@ class Link:
             raise LinkLost(f"the board on {self.port} does not talk sense")
         return answers[0]
 
-    def send(self, write, data):
-        """Hand data to a function on the board, chunk by chunk, in base 64."""
+    def send(self, write, data, moved=lambda size: None):
+        """Hand data to a function on the board, chunk by chunk, in base 64; `moved` hears of each."""
         for at in range(0, len(data), _CHUNK):
-            self.run(f"{write}('{b64encode(data[at : at + _CHUNK]).decode()}')")
+            chunk = data[at : at + _CHUNK]
+            self.run(f"{write}('{b64encode(chunk).decode()}')")
+            moved(len(chunk))
 
     def reset(self):
         """Reset the board as its button would. `lines` shows what it says then."""

@@ -522,7 +522,7 @@ def test_node_that_stops_is_not_waited_for(tmp_path, call, monkeypatch):
 
 @pytest.mark.slow
 def test_interrupted_by_the_user(tmp_path, call, config, monkeypatch):
-    def stop(link, path, plan):
+    def stop(link, path, plan, line):
         raise KeyboardInterrupt
 
     board = PtyBoard(tmp_path)

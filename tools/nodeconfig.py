@@ -1,0 +1,251 @@
+"""Which config a board gets: a file, what an overlay makes of it, or the one it has.
+
+1. `--keep`: the board's own.
+2. `--config FILE`: that file.
+3. `--node NAME`: nodes/NAME.json over config.json (or over FILE).
+4. There is a nodes/*.json: the one that names the board's id, else the one with the node's name that is on the board.
+5. config.json, if it is there.
+6. Else the board's own.
+
+Whichever it is, the node's own code has checked it, for that board model, before anything is written.
+"""
+
+import json
+import threading
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from tools import CommandError, boardfiles, check_config, mpy, overlays
+from tools.check_config import BAD_CONFIG, BadConfig
+
+DEFAULT = Path("config.json")
+ON_BOARD = "config.json"
+_LONGEST = 16384  # bytes: what the node reads of one
+
+_READ = f"""
+def _slurp(path):
+    try:
+        f = open(path, "rb")
+    except OSError:
+        return print("@None")
+    with f:
+        for _ in range({_LONGEST // 256 + 1}):
+            print("@" + repr(f.read(256)))
+"""
+_MISSING = """
+import os
+def _missing(paths):
+    for path in paths:
+        try:
+            os.stat(path)
+        except OSError:
+            print("@" + repr(path))
+"""
+
+
+class NodeConfig(NamedTuple):
+    title: str  # where it comes from
+    settings: dict  # with every default
+    files: dict  # {path on the board: bytes}; empty: what is there stays
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"the node's settings, in place of what the board has (default: {DEFAULT} if it is there, else the board's own)",
+    )
+    parser.add_argument(
+        "--node",
+        metavar="NAME",
+        help=f"settings of one node of a fleet: {overlays.FOLDER}/NAME.json over {DEFAULT} or FILE",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the settings on the board as they are"
+    )
+
+
+class Choice:
+    """The rule above, for one call of a command. Made before a running node is disturbed."""
+
+    def __init__(self, args, boards):
+        """boards: how many. BadConfig: what is certain to be needed cannot be used."""
+        if args.keep and (args.config or args.node):
+            raise CommandError(
+                "--keep is for settings on the board: no --config or --node with it", 2
+            )
+        if args.node and boards > 1:
+            raise CommandError("--node is for one board", 2)
+        self.keep = args.keep
+        self.common = args.config or DEFAULT
+        self.overlay = self.overlays = None
+        self.settings = None  # checked but for the pins
+        self._given = {}  # name of an overlay → board
+        self._lock = threading.Lock()
+        if args.node:
+            self.overlay = overlays.named(self.common, args.node)
+            self._laid_over(self.overlay, None)
+        elif not (args.keep or args.config):
+            self.overlays = overlays.read_all(self.common)
+        if not (args.keep or self.overlay or self.overlays) and (
+            args.config or self.common.exists()
+        ):
+            self.settings = read(self.common)
+            files(self.common, self.settings)
+            _alone(self.settings, self.common, boards)
+
+    def for_board(self, link, model, board_id):
+        """Return the NodeConfig of a board whose raw REPL is open."""
+        if self.overlay:
+            return self._laid_over(self.overlay, model)
+        if self.overlays:
+            return self._laid_over(self._its_own(link, board_id), model)
+        if self.settings:
+            settings = read(self.common, model)
+            return NodeConfig(str(self.common), settings, files(self.common, settings))
+        return self._kept(link, model)
+
+    def _laid_over(self, overlay, model):
+        raw = overlays.laid_over(self.common, overlay)
+        title = overlays.title(self.common, overlay)
+        settings, faults = check_config.judge(raw, model)
+        if faults:
+            raise BadConfig(title, faults)
+        named = files(self.common, settings, title)
+        return NodeConfig(
+            title, settings, named | {ON_BOARD: json.dumps(raw, ensure_ascii=False).encode()}
+        )
+
+    def _its_own(self, link, board_id):
+        """The overlay of a board: by its id, else by the name of the node on it."""
+        ids = {overlay.board: overlay for overlay in self.overlays.values() if overlay.board}
+        found = ids.get(board_id)
+        if not found:
+            found = self.overlays.get(name_on(link))
+            if found and found.board:  # it is another board's
+                found = None
+        place = overlays.folder(self.common)
+        if not found:
+            raise CommandError(
+                f'this board is none of {place}: put "board": "{board_id}" into the file of the node it is, or say NODE=name; '
+                "KEEP=1 leaves its settings as they are",
+                BAD_CONFIG,
+            )
+        with self._lock:
+            owner = self._given.setdefault(found.name, board_id)
+        if owner != board_id:
+            raise CommandError(
+                f"{found.path} is that of board {owner}, too: put the id of one into it",
+                BAD_CONFIG,
+            )
+        return found
+
+    def _kept(self, link, model):
+        data = on_board(link)
+        if data is None:
+            if self.keep:
+                raise CommandError("there are no settings on the board to keep", BAD_CONFIG)
+            raise CommandError(
+                _none(self.common) + "; or ask for them: make provision", BAD_CONFIG
+            )
+        title = "the board's own config"
+        settings, faults = check_config.judge(check_config.parse_bytes(data, title), model)
+        if not faults:
+            paths = {name.lstrip("/"): path for path, name in of_kind("path", settings)}
+            link.run(_MISSING)
+            missing = link.answers(f"_missing({list(paths)!r})")
+            faults = [f"{paths[name]}: {name} is not on the board" for name in missing]
+        if faults:
+            raise CommandError(
+                f"{BadConfig(title, faults)}\ngive another: make deploy CONFIG=file", BAD_CONFIG
+            )
+        why = "as asked" if self.keep else f"there is no {self.common} here"
+        return NodeConfig(f"the board's own is kept ({why})", settings, {})
+
+
+def _none(path):
+    return (
+        f"there is no {path}: cp config.json.example config.json, "
+        "then edit wifi.networks, mqtt.brokers and sensors in it"
+    )
+
+
+def read(path, model=None):
+    """The settings of a config file with every default, checked for that board model if it is known."""
+    if not path.exists():
+        raise CommandError(_none(path), BAD_CONFIG)
+    settings, faults = check_config.check(path, model)
+    if faults:
+        raise BadConfig(path, faults)
+    return settings
+
+
+def _alone(settings, path, boards):
+    """Refuse to make several boards one node."""
+    same = [
+        f"{key}: is one for {boards} boards, leave it out, or give each its own nodes/<name>.json"
+        for key, value in (
+            ("node.name", settings["node"]["name"]),
+            ("mqtt.client_id", settings["mqtt"]["client_id"]),
+        )
+        if value
+    ]
+    if boards > 1 and same:
+        raise BadConfig(path, same)
+
+
+def files(path, settings, title=None):
+    """A config file and the files it names, which are beside it. Returns {path on the board: bytes}."""
+    found, faults = {}, []
+    for setting, name in of_kind("path", settings):
+        place = PurePosixPath(name.lstrip("/"))
+        source = path.parent / place
+        if ".." in place.parts or place.parts[0] in boardfiles.OWN or str(place) in mpy.STARTED:
+            faults.append(
+                f"{setting}: is no place for a file of yours, give one such as certs/ca.der"
+            )
+        elif not source.is_file():
+            faults.append(f"{setting}: there is no {place} beside {path.name}, put it there")
+        else:
+            found[str(place)] = source.read_bytes()
+    if faults:
+        raise BadConfig(title or path, faults)
+    if title is None:
+        found[ON_BOARD] = path.read_bytes()
+    return found
+
+
+def of_kind(wanted, settings):
+    """(setting, value) of each setting of that kind which is not empty."""
+    from firmware.settings import SETTINGS
+
+    def walk(rows, values, path):
+        for key, kind, _, limit, _ in rows:
+            value = values.get(key)
+            if kind == wanted and value:
+                yield path + key, value
+            elif kind == "object" and value:
+                yield from walk(limit, value, f"{path}{key}.")
+            elif kind == "list":
+                for number, item in enumerate(value):
+                    yield from walk(limit[2], item, f"{path}{key}[{number}].")
+
+    return walk(SETTINGS, settings, "")
+
+
+def on_board(link):
+    """What config.json on the board holds, None if there is none. The raw REPL is open."""
+    link.run(_READ)
+    pieces = link.answers(f"_slurp({ON_BOARD!r})", most=5 * _LONGEST)
+    return None if pieces == [None] else b"".join(pieces)
+
+
+def name_on(link):
+    """The node's name in the config on the board, None if there is none."""
+    data = on_board(link)
+    try:
+        raw = json.loads(data.decode()) if data else {}
+        return raw["node"]["name"]
+    except (ValueError, KeyError, TypeError):
+        return None
