@@ -8,7 +8,7 @@ TOOLS := $(VENV) -m tools
 option = $(if $($(1)),--$(2) '$($(1))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test check format size bench bench-outbox torture check-config scan deploy flash watch logs repl lock clean distclean
+.PHONY: help setup ready run board test test-board check format size bench bench-outbox torture check-config scan deploy flash watch logs repl lock clean distclean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,10 +23,17 @@ run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, w
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \
 	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap)
 
+board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040, FLASH=file that is its flash)
+	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)
+
 test: ready ## all tests, and the quick device tests once more from .mpy
-	@$(VENV) -m pytest -n auto -m "not slow and not system"
+	@$(VENV) -m pytest -n auto -m "not slow and not system and not board"
 	@$(VENV) -m pytest -n auto --dist loadfile -m "slow or system"
 	@$(VENV) -m pytest -n auto tests/device --mpy -m "not slow"
+
+test-board: ready ## the tests on the emulated Pico: deploy, boot, watchdog, power cuts, with the true firmware
+	@$(TOOLS) board --build
+	@$(VENV) -m pytest -n auto tests/board
 
 check: ready ## format, lint, spelling, import direction and the quick tests, in seconds
 	@$(VENV) -m ruff format --check --quiet .

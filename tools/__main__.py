@@ -19,6 +19,7 @@ COMMANDS = {
     "deploy": ("deploy", "put the firmware and config.json on a board"),
     "flash": ("flash", "put MicroPython on a board"),
     "scan": ("scan", "find the sensors on a board's pins, and their lines for config.json"),
+    "board": ("emulator", "an emulated Raspberry Pi Pico, its serial port on TCP"),
     "watch": ("watch", "subscribe to what the nodes of config.json publish"),
     "logs": ("logs", "show what a board prints"),
     "repl": ("repl", "open a board's REPL"),

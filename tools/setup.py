@@ -410,16 +410,8 @@ def unpack_any(mirror, architecture, root):
 
 
 def unpack(mirror, suite, architecture, root):
-    """Debian's PACKAGES and all they need, of one architecture, unpacked into `root`; the system's apt stays as it is."""
-    with tempfile.TemporaryDirectory(dir=root.parent) as name:
-        folder = Path(name)
-        for part in ("lists/partial", "cache/archives/partial"):
-            (folder / part).mkdir(parents=True)
-        (folder / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n")
-        config = folder / "apt.conf"
-        config.write_text(APT_CONF.format(folder=folder, architecture=architecture))
-        apt = ["apt-get", "-c", config, "-q", "-y", "-o", "APT::Status-Fd=1"]
-        command([*apt, "update"], apt_progress("package lists"))
+    """Debian's PACKAGES and all they need, of one architecture, unpacked into `root`."""
+    with private_apt(root.parent, mirror, suite, architecture) as (apt, folder):
         command(
             [*apt, "--download-only", "install", *PACKAGES],
             apt_progress(f"packages ({architecture})"),
@@ -427,6 +419,25 @@ def unpack(mirror, suite, architecture, root):
         for package in sorted((folder / "cache" / "archives").glob("*.deb")):
             show(f"      unpacking {package.name.partition('_')[0]}")
             command(["dpkg", "-x", package, root])
+
+
+@contextmanager
+def private_apt(parent, mirror, suite, architecture, kinds=("deb",)):
+    """An apt-get with a state of its own in a folder below `parent`; the system's stays as it is. Yields (its words, that folder).
+
+    kinds: of packages it knows, "deb" and "deb-src". All Debian's packages, but none is installed.
+    """
+    with tempfile.TemporaryDirectory(dir=parent) as name:
+        folder = Path(name)
+        for part in ("lists/partial", "cache/archives/partial"):
+            (folder / part).mkdir(parents=True)
+        lines = [f"{kind} [signed-by={KEYRING}] {mirror} {suite} main\n" for kind in kinds]
+        (folder / "sources.list").write_text("".join(lines))
+        config = folder / "apt.conf"
+        config.write_text(APT_CONF.format(folder=folder, architecture=architecture))
+        apt = ["apt-get", "-c", config, "-q", "-y", "-o", "APT::Status-Fd=1"]
+        command([*apt, "update"], apt_progress("package lists"))
+        yield apt, folder
 
 
 APT_CONF = """\

@@ -1,0 +1,144 @@
+"""`make board`: a Raspberry Pi Pico without the hardware. The true firmware, on an emulated RP2040, its serial port on TCP.
+
+What is emulated, and what is not: docs/architecture.md, "The emulated board". The board itself is `rp2040/runner.mjs`.
+"""
+
+import time
+from pathlib import Path
+
+from tools import ROOT, CommandError, processes, rp2040_build
+
+RUNNER = rp2040_build.RECIPE / "runner.mjs"
+FLASH = ROOT / ".sim" / "pico.flash"
+PORT = 2040
+
+_START_S = 30
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--flash",
+        type=Path,
+        default=FLASH,
+        help="image of its flash, which stays; made if it is not there (default: .sim/pico.flash)",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=PORT,
+        help="TCP port on 127.0.0.1 (default: %(default)s; 0: a free one)",
+    )
+    parser.add_argument(
+        "--attach",
+        action="append",
+        default=[],
+        metavar="NAME=ARGUMENT",
+        help="join tools/rp2040/NAME.mjs to the chip",
+    )
+    parser.add_argument("--build", action="store_true", help="only build what it is made of")
+
+
+def run(args):
+    rp2040_build.build()
+    if args.build:
+        return 0
+    args.flash.parent.mkdir(parents=True, exist_ok=True)
+    events = args.flash.with_name(args.flash.name + ".events")
+    board = EmulatedPico(args.flash, args.attach, events=events, console=None)
+    board.start(args.port)
+    try:
+        print(f"an emulated Pico runs, its serial port is {board.url}")
+        print(f"  make deploy PORT={board.url}")
+        print(f"  make repl PORT={board.url}")
+        print("Ctrl-C switches it off; what is on its flash stays. It prints:", flush=True)
+        code = board.process.wait()
+        raise CommandError(f"the emulated Pico ended ({code}): {board.events()}")
+    finally:
+        board.stop()
+        print(f"\nswitched off; its flash is {args.flash}", flush=True)
+
+
+class EmulatedPico:
+    """An emulated Pico: a process between `start` and `stop` or `kill`, any number of times. As a context manager it runs.
+
+    flash: path of the image of its flash. attach: ["NAME=ARGUMENT"], see runner.mjs. What it printed since its start is in the
+    file `console` (None: goes to our standard output), what happened to it in `events`; both beside the flash unless said.
+    """
+
+    def __init__(self, flash, attach=(), events=None, console=""):
+        self.flash = Path(flash)
+        self.attach = list(attach)
+        self._events = events or self.flash.with_name(self.flash.name + ".events")
+        self._console = (
+            self.flash.with_name(self.flash.name + ".console") if console == "" else console
+        )
+        self.process = None
+        self.port = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *error):
+        self.stop()
+
+    @property
+    def url(self):
+        """What pyserial, mpremote and our commands call its port."""
+        return f"socket://127.0.0.1:{self.port}"
+
+    def start(self, port=0, cut=0):
+        """Switch it on; its serial port answers on return. port: 0, a free one. cut: the power fails in that operation of its flash."""
+        words = [
+            rp2040_build.node(),
+            RUNNER,
+            "--rp2040js",
+            rp2040_build.NPM,
+            "--flash",
+            self.flash,
+        ]
+        words += ["--firmware", rp2040_build.FIRMWARE, "--port", port, "--cut", cut]
+        words += [word for attachment in self.attach for word in ("--attach", attachment)]
+        console = self._console and self._console.open("wb")
+        with self._events.open("wb") as events:
+            self.process = processes.start(words, stdout=console, stderr=events)
+        if console:
+            console.close()
+        deadline = time.monotonic() + _START_S
+        while "listening on " not in self.events():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise CommandError(f"the emulated Pico does not start: {self.events().strip()}")
+            time.sleep(0.02)
+        self.port = int(self.events().partition("listening on ")[2].split()[0])
+
+    def stop(self):
+        """Switch it off, between two operations of its flash."""
+        if self.process:
+            processes.stop(self.process)
+
+    def kill(self):
+        """Cut its power, now."""
+        if self.process:
+            processes.kill(self.process)
+
+    @property
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def events(self):
+        """What happened to it since its start, one event a line: see runner.mjs."""
+        return self._events.read_text(errors="replace")
+
+    def printed(self):
+        """What it printed since its start, read by a client or not."""
+        return self._console.read_text(errors="replace")
+
+    def wait_printed(self, text, seconds=60, count=1):
+        """Wait until it has printed a text so many times. Returns whether it has."""
+        deadline = time.monotonic() + seconds
+        while self.printed().count(text) < count:
+            if time.monotonic() > deadline or not self.running:
+                return False
+            time.sleep(0.05)
+        return True

@@ -1,0 +1,264 @@
+"""Builds what an emulated Pico is made of, once, into `.toolchain/rp2040`.
+
+- the firmware: MicroPython's own RPI_PICO, from Debian's source packages, with what `rp2040/manifest.py` freezes
+- the emulator of the chip: rp2040js from npm, locked by hash in `rp2040/package-lock.json`
+
+The compiler, cmake, ninja, node and npm are the machine's; Debian's are installed where that is possible (as root, as in CI).
+"""
+
+import hashlib
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+from tools import ROOT, CommandError, setup, toolchain
+
+RECIPE = ROOT / "tools" / "rp2040"
+FOLDER = toolchain.FOLDER / "rp2040"
+FIRMWARE = FOLDER / "firmware.bin"
+NPM = FOLDER / "npm"
+
+_SOURCES = ("micropython", "lwip", "mbedtls")  # as released; tar archives
+_UNPACKED = (
+    "pico-sdk",
+    "tinyusb",
+)  # Debian has the sources of these as packages to build against: NAME-source
+_MANIFEST = RECIPE / "manifest.py"
+_CXX = RECIPE / "cxx"
+_BOARD = "RPI_PICO"
+_OLDEST_NODE = 18
+
+_PROGRAMS = {
+    # program: Debian's package
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi",
+    "arm-none-eabi-g++": "gcc-arm-none-eabi",
+    "cmake": "cmake",
+    "ninja": "ninja-build",
+    "make": "make",
+    "gcc": "gcc",
+    "node": "nodejs",
+    "npm": "npm",
+}
+_NEWLIB = "libnewlib-arm-none-eabi"
+
+
+def build():
+    """Make what is missing; say so, step by step. Nothing is said or touched when all is there."""
+    steps = (
+        ("compiler, cmake, ninja, node", _programs_ready, _install_programs),
+        ("MicroPython's sources, from Debian", _sources_ready, _fetch_sources),
+        ("MicroPython for the Pico", _firmware_ready, _build_firmware),
+        ("rp2040js, from npm", _npm_ready, _fetch_rp2040js),
+    )
+    if all(ready() for _, ready, _ in steps[2:]) and shutil.which("node"):
+        return
+    with setup.locked():
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        for number, (what, ready, make) in enumerate(steps, 1):
+            if not ready():
+                setup.say(f"[{number}/{len(steps)}] {what}")
+                make()
+
+
+def _stamped(name, recipe):
+    stamp = FOLDER / name
+    return stamp.exists() and stamp.read_text() == recipe
+
+
+def _stamp(name, recipe):
+    setup.write(FOLDER / name, recipe.encode())
+
+
+# ---- programs
+
+
+def _missing():
+    """Debian's packages of the programs that are not here."""
+    missing = {package for program, package in _PROGRAMS.items() if not shutil.which(program)}
+    if "gcc-arm-none-eabi" in missing or not Path(_newlib()).is_file():
+        missing.add(_NEWLIB)
+    return sorted(missing)
+
+
+def _newlib():
+    # gcc answers with the name alone when it does not know the place
+    return setup.output(["arm-none-eabi-gcc", "-print-file-name=libc.a"]).strip()
+
+
+def _programs_ready():
+    return not _missing()
+
+
+def _install_programs():
+    missing = _missing()
+    words = ["apt-get", "-q", "-y", "--no-install-recommends", "install", *missing]
+    if os.geteuid() or not shutil.which("apt-get"):
+        raise CommandError(
+            f"the emulated board needs what Debian has as {', '.join(missing)}: sudo {' '.join(words[:1] + words[4:])}"
+        )
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    words += ["-o", "APT::Status-Fd=1"]
+    setup.command(
+        ["apt-get", "-q", "update", "-o", "APT::Status-Fd=1"], setup.apt_progress("package lists")
+    )
+    setup.command(words, setup.apt_progress("packages"), env=environment)
+    version = setup.output(["node", "--version"]).strip()
+    if int(version.strip("v").partition(".")[0] or 0) < _OLDEST_NODE:
+        raise CommandError(f"node {version} is too old for rp2040js: {_OLDEST_NODE} or newer")
+
+
+# ---- sources
+
+
+def _sources_recipe():
+    return repr((setup.SUITES, _SOURCES, _UNPACKED))
+
+
+def _sources_ready():
+    return _stamped("sources.stamp", _sources_recipe())
+
+
+def _fetch_sources():
+    if not shutil.which("apt-get"):
+        raise CommandError(
+            "apt-get is not here (not a Debian?): the firmware is built from Debian's sources"
+        )
+    mirror = setup.debian_mirror()
+    for suite in setup.SUITES:
+        try:
+            _fetch_from(mirror, suite)
+            break
+        except CommandError as e:
+            if suite == setup.SUITES[-1]:
+                raise
+            setup.say(f"      {suite}: {str(e).splitlines()[-1]}")
+    _stamp("sources.stamp", _sources_recipe())
+
+
+def _fetch_from(mirror, suite):
+    tree = FOLDER / "sources"
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.rmtree(FOLDER / "build", ignore_errors=True)  # cmake's, of other sources
+    tree.mkdir()
+    architecture = setup.output(["dpkg", "--print-architecture"]).strip()
+    with setup.private_apt(FOLDER, mirror, suite, architecture, ("deb", "deb-src")) as (
+        apt,
+        folder,
+    ):
+        progress = setup.apt_progress("sources")
+        setup.command([*apt, "--download-only", "source", *_SOURCES], progress, cwd=folder)
+        packages = [f"{name}-source" for name in _UNPACKED]
+        # without what they depend on: the C++ library alone is 440 MB, and the firmware needs nothing of it
+        setup.command([*apt, "download", *packages], progress, cwd=folder)
+        for package in folder.glob("*.deb"):
+            setup.command(["dpkg", "-x", package, folder / "root"])
+        micropython = _untar(folder, "micropython", tree / "micropython")
+        for name in _SOURCES[1:]:
+            _untar(folder, name, micropython / "lib" / name)
+        for name in _UNPACKED:
+            _replace(folder / "root" / "usr" / "src" / name, micropython / "lib" / name)
+    # the build looks whether the submodules are there; of this one it needs nothing
+    (micropython / "lib" / "micropython-lib" / "README.md").touch()
+
+
+def _untar(folder, name, place):
+    """Unpack the one release archive of that name, whose files are in one folder, to `place`."""
+    setup.show(f"      unpacking {name}")
+    (archive,) = folder.glob(f"{name}_*.orig.tar.*")
+    unpacked = folder / name
+    with tarfile.open(archive) as tar:
+        # a filter is newer than the oldest Python this runs on; apt has checked the archive's signature
+        safe = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
+        tar.extractall(unpacked, **safe)
+    (inside,) = unpacked.iterdir()
+    return _replace(inside, place)
+
+
+def _replace(source, place):
+    shutil.rmtree(place, ignore_errors=True)
+    return Path(shutil.move(source, place))
+
+
+# ---- firmware
+
+
+def _firmware_recipe():
+    digest = hashlib.sha256(_sources_recipe().encode())
+    files = [_MANIFEST, *_CXX.iterdir(), *(RECIPE / "modules").glob("*.py")]
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update(repr(_cmake("")).encode())
+    return digest.hexdigest()
+
+
+def _firmware_ready():
+    return FIRMWARE.exists() and _stamped("firmware.stamp", _firmware_recipe())
+
+
+def _cmake(micropython):
+    return [
+        *("cmake", "-G", "Ninja", "-S", f"{micropython}/ports/rp2", "-B", FOLDER / "build"),
+        *(f"-DMICROPY_BOARD={_BOARD}", f"-DMICROPY_FROZEN_MANIFEST={_MANIFEST}"),
+        f"-DMICROPY_BOARD_DIR={micropython}/ports/rp2/boards/{_BOARD}",
+        *("-DPICO_CLIB=newlib", "-DPICO_NO_PICOTOOL=1"),
+        f'-DCMAKE_CXX_FLAGS=-isystem "{_CXX}"',
+        f"-DCMAKE_EXE_LINKER_FLAGS=-L{FOLDER / 'cxx'}",
+    ]
+
+
+def _build_firmware():
+    recipe = _firmware_recipe()
+    micropython = FOLDER / "sources" / "micropython"
+    environment = os.environ | {
+        "OUTPOST_MANIFEST": str(_MANIFEST),
+        "GIT_CEILING_DIRECTORIES": str(FOLDER),  # else it takes our commit for MicroPython's
+    }
+    jobs = f"-j{os.cpu_count()}"
+    setup.command(["make", jobs, "-C", micropython / "mpy-cross"], _compiling, env=environment)
+    (FOLDER / "cxx").mkdir(exist_ok=True)
+    for name in ("libstdc++.a", "libsupc++.a"):  # linked by the pico-sdk, and not needed
+        setup.command(["arm-none-eabi-ar", "cr", FOLDER / "cxx" / name])
+    configure = _cmake(micropython)
+    if not _stamped("cmake.stamp", repr(configure)):
+        shutil.rmtree(FOLDER / "build", ignore_errors=True)  # of a checkout that was elsewhere
+        setup.command(configure, env=environment)
+        _stamp("cmake.stamp", repr(configure))
+    setup.command(["ninja", "-C", FOLDER / "build", "firmware"], _compiling, env=environment)
+    setup.write(FIRMWARE, (FOLDER / "build" / "firmware.bin").read_bytes())
+    _stamp("firmware.stamp", recipe)
+
+
+def _compiling(line):
+    if line.startswith(("CC ", "GEN ", "LINK ")):
+        return f"      mpy-cross: {line.split()[1]}"
+    if line.startswith("[") and "] " in line:
+        return f"      {line.partition('] ')[0][1:]} {line.rstrip().rpartition('/')[2]}"
+    return None
+
+
+# ---- rp2040js
+
+
+def _npm_recipe():
+    return setup.sha256((RECIPE / "package-lock.json").read_bytes())
+
+
+def _npm_ready():
+    return _stamped("npm.stamp", _npm_recipe())
+
+
+def _fetch_rp2040js():
+    NPM.mkdir(exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(RECIPE / name, NPM)
+    setup.command(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=NPM)
+    _stamp("npm.stamp", _npm_recipe())
+
+
+def node():
+    """Path of node; CommandError if it is not there."""
+    found = shutil.which("node")
+    if not found:
+        raise CommandError("node is not there: run `make board`")
+    return found
