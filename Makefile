@@ -90,4 +90,4 @@ clean: ## remove what was built or simulated
 	find boot.py main.py firmware lib tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove what the set-up brought, too
-	rm -rf .venv .toolchain lib/umqtt
+	rm -rf .venv .toolchain lib/umqtt lib/microdot

@@ -40,6 +40,9 @@ class AccessPoint:
             call(self._wlan.config, ssid=ssid, key=password, security=_WPA2)
             call(self._wlan.active, True)
 
+    def is_open(self):
+        return bool(self._wlan and call(self._wlan.active))
+
     def close(self):
         if self._wlan:
             call(self._wlan.active, False)

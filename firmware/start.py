@@ -4,6 +4,7 @@ The tables and checks of the settings take a third of a Pico's heap while they a
 """
 
 import gc
+import time
 
 from micropython import const
 
@@ -46,14 +47,28 @@ def _load_hardware(settings, board):
     return channels, outputs
 
 
+def _is_held(board, settings):
+    """Was the node switched on with its button held? After a reset, such as the page's own, nobody is asked."""
+    pin, level = settings["button"], settings["level"]
+    if pin is None or board.reset_cause() != "power on":
+        return False
+    button = board.input(pin, "down" if level else "up")
+    time.sleep_ms(10)  # for the line to settle
+    return button.value() == level
+
+
 def run(board):
-    """Run the node until something unforeseen happens. Return only if there are no usable settings."""
+    """Run the node until something unforeseen happens; without usable settings, until somebody has given some."""
     gc.threshold(_COLLECT_EVERY)
     settings, source, faults = _load_settings(board)
     if settings is None:
         for fault in faults:
             print("config: " + fault)
         print("config: nothing to run on; correct config.json and run `make deploy`")
+    if settings is None or _is_held(board, settings["provisioning"]):
+        from firmware.provisioning import open_portal
+
+        open_portal(board, settings, faults)  # ends in a reset
         return
     from firmware import safemode
 

@@ -1,7 +1,7 @@
 """`make setup`: everything the other commands need, without root, each step only when it is not done.
 
 1. `.venv`: the host's Python packages, locked by hash in `requirements.txt`.
-2. `lib/umqtt`: umqtt.simple and umqtt.robust from PyPI, untouched, checked by SHA-256.
+2. `lib/umqtt`, `lib/microdot`: umqtt.simple, umqtt.robust and microdot from PyPI, untouched, checked by SHA-256.
 3. `.toolchain`: MicroPython's unix port and mosquitto. What is on PATH when it serves, else Debian's packages, unpacked
    into a folder of our own (apt with a private state, `dpkg -x`), each started through its own loader.
 
@@ -27,24 +27,33 @@ from pathlib import Path
 from tools import ROOT, CommandError, toolchain
 
 VENV = ROOT / ".venv"
-UMQTT = ROOT / "lib" / "umqtt"
+LIB = ROOT / "lib"
 LOCK = ROOT / ".build" / "setup.lock"
 LOG = ROOT / ".build" / "setup.log"
 
-# PyPI's newest: sdists that pip refuses (umqtt.simple's has no setup.py).
-UMQTT_FILES = {
-    # file: (project, version, SHA-256 of the sdist, SHA-256 of the file)
-    "simple.py": (
+# What a board has of others: PyPI's newest sdists. (pip refuses umqtt.simple's, which has no setup.py.)
+LIBRARIES = {
+    # file: (project, version, where in the sdist, SHA-256 of the sdist, SHA-256 of the file)
+    "umqtt/simple.py": (
         "micropython-umqtt.simple",
         "1.3.4",
+        "umqtt/simple.py",
         "b6a2520239e3992c63a7de9370ee9b3d9d27819a90359c521f1c0f7ccab8d12f",
         "8555d2f654deb8eb0d724f79b0811a78cc94029d070f3d96bbd74288653d63a5",
     ),
-    "robust.py": (
+    "umqtt/robust.py": (
         "micropython-umqtt.robust",
         "1.0",
+        "umqtt/robust.py",
         "22a1b8c8e1128281efb13b3020927d07e33c5b747869da2cd77d37983a9ea002",
         "950d64b9aaa369a9bcc30d2142ba6c03f10e7ed6083cdc2d3921cedee747ffff",
+    ),
+    "microdot/microdot.py": (
+        "microdot",
+        "2.7.0",
+        "src/microdot/microdot.py",
+        "e11f39f0f5564bb5db69f728902740ed592d632ae7a03e24ca3a88cd59ad2f53",
+        "d9e0bea681d15965e8c683f642e03536fbed34e0bc55fe5000324208924936c1",
     ),
 }
 
@@ -78,7 +87,7 @@ def add_arguments(parser):
 def run(args):
     steps = (
         ("Python packages", "into .venv", venv_ready, make_venv),
-        ("umqtt", "from PyPI, into lib/umqtt", umqtt_ready, fetch_umqtt),
+        ("umqtt and microdot", "from PyPI, into lib", libraries_ready, fetch_libraries),
         ("MicroPython and mosquitto", "into .toolchain", toolchain_ready, make_toolchain),
     )
     if all(ready() for _, _, ready, _ in steps):
@@ -201,20 +210,23 @@ def make_venv():
     write(stamp, venv_recipe().encode())
 
 
-# --- lib/umqtt --------------------------------------------------------------------------------------------------------
+# --- lib/umqtt, lib/microdot ------------------------------------------------------------------------------------------
 
 
-def umqtt_ready():
-    return all(
-        (UMQTT / name).exists() and sha256((UMQTT / name).read_bytes()) == digest
-        for name, (_, _, _, digest) in UMQTT_FILES.items()
-    )
+def library_ready(name):
+    return (LIB / name).exists() and sha256((LIB / name).read_bytes()) == LIBRARIES[name][-1]
 
 
-def fetch_umqtt():
+def libraries_ready():
+    return all(library_ready(name) for name in LIBRARIES)
+
+
+def fetch_libraries():
     # pypi-simple lives in .venv, this process may not
-    UMQTT.mkdir(parents=True, exist_ok=True)
-    for name, (project, version, sdist_digest, digest) in UMQTT_FILES.items():
+    for name, (project, version, place, sdist_digest, digest) in LIBRARIES.items():
+        if library_ready(name):
+            continue
+        (LIB / name).parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             sdist = Path(folder) / "sdist.tar.gz"
             command(
@@ -230,8 +242,8 @@ def fetch_umqtt():
                 cwd=ROOT,
             )
             write(
-                UMQTT / name,
-                member(sdist.read_bytes(), f"{project}-{version}/umqtt/{name}", digest),
+                LIB / name,
+                member(sdist.read_bytes(), f"{project}-{version}/{place}", digest),
             )
 
 

@@ -2,7 +2,7 @@
 
 from tools import ROOT, mpy
 
-FOREIGN = "lib/umqtt"  # fetched, not ours to change
+FOREIGN = ("lib/umqtt", "lib/microdot")  # fetched, not ours to change
 
 
 def files():

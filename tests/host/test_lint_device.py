@@ -13,7 +13,7 @@ from device_code import files
 HARDWARE = {
     "machine", "network", "esp32", "rp2", "dht", "onewire", "ds18x20", "neopixel", "bluetooth", "espnow",
 }  # fmt: skip
-BOARD = ("firmware/board.py", "firmware/radio.py")
+BOARD = ("firmware/board.py", "firmware/radio.py", "firmware/accesspoint.py")
 STARTED = ("boot.py", "main.py")
 LINES = 300
 

@@ -307,17 +307,19 @@ def test_wrapper_hands_arguments_on(place):
     assert subprocess.check_output([script, "b  c", "*"]) == b"a b  c *\n"
 
 
-def test_umqtt_that_was_changed_is_not_taken(tmp_path, monkeypatch):
-    assert setup.umqtt_ready()
-    for name in setup.UMQTT_FILES:
-        (tmp_path / name).write_bytes((setup.UMQTT / name).read_bytes())
-    monkeypatch.setattr(setup, "UMQTT", tmp_path)
-    assert setup.umqtt_ready()
-    with (tmp_path / "simple.py").open("a") as file:
+@pytest.mark.parametrize("changed", list(setup.LIBRARIES))
+def test_a_library_that_was_changed_is_not_taken(tmp_path, monkeypatch, changed):
+    assert setup.libraries_ready()
+    for name in setup.LIBRARIES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((setup.LIB / name).read_bytes())
+    monkeypatch.setattr(setup, "LIB", tmp_path)
+    assert setup.libraries_ready()
+    with (tmp_path / changed).open("a") as file:
         file.write("\n")
-    assert not setup.umqtt_ready()
-    (tmp_path / "simple.py").unlink()
-    assert not setup.umqtt_ready()
+    assert not setup.libraries_ready()
+    (tmp_path / changed).unlink()
+    assert not setup.libraries_ready()
 
 
 def test_a_file_that_is_not_the_expected_one_is_refused():

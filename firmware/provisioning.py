@@ -1,0 +1,249 @@
+"""Provisioning from a phone: an access point of the node's own with one small page, for a while.
+
+The password of the access point is the node's own, made at random when it is first needed and shown on the serial console alone. The
+settings that come from the phone are checked, tried (trial.py), and saved in one step; then the node starts anew, as it does when nobody
+has come: a node with settings then runs on them, one without waits with the radio off and opens the page again.
+
+Ctrl-C ends it at any time, and the watchdog is not armed.
+"""
+
+import asyncio
+import os
+import time
+
+from micropython import const
+
+from firmware.health import note_reset, read, write
+from firmware.log import reason
+from firmware.provisioning_dns import NameServer
+from firmware.provisioning_form import (
+    CA,
+    OURS,
+    entered,
+    first_only,
+    merge,
+    part,
+    placed,
+    recall,
+    shown,
+    stored,
+    without,
+)
+
+CONFIG = "config.json"
+LAST_GOOD = "state/config.json"
+_PASSWORD = "state/portal"
+_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # 32, without those that look alike: five bits each
+_MINUTES = const(10)
+_REST_S = const(1800)  # until a node without settings opens the page again
+_TURN_MS = const(50)
+_REMIND_MS = const(60000)
+_READ_MS = const(5000)  # for the phone to read the last page
+_UNREAD_MS = const(60000)  # if it does not come back for it: it may have lost the access point
+_NETWORKS = const(20)
+
+
+def password():
+    """Return the access point's, ten letters and a hyphen: 50 bits, which is too many to try out of the air."""
+    kept = read(_PASSWORD) or ""
+    if len(kept) == 11 and all(c in _LETTERS or c == "-" for c in kept):
+        return kept
+    letters = "".join([_LETTERS[byte & 31] for byte in os.urandom(10)])
+    made = letters[:5] + "-" + letters[5:]
+    try:
+        write(_PASSWORD, made)
+    except OSError:
+        pass  # a full flash: another one next time
+    return made
+
+
+class Portal:
+    """What the page shows, and what its form does."""
+
+    def __init__(self, board, faults):
+        """faults: those of config.json, as config.load() returns them."""
+        self.board = board
+        self.ssid = "outpost-" + board.id[-6:]
+        self.token = os.urandom(8).hex()
+        self.ap = board.access_point()
+        self.address = None
+        self.heard = []
+        broken = any(fault.startswith(CONFIG + ":") for fault in faults)
+        raw = stored(LAST_GOOD) if broken else stored(CONFIG, LAST_GOOD)
+        parts = [part(fault) for fault in faults]
+        self.left_out = sorted({each for each in parts if each in raw and each not in OURS})
+        self.notes = faults if CONFIG in os.listdir() else []  # else there is nothing to complain of
+        self.raw = without(raw, self.left_out)
+        self.draft = {}  # what was entered last
+        self.fields = shown(self.raw)
+        self.tls = self.fields["tls"] or CA in os.listdir()
+        self._forget()
+        self.trial = None
+        self.is_saved = False
+        self.seen = self.since = time.ticks_ms()  # the last request; the end of the work
+
+    def _forget(self):
+        self.faults, self.others = {}, []  # of what was entered: by field, and elsewhere
+        self.fault = None  # of the trial
+        self.worked, self.missed = (), ()
+
+    def open(self):
+        """OSError: the radio does not work."""
+        self.search()
+        self.ap.open(self.ssid, password())
+        self.address = self.ap.address
+
+    def search(self):
+        """Look for networks; blocks for some seconds."""
+        try:
+            self.heard = self.ap.heard()[:_NETWORKS]
+        except OSError as e:
+            print("provisioning: no search: %s" % reason(e))  # one can still be typed
+
+    def visited(self):
+        self.seen = time.ticks_ms()
+
+    def page(self):
+        """Return the page, in pieces."""
+        from firmware import provisioning_page as pages
+
+        if self.is_saved:
+            self.since = time.ticks_add(time.ticks_ms(), _READ_MS - _UNREAD_MS)
+            return pages.saved(self)
+        if self.trial:
+            return pages.waiting(self)
+        names = [pages.name(found[0]) for found in self.heard]
+        if (self.fields["ssid"], True) not in names:
+            self.fields["other"] = self.fields["ssid"]
+        return pages.form(self)
+
+    def submit(self, form, test):
+        """Take what was entered; try it, or save it at once."""
+        if self.trial or self.is_saved:
+            return  # another phone was first
+        fields = entered(form)
+        recall(fields, self.draft)
+        unprotected = [
+            found[0].decode() for found in self.heard if found[2] and _is_text(found[0])
+        ]
+        self.draft = merge(self.raw, fields, unprotected)
+        self.fields = shown(self.draft)
+        self._forget()
+        settings, faults = self._check()
+        if faults:
+            self.faults, self.others = placed(faults)
+        elif test:
+            from firmware.trial import Trial
+
+            self.trial = Trial(self.board, first_only(settings))
+        else:
+            self._save()
+
+    def _check(self):
+        from firmware import config, sensors
+
+        checked = config.check(self.draft, sensors.TYPES, self.board.model)
+        config.drop()
+        sensors.drop()
+        return checked
+
+    def step(self, now):
+        """Advance the trial."""
+        if not self.trial or self.trial.step(now):
+            return
+        trial, self.trial = self.trial, None
+        self.fault, self.worked, self.missed = trial.fault, trial.done, trial.missed
+        print("provisioning: %s" % (self.fault or "the settings work"))
+        if not self.fault:
+            self._save()
+        self.seen = now
+        try:
+            if not self.ap.is_open():  # the station's troubles may have taken it along
+                self.ap.open(self.ssid, password())
+        except OSError as e:
+            print("provisioning: %s" % reason(e))
+
+    def _save(self):
+        from firmware import config
+
+        try:
+            if self.notes and CONFIG in os.listdir():
+                _copy(CONFIG, CONFIG + ".old")
+            config.keep(self.draft, CONFIG)
+        except OSError as e:
+            self.fault = "the settings cannot be saved: %s; is the flash full?" % reason(e)
+            return
+        finally:
+            config.drop()
+        self.is_saved = True
+        self.since = time.ticks_ms()
+        print("provisioning: saved")
+
+    def is_over(self, now, minutes):
+        if self.is_saved:
+            return time.ticks_diff(now, self.since) >= _UNREAD_MS
+        return not self.trial and time.ticks_diff(now, self.seen) >= minutes * 60000
+
+
+def _is_text(ssid):
+    try:
+        return ssid.decode() != ""
+    except UnicodeError:
+        return False
+
+
+def _copy(source, target):
+    with open(source, "rb") as old, open(target, "wb") as new:
+        piece = old.read(512)
+        while piece:
+            new.write(piece)
+            piece = old.read(512)
+
+
+async def _live(portal, minutes):
+    from firmware.provisioning_http import Site
+
+    site = Site(portal)
+    names = NameServer(portal.address)
+    try:
+        await site.open()
+        reminded = None
+        while True:
+            now = time.ticks_ms()
+            if portal.is_over(now, minutes):
+                return
+            # Again and again, for who plugs the cable in later: this is the one place where the password is shown.
+            if reminded is None or time.ticks_diff(now, reminded) >= _REMIND_MS:
+                reminded = now
+                print(
+                    "provisioning: join the Wi-Fi network %s, password %s, and open http://%s/"
+                    % (portal.ssid, password(), portal.address)
+                )
+            names.step()
+            portal.step(now)
+            await asyncio.sleep_ms(_TURN_MS)
+    finally:
+        names.close()
+        site.close()
+
+
+def open_portal(board, settings, faults):
+    """Open the page until settings are saved or nobody comes any more; then reset the board. Does not return."""
+    minutes = settings["provisioning"]["minutes"] if settings else _MINUTES
+    portal = Portal(board, faults)
+    try:
+        portal.open()
+        asyncio.run(_live(portal, minutes))
+        portal.ap.close()
+        board.radio.off(deep=True)
+    except OSError as e:
+        print("provisioning: the page cannot be opened: %s" % reason(e))
+    if not portal.is_saved and not settings:
+        print("provisioning: nobody came; again in %d minutes" % (_REST_S // 60))
+        for _ in range(_REST_S):
+            time.sleep(1)
+    try:
+        note_reset("provisioning")
+    except OSError:
+        pass  # a full flash must not stop the reset
+    board.reset()
