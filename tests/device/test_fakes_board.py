@@ -31,9 +31,10 @@ class Register:
         self.at = 0
         self.log = []
         self.busy = False
+        self.refused = None  # what it does not want to hear
 
     def write(self, data):
-        if self.busy:
+        if self.busy or data == self.refused:
             return False
         self.log.append(bytes(data))
         if data:
@@ -370,6 +371,21 @@ def test_nobody_there():
     soft = machine.SoftI2C(sda=machine.Pin(4), scl=machine.Pin(5))
     assert number(soft.readfrom, 0x40, 1) == 19
     assert soft.readfrom_mem(0x76, 0, 1) == b"\x60"
+
+
+def test_a_byte_that_is_refused():
+    bus, chip = i2c()
+    chip.refused = b"\x02\xaa\xbb"
+    if sim.ESP32:
+        assert number(bus.writeto, 0x76, chip.refused) == 19
+        assert number(bus.writeto_mem, 0x76, 2, b"\xaa\xbb") == 19
+    else:
+        assert bus.writeto(0x76, chip.refused) == 2  # so many were acknowledged
+        bus.writeto_mem(0x76, 2, b"\xaa\xbb")  # and nothing is said
+    assert chip.memory[2:] != b"\xaa\xbb"
+    soft = machine.SoftI2C(sda=machine.Pin(4), scl=machine.Pin(5))
+    assert soft.writeto(0x76, chip.refused) == 2  # on an ESP32, too
+    assert soft.writeto(0x76, b"\x00") == 1
 
 
 def test_a_bus_held_low():

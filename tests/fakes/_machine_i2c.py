@@ -13,7 +13,8 @@ _i2cs = {}
 
 
 class SoftI2C:
-    _nack = 19
+    _nack = 19  # the error if an address is not acknowledged
+    _data_too = False  # is it one if a byte after it is not? Else writeto() tells how many were, and writeto_mem() nothing
 
     def __init__(self, scl, sda, *, freq=400_000, timeout=50_000):
         self._scl, self._sda = scl.n, sda.n
@@ -33,13 +34,20 @@ class SoftI2C:
                 return chip
         raise OSError(self._nack)
 
-    def _write(self, chip, data):
+    def _refused(self, chip, data):
+        """Does the chip refuse these bytes, or, without any, its address?"""
         try:
-            if chip.write(data) is not False:
-                return
+            return chip.write(data) is False
         except OSError:
-            pass
-        raise OSError(self._nack)
+            return True
+
+    def _write(self, chip, data):
+        """Return how many bytes were acknowledged. A chip that hears, but refuses what it is told, does so with the last."""
+        if not self._refused(chip, data):
+            return len(data)
+        if self._data_too or not data or self._refused(chip, b""):
+            raise OSError(self._nack)
+        return len(data) - 1
 
     def _read(self, chip, n):
         try:
@@ -68,10 +76,10 @@ class SoftI2C:
 
     def writeto(self, address, buf, stop=True):
         chip = self._chip(address)
-        self._write(chip, bytes(buf))
+        acknowledged = self._write(chip, bytes(buf))
         if stop:
             self._stop(chip)
-        return len(buf)
+        return acknowledged
 
     def writevto(self, address, vector, stop=True):
         return self.writeto(address, b"".join(bytes(part) for part in vector), stop)
@@ -108,6 +116,9 @@ class I2C(SoftI2C):
     """A controller: there are two, and to construct one again is to move it to other pins."""
 
     _nack = 19 if sim.ESP32 else 5
+    _data_too = (
+        sim.ESP32
+    )  # ESP-IDF makes no difference; the Pico's SDK does (i2c_write_blocking_internal)
 
     def __new__(cls, id=0, **kwargs):
         if id not in (0, 1):

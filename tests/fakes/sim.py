@@ -56,7 +56,8 @@ A supervisor may also write such objects, one a line, to standard input (`OUTPOS
 
 - I2C chip: `write(data)` takes the bytes after the address, `read(n)` gives n bytes. `readfrom_mem` is a write, a
   repeated start and a read: `write(data)` then `read(n)`, with no stop between; a chip that cares has `stop()`,
-  called at each stop condition. To refuse (NACK): raise OSError, or return False from `write`, None from `read`.
+  called at each stop condition. To refuse (NACK): raise OSError, or return False from `write`, None from `read`. One that
+  refuses `b""` as well has not acknowledged its address; else it was the last byte, which is no error on a Pico.
 - 1-Wire chip: `rom` (8 bytes, CRC last), `reset()` (a reset pulse was seen), `write_byte(b)` and `read_byte()` after the
   chip was selected; the bus does presence and the ROM commands. `read_bit()` optional (busy polling); without it
   a read slot gives bit 0 of `read_byte()`. `alarm` optional: answers the alarm search.
