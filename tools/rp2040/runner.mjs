@@ -26,6 +26,7 @@ import fs from "node:fs";
 
 import { BootROM } from "./rom.mjs";
 import { Flash } from "./flash.mjs";
+import { repair } from "./repairs.mjs";
 import { SerialPort } from "./usb.mjs";
 import { restore, watch } from "./watchdog.mjs";
 
@@ -43,7 +44,7 @@ class Board {
     this.RP2040 = RP2040;
     this.attachments = attachments;
     this.flash = new Flash(options.flash, fs.readFileSync(options.firmware), Buffer.from(options.id, "hex"), options.cut);
-    this.serial = new SerialPort(USBCDC, (bytes) => process.stdout.write(bytes));
+    this.serial = new SerialPort(USBCDC, (bytes) => process.stdout.write(bytes), () => this.#wake());
     this.resets = 0;
     this.detach = [];
   }
@@ -55,6 +56,7 @@ class Board {
     mcu.logger = { debug() {}, info() {}, warn() {}, error: (part, text) => fail(`${part}: ${text}`) };
     this.rom = new BootROM(mcu, this.flash, () => fail("the board is in its boot loader, which is not emulated"));
     mcu.loadBootrom(new Uint32Array(this.rom.image.buffer));
+    repair(mcu);
     this.flash.connect(mcu); // after loadBootrom, which erases what it sees
     this.serial.connect(mcu);
     this.reset = null;
@@ -80,8 +82,15 @@ class Board {
       report(`reset by ${kept.reason === 1 ? "watchdog" : "software"} ${++this.resets}`);
       this.start(kept);
     }
-    if (idle) setTimeout(() => this.#slice(), 1);
-    else setImmediate(() => this.#slice());
+    this.timer = idle ? setTimeout(() => this.#slice(), 1) : null;
+    if (!idle) setImmediate(() => this.#slice());
+  }
+
+  // Something arrived for a core that may be asleep.
+  #wake() {
+    if (!this.timer) return;
+    clearTimeout(this.timer);
+    this.#slice();
   }
 
   // Run for a slice. Returns whether the core sleeps and its share of time is used.

@@ -8,10 +8,11 @@ import net from "node:net";
 const MOST = 64 * 1024; // bytes on their way to the board; beyond them the client has to wait
 
 export class SerialPort {
-  // onData(bytes): what the board prints
-  constructor(USBCDC, onData) {
+  // onData(bytes): what the board prints; onArrival(): something is on its way to the board
+  constructor(USBCDC, onData, onArrival) {
     this.USBCDC = USBCDC;
     this.onData = onData;
+    this.onArrival = onArrival;
     this.client = null;
     this.server = net.createServer((client) => this.#accept(client));
   }
@@ -54,6 +55,7 @@ export class SerialPort {
       this.queued += bytes.length;
       if (this.queued > MOST) client.pause();
       this.#feed();
+      this.onArrival();
     });
     client.on("error", () => {}); // "close" follows
     client.on("close", () => {
