@@ -33,7 +33,7 @@ def add_arguments(parser):
         action="append",
         default=[],
         metavar="NAME=ARGUMENT",
-        help="join tools/rp2040/NAME.mjs to the chip",
+        help="join tools/rp2040/NAME.mjs to the chip (default: modem=, a network that is this machine)",
     )
     parser.add_argument("--build", action="store_true", help="only build what it is made of")
 
@@ -44,7 +44,7 @@ def run(args):
         return 0
     args.flash.parent.mkdir(parents=True, exist_ok=True)
     events = args.flash.with_name(args.flash.name + ".events")
-    board = EmulatedPico(args.flash, args.attach, events=events, console=None)
+    board = EmulatedPico(args.flash, args.attach or ["modem="], events=events, console=None)
     board.start(args.port)
     try:
         print(f"an emulated Pico runs, its serial port is {board.url}")
