@@ -14,7 +14,6 @@ import fs from "node:fs";
 import net from "node:net";
 
 const UART = 0;
-const TX_INTERRUPT = 1 << 5;
 const HEAD = 4;
 const LONGEST = 1024; // bytes of data in one frame
 const ENOUGH = 4096; // bytes on their way to the board, beyond which nothing more is read from a broker
@@ -34,13 +33,6 @@ class Modem {
     this.bytes = 0;
     this.alarm = mcu.clock.createAlarm(() => this.#feed());
     this.uart.onByte = (byte) => this.#hear(byte);
-    // rp2040js has the transmitter ask for more the moment it was told to be quiet: the core would do nothing else. Here it
-    // never asks, since it never has to wait.
-    const { irq, rp2040 } = this.uart;
-    this.uart.checkInterrupts = function () {
-      this.interruptStatus &= ~TX_INTERRUPT;
-      rp2040.setInterrupt(irq, !!(this.interruptStatus & this.interruptMask));
-    };
     this.timer = setInterval(() => this.#look(), LOOK_MS);
   }
 
