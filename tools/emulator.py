@@ -3,6 +3,7 @@
 What is emulated, and what is not: docs/architecture.md, "The emulated board". The board itself is `rp2040/runner.mjs`.
 """
 
+import signal
 import time
 from pathlib import Path
 
@@ -125,6 +126,18 @@ class EmulatedPico:
     @property
     def running(self):
         return self.process is not None and self.process.poll() is None
+
+    def flash_operations(self):
+        """Return how many erases and programs there were since its start."""
+        said = self.events().count("flash operations ")
+        if self.running:
+            self.process.send_signal(signal.SIGUSR2)
+        deadline = time.monotonic() + _START_S
+        while self.running and self.events().count("flash operations ") == said:
+            if time.monotonic() > deadline:
+                raise CommandError("the emulated Pico does not answer")
+            time.sleep(0.01)
+        return int(self.events().rpartition("flash operations ")[2].split()[0])
 
     def events(self):
         """What happened to it since its start, one event a line: see runner.mjs."""

@@ -5,7 +5,7 @@
 // Standard output is what the board prints on its USB serial port, standard error what happens to it, one event a line:
 //   listening on N         the serial port is served on 127.0.0.1:N; the board starts
 //   reset by watchdog N    the chip resets itself, the Nth time; `reset by software N` if the firmware asked for it
-//   flash operations N     the board ends (SIGTERM, SIGINT), after so many erases and programs since power-on
+//   flash operations N     so many erases and programs since power-on: when it ends (SIGTERM, SIGINT), and when asked (SIGUSR2)
 //   error: …               and the exit code is 1: the firmware did what this board has not, or an argument is wrong
 // SIGKILL is a power cut. --cut N is one in the middle of the Nth erase or program.
 //
@@ -145,10 +145,10 @@ async function main() {
     attachments.push({ module, argument });
   }
   const board = new Board({ ...values, cut: Number(values.cut) }, attachments);
-  for (const signal of ["SIGTERM", "SIGINT"])
+  for (const signal of ["SIGTERM", "SIGINT", "SIGUSR2"])
     process.on(signal, () => {
       report(`flash operations ${board.flash.operations}`);
-      process.exit(0);
+      if (signal !== "SIGUSR2") process.exit(0);
     });
   board.start();
   report(`listening on ${await board.serial.listen(Number(values.port))}`);

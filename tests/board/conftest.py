@@ -1,0 +1,106 @@
+"""The product on the emulated Pico: the true firmware and file system, the real commands. `make test-board` runs it."""
+
+import fcntl
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import rp2040_build
+from tools.emulator import EmulatedPico
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from pico import Checkout, contents
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.board)
+
+
+@pytest.fixture(scope="session")
+def firmware():
+    """The emulated Pico is built."""
+    rp2040_build.build()
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """once(name, make) -> what make(folder) returned (JSON), and that folder: made by one of the processes that share this session."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "popen-gw" in base.name else base) / "once"
+    shared.mkdir(exist_ok=True)
+
+    def call(name, make):
+        folder = shared / name
+        result = folder / "result.json"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not result.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                result.write_text(json.dumps(make(folder)))
+        return json.loads(result.read_text()), folder
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def checkout(once):
+    """What is deployed: this checkout as it was when the session began. Not to be changed."""
+    _, folder = once("checkout", lambda folder: Checkout.copied(folder / "tree") and None)
+    return Checkout(folder / "tree")
+
+
+@pytest.fixture(scope="session")
+def first_deploy(once, firmware, checkout):
+    """What happened when the checkout was deployed onto an empty board: exit code, text; and the image of its flash."""
+
+    def make(folder):
+        with EmulatedPico(folder / "flash") as board:
+            code, said = checkout.deploy(board)
+        return {"code": code, "said": said}
+
+    result, folder = once("deployed", make)
+    return result, folder / "flash"
+
+
+@pytest.fixture
+def boards(tmp_path, firmware):
+    """boards(flash=None, **options) -> an emulated Pico with a copy of that flash, not yet started."""
+    made = []
+
+    def make(flash=None, **options):
+        path = tmp_path / f"flash{len(made)}"
+        if flash:
+            shutil.copy(flash, path)
+        made.append(EmulatedPico(path, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.kill()
+
+
+@pytest.fixture
+def board(boards, first_deploy):
+    """An emulated Pico that has the checkout on its flash, not yet started."""
+    result, flash = first_deploy
+    assert result["code"] == 0, result["said"]
+    return boards(flash)
+
+
+@pytest.fixture
+def deployed(first_deploy):
+    """{path: bytes} on the flash after the first deploy."""
+    return contents(first_deploy[1])
+
+
+@pytest.fixture
+def changed(checkout, tmp_path):
+    """A copy of the checkout that may be changed."""
+    return Checkout.copied(tmp_path / "changed", checkout.folder)

@@ -1,0 +1,164 @@
+"""What the tests on the emulated Pico have in common: its flash seen from outside, a checkout to deploy from, the command."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+
+from littlefs import LittleFS
+
+from tools import ROOT
+
+# The file system of a RPI_PICO: the last 1408 KB of 2 MB; as MicroPython 1.25 writes it.
+_START = 640 * 1024
+_BLOCK = 4096
+_BLOCKS = 352
+_DISK_VERSION = 0x00020001
+
+_DEPLOYED = (
+    "boot.py",
+    "main.py",
+    "firmware",
+    "lib",
+    "tools",
+)  # what `python -m tools deploy` needs of a checkout
+
+# Nothing is there that it could reach: it samples nothing, and tries to join for ever.
+CONFIG = {
+    "wifi": {"networks": [{"ssid": "emulated", "password": "radio-Secret-1"}]},
+    "mqtt": {"brokers": [{"host": "127.0.0.1"}]},
+    "sensors": [],
+}
+STARTED = "wifi: "  # the node has said something of its own
+
+
+@contextmanager
+def filesystem(flash):
+    """The littlefs in an image of a Pico's flash, mounted; what is changed is written back."""
+    fs = LittleFS(block_size=_BLOCK, block_count=_BLOCKS, disk_version=_DISK_VERSION, mount=False)
+    image = bytearray(flash.read_bytes())
+    fs.context.buffer = image[_START:]
+    fs.mount()
+    before = bytes(fs.context.buffer)
+    yield fs
+    fs.unmount()
+    if fs.context.buffer != before:
+        image[_START:] = fs.context.buffer
+        flash.write_bytes(image)
+
+
+def contents(flash):
+    """{path: bytes} of the files on a flash."""
+    found = {}
+    with filesystem(flash) as fs:
+        for folder, _, names in fs.walk("/"):
+            for name in names:
+                path = PurePosixPath(folder, name)
+                with fs.open(str(path), "rb") as file:
+                    found[str(path).lstrip("/")] = file.read()
+    return found
+
+
+def put(flash, files):
+    """Write {path: bytes} to a flash; None removes a file."""
+    with filesystem(flash) as fs:
+        for path, data in files.items():
+            if data is None:
+                fs.remove(path)
+                continue
+            fs.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
+            with fs.open(path, "wb") as file:
+                file.write(data)
+
+
+def fill(flash, path, leave):
+    """Write a file that leaves so many blocks free."""
+    with filesystem(flash) as fs:
+        free = _BLOCKS - fs.used_block_count
+        # a big file has some pointers in each block
+        with fs.open(path, "wb") as file:
+            file.write(b"u" * ((free - leave) * (_BLOCK - 12)))
+        return _BLOCKS - fs.used_block_count
+
+
+class Checkout:
+    """A copy of this checkout that tests may change, and its `deploy`."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._expected = None
+
+    @classmethod
+    def copied(cls, folder, source=ROOT):
+        """Made from another one. It appears whole or not at all."""
+        new = folder.with_name(folder.name + ".new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        for name in _DEPLOYED:
+            if (source / name).is_dir():
+                skipped = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(source / name, new / name, ignore=skipped)
+            else:
+                shutil.copy(source / name, new)
+        (new / "config.json").write_text(json.dumps(CONFIG))
+        new.rename(folder)
+        return cls(folder)
+
+    def configure(self, config):
+        (self.folder / "config.json").write_text(json.dumps(config))
+
+    def append(self, path, text):
+        with (self.folder / path).open("a") as file:
+            file.write(text)
+
+    def python(self, *words, **options):
+        """Popen of a Python program in the checkout."""
+        return subprocess.Popen(
+            [sys.executable, *words],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **options,
+        )
+
+    def begin_deploy(self, board, *options):
+        """Start to deploy, without waiting for the node to be online."""
+        words = ["-m", "tools", "deploy", "--port", board.url, "--config", "config.json"]
+        return self.python("-u", *words, "--wait", "0", *options)
+
+    def deploy(self, board, *options):
+        """Deploy. Returns (exit code, all it said)."""
+        with self.begin_deploy(board, *options) as process:
+            try:
+                said, _ = process.communicate(timeout=110)
+            finally:
+                process.kill()
+        return process.returncode, said
+
+    def expected(self):
+        """{path on the board: SHA-256 in hex} of what is to be there."""
+        if self._expected is None:
+            code = (
+                "import hashlib, json; from tools import deploy\n"
+                "files = {path: hashlib.sha256(data).hexdigest() for path, data in deploy.build().items()}\n"
+                "print(json.dumps(files))"
+            )
+            with self.python("-c", code) as process:
+                said, _ = process.communicate(timeout=60)
+            self._expected = json.loads(said.splitlines()[-1])
+            self._expected["config.json"] = sha256((self.folder / "config.json").read_bytes())
+        return self._expected
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def ours(files):
+    """Of {path: bytes}, what a deploy answers for: {path: SHA-256 in hex}."""
+    mine = ("firmware/", "lib/", "boot.py", "main.py", "config.json")
+    return {path: sha256(data) for path, data in files.items() if path.startswith(mine)}
