@@ -1,6 +1,6 @@
 """The same program with a sensor, run twice: over tests/fakes, and on the emulated Pico with its true I2C, ADC and UART.
 
-Both print what went over the buses and what was read (buslog.py, driver_script.py); a Run has both. The chips are the
+Both print what went over the buses and what was read (buslog.py, sensorscript.py); a Run has both. The chips are the
 same in both: those of tests/fakes, which the emulated Pico reaches through tools/rp2040/chips.mjs and chipserver.py.
 """
 
@@ -10,22 +10,15 @@ import os
 import struct
 import subprocess
 import time
-from pathlib import Path
-
-from littlefs import LittleFS
 
 from tools import ROOT, processes, toolchain
 from tools.serialboard import BoardError
 
-HERE = Path(__file__).resolve().parent
 FAKES = ROOT / "tests" / "fakes"
-SCRIPT = HERE / "driver_script.py"
+SCRIPT = FAKES / "sensorscript.py"
 
 _HEAP = "2m"  # of the fakes' process: it is not what is measured here
 _LONGEST_S = 60
-
-# Where the file system of a RPI_PICO is in its flash.
-_FLASH, _BLOCK, _BLOCKS = 2 << 20, 4096, 352
 
 _OVER_FAKES = """\
 import sys
@@ -34,44 +27,36 @@ import json
 import buslog
 case = json.loads({case!r})
 buslog.attach(case["setting"])
-import driver_script
-driver_script.run(case)
+import sensorscript
+sensorscript.run(case)
 """
 
 
 class Run:
-    """readings: what driver_script printed. traffic: what buslog did, {step: [events]} in order."""
+    """readings: what sensorscript printed. traffic: what buslog did, {step: [events]} in order.
+
+    clocks: {"4,5": [Hz]}, what the buses' clocks were, on the emulated Pico.
+    """
 
     def __init__(self, lines):
         self.readings = []
         self.traffic = {}
+        self.clocks = {}
         step = self.traffic.setdefault("", [])
         for kind, *words in lines:
             if kind == "step":
                 step = self.traffic.setdefault(words[0], [])
+            elif kind == "clock":
+                self.clocks.setdefault(words[0], []).append(words[1])
             elif kind in ("i2c", "adc", "uart"):
                 step.append((kind, *words))
             else:
                 self.readings.append((kind, *words))
 
 
-def flash_image(path, tree):
-    """Write an image of a Pico's flash that holds a folder."""
-    fs = LittleFS(block_size=_BLOCK, block_count=_BLOCKS, disk_version=0x00020000)
-    for source in sorted(Path(tree).rglob("*")):
-        name = "/" + source.relative_to(tree).as_posix()
-        if source.is_dir():
-            fs.mkdir(name)
-        else:
-            with fs.open(name, "wb") as file:
-                file.write(source.read_bytes())
-    buffer = bytes(fs.context.buffer)
-    path.write_bytes(b"\xff" * (_FLASH - len(buffer)) + buffer)
-
-
 def over_fakes(case, tree, flash):
     """Run a case over tests/fakes, with the compiled modules of `tree`; `flash`: an empty folder."""
-    path = [str(FAKES), str(HERE), str(tree), str(tree / "lib"), ".frozen"]
+    path = [str(FAKES), str(tree), str(tree / "lib"), ".frozen"]
     program = _OVER_FAKES.format(path=path, case=json.dumps(case))
     done = subprocess.run(
         [*toolchain.micropython(_HEAP), "-c", program],
@@ -89,12 +74,15 @@ def over_fakes(case, tree, flash):
 
 def on_pico(case, link, pipes):
     """Run a case on the emulated Pico: link, an entered Link to it; pipes, the folder its chips are attached by."""
-    for name in ("requests", "answers"):  # new ones: who is at the others' ends may not have noticed yet
+    for name in (
+        "requests",
+        "answers",
+    ):  # new ones: who is at the others' ends may not have noticed yet
         (pipes / name).unlink(missing_ok=True)
         os.mkfifo(pipes / name)
     (pipes / "setting.json").write_text(json.dumps(case["setting"]))
     server = processes.start(
-        [*toolchain.micropython(_HEAP), HERE / "chipserver.py", FAKES, pipes],
+        [*toolchain.micropython(_HEAP), FAKES / "chipserver.py", pipes],
         cwd=pipes,
         env=_environment(),
         stdout=subprocess.PIPE,
@@ -141,6 +129,48 @@ def _lines(printed):
             raise RuntimeError("\n".join(printed))
         lines.append(json.loads(line))
     return lines
+
+
+def transactions(events):
+    """The traffic of a step as transactions, each up to its end, without the questions of a program that waits.
+
+    How often a chip is asked whether it is done depends on how fast the program is: of the same transaction several times in
+    a row the last is kept, with its answer. What comes from a UART's chip by itself is left out; what goes there is one.
+    """
+    sent = "".join(event[2] for event in events if event[:2] == ("uart", "sent"))
+    found = [(("uart", "sent", sent),)] if sent else []
+    transaction = []
+    for event in events:
+        if event[0] == "uart":
+            continue
+        transaction.append(event)
+        if event[0] == "adc" or event[2] in _ENDS or event[-1] is None:
+            found.append(tuple(transaction))
+            transaction = []
+    if transaction:
+        found.append(tuple(transaction))
+    kept = []
+    for transaction in found:
+        if kept and _same_question(kept[-1], transaction):
+            del kept[-1]
+        kept.append(transaction)
+        if kept[-1][0][0] == "i2c" and kept[-4:-2] == kept[-2:]:  # the question is two of them
+            del kept[-2:]
+    return kept
+
+
+_ENDS = ("stop", "absent", "deaf")
+
+
+def _same_question(before, after):
+    def asked(transaction):
+        return [
+            event[:3] if event[2] == "read" else event
+            for event in transaction
+            if event[2] != "stop"
+        ]
+
+    return before[0][0] == "i2c" and asked(before) == asked(after)
 
 
 def number(value):

@@ -9,7 +9,7 @@
 //
 //     hello                       what are the levels?
 //     pin N OUT PULL              the board drives pin N (0, 1, -: not) and pulls it (0, 1, -)
-//     address PINS A r|w          a start condition and address A, on the bus of these pins (4,5)
+//     address PINS A r|w HZ       a start condition and address A, on the bus of these pins (4,5) with this clock
 //     write PINS HEX              the bytes after it, all of them
 //     took PINS N                 so many bytes were read before the stop or the next start
 //     stop PINS
@@ -153,9 +153,11 @@ function attachI2c(mcu, number, pins) {
 
   const bus = () => pins.of(FUNCTION_I2C, (n) => (n >> 1) % 2 === number);
 
+  const hz = () => mcu.clkSys / (i2c.sclLowPeriod + i2c.sclHighPeriod);
+
   const after = (bits, action) => {
     then = action;
-    alarm.schedule(((i2c.sclLowPeriod + i2c.sclHighPeriod) * bits * 1e9) / mcu.clkSys);
+    alarm.schedule((bits * 1e9) / hz());
   };
 
   // The port's driver sets TX_EMPTY_CTRL, by which TX_EMPTY means that the byte has left the shift register: until then
@@ -199,7 +201,7 @@ function attachI2c(mcu, number, pins) {
   i2c.onConnect = (address, mode) => {
     after(10, () => {
       const reads = mode === 1;
-      const word = pins.ask(`address ${bus()} ${address} ${reads ? 'r' : 'w'}`);
+      const word = pins.ask(`address ${bus()} ${address} ${reads ? 'r' : 'w'} ${Math.round(hz())}`);
       const acknowledged = word !== null && word !== '-';
       if (acknowledged && reads) {
         answer = Buffer.from(word, 'hex');
@@ -248,24 +250,43 @@ function attachAdc(mcu, pins) {
 }
 
 const LISTEN_NS = 20e6; // how often it is looked for what a UART's chip has sent
+const TX_INTERRUPT = 1 << 5;
 
 function attachUart(mcu, number, pins) {
   const uart = mcu.uart[number];
-  const coming = [];
   // 0, 1, 16, 17 are UART0's, 4, 5, 8, 9 UART1's, and so on
   const wires = () => pins.of(FUNCTION_UART, (n) => n % 4 < 2 && ((n + 4) >> 3) % 2 === number);
+  const byteNs = () => 1e10 / uart.baudRate; // ten bits
+  const going = [];
+  const coming = [];
+
+  // "There is room for more" is an event, the end of what was sent, and can be acknowledged. To rp2040js it is a state,
+  // and a program that wants to be interrupted by it does nothing else any more.
+  uart.checkInterrupts = () => mcu.setInterrupt(uart.irq, !!(uart.interruptStatus & uart.interruptMask));
+
+  const sent = mcu.clock.createAlarm(() => {
+    pins.ask(`sent ${wires()} ${going.shift().toString(16).padStart(2, '0')}`);
+    if (going.length) {
+      sent.schedule(byteNs());
+    } else {
+      uart.interruptStatus |= TX_INTERRUPT;
+      uart.checkInterrupts();
+    }
+  });
   uart.onByte = (value) => {
-    pins.ask(`sent ${wires()} ${value.toString(16).padStart(2, '0')}`);
+    going.push(value);
+    if (going.length === 1) sent.schedule(byteNs());
   };
-  const alarm = mcu.clock.createAlarm(() => {
+
+  const listen = mcu.clock.createAlarm(() => {
     if (!coming.length && uart.enabled && uart.rxEnabled && wires().length) {
       const word = pins.ask(`listen ${wires()}`);
       if (word !== null && word !== '-') coming.push(...Buffer.from(word, 'hex'));
     }
     if (coming.length) uart.feedByte(coming.shift());
-    alarm.schedule(coming.length ? 1e10 / uart.baudRate : LISTEN_NS);
+    listen.schedule(coming.length ? byteNs() : LISTEN_NS);
   });
-  alarm.schedule(LISTEN_NS);
+  listen.schedule(LISTEN_NS);
 }
 
 const LEAP_NS = 50e6; // at most, of the runner's steps, which take about a millisecond each

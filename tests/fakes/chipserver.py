@@ -1,16 +1,16 @@
-"""The chips of tests/fakes for tools/rp2040/chips.mjs: `micropython chipserver.py FAKES FOLDER`.
+"""The simulated chips for tools/rp2040/chips.mjs: `micropython chipserver.py FOLDER`.
 
 It answers the requests that come from FOLDER (two named pipes; the protocol is described in chips.mjs) with the chip of
 the entry of `sensors` that is in `setting.json` there. Time is the emulated Pico's: what a chip takes 80 ms for is done when
 80 ms of it are over. What passes is printed (buslog.py). It ends when nobody is left to ask.
 
-A chip of tests/fakes wants to know how many bytes are read, and a bus knows it only when they were: the chip is asked for
+A chip wants to know how many bytes are read, and a bus knows it only when they were: the chip is asked for
 more than anybody takes, set back to what it was, and asked for those that were taken, which must be the same.
 """
 
 import sys
 
-sys.path.insert(0, sys.argv[1])
+sys.path[:] = [__file__[: __file__.rfind("/")], ".frozen"]
 
 import json  # noqa: E402
 
@@ -23,9 +23,13 @@ _MOST = 64  # bytes at one go
 
 class Server:
     def __init__(self):
-        self.began = None  # emulated ms when the first request came, which is the power-on of the chips
+        self.began = (
+            None  # emulated ms when the first request came, which is the power-on of the chips
+        )
         self.buses = {}
+        self.clocks = {}
         self.chip = self.given = None
+        self.asked = 0
         self.shown = {}  # pin: level as the board knows it
 
     def answer(self, words):
@@ -33,23 +37,22 @@ class Server:
         if self.began is None:
             self.began = ms - sim.now()
         sim.advance(max(ms - self.began - sim.now(), 0))
-        answer = getattr(self, "_" + words[1])(*words[2:])
-        return answer + self._levels()
+        return getattr(self, "on_" + words[1])(*words[2:]) + self._levels()
 
     def _levels(self):
         changes = ""
-        for n in sim.wires:
-            level = sim.wires[n].value()
+        for n, wire in sim.wires.items():
+            level = wire.value()
             if self.shown.get(n) != level:
                 self.shown[n] = level
                 changes += " %d=%d" % (n, level)
         return changes
 
-    def _hello(self):
+    def on_hello(self):
         sim.run_due()
         return "+"
 
-    def _pin(self, n, out, pull):
+    def on_pin(self, n, out, pull):
         wire = sim.pin(int(n))
         before = wire.value()
         wire.out = None if out == "-" else int(out)
@@ -66,16 +69,23 @@ class Server:
             self.buses[pins]._nack = 5
         return self.buses[pins]
 
-    def _address(self, pins, address, mode):
+    def on_address(self, pins, address, mode, hz):
         self.chip = None
+        if self.clocks.get(pins) != hz:
+            self.clocks[pins] = hz
+            buslog.note("clock", pins, int(hz))
         try:
             chip = self._bus(pins)._chip(int(address))
         except OSError:
             return "-"
         if mode == "w":
+            if self._bus(pins)._refused(chip, b""):
+                buslog.note("i2c", int(address), "deaf")
+                return "-"
             self.chip = chip
-            return self._write(pins, "")
+            return "+"
         before = _state(chip)
+        self.asked = sim.now()
         self.given = chip.read(_MOST)
         _restore(chip, before)
         if self.given is None:
@@ -84,15 +94,15 @@ class Server:
         self.chip = chip
         return self.given.hex()
 
-    def _write(self, pins, data):
-        try:
-            self._bus(pins)._write(self.chip, bytes.fromhex(data))
-        except OSError:
-            return "-"
-        return "+"
+    def on_write(self, pins, data):
+        return "-" if self._bus(pins)._refused(self.chip, bytes.fromhex(data)) else "+"
 
-    def _took(self, pins, n):
-        if self._read(pins, self.chip, int(n)) != self.given[: int(n)]:
+    def on_took(self, pins, n):
+        # What it says now was measured when it was addressed: the bus takes its time.
+        now, sim._up = sim._up, self.asked
+        same = self._read(pins, self.chip, int(n)) == self.given[: int(n)]
+        sim._up = now
+        if not same:
             raise ValueError("the chip does not say the same twice")
         return "+"
 
@@ -102,7 +112,7 @@ class Server:
         except OSError:
             return None
 
-    def _stop(self, pins):
+    def on_stop(self, pins):
         if self.chip:
             self._bus(pins)._stop(self.chip)
             self.chip = None
@@ -110,7 +120,7 @@ class Server:
 
     # the others
 
-    def _adc(self, n):
+    def on_adc(self, n):
         return str(machine.ADC(machine.Pin(int(n)))._raw())
 
     def _uart(self, pins):
@@ -119,13 +129,13 @@ class Server:
                 return None if name in sim.unplugged else chip
         return None
 
-    def _sent(self, pins, data):
+    def on_sent(self, pins, data):
         chip = self._uart(pins)
         if chip:
             chip.write(bytes.fromhex(data))
         return "+"
 
-    def _listen(self, pins):
+    def on_listen(self, pins):
         chip = self._uart(pins)
         came = chip.read() if chip else None
         return came.hex() if came else "-"
@@ -133,18 +143,14 @@ class Server:
 
 def _state(chip):
     """What a read may change: attributes, and what is in those that are lists or the like."""
-    state = dict(chip.__dict__)
-    for key in state:
-        if isinstance(state[key], (list, dict, bytearray)):
-            state[key] = (state[key], type(state[key])(state[key]))
-        else:
-            state[key] = (state[key], None)
-    return state
+    return {
+        key: (value, type(value)(value) if isinstance(value, (list, dict, bytearray)) else None)
+        for key, value in chip.__dict__.items()
+    }
 
 
 def _restore(chip, state):
-    for key in state:
-        value, content = state[key]
+    for key, (value, content) in state.items():
         if isinstance(value, dict):
             value.clear()
             value.update(content)
@@ -154,7 +160,7 @@ def _restore(chip, state):
 
 
 def main():
-    folder = sys.argv[2]
+    folder = sys.argv[1]
     with open(folder + "/setting.json") as file:
         buslog.attach(json.load(file))
     requests = open(folder + "/requests", "rb")  # waits until the other side opens it, too

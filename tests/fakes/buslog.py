@@ -1,4 +1,4 @@
-"""The simulated board's buses, written down, and a line to whoever stands beside it (MicroPython, over tests/fakes).
+"""The simulated board's buses, written down, and a line to whoever stands beside the board.
 
 What goes over the buses of tests/fakes is printed, one JSON list a line, whether a program uses them directly or
 chipserver.py does so for the emulated Pico:
@@ -11,7 +11,7 @@ chipserver.py does so for the emulated Pico:
 The line is an I2C address of its own, on pins where nothing else is: a write is one JSON object. `{"step": text}` is
 written down; `{"do": "set", "name": "room", "temperature": -5}` is a call of tests/fakes/sim.py;
 `{"do": "chip", "stuck": true}` sets an attribute of the sensor's chip (hexadecimal digits beginning with "0x" are bytes,
-also in a list).
+also in a list); `{"do": "power_lost"}` makes it forget what it was told.
 """
 
 import json
@@ -42,10 +42,12 @@ def obey(event):
     arguments = {key: event[key] for key in event if key != "do"}
     if event["do"] == "chip":
         chip = the_chip()
-        for key in arguments:
+        for key, value in arguments.items():
             if not hasattr(chip, key):
                 raise ValueError("the chip has no " + key)
-            setattr(chip, key, _value(arguments[key]))
+            setattr(chip, key, _value(value))
+    elif event["do"] == "power_lost":
+        the_chip().reset()
     else:
         bench.CALLS[event["do"]](**arguments)
 
@@ -75,14 +77,15 @@ def attach(setting):
     sim.i2c_attach(SDA, SCL, ADDRESS, Line(), "line")
     if setting is not None:
         chips.attach(setting, bench.the_world(), sim)
-    _write_down()
+    _write_down_i2c(_machine_i2c.SoftI2C)
+    _write_down_adc(_machine_adc.ADC)
+    for device in sim.uart_devices:
+        _write_down_uart(device[-2])
 
 
-def _write_down():
-    """From here on what passes is printed."""
-    i2c = _machine_i2c.SoftI2C
+def _write_down_i2c(i2c):
     seen = [None]  # address of the chip that is spoken to, None: the line
-    find, write, read, stop = i2c._chip, i2c._write, i2c._read, i2c._stop
+    find, refused, read, stop = i2c._chip, i2c._refused, i2c._read, i2c._stop
 
     def _chip(self, address):
         seen[0] = None if address == ADDRESS and self._sda == SDA else address
@@ -93,22 +96,14 @@ def _write_down():
                 note("i2c", address, "absent")
             raise
 
-    def _write(self, chip, data):
-        # One that is deaf does not acknowledge its address. One that refuses a command does so with the last byte.
-        try:
-            write(self, chip, b"")
-        except OSError:
-            note("i2c", seen[0], "deaf")
-            raise
-        if not data:
-            return
-        try:
-            write(self, chip, data)
-        except OSError:
-            note("i2c", seen[0], "write", data.hex(), False)
-            raise
-        if seen[0] is not None:
-            note("i2c", seen[0], "write", data.hex(), True)
+    def _refused(self, chip, data):
+        no = refused(self, chip, data)
+        if seen[0] is not None and data:
+            if no and refused(self, chip, b""):
+                note("i2c", seen[0], "deaf")  # it heard nothing of it
+            else:
+                note("i2c", seen[0], "write", data.hex(), not no)
+        return no
 
     def _read(self, chip, n):
         try:
@@ -124,23 +119,22 @@ def _write_down():
         if seen[0] is not None:
             note("i2c", seen[0], "stop")
 
-    i2c._chip, i2c._write, i2c._read, i2c._stop = _chip, _write, _read, _stop
+    i2c._chip, i2c._refused, i2c._read, i2c._stop = _chip, _refused, _read, _stop
 
-    raw = _machine_adc.ADC._raw
+
+def _write_down_adc(adc):
+    raw = adc._raw
 
     def _raw(self):
         counts = raw(self)
         note("adc", self._n, counts)
         return counts
 
-    _machine_adc.ADC._raw = _raw
-
-    for device in sim.uart_devices:
-        _tap(device[-2])
+    adc._raw = _raw
 
 
-def _tap(chip):
-    """Bytes go to a serial port's chip one by one; it is all the same to what is written down."""
+def _write_down_uart(chip):
+    """Byte by byte, since a true port sends them so."""
     write, read = chip.write, chip.read
 
     def heard(data):

@@ -1,4 +1,4 @@
-"""A sensor read as a node reads it: the same program on the emulated Pico and over tests/fakes (MicroPython).
+"""A sensor read as a node reads it: the same program on the simulated board and on the emulated Pico.
 
 `run(case)`: the channel of an entry of `sensors` is loaded and read; between the readings things happen, which are told
 to those who stand beside the board over a line of their own (buslog.py). Each reading is printed, one JSON list a line:
@@ -16,11 +16,12 @@ import time
 import machine
 
 _LONGEST_MS = 200_000
+_PAUSE_MS = 60
 
 
 def run(case):
     try:
-        import network  # noqa: F401
+        import network
     except ImportError:
         sys.modules["network"] = object()  # a Pico without radio has none
     from firmware import payload, sensors
@@ -39,6 +40,8 @@ def run(case):
             print(json.dumps(_read(channel, payload)))
         elif step == "rest":  # until the next regular reading, or the next attempt after a failure
             time.sleep_ms(channel.due(time.ticks_ms()))
+        elif step == "pause":
+            time.sleep_ms(_PAUSE_MS)
         else:
             say(step)
     say({"step": "end"})
@@ -56,7 +59,10 @@ def _read(channel, payload):
             values = [value if type(value) is not float else _exact(value) for value in result]
             return ["reading", values, payload.body(channel.fields, result).decode()]
         if channel.errors > errors:
-            return ["failure", channel.error]  # the same as before, which is published once an interval
+            return [
+                "failure",
+                channel.error,
+            ]  # the same as before, which is published once an interval
         time.sleep_ms(max(channel.due(time.ticks_ms()), 1))
     return ["nothing"]
 
