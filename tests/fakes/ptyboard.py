@@ -1,6 +1,6 @@
 """A board on a serial port, as far as a host tool can tell: the console of MicroPython with its flash.
 
-Run by the unix port, whose own console has no raw REPL: `micropython ptyboard.py '{"flash": …}'`. Bytes come in on
+Run by the unix port, whose own console has no raw REPL: `PTYBOARD='{"flash": …}' micropython ptyboard.py`. Bytes come in on
 stdin and go out on stdout, Ctrl-C comes as SIGINT; `tests/host/ptyhost.py` puts a pseudo-terminal in front.
 The flash is a file with a real VfsLfs2 in the geometry of the board, mounted on `/`. With `fakes` the modules of this folder are
 the hardware, and a node runs.
@@ -81,8 +81,11 @@ class Machine:
     def soft_reset(self):
         raise SystemExit
 
+    def __init__(self, board_id):
+        self._id = board_id
+
     def unique_id(self):
-        return b"\x24\x0a\xc4\xa1\xb2\xc3"
+        return self._id
 
     class WDT:
         def __init__(self, id=0, timeout=5000):
@@ -242,12 +245,13 @@ def start(setup):
     vfs.mount(filesystem, "/")
     os.chdir("/")
     platform, name, build = NAMES[board]
+    name = setup["name"] or name
     version = tuple(setup["version"])
     sys.path[:] = ["", ".frozen", "/lib"]
     if setup["fakes"]:
         simulate(setup["fakes"])
     else:
-        sys.modules["machine"] = Machine()
+        sys.modules["machine"] = Machine(bytes.fromhex(setup["id"]))
         if setup["radio"]:
             sys.modules["network"] = object()
     sys.modules["sys"] = Sys(platform, name, build, version)
@@ -272,7 +276,7 @@ def simulate(fakes):
 
 
 def main():
-    setup = json.loads(sys.argv[1])
+    setup = json.loads(os.getenv("PTYBOARD"))
     raw = setup["start"] == "raw"
     alarm(setup["watchdog"])
     console = start(setup)

@@ -37,6 +37,7 @@ class PtyBoard:
     """A board. `port` is the path host tools are given.
 
     usb: the port is the chip's own USB: it goes away during a reset and comes back.
+    name, id: what it says it is, as "Raspberry Pi Pico with RP2040", and its machine.unique_id() in hex.
     fakes: run with the simulated hardware of tests/fakes, as a node needs; `env` for its settings.
 
     What may go wrong, set before power-on or while it runs:
@@ -57,6 +58,8 @@ class PtyBoard:
         radio=True,
         fakes=False,
         env=None,
+        name="",
+        id="240ac4a1b2c3",
     ):
         self.board = board
         self.usb = usb
@@ -68,6 +71,8 @@ class PtyBoard:
             "blocks": self.blocks,
             "version": version,
             "radio": radio,
+            "name": name,
+            "id": id,
             "flash": str(self.flash),
             "fakes": str(FAKES) if fakes else "",
         }
@@ -136,12 +141,11 @@ class PtyBoard:
             [
                 *toolchain.micropython("288k" if self.setup["fakes"] else "160k"),
                 str(SCRIPT),
-                json.dumps(setup),
             ],
             stdin=self.stdin[0],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=self.env,
+            env=self.env | {"PTYBOARD": json.dumps(setup)},  # an argument may have 255 bytes only
         )
 
     def _kill(self):
@@ -264,8 +268,13 @@ class PtyBoard:
         filesystem.context.buffer = bytearray(self.flash.read_bytes())
         return filesystem
 
+    def _blank(self):
+        return not self.flash.read_bytes()[:BLOCK].strip(b"\xff")
+
     def files(self):
-        """Everything on it: {path: bytes}."""
+        """Everything on it: {path: bytes}. Nothing is on one that is still blank."""
+        if self._blank():
+            return {}
         filesystem = self._filesystem()
         filesystem.mount()
         found = {}
@@ -279,7 +288,7 @@ class PtyBoard:
     def put(self, files):
         """Write files to it, {path: bytes}; a flash that is still blank is formatted."""
         filesystem = self._filesystem()
-        if not any(self.flash.read_bytes()[:BLOCK].strip(b"\xff")):
+        if self._blank():
             filesystem.format()
         filesystem.mount()
         for path, data in files.items():
