@@ -37,7 +37,7 @@ class PtyBoard:
     """A board. `port` is the path host tools are given.
 
     usb: the port is the chip's own USB: it goes away during a reset and comes back.
-    name, id: what it says it is, as "Raspberry Pi Pico with RP2040", and its machine.unique_id() in hex.
+    name, board_id: what it says it is, as "Raspberry Pi Pico with RP2040", and its machine.unique_id() in hex.
     fakes: run with the simulated hardware of tests/fakes, as a node needs; `env` for its settings.
 
     What may go wrong, set before power-on or while it runs:
@@ -52,6 +52,7 @@ class PtyBoard:
         self,
         folder,
         board="esp32",
+        *,
         usb=False,
         version=(1, 25, 0),
         blocks=0,
@@ -59,7 +60,7 @@ class PtyBoard:
         fakes=False,
         env=None,
         name="",
-        id="240ac4a1b2c3",
+        board_id="240ac4a1b2c3",
     ):
         self.board = board
         self.usb = usb
@@ -72,7 +73,7 @@ class PtyBoard:
             "version": version,
             "radio": radio,
             "name": name,
-            "id": id,
+            "id": board_id,
             "flash": str(self.flash),
             "fakes": str(FAKES) if fakes else "",
         }

@@ -45,7 +45,7 @@ def deployed(tmp_path, call):
     """deployed({files there}, words…): (exit code, what was said, what config.json on the board is then)."""
 
     def run(there, *words):
-        board = PtyBoard(tmp_path, id=BOARD_ID)
+        board = PtyBoard(tmp_path, board_id=BOARD_ID)
         if there:
             board.put({path: json.dumps(data).encode() for path, data in there.items()})
         with board:

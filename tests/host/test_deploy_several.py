@@ -25,7 +25,7 @@ def boards(tmp_path):
     for number, board_id in enumerate(IDS):
         folder = tmp_path / f"board{number}"
         folder.mkdir()
-        made.append(PtyBoard(folder, id=board_id))
+        made.append(PtyBoard(folder, board_id=board_id))
         made[-1].port = str(folder / f"tty{number}")
     yield made
     for board in made:
