@@ -18,6 +18,16 @@ class Model:
     chip_id: int | None = None  # ESP32 family: in the image's header
     family: int | None = None  # Pico: in each block of the UF2
     drive: str = ""  # Pico: what INFO_UF2.TXT of its boot loader calls it
+    title: str = ""  # Pico: as people call it
+
+    @property
+    def suffix(self):
+        return ".uf2" if self.family else ".bin"
+
+    @property
+    def release(self):
+        """How MicroPython's downloads for it are called."""
+        return f"{self.build}-<date>-v<version>{self.suffix}"
 
 
 BOARDS = {
@@ -28,8 +38,12 @@ BOARDS = {
         Model("esp32s3", "ESP32_GENERIC_S3", "ESP32S3", offset=0, chip_id=9),
         Model("esp32c3", "ESP32_GENERIC_C3", "ESP32C3", offset=0, chip_id=5),
         Model("esp32c6", "ESP32_GENERIC_C6", "ESP32C6", offset=0, chip_id=13),
-        Model("pico_w", "RPI_PICO_W", "RP2040", family=0xE48BFF56, drive="RPI-RP2"),
-        Model("pico2_w", "RPI_PICO2_W", "RP2350", family=0xE48BFF59, drive="RP2350"),
+        Model(
+            "pico_w", "RPI_PICO_W", "RP2040", family=0xE48BFF56, drive="RPI-RP2", title="Pico W"
+        ),
+        Model(
+            "pico2_w", "RPI_PICO2_W", "RP2350", family=0xE48BFF59, drive="RP2350", title="Pico 2 W"
+        ),
     )
 }
 

@@ -1,33 +1,30 @@
 """Put MicroPython on a board: with esptool on the ESP32 family, by copying a UF2 to the drive of a Pico's boot loader.
 
-Nothing is asked; what is going to happen is printed. Files on the board stay unless `--erase` is given. The image is looked at
-first: one for another chip is refused before anything is written.
+Nothing is asked; what is going to happen is printed. Files on the board stay unless `--erase` is given. The board is looked at
+first (`detect.py`), and so is the image: one for another chip is refused before anything is written.
 
 Source: RP2040 data sheet, 2.8.4 (the boot ROM's drive).
 """
 
 import argparse
-import glob
 import os
-import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from tools import ROOT, CommandError, images, ports
+from tools import ROOT, CommandError, detect, images, ports
 from tools.boards import BOARDS
 from tools.images import BAD_IMAGE, NO_IMAGE
+from tools.progress import Show
 from tools.serialboard import Link
 
 FAILED = 9  # exit code, beside those of ports and images
 
-# Where systems mount a boot loader's drive.
-DRIVES = ("/media/*/*", "/media/*", "/run/media/*/*", "/Volumes/*", "/mnt/*")
-
 _BAUD = 460800
 _DRIVE_S = 30  # for the boot loader's drive to appear
 _GONE_S = 5  # for it to go away
+_PIECE = 32768  # bytes written to the drive at a time
 
 
 def add_arguments(parser):
@@ -39,7 +36,7 @@ def add_arguments(parser):
 """
     ports.add_port(parser)
     parser.add_argument(
-        "--board", choices=BOARDS, default="esp32", help="which board it is (default: %(default)s)"
+        "--board", choices=BOARDS, help="which board it is (default: what the board says)"
     )
     parser.add_argument(
         "--firmware",
@@ -64,14 +61,21 @@ def add_arguments(parser):
 
 
 def run(args):
-    board = BOARDS[args.board]
+    if args.board:
+        board = BOARDS[args.board]
+    else:
+        board, args.drive = detect.detect(args.port, args.drive)
     if args.erase and board.family:
         raise CommandError(
             "a Pico is not erased by its boot loader: to start empty, copy Raspberry Pi's flash_nuke.uf2 to its drive first",
             2,
         )
-    image = args.firmware or download(board)
-    images.check(image, board)
+    image = args.firmware or (cached(board) if args.dry_run else download(board))
+    if image:
+        images.check(image, board)
+    else:
+        print("it would be downloaded first")
+        image = board.release
     write = to_pico if board.family else to_esp32
     write(image, board, args)
     if not args.dry_run:
@@ -79,11 +83,22 @@ def run(args):
     return 0
 
 
+def _folder():
+    return ROOT / ".build/micropython"
+
+
+def cached(board):
+    """Path of the newest release that was downloaded, None if there is none."""
+    found = _folder().rglob(f"{board.build}-v*{board.suffix}")
+    found = [*found, *_folder().rglob(f"{board.build}-[0-9]*-v*{board.suffix}")]
+    return max(found, key=images.version, default=None)
+
+
 def download(board):
     """Fetch the newest release with mpflash. Returns its path; an earlier download will do where there is no internet."""
-    folder = ROOT / ".build/micropython"
+    folder = _folder()
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"looking for the newest MicroPython of {board.build}", flush=True)
+    print(f"looking for the newest MicroPython, {board.release}", flush=True)
     mpflash = Path(sys.executable).with_name("mpflash")
     what = ["download", "--version", "stable", "--board", board.build]
     words = [str(mpflash), "--quiet", "--no-interactive", "--dir", str(folder), *what]
@@ -97,14 +112,14 @@ def download(board):
     except OSError:
         raise CommandError("mpflash is not there yet: run `make setup`", NO_IMAGE) from None
     # its exit status is 0 even when there was no internet: what counts is the file
-    found = list(folder.rglob(f"{board.build}-v*{images.suffix(board)}"))
-    if not found:
+    image = cached(board)
+    if not image:
         raise CommandError(
-            f"MicroPython could not be downloaded: get {board.build} from micropython.org/download on a machine that can, "
+            f"MicroPython could not be downloaded: get {board.release} from micropython.org/download on a machine that can, "
             f"then make flash BOARD={board.name} FIRMWARE=file",
             NO_IMAGE,
         )
-    return max(found, key=images.version)
+    return image
 
 
 # ---- onto the board
@@ -138,7 +153,7 @@ def to_esp32(image, board, args):
 
 
 def to_pico(image, board, args):
-    drive = args.drive or find_drive(board)
+    drive = args.drive or detect.find_drive(board)
     if drive:
         _check_drive(drive, board)
     elif args.dry_run:
@@ -151,27 +166,8 @@ def to_pico(image, board, args):
         _copy(image, drive)
 
 
-def find_drive(board):
-    """Folder where the boot loader of such a board is mounted, None if it is not."""
-    for pattern in DRIVES:
-        for folder in sorted(glob.glob(pattern)):
-            if _drive_name(Path(folder)) == board.drive:
-                return Path(folder)
-
-
-def _drive_name(folder):
-    """What the boot loader calls itself in INFO_UF2.TXT, None if that is not one."""
-    try:
-        found = re.search(
-            r"^Board-ID:\s*(\S+)", (folder / "INFO_UF2.TXT").read_text(), re.MULTILINE
-        )
-    except (OSError, UnicodeError):
-        return None
-    return found[1] if found else None
-
-
 def _check_drive(drive, board):
-    name = _drive_name(drive)
+    name = detect.drive_name(drive)
     if name is None:
         raise CommandError(
             f"{drive} is not the drive of a boot loader: there is no INFO_UF2.TXT",
@@ -202,7 +198,7 @@ def _to_boot_loader(port, board):
 def _await_drive(board):
     deadline = time.monotonic() + _DRIVE_S
     while time.monotonic() < deadline:
-        drive = find_drive(board)
+        drive = detect.find_drive(board)
         if drive:
             return drive
         time.sleep(0.2)
@@ -213,15 +209,22 @@ def _await_drive(board):
 
 
 def _copy(image, drive):
-    try:
-        with open(drive / image.name, "wb") as file:
-            file.write(image.read_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as e:
-        # The boot loader starts the board as soon as it has the last block: the drive may be gone before the file is closed.
-        deadline = time.monotonic() + _GONE_S
-        while _drive_name(drive):
-            if time.monotonic() > deadline:
-                raise CommandError(f"{drive}: {e.strerror}", FAILED) from None
-            time.sleep(0.1)
+    data = image.read_bytes()
+    with Show() as show:
+        line = show.line(image.name)
+        line.begin(len(data))
+        try:
+            # unbuffered, and each piece on the drive before the next: what the bar shows is true
+            with open(drive / image.name, "wb", buffering=0) as file:
+                for at in range(0, len(data), _PIECE):
+                    file.write(data[at : at + _PIECE])
+                    os.fsync(file.fileno())
+                    line.moved(len(data[at : at + _PIECE]))
+        except OSError as e:
+            # The boot loader starts the board as soon as it has the last block: the drive may be gone before the file is closed.
+            deadline = time.monotonic() + _GONE_S
+            while detect.drive_name(drive):
+                if time.monotonic() > deadline:
+                    raise CommandError(f"{drive}: {e.strerror}", FAILED) from None
+                time.sleep(0.1)
+        line.end()

@@ -15,10 +15,6 @@ _SMALLEST = 200_000  # bytes; half a download, or an error page: MicroPython wit
 _UF2_BLOCK = 512
 
 
-def suffix(board):
-    return ".uf2" if board.family else ".bin"
-
-
 def version(path):
     """MicroPython's version in the name of a release, as in RPI_PICO_W-20250415-v1.25.0.uf2; () if there is none."""
     found = re.search(r"v(\d+)\.(\d+)(?:\.(\d+))?", path.name)
@@ -38,7 +34,7 @@ def check(path, board):
         wrong = f"is older than {'.'.join(map(str, MICROPYTHON))}, which Outpost needs"
     if wrong:
         raise CommandError(
-            f"{path} {wrong}; BOARD={board.name} takes {board.build}-….{suffix(board)[1:]}",
+            f"{path} {wrong}; BOARD={board.name} takes {board.release}",
             BAD_IMAGE,
         )
 

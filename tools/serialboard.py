@@ -121,9 +121,9 @@ class Link:
         if self.stopped and self.stopped.is_set():
             raise KeyboardInterrupt
 
-    def enter(self):
+    def enter(self, patience_s=None):
         """Stop what runs and get the raw REPL, after a soft reset if it can be had: `boot.py` ran, `main.py` did not."""
-        for attempt, patience in enumerate(_PATIENCE_S):
+        for attempt, patience in enumerate(patience_s or _PATIENCE_S):
             self._go_on()
             try:
                 with self._cut_is_lost():

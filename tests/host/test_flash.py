@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.host.ptyhost import PtyBoard
-from tools import flash, images, ports
+from tools import detect, flash, images, ports
 from tools.__main__ import main
 
 SIZE = 300_000
@@ -116,7 +116,7 @@ def test_esptool_fails(call, tty, tmp_path, monkeypatch):
     image = tmp_path / "fw.bin"
     image.write_bytes(esp_image(0))
     monkeypatch.setattr(subprocess, "call", lambda words: 2)
-    status, said = call("--port", tty, "--firmware", image)
+    status, said = call("--board", "esp32", "--port", tty, "--firmware", image)
     assert status == flash.FAILED
     assert "BOOT button" in said
 
@@ -150,7 +150,7 @@ def test_a_wrong_image_is_refused(board, name, data, text, call, tmp_path):
 
 
 def test_missing_image(call, tmp_path):
-    status, said = call("--firmware", tmp_path / "none.bin")
+    status, said = call("--board", "esp32", "--firmware", tmp_path / "none.bin")
     assert status == images.NO_IMAGE
     assert "No such file" in said
 
@@ -184,7 +184,7 @@ def drive(tmp_path):
 
 
 def test_uf2_goes_to_the_drive(call, drive, tmp_path, monkeypatch):
-    monkeypatch.setattr(flash, "DRIVES", (f"{tmp_path}/*",))
+    monkeypatch.setattr(detect, "DRIVES", (f"{tmp_path}/*",))
     image = tmp_path / "fw.uf2"
     image.write_bytes(uf2(RP2040))
     assert call("--board", "pico_w", "--firmware", image, "--dry-run")[0] == 0
@@ -221,15 +221,15 @@ def test_a_running_pico_is_sent_to_its_boot_loader(call, drive, tmp_path, monkey
     image = tmp_path / "fw.uf2"
     image.write_bytes(uf2(RP2040))
     hidden = drive.rename(tmp_path / "not-yet")
-    monkeypatch.setattr(flash, "DRIVES", (str(drive),))
-    find_drive = flash.find_drive
+    monkeypatch.setattr(detect, "DRIVES", (str(drive),))
+    find_drive = detect.find_drive
 
     def found(board):
         if "bootloader" in pico.starts and hidden.exists():
             hidden.rename(drive)
         return find_drive(board)
 
-    monkeypatch.setattr(flash, "find_drive", found)
+    monkeypatch.setattr(detect, "find_drive", found)
     with PtyBoard(tmp_path, board="pico_w", usb=True) as pico:
         status, said = call("--board", "pico_w", "--port", pico.port, "--firmware", image)
     assert status == 0, said
@@ -237,7 +237,7 @@ def test_a_running_pico_is_sent_to_its_boot_loader(call, drive, tmp_path, monkey
 
 
 def test_no_pico(call, tmp_path, monkeypatch):
-    monkeypatch.setattr(flash, "DRIVES", ())
+    monkeypatch.setattr(detect, "DRIVES", ())
     monkeypatch.setattr(ports.list_ports, "comports", list)
     image = tmp_path / "fw.uf2"
     image.write_bytes(uf2(RP2040))
@@ -259,6 +259,6 @@ def test_a_pico_given_as_esp32(call, tty, tmp_path, monkeypatch):
     monkeypatch.setattr(ports.list_ports, "comports", lambda: [pico])
     image = tmp_path / "fw.bin"
     image.write_bytes(esp_image(0))
-    status, said = call("--firmware", image)
+    status, said = call("--board", "esp32", "--port", tty, "--firmware", image)
     assert status == ports.UNSUITABLE
     assert "BOARD=pico_w" in said
