@@ -74,11 +74,11 @@ def boards(tmp_path, firmware):
     """boards(flash=None, **options) -> an emulated Pico with a copy of that flash, not yet started."""
     made = []
 
-    def make(flash=None, **options):
+    def make(flash=None, attach=("modem=",)):
         path = tmp_path / f"flash{len(made)}"
         if flash:
             shutil.copy(flash, path)
-        made.append(EmulatedPico(path, **options))
+        made.append(EmulatedPico(path, attach))
         return made[-1]
 
     yield make

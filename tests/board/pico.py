@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
@@ -26,13 +27,13 @@ _DEPLOYED = (
     "tools",
 )  # what `python -m tools deploy` needs of a checkout
 
-# Nothing is there that it could reach: it samples nothing, and tries to join for ever.
+# The modem's access point is there, no broker is.
 CONFIG = {
     "wifi": {"networks": [{"ssid": "emulated", "password": "radio-Secret-1"}]},
     "mqtt": {"brokers": [{"host": "127.0.0.1"}]},
     "sensors": [],
 }
-STARTED = "wifi: "  # the node has said something of its own
+STARTED = "wifi: joined emulated"  # the node runs
 
 
 @contextmanager
@@ -152,6 +153,17 @@ class Checkout:
             self._expected = json.loads(said.splitlines()[-1])
             self._expected["config.json"] = sha256((self.folder / "config.json").read_bytes())
         return self._expected
+
+
+def said_by(process, text, seconds=60):
+    """Read what a deploy says up to a line with a text. Returns whether it came."""
+    deadline = time.monotonic() + seconds
+    for line in process.stdout:
+        if text in line:
+            return True
+        if time.monotonic() > deadline:
+            break
+    return False
 
 
 def sha256(data):

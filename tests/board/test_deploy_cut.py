@@ -1,0 +1,123 @@
+"""A deploy that is cut short, by the board's power or with the computer: the board still runs, and the next deploy heals it.
+
+The update changes ten files and takes one away, on a board where the version before runs.
+"""
+
+import re
+import time
+
+import pytest
+from pico import STARTED, Checkout, contents, ours, put, said_by
+
+from tools.emulator import EmulatedPico
+
+CHANGED = (
+    *(
+        "firmware/app.py",
+        "firmware/topics.py",
+        "firmware/uplink.py",
+        "firmware/sensors/channel.py",
+    ),
+    *("lib/mqtt.py", "lib/outbox.py", "lib/drivers/bme280.py", "lib/crc8.py"),
+    *("boot.py", "main.py"),
+)
+GONE = "lib/drivers/shtc3.py"
+USERS = {"notes.txt": b"mine\n", "data/2026.csv": b"1,2\n" * 5000}
+
+# Of the flash operations of that part of the update, which one has no power half way through it.
+POINTS = [
+    *(("staging", fraction) for fraction in (0.02, 0.2, 0.4, 0.6, 0.8, 0.98)),
+    *(("switching", fraction) for fraction in (0.2, 0.4, 0.6, 0.9)),
+]
+
+
+@pytest.fixture(scope="session")
+def newer(once, checkout):
+    def make(folder):
+        tree = Checkout.copied(folder / "tree", checkout.folder)
+        for path in CHANGED:
+            tree.append(path, "\n_NEWER = 1\n")
+        (tree.folder / GONE).unlink()
+
+    _, folder = once("newer", make)
+    return Checkout(folder / "tree")
+
+
+@pytest.fixture(scope="session")
+def parts(once, first_deploy, newer):
+    """{part of the update: (first, last) flash operation}, from an update that nothing disturbs."""
+    result, flash = first_deploy
+    assert result["code"] == 0, result["said"]
+
+    def make(folder):
+        image = folder / "flash"
+        image.write_bytes(flash.read_bytes())
+        put(image, USERS)
+        with EmulatedPico(image, ["modem="]) as board:
+            assert board.wait_printed(STARTED)
+            with newer.begin_deploy(board) as process:
+                assert said_by(process, "Raspberry Pi Pico")
+                first = board.flash_operations()
+                assert said_by(process, f"{len(CHANGED)}/{len(CHANGED)}")
+                staged = board.flash_operations()
+                assert said_by(process, "copied")  # before it resets the board
+                switched = board.flash_operations()
+                process.communicate()
+            return {"staging": (first, staged), "switching": (staged, switched)}
+
+    return once("parts", make)[0]
+
+
+@pytest.fixture
+def older(board):
+    """A board with the version before and files of its user's."""
+    put(board.flash, USERS)
+    return board
+
+
+def each_is_old_or_new(files, older, newer):
+    """No file of ours is anything else but what it was or what it is to be."""
+    now = ours(files)
+    for path, digest in now.items():
+        if not path.endswith(".new"):
+            assert digest in (older.get(path), newer.get(path)), path
+    assert not older.keys() & newer.keys() - now.keys()
+    return {path for path in newer if now.get(path) == newer[path] != older.get(path)}
+
+
+def healed(board, newer):
+    """Deploy again; then all is as if nothing had happened."""
+    code, said = newer.deploy(board)
+    assert code == 0, said
+    assert board.wait_printed(STARTED, count=2), board.printed()
+    board.stop()
+    after = contents(board.flash)
+    assert ours(after) == newer.expected()
+    assert USERS.items() <= after.items()
+    assert "state/boot" in after
+
+
+@pytest.mark.parametrize(("part", "fraction"), POINTS)
+def test_power_fails(part, fraction, older, parts, checkout, newer):
+    first, last = parts[part]
+    older.start(cut=first + round((last - first) * fraction))
+    assert older.wait_printed(STARTED)
+    with newer.begin_deploy(older) as process:
+        older.process.wait(timeout=100)  # the cut
+        process.kill()  # nobody is there to see it
+    files = contents(older.flash)
+    done = each_is_old_or_new(files, checkout.expected(), newer.expected())
+    print(
+        "CUT",
+        part,
+        fraction,
+        older.cut if hasattr(older, "cut") else "",
+        sorted(done),
+        [p for p in files if p.endswith(".new")],
+    )
+    if part == "staging":
+        assert not done  # the version before is whole
+    assert USERS.items() <= files.items()
+    older.start()
+    assert older.wait_printed(STARTED), older.printed()
+    healed(older, newer)
