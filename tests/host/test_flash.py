@@ -8,9 +8,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from esprom import EspRom
+from esptool import CHIP_DEFS
 
 from tests.host.ptyhost import PtyBoard
-from tools import detect, flash, images, ports
+from tools import boards, detect, flash, images, ports
 from tools.__main__ import main
 
 SIZE = 300_000
@@ -262,3 +264,155 @@ def test_a_pico_given_as_esp32(call, tty, tmp_path, monkeypatch):
     status, said = call("--board", "esp32", "--port", tty, "--firmware", image)
     assert status == ports.UNSUITABLE
     assert "BOARD=pico_w" in said
+
+
+# ---- which board is it?
+
+ESP = {"ESP32": "esp32", "ESP32S2": "esp32s2", "ESP32S3": "esp32s3"}
+ESP |= {"ESP32C3": "esp32c3", "ESP32C6": "esp32c6"}
+
+
+@pytest.mark.parametrize("chip", ESP)
+def test_offsets_and_chip_ids_are_those_esptool_knows(chip):
+    known, model = CHIP_DEFS[ESP[chip]], boards.BOARDS[ESP[chip]]
+    assert model.offset == known.BOOTLOADER_FLASH_OFFSET
+    assert model.chip_id == known.IMAGE_CHIP_ID
+    assert known.CHIP_NAME.replace("-", "") == model.chip
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(detect, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(detect, "_ATTEMPTS", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chip", ESP)
+def test_a_bare_chip_says_what_it_is(chip, call, tmp_path, impatient, monkeypatch):
+    monkeypatch.setattr(flash, "ROOT", tmp_path)
+    with EspRom(tmp_path, chip) as rom:
+        status, said = call("--port", rom.port, "--dry-run")
+    assert status == 0, said
+    model = boards.BOARDS[ESP[chip]]
+    assert f"{model.build}-<date>-v<version>.bin" in said
+    assert f"--chip {ESP[chip]} " in said
+    assert f"write-flash {model.offset:#x} " in said
+    assert not rom.stub
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("chip", "text"),
+    [
+        ("ESP32C5", "ESP32C5, which Outpost does not know; it runs on ESP32, ESP32S2"),
+        ("ESP32H2", "ESP32H2, which Outpost does not know and has no Wi-Fi of its own"),
+    ],
+)
+def test_a_chip_outpost_does_not_know(chip, text, call, tmp_path, impatient):
+    with EspRom(tmp_path, chip) as rom:
+        status, said = call("--port", rom.port, "--dry-run")
+    assert status == ports.UNSUITABLE
+    assert text in said
+
+
+@pytest.mark.slow
+def test_nothing_says_what_it_is(call, tty, impatient):
+    status, said = call("--port", tty, "--dry-run")
+    assert status == ports.UNSUITABLE
+    assert "or say BOARD=" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("erase", "before"), [((), b"\x17"), (("--erase",), b"\xff")])
+def test_esptool_writes_the_image_where_it_belongs(erase, before, call, tmp_path):
+    image = tmp_path / "fw.bin"
+    data = esp_image(0) + os.urandom(100_000)
+    image.write_bytes(data)
+    with EspRom(tmp_path, "ESP32") as rom:
+        rom.flash[:0x1000] = b"\x17" * 0x1000
+        status, said = call("--board", "esp32", "--port", rom.port, "--firmware", image, *erase)
+        assert status == 0, said
+    assert rom.flash[0x1000 : 0x1000 + len(data)] == data
+    assert rom.flash[:0x1000] == before * 0x1000
+    assert "done. Next: make deploy" in said
+
+
+@pytest.mark.slow
+def test_an_image_for_another_chip_than_is_there(call, tmp_path, impatient):
+    image = tmp_path / "fw.bin"
+    image.write_bytes(esp_image(0))
+    with EspRom(tmp_path, "ESP32C3") as rom:
+        status, said = call("--port", rom.port, "--firmware", image)
+    assert status == images.BAD_IMAGE
+    assert "is for ESP32; BOARD=esp32c3 takes ESP32_GENERIC_C3-<date>-v<version>.bin" in said
+    assert not any(rom.flash[0:0x1000].strip(b"\xff"))
+
+
+MACHINES = {
+    "Generic ESP32 module with ESP32": "esp32",
+    "Generic ESP32S2 module with ESP32S2": "esp32s2",
+    "Generic ESP32S3 module with Octal-SPIRAM with ESP32S3": "esp32s3",
+    "ESP32C3 module with ESP32C3": "esp32c3",
+    "ESP32C6 module with ESP32C6": "esp32c6",
+    "Raspberry Pi Pico W with RP2040": "pico_w",
+    "Raspberry Pi Pico 2 W with RP2350": "pico2_w",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", MACHINES)
+def test_micropython_says_what_the_board_is(machine, call, tmp_path, monkeypatch):
+    monkeypatch.setattr(flash, "ROOT", tmp_path)
+    with PtyBoard(tmp_path, name=machine) as board:
+        status, said = call("--port", board.port, "--dry-run")
+    assert status == 0, said
+    model = boards.BOARDS[MACHINES[machine]]
+    assert f"{board.port}: {machine}\n" in said
+    assert model.release in said
+    assert "without W" not in said
+
+
+@pytest.mark.slow
+def test_a_pico_without_w(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(flash, "ROOT", tmp_path)
+    with PtyBoard(tmp_path, "pico_w", name="Raspberry Pi Pico with RP2040") as board:
+        status, said = call("--port", board.port, "--dry-run")
+    assert status == 0
+    assert "that of a Pico without W, on which Outpost does not run" in said
+    assert "RPI_PICO_W-<date>-v<version>.uf2" in said
+
+
+@pytest.mark.parametrize(("name", "model"), [("RPI-RP2", "pico_w"), ("RP2350", "pico2_w")])
+def test_the_drive_says_what_the_board_is(name, model, call, drive, tmp_path, monkeypatch):
+    monkeypatch.setattr(flash, "ROOT", tmp_path)
+    monkeypatch.setattr(detect, "DRIVES", (f"{tmp_path}/*",))
+    monkeypatch.setattr(ports.list_ports, "comports", list)
+    (drive / "INFO_UF2.TXT").write_text(f"UF2 Bootloader\nBoard-ID: {name}\n")
+    status, said = call("--dry-run")
+    assert status == 0, said
+    assert f"taken for a {boards.BOARDS[model].title}" in said
+    assert boards.BOARDS[model].release in said
+
+
+def test_a_drive_of_something_else(call, drive):
+    (drive / "INFO_UF2.TXT").write_text("UF2 Bootloader\nBoard-ID: SAMD51\n")
+    status, said = call("--drive", drive)
+    assert status == ports.UNSUITABLE
+    assert "SAMD51, which Outpost does not know" in said
+
+
+def test_a_drive_and_a_port(call, drive, tmp_path, monkeypatch):
+    monkeypatch.setattr(detect, "DRIVES", (f"{tmp_path}/*",))
+    port = SimpleNamespace(device="/dev/ttyUSB7", vid=0x10C4, serial_number="1", product="x")
+    monkeypatch.setattr(ports.list_ports, "comports", lambda: [port])
+    status, said = call()
+    assert status == ports.MANY_BOARDS
+    assert f"{drive}, /dev/ttyUSB7" in said
+
+
+def test_no_board_at_all(call, monkeypatch):
+    monkeypatch.setattr(detect, "DRIVES", ())
+    monkeypatch.setattr(ports.list_ports, "comports", list)
+    status, said = call()
+    assert status == ports.NO_BOARD
+    assert "no board found" in said
