@@ -5,6 +5,9 @@
 2. Switch. One command renames everything into place, `main.py` last, and removes what no longer belongs under
    `firmware/` and `lib/`: a forgotten `.py` would be loaded instead of the new `.mpy`. It takes about a second.
 
+Where there is no room for two versions the files are replaced one by one, the old `main.py` removed before: a board that is cut
+off in the middle of that starts no mixture, but waits for the next attempt.
+
 All else on the board is its own: `state/`, and every file we know nothing of.
 
 The board's watchdog runs meanwhile, fed by each command. One that was armed already cannot be stopped, and would bite in
@@ -97,6 +100,15 @@ def _room():
     s = os.statvfs("/")
     _tell((s[0], s[3]))
 
+def _blocks(paths, size):
+    n = 0
+    for path in paths:
+        try:
+            n += -(-os.stat(path)[6] // size)
+        except OSError:
+            pass
+    _tell(n)
+
 def _switch(renamed, removed, folders, last):
     for path in renamed:
         os.rename(path + ".new", path)
@@ -141,8 +153,8 @@ class Plan:
 
     def blocks(self, size):
         """Flash blocks that staging takes, rather one too many."""
-        files = sum(-(-len(self.wanted[path]) // size) for path in self.to_send)
-        return files + 2 * len(self.new_folders) + _SPARE_BLOCKS
+        files = [-(-len(self.wanted[path]) // size) for path in self.to_send]
+        return sum(files) + 2 * len(self.new_folders) + _SPARE_BLOCKS
 
 
 def look(link, wanted):
@@ -157,8 +169,11 @@ def look(link, wanted):
 def install(link, plan, line):
     """Carry out a plan of `look`, saying so to a progress.Line."""
     try:
-        _stage(link, plan, line)
-        _switch(link, plan, line)
+        if _has_room(link, plan):
+            _stage(link, plan, line)
+            _switch(link, plan, line)
+        else:
+            _replace(link, plan, line)
     except BoardError as e:
         if e.errno != _ENOSPC:
             raise
@@ -169,12 +184,45 @@ def install(link, plan, line):
         raise _no_room(link, plan) from None
 
 
-def _stage(link, plan, line):
+def _has_room(link, plan):
+    """For both versions? False: for one of them. CommandError: not even that."""
     # first what is of no use: half a file, or one nobody wants any more; its room may be needed
     link.run(f"_remove({plan.leftover!r})")
     size, free = link.answer("_room()")
-    if plan.blocks(size) > free:
+    if plan.blocks(size) <= free:
+        return True
+    old = link.answer(f"_blocks({plan.changed + plan.removed!r}, {size})")
+    largest = max(-(-len(plan.wanted[path]) // size) for path in plan.to_send)
+    if plan.blocks(size) + largest > free + old:
         raise _no_room(link, plan)
+    return False
+
+
+def _stage(link, plan, line):
+    for path in _sent(link, plan, line):
+        _stage_file(link, path, plan, line)
+
+
+def _replace(link, plan, line):
+    line.say("  no room for the old and the new files together: one is replaced after the other")
+    line.say("  should this be cut short, the board waits for the next attempt and runs nothing")
+    if _LAST in plan.changed:
+        link.run(f"_remove({[_LAST]!r})")
+    else:  # it is the right one: for a while it has the name of one that is staged
+        link.run(f"os.rename({_LAST!r}, {_LAST + '.new'!r})")
+    link.run(f"_remove({plan.removed!r})", timeout=60)
+    link.run(
+        f"_switch({[path for path in plan.staged if path != _LAST]!r}, [], [], [])", timeout=60
+    )
+    for path in _sent(link, plan, line):
+        _stage_file(link, path, plan, line)
+        if path != _LAST:
+            link.run(f"_switch([{path!r}], [], [], [])")
+    link.run(f"_switch([], [], {plan.emptied!r}, [{_LAST!r}])", timeout=60)
+
+
+def _sent(link, plan, line):
+    """The files to send, one by one, with what is to be told of them."""
     for folder in plan.new_folders:
         link.run(f"_mkdir({folder!r})")
     if plan.staged:
@@ -182,7 +230,7 @@ def _stage(link, plan, line):
     line.begin(sum(len(plan.wanted[path]) for path in plan.to_send))
     for number, path in enumerate(plan.to_send, 1):
         line.file(number, len(plan.to_send), path, len(plan.wanted[path]))
-        _stage_file(link, path, plan, line)
+        yield path
     line.end()
 
 

@@ -329,6 +329,37 @@ def test_no_room(check, tmp_path, call, config, monkeypatch):
     assert b"old version" in board.said
 
 
+def big(number):
+    """A version of which the flash of a small board holds one, and not two."""
+    modules = {f"lib/m{i}.mpy": code(number + i, 4100) for i in range(12)}
+    return {"boot.py": b"", **modules, "main.py": ONLINE}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("last", [b"", b"# new\n"])
+@pytest.mark.parametrize("cut_bytes", [None, 9000, 30_000, 66_000])
+def test_room_for_one_version_only(last, cut_bytes, tmp_path, call, config, monkeypatch):
+    """What is cut short starts nothing, and is healed by the next attempt."""
+    board = PtyBoard(tmp_path, blocks=64)
+    old, new = big(1), big(50) | {"main.py": ONLINE + last}
+    board.put({**old, **OWN, "lib/gone.mpy": code(3, 600)})
+    monkeypatch.setattr(deploy, "build", lambda: new)
+    board.cut_bytes = cut_bytes
+    with board:
+        status, said = call(board)
+        assert "one is replaced after the other" in said
+    if cut_bytes:
+        assert status == ports.LOST, said
+        there = board.files()
+        whole = all(there.get(path) in (old.get(path), data) for path, data in new.items())
+        assert "main.py" not in there or whole
+        board.cut_bytes = None
+        with board:
+            status, said = call(board)
+    assert status == 0, said
+    assert board.files() == {**OWN, **wanted(config, new)}
+
+
 def test_no_board(call, monkeypatch):
     monkeypatch.setattr(ports.list_ports, "comports", list)
     status, said = call(None)
