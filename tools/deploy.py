@@ -142,28 +142,33 @@ class Brought:
         self.removed = {}
 
 
-def bring(link, line, firmware, choice, args):
-    """Make the board hold what is wanted. Returns (its NodeConfig, Brought)."""
-    brought = Brought()
+def persist(link, line, work):
+    """Call work() with the raw REPL open, again when the board went away meanwhile: it goes on where it stopped."""
     for attempt in range(_ATTEMPTS):
         try:
             link.enter()
-            model, board_id = identify(link, line, firmware, args.without_wifi)
-            config = choice.for_board(link, model, board_id)
-            if not attempt:
-                line.say(f"settings: {config.title}")
-                for warning in (
-                    check_config.warnings(config.settings, choice.common.parent)
-                    if config.files
-                    else ()
-                ):
-                    line.say(f"warning: {warning}")
-            update(link, line, firmware | config.files, brought, args.dry_run)
-            return config, brought
+            return work()
         except LinkLost as e:
             if attempt == _ATTEMPTS - 1 or not link.awaited():
                 raise LinkLost(f"{e}: run it again, it goes on where it stopped") from None
             line.say("the board does not answer (a restart, by its watchdog?): going on")
+
+
+def bring(link, line, firmware, choice, args):
+    """Make the board hold what is wanted. Returns (its NodeConfig, Brought)."""
+    brought = Brought()
+
+    def work():
+        model, board_id = identify(link, line, firmware, args.without_wifi)
+        config = choice.for_board(link, model, board_id)
+        line.say(f"settings: {config.title}")
+        if config.files:
+            for warning in check_config.warnings(config.settings, choice.common.parent):
+                line.say(f"warning: {warning}")
+        update(link, line, firmware | config.files, brought, args.dry_run)
+        return config
+
+    return persist(link, line, work), brought
 
 
 def update(link, line, wanted, brought, dry_run=False):

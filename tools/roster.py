@@ -1,0 +1,105 @@
+"""A CSV of nodes, one row a node, and which board got which row.
+
+A board gets the row with its id (`board`), else the one it got before, else the one with the name of the node that is on it, else the
+next that no board has. The results are a CSV beside it, without secrets, written anew after each board; it is read the next time.
+"""
+
+import csv
+import threading
+from pathlib import Path
+
+from tools import CommandError, answers, overlays
+from tools.check_config import BadConfig
+
+_COLUMNS = ("board", *answers.FIELDS)
+_RESULTS = ("name", "board", "port", "result")
+_GOOD = "good"
+
+
+class Roster:
+    def __init__(self, path, results=None):
+        """BadConfig: it is no such CSV."""
+        self.path = path
+        self.results = results or path.with_name(path.stem + "-results.csv")
+        self._lock = threading.Lock()
+        self.rows = {}  # name → answers, in the order of the file
+        self.pinned = {}  # id of a board → name, by the file
+        self.told = {}  # name → its row of the results
+        self._taken = {}  # name → id of the board that has it now
+        self._read()
+        self._read_results()
+
+    def _read(self):
+        faults = []
+        for number, read in enumerate(_rows(self.path), 2):
+            row = {(key or "").strip(): value or "" for key, value in read.items()}
+            if number == 2:
+                unknown = [key for key in row if key not in _COLUMNS]
+                faults += [
+                    f"column {key}: unknown, there is {', '.join(_COLUMNS)}" for key in unknown
+                ]
+            if faults:
+                break
+            name, board = row.get("name", "").strip(), overlays.plain(row.pop("board", "").strip())
+            if not name:
+                faults.append(f"line {number}: name: missing, each node has its own")
+            elif name in self.rows:
+                faults.append(f"line {number}: name: {name} is there twice")
+            elif board and board in self.pinned:
+                faults.append(f"line {number}: board: {board} is there twice")
+            self.rows[name] = answers.checked(row, self.path)
+            if board:
+                self.pinned[board] = name
+        if not (faults or self.rows):
+            faults.append(f"no rows; the first line names the columns: {', '.join(_COLUMNS)}")
+        if faults:
+            raise BadConfig(self.path, faults)
+
+    def _read_results(self):
+        if self.results.exists():
+            for row in _rows(self.results):
+                if row.get("name") in self.rows:
+                    self.told[row["name"]] = {key: row.get(key) or "" for key in _RESULTS}
+
+    def take(self, board, name_on_board):
+        """Return the answers for a board. CommandError: no row is left."""
+        with self._lock:
+            owned = set(self.pinned.values()) | set(self._taken)
+            had = [name for name, row in self.told.items() if row["board"] == board]
+            free = [name for name in self.rows if name not in owned]
+            unused = [name for name in free if self.told.get(name, {}).get("result") != _GOOD]
+            wishes = [self.pinned.get(board), *(name for name in had if name in free)]
+            wishes += [name_on_board] if name_on_board in unused else []
+            name = next((name for name in wishes + unused if name), None)
+            if name is None:
+                raise CommandError(f"{self.path}: no row is left for board {board}")
+            self._taken[name] = board
+            return self.rows[name]
+
+    def tell(self, name, board, port, fault=None):
+        """Note how it went, and write the results. A row that failed may be another board's."""
+        with self._lock:
+            self.told[name] = dict(zip(_RESULTS, (name, board, port, fault or _GOOD), strict=True))
+            if fault:
+                self._taken.pop(name, None)
+            beside = self.results.with_name(self.results.name + ".new")
+            with beside.open("w", newline="") as file:
+                writer = csv.DictWriter(file, _RESULTS)
+                writer.writeheader()
+                writer.writerows(self.told[name] for name in self.rows if name in self.told)
+            beside.replace(self.results)
+
+    def left(self):
+        """Names of the nodes that no board became yet."""
+        with self._lock:
+            return [name for name in self.rows if self.told.get(name, {}).get("result") != _GOOD]
+
+
+def _rows(path):
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            yield from csv.DictReader(file)
+    except OSError as e:
+        raise CommandError(f"{path}: {e.strerror}") from None
+    except (UnicodeError, csv.Error):
+        raise BadConfig(path, ["is no CSV in UTF-8"]) from None
