@@ -3,13 +3,11 @@
 The update changes ten files and takes one away, on a board where the version before runs.
 """
 
-import re
-import time
-
 import pytest
 from pico import STARTED, Checkout, contents, ours, put, said_by
 
 from tools.emulator import EmulatedPico
+from tools.ports import LOST
 
 CHANGED = (
     *(
@@ -54,7 +52,6 @@ def parts(once, first_deploy, newer):
         image.write_bytes(flash.read_bytes())
         put(image, USERS)
         with EmulatedPico(image, ["modem="]) as board:
-            assert board.wait_printed(STARTED)
             with newer.begin_deploy(board) as process:
                 assert said_by(process, "Raspberry Pi Pico")
                 first = board.flash_operations()
@@ -89,35 +86,62 @@ def healed(board, newer):
     """Deploy again; then all is as if nothing had happened."""
     code, said = newer.deploy(board)
     assert code == 0, said
-    assert board.wait_printed(STARTED, count=2), board.printed()
     board.stop()
     after = contents(board.flash)
     assert ours(after) == newer.expected()
     assert USERS.items() <= after.items()
-    assert "state/boot" in after
 
 
 @pytest.mark.parametrize(("part", "fraction"), POINTS)
 def test_power_fails(part, fraction, older, parts, checkout, newer):
     first, last = parts[part]
     older.start(cut=first + round((last - first) * fraction))
-    assert older.wait_printed(STARTED)
     with newer.begin_deploy(older) as process:
         older.process.wait(timeout=100)  # the cut
-        process.kill()  # nobody is there to see it
+        process.kill()  # the computer had the same power
     files = contents(older.flash)
     done = each_is_old_or_new(files, checkout.expected(), newer.expected())
-    print(
-        "CUT",
-        part,
-        fraction,
-        older.cut if hasattr(older, "cut") else "",
-        sorted(done),
-        [p for p in files if p.endswith(".new")],
-    )
-    if part == "staging":
-        assert not done  # the version before is whole
     assert USERS.items() <= files.items()
     older.start()
-    assert older.wait_printed(STARTED), older.printed()
+    if part == "staging":
+        assert not done, "the version before is not whole any more"
+    else:
+        assert "main.py" not in done or len(done) == len(CHANGED), "main.py is the last"
+        assert older.wait_printed(STARTED), older.printed()
+    healed(older, newer)
+
+
+def test_power_comes_back_and_the_same_deploy_goes_on(older, parts, newer):
+    first, last = parts["staging"]
+    older.start(cut=(first + last) // 2)
+    with newer.begin_deploy(older) as process:
+        older.process.wait(timeout=100)
+        older.start(port=older.port)
+        said, _ = process.communicate(timeout=100)
+    assert process.returncode == 0, said
+    assert "going on" in said and "there from the last attempt" in said
+    older.stop()
+    assert ours(contents(older.flash)) == newer.expected()
+
+
+def test_a_board_that_stays_away_is_told(older, parts, newer):
+    older.start(cut=sum(parts["staging"]) // 2)
+    code, said = newer.deploy(older)
+    assert code == LOST, said
+    assert "run it again, it goes on where it stopped" in said
+    older.start()
+    healed(older, newer)
+
+
+@pytest.mark.parametrize("part", ["staging", "switching"])
+def test_the_computer_goes_away(part, older, checkout, newer):
+    older.start()
+    assert older.wait_printed(STARTED)
+    number = len(CHANGED) // 2 if part == "staging" else len(CHANGED)
+    with newer.begin_deploy(older) as process:
+        assert said_by(process, f"{number}/{len(CHANGED)}")
+        process.kill()
+    # what it left to the board's watchdog: eight seconds later the board is at work
+    assert older.wait_printed(STARTED, count=2), older.printed()
+    assert "reset by watchdog 1" in older.events()
     healed(older, newer)
