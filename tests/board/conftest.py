@@ -74,7 +74,7 @@ def boards(tmp_path, firmware):
     """boards(flash=None, **options) -> an emulated Pico with a copy of that flash, not yet started."""
     made = []
 
-    def make(flash=None, attach=("modem=",)):
+    def make(flash=None, attach=()):
         path = tmp_path / f"flash{len(made)}"
         if flash:
             shutil.copy(flash, path)
@@ -92,6 +92,13 @@ def board(boards, first_deploy):
     result, flash = first_deploy
     assert result["code"] == 0, result["said"]
     return boards(flash)
+
+
+@pytest.fixture
+def node(board):
+    """The same with a modem whose network is in reach."""
+    board.attach.append("modem=")
+    return board
 
 
 @pytest.fixture

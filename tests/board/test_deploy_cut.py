@@ -66,10 +66,10 @@ def parts(once, first_deploy, newer):
 
 
 @pytest.fixture
-def older(board):
+def older(node):
     """A board with the version before and files of its user's."""
-    put(board.flash, USERS)
-    return board
+    put(node.flash, USERS)
+    return node
 
 
 def each_is_old_or_new(files, older, newer):
