@@ -10,6 +10,7 @@ import os
 import struct
 import subprocess
 import time
+from contextlib import contextmanager
 
 from tools import ROOT, processes, toolchain
 from tools.serialboard import BoardError
@@ -48,7 +49,7 @@ class Run:
                 step = self.traffic.setdefault(words[0], [])
             elif kind == "clock":
                 self.clocks.setdefault(words[0], []).append(words[1])
-            elif kind in ("i2c", "adc", "uart"):
+            elif kind in ("i2c", "adc", "uart", "onewire", "dht"):
                 step.append((kind, *words))
             else:
                 self.readings.append((kind, *words))
@@ -74,33 +75,44 @@ def over_fakes(case, tree, flash):
 
 def on_pico(case, link, pipes):
     """Run a case on the emulated Pico: link, an entered Link to it; pipes, the folder its chips are attached by."""
+    code = f"{SCRIPT.read_text()}\nrun(json.loads({json.dumps(case)!r}))\n"
+    with chips_of(case["setting"], pipes) as recorded:
+        try:
+            printed = list(link.stream(code, _LONGEST_S))
+        except BoardError as error:
+            printed = [str(error)]
+    return Run(_lines(printed + recorded))
+
+
+@contextmanager
+def chips_of(setting, pipes):
+    """Put the chip of an entry of `sensors` on the emulated Pico's pins. The list has what passed, once it is over."""
+    (pipes / "setting.json").write_text(json.dumps(setting))
     for name in (
         "requests",
         "answers",
     ):  # new ones: who is at the others' ends may not have noticed yet
         (pipes / name).unlink(missing_ok=True)
         os.mkfifo(pipes / name)
-    (pipes / "setting.json").write_text(json.dumps(case["setting"]))
-    server = processes.start(
-        [*toolchain.micropython(_HEAP), FAKES / "chipserver.py", pipes],
-        cwd=pipes,
-        env=_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    listening = _reader_of(pipes / "requests", server)
-    code = f"{SCRIPT.read_text()}\nrun(json.loads({json.dumps(case)!r}))\n"
+    passed = pipes / "passed"
+    with passed.open("wb") as file:
+        server = processes.start(
+            [*toolchain.micropython(_HEAP), FAKES / "chipserver.py", pipes],
+            cwd=pipes,
+            env=_environment(),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    recorded = []
     try:
-        printed = list(link.stream(code, _LONGEST_S))
-    except BoardError as error:
-        printed = [str(error)]
+        listening = _reader_of(pipes / "requests", server)
+        try:
+            yield recorded
+        finally:
+            os.close(listening)
     finally:
-        os.close(listening)
         processes.stop(server)
-        recorded = server.stdout.read()
-        server.stdout.close()
-    return Run(_lines(printed + recorded.splitlines()))
+        recorded += passed.read_text(errors="replace").splitlines()
 
 
 def _reader_of(pipe, process):
@@ -113,7 +125,7 @@ def _reader_of(pipe, process):
             if error.errno != errno.ENXIO or time.monotonic() > deadline:
                 raise
             if process.poll() is not None:
-                raise RuntimeError(f"the chips' process ended: {process.stdout.read()}") from None
+                raise RuntimeError("the chips' process ended") from None
         time.sleep(0.002)
 
 
@@ -144,7 +156,7 @@ def transactions(events):
         if event[0] == "uart":
             continue
         transaction.append(event)
-        if event[0] == "adc" or event[2] in _ENDS or event[-1] is None:
+        if event[0] != "i2c" or event[2] in _ENDS or event[-1] is None:
             found.append(tuple(transaction))
             transaction = []
     if transaction:

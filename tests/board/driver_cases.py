@@ -1,10 +1,11 @@
 """The sensors that are read on the emulated Pico and over tests/fakes, and what happens to them meanwhile.
 
-A case: the entry of `sensors`, without the pins, and steps: READ, REST (until the channel wants to be called again), PAUSE
+A case: the entry of `sensors`, without the pins, and steps: READ, WATCH (until it changes), REST (until the channel wants to be called again), PAUSE
 (until a chip that starts has ears), a of tests/fakes/sim.py, or what buslog.py does besides.
 """
 
 READ = "read"
+WATCH = "watch"
 REST = "rest"
 PAUSE = "pause"
 NAME = "probe"
@@ -80,8 +81,8 @@ def stuck():
     return [chip(stuck=True), READ, chip(stuck=False), REST, READ]
 
 
-def case(kind, *parts, **settings):
-    return {"type": kind, **settings}, [step for part in parts for step in part]
+def case(sensor, *parts, **settings):
+    return {"type": sensor, **settings}, [step for part in parts for step in part]
 
 
 I2C = {
@@ -142,3 +143,64 @@ UART = {
         [world(co2=1234.0), REST, READ, UNPLUG, REST, READ],
     ),
 }
+
+# Bits by the length of pulses
+LINE = {
+    "dht11": case(
+        "dht11", [READ, world(temperature=-7.6, humidity=61.0), READ, READ], [UNPLUG, READ]
+    ),
+    "dht22": case(
+        "dht22",
+        [READ, world(temperature=-12.3, humidity=99.9), READ, READ],
+        [chip(answer="0x0102030400"), READ, chip(answer=None), REST, READ],
+        GONE_AND_BACK,
+        absolute_humidity=True,
+    ),
+    "ds18b20": case(
+        "ds18b20",
+        TEMPERATURE,
+        [chip(frame="0x500505ffff000010ff"), READ, chip(frame=None), REST, READ],
+        GONE_AND_BACK,
+    ),
+    "ds18b20-address": case("ds18b20", TEMPERATURE, address="28ff641e8216c328"),
+}
+
+DOOR = {"do": "door", "name": NAME, "opened": True}
+SHUT = {"do": "door", "name": NAME, "opened": False}
+
+# Pins that move by themselves, with bounce; the pulse of an echo
+PIN = {
+    "hcsr04": case(
+        "hcsr04",
+        [
+            READ,
+            world(distance=2.5),
+            READ,
+            world(distance=399.0),
+            READ,
+            world(distance=420.0),
+            READ,
+        ],
+        [chip(hangs=True), REST, READ, chip(hangs=False), world(distance=77.7), REST, READ],
+        [UNPLUG, READ],
+    ),
+    "input": case("input", [READ, DOOR, WATCH, SHUT, WATCH, DOOR, WATCH, READ], kind="button"),
+    "input-reed": case("input", [READ, DOOR, WATCH, SHUT, WATCH], kind="reed", pull="down"),
+    "input-pir": case("input", [READ, READ, DOOR, WATCH], kind="pir", warmup_s=10),
+    "pulse": case(
+        "pulse",
+        [READ, {"do": "tip", "name": NAME, "n": 7}, REST, READ, REST, READ],
+        [{"do": "tip", "name": NAME}, REST, READ],
+        per_pulse=0.2794,
+        unit="mm/h",
+    ),
+    "pulse-fast": case(
+        "pulse",
+        [READ, {"do": "tip", "name": NAME, "n": 100}, REST, READ],
+        debounce_ms=0,
+        pull="down",
+        keep=False,
+    ),
+}
+
+ALL = I2C | ADC | UART | LINE | PIN

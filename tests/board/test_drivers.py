@@ -1,4 +1,4 @@
-"""Every sensor on I2C, ADC and UART: the emulated Pico's true buses against the fakes', byte for byte and value for value.
+"""Every sensor type on the emulated Pico's true I2C, ADC, UART and pins: the fakes' traffic byte for byte, and their readings.
 
 The channel is the one that a node loads, over `firmware.board.Board`, from compiled modules. What may differ is how often a chip
 that is not done is asked, and the last bits of a float: MicroPython's are double precision where the fakes run, single on
@@ -7,33 +7,37 @@ a Pico.
 
 import json
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import driver_cases
 import pytest
-from driver_bench import number, on_pico, over_fakes, transactions
+from driver_bench import chips_of, number, on_pico, over_fakes, transactions
+from driver_cases import ALL as CASES
 from pico import put
 
 from firmware import config, sensors
-from tools import emulator, mpy
+from tools import ROOT, emulator, mpy
 from tools.serialboard import Link
+
+MODULES = Path(__file__).parent / "modules"  # what the firmware lacks, since Debian does
 
 PINS = {
     "i2c": {"sda": 4, "scl": 5},
     "adc": {"pin": 26},
     "uart": {"tx": 0, "rx": 1},
+    "onewire": {"pin": 22},
+    "dht": {"pin": 22},
+    "echo": {"trigger": 14, "echo": 15},
+    "input": {"pin": 15},
 }
-CASES = {
-    name: (bus, *case)
-    for bus, cases in (
-        ("i2c", driver_cases.I2C),
-        ("adc", driver_cases.ADC),
-        ("uart", driver_cases.UART),
-    )
-    for name, case in cases.items()
-}
+SILENT = ("echo", "input")  # pins that move, and nothing is said
 
 # What rounding in single precision may do, in units of the last decimal that is published.
 TOLERANCE = 0.05
+# A rate is taken over a time, which passes a little faster for the fakes.
+RATE_TOLERANCE = 0.005
 
 
 class Bench:
@@ -49,10 +53,11 @@ class Bench:
         self.link = None
         self._start()  # it makes its file system
         self.stop()
-        modules = [path for name in mpy.PACKAGES for path in (self.tree / name).rglob("*.mpy")]
+        modules = {path: path.relative_to(self.tree) for path in self.tree.rglob("*.mpy")}
+        modules |= {path: Path("lib", path.name) for path in MODULES.glob("*.py")}
         put(
             self.pico.flash,
-            {path.relative_to(self.tree).as_posix(): path.read_bytes() for path in modules},
+            {name.as_posix(): path.read_bytes() for path, name in modules.items()},
         )
 
     def _start(self):
@@ -70,16 +75,22 @@ class Bench:
         """Run a case over the fakes and on the Pico."""
         flash = self.folder / name
         flash.mkdir()
-        case = {"setting": setting(name), "steps": CASES[name][2]}
+        case = {"setting": setting(name), "steps": CASES[name][1]}
         return over_fakes(case, self.tree, flash), self.on_pico(case)
 
     def on_pico(self, case):
+        return self._linked(lambda link: on_pico(case, link, self.pipes))
+
+    def run(self, code):
+        return self._linked(lambda link: link.run(code))
+
+    def _linked(self, use):
         if not self.link:
             self._start()
         try:
-            return on_pico(case, self.link, self.pipes)
+            return use(self.link)
         except Exception:
-            self.stop()  # the next case finds a fresh one
+            self.stop()  # the next one finds it fresh
             raise
 
 
@@ -92,7 +103,8 @@ def bench(tmp_path_factory, firmware):
 
 def setting(name):
     """The entry of `sensors` of a case with its defaults, as a node's configuration has it."""
-    bus, entry, _ = CASES[name]
+    entry, _ = CASES[name]
+    bus = sensors.TYPES[entry["type"]][1]
     entry = {"name": driver_cases.NAME, "interval_s": 5, **PINS[bus], **entry}
     raw = {
         "wifi": {"networks": [{"ssid": "home"}]},
@@ -105,8 +117,7 @@ def setting(name):
 
 
 def test_every_type_is_here():
-    wanted = {name for name, row in sensors.TYPES.items() if row[1] in PINS}
-    assert {entry["type"] for _, entry, _ in CASES.values()} == wanted
+    assert {entry["type"] for entry, _ in CASES.values()} == set(sensors.TYPES)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -115,10 +126,14 @@ def test_same_traffic_and_readings(bench, name):
     assert {step: transactions(events) for step, events in pico.traffic.items()} == {
         step: transactions(events) for step, events in fakes.traffic.items()
     }
-    assert any(fakes.traffic.values())
+    entry, steps = CASES[name]
+    assert any(fakes.traffic.values()) != (sensors.TYPES[entry["type"]][1] in SILENT)
 
-    _, _, steps = CASES[name]
-    assert len(pico.readings) == len(fakes.readings) == steps.count(driver_cases.READ)
+    assert (
+        len(pico.readings)
+        == len(fakes.readings)
+        == sum(steps.count(way) for way in ("read", "watch"))
+    )
     for expected, got in zip(fakes.readings, pico.readings, strict=True):
         if expected[0] == "reading":
             same_reading(expected, got)
@@ -139,6 +154,9 @@ def same_reading(expected, got):
             assert value == wanted, quantity
             continue
         assert number(value) == single(number(value)), f"{quantity} is no single precision float"
+        if quantity == "rate":
+            assert number(value) == pytest.approx(number(wanted), rel=RATE_TOLERANCE)
+            continue
         step = 10 ** -max(sensors.QUANTITIES[quantity][2], 1)
         assert abs(number(value) - number(wanted)) <= TOLERANCE * step, quantity
         # A value at a tie may be published as the one or the other.
@@ -155,3 +173,41 @@ def test_the_clock_of_the_bus_is_that_of_the_setting(bench, freq, name):
     run = bench.on_pico({"setting": setting(name), "steps": [driver_cases.READ]})
     (clock,) = run.clocks["4,5"]
     assert 0.99 * freq < clock < 1.005 * freq
+
+
+SCANNED = {
+    "sht3x": ("--sda", "4", "--scl", "5"),
+    "bme280": ("--sda", "4", "--scl", "5"),
+    "scd4x": ("--sda", "4", "--scl", "5"),
+    "ds18b20": ("--onewire", "22"),
+}
+
+
+@pytest.mark.parametrize("name", SCANNED)
+def test_scan_finds_it(bench, name):
+    with chips_of(setting(name), bench.pipes):
+        bench.stop()
+        bench.pico.start()
+        done = subprocess.run(
+            [sys.executable, "-m", "tools", "scan", bench.pico.url, "--json", *SCANNED[name]],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=100,
+        )
+        bench.pico.stop()  # the scan has restarted it
+    assert done.returncode == 0, done.stderr
+    (entry,) = json.loads(done.stdout)
+    wanted = setting(name)
+    assert entry["type"] == name
+    for pin in ("sda", "scl", "pin"):
+        assert entry.get(pin) == wanted.get(pin)
+
+
+def test_the_controller_scans(bench):
+    with chips_of(setting("tmp117"), bench.pipes):
+        found = bench.run(
+            "from machine import I2C, Pin\nprint(I2C(0, sda=Pin(4), scl=Pin(5)).scan())"
+        )
+    assert json.loads(found) == [0x4B]

@@ -6,6 +6,7 @@ chipserver.py does so for the emulated Pico:
     ["i2c", address, "write", hex, acknowledged]    ["i2c", address, "read", hex or null]
     ["i2c", address, "absent"]                      ["i2c", address, "stop"]      ["i2c", address, "deaf"]
     ["adc", pin, counts]                            ["uart", "sent" or "came", hex]
+    ["onewire", "write_byte" or another, what]      ["dht", "frame", hex or null]
     ["step", text]                                  said over the line, between what comes before and after it
 
 The line is an I2C address of its own, on pins where nothing else is: a write is one JSON object. `{"step": text}` is
@@ -61,7 +62,13 @@ def _value(value):
 
 
 def the_chip():
-    for device in sim.i2c_devices + sim.uart_devices:
+    for device in (
+        sim.i2c_devices
+        + sim.uart_devices
+        + sim.echo_devices
+        + sim.dht_devices
+        + sim.onewire_devices
+    ):
         if not isinstance(device[-2], Line):
             return device[-2]
 
@@ -81,6 +88,10 @@ def attach(setting):
     _write_down_adc(_machine_adc.ADC)
     for device in sim.uart_devices:
         _write_down_uart(device[-2])
+    for device in sim.onewire_devices:
+        _write_down_calls("onewire", device[-2], ("reset", "write_byte", "read_byte"))
+    for device in sim.dht_devices:
+        _write_down_calls("dht", device[-2], ("frame",))
 
 
 def _write_down_i2c(i2c):
@@ -149,3 +160,19 @@ def _write_down_uart(chip):
         return data
 
     chip.write, chip.read = heard, said
+
+
+def _write_down_calls(kind, chip, names):
+    def write_down(name):
+        call = getattr(chip, name)
+
+        def called(*args):
+            result = call(*args)
+            what = args[0] if args else result
+            note(kind, name, what.hex() if isinstance(what, bytes) else what)
+            return result
+
+        setattr(chip, name, called)
+
+    for name in names:
+        write_down(name)

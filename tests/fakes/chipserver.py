@@ -13,19 +13,29 @@ import sys
 sys.path[:] = [__file__[: __file__.rfind("/")], ".frozen"]
 
 import json  # noqa: E402
+import time  # noqa: E402
 
 import buslog  # noqa: E402
+import linechips  # noqa: E402
 import machine  # noqa: E402
 import sim  # noqa: E402
 
 _MOST = 64  # bytes at one go
+_SELDOM_MS = 1 << 29
 
 
 class Server:
     def __init__(self):
-        self.began = (
-            None  # emulated ms when the first request came, which is the power-on of the chips
-        )
+        self.began = 0  # emulated ms at the power-on of the chips, by the clock of the board since its last reset
+        self.us = 0  # emulated, now
+        self.echoed = None  # the edges that the board knows of
+        # pin: [what answers, does the board pull it low?]
+        self.lines = {n: [linechips.DhtLine(n), False] for n, _, _ in sim.dht_devices}
+        for n, _, _ in sim.onewire_devices:
+            self.lines[n] = [linechips.OneWireLine(n), False]
+        for sda, scl, _, _, _ in sim.i2c_devices:
+            line = linechips.I2cLine(self, sda, scl)
+            self.lines[sda], self.lines[scl] = [line, False], [line, False]
         self.buses = {}
         self.clocks = {}
         self.chip = self.given = None
@@ -33,11 +43,34 @@ class Server:
         self.shown = {}  # pin: level as the board knows it
 
     def answer(self, words):
-        ms = int(words[0]) // 1000
-        if self.began is None:
+        us = self.us = int(words[0])
+        ms = us // 1000
+        if words[1] == "hello":
             self.began = ms - sim.now()
+            self.shown = {}
         sim.advance(max(ms - self.began - sim.now(), 0))
-        return getattr(self, "on_" + words[1])(*words[2:]) + self._levels()
+        time._us = us % 1000
+        word = getattr(self, "on_" + words[1])(*words[2:])
+        return word + self._levels() + self._echoes() + self._next()
+
+    def _next(self):
+        ms = sim.until_event(_SELDOM_MS)
+        return "" if ms == _SELDOM_MS else " next@%d" % ((self.began + sim.now() + ms) * 1000)
+
+    def _echoes(self):
+        """The pulse that an echo pin will give."""
+        pulses = ""
+        for _, echo, chip, name in sim.echo_devices:
+            edges = chip.edges()
+            if edges != self.echoed and edges and name not in sim.unplugged:
+                for level, at in zip((1, 0), edges):
+                    if at is not None:
+                        pulses += self._later(echo, level, time.ticks_diff(at, time.ticks_us()))
+            self.echoed = edges
+        return pulses
+
+    def _later(self, n, level, us):
+        return " %d=%d@%d" % (n, level, self.us + us)
 
     def _levels(self):
         changes = ""
@@ -49,8 +82,9 @@ class Server:
         return changes
 
     def on_hello(self):
-        sim.run_due()
         return "+"
+
+    on_news = on_hello
 
     def on_pin(self, n, out, pull):
         wire = sim.pin(int(n))
@@ -58,7 +92,15 @@ class Server:
         wire.out = None if out == "-" else int(out)
         wire.pull = None if pull == "-" else int(pull)
         wire.moved(before)
-        return "+"
+        line = self.lines.get(wire.n)
+        if line is None or (wire.out == 0) == line[1]:
+            return "+"
+        line[1] = wire.out == 0
+        changes = line[0].edge(wire.n, self.us, line[1])
+        if changes and changes[0] == (0, 0):  # it stays low for a while
+            self.shown[wire.n] = 1
+            changes = changes[1:]
+        return "+" + "".join([self._later(wire.n, level, us) for level, us in changes])
 
     # I2C
 
@@ -71,7 +113,7 @@ class Server:
 
     def on_address(self, pins, address, mode, hz):
         self.chip = None
-        if self.clocks.get(pins) != hz:
+        if hz and self.clocks.get(pins) != hz:
             self.clocks[pins] = hz
             buslog.note("clock", pins, int(hz))
         try:

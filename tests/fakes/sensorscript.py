@@ -38,6 +38,8 @@ def run(case):
         say({"step": "%d" % i})
         if step == "read":
             print(json.dumps(_read(channel, payload)))
+        elif step == "watch":  # until it has changed
+            print(json.dumps(_read(channel, payload, False)))
         elif step == "rest":  # until the next regular reading, or the next attempt after a failure
             time.sleep_ms(channel.due(time.ticks_ms()))
         elif step == "pause":
@@ -47,9 +49,10 @@ def run(case):
     say({"step": "end"})
 
 
-def _read(channel, payload):
+def _read(channel, payload, soon=True):
     began = time.ticks_ms()
-    channel.soon(began)
+    if soon:
+        channel.soon(began)
     while time.ticks_diff(time.ticks_ms(), began) < _LONGEST_MS:
         errors = channel.errors
         result = channel.step(time.ticks_ms())

@@ -7,7 +7,8 @@
 //
 // Requests are `microseconds word arguments`, microseconds of emulated time since the chip's start:
 //
-//     hello                       what are the levels?
+//     hello                       from a chip that starts, or that begins to ask: what are the levels?
+//     news                        is there any?
 //     pin N OUT PULL              the board drives pin N (0, 1, -: not) and pulls it (0, 1, -)
 //     address PINS A r|w HZ       a start condition and address A, on the bus of these pins (4,5) with this clock
 //     write PINS HEX              the bytes after it, all of them
@@ -17,7 +18,8 @@
 //     sent PINS HEX               a byte left a UART
 //     listen PINS                 what came for a UART?
 //
-// An answer is a word, then levels of pins that are others than before, `4=0 5=1`. The word is `+` (acknowledged) or `-`;
+// An answer is a word, then levels of pins that are others than before, `4=0 5=1`, or will be, `4=1@MICROSECONDS`, and when
+// to ask for news, `next@MICROSECONDS`. The word is `+` (acknowledged) or `-`;
 // to a read's address hexadecimal digits, of which as many bytes are taken as the board wants; to `adc` 0 to 4095;
 // to `listen` hexadecimal digits or `-`.
 
@@ -96,6 +98,9 @@ class Pins {
     this.mcu = mcu;
     this.bench = bench;
     this.levels = new Map();
+    this.coming = [];
+    this.alarm = mcu.clock.createAlarm(() => this.arrive());
+    this.visit = mcu.clock.createAlarm(() => this.ask('news'));
     for (let n = 0; n < PINS; n++) {
       mcu.gpio[n].addListener(() => this.tell(n));
     }
@@ -106,7 +111,8 @@ class Pins {
     const now = () => Math.floor(this.mcu.clock.nanos / 1000);
     const answer = this.bench.ask(`${now()} ${words}`, () => {
       this.levels.clear();
-      this.settle(this.bench.ask(`${now()} hello`));
+      this.coming.length = 0;
+      this.settle(this.bench.ask(`${now()} hello`)); // the levels
       for (let n = 0; n < PINS; n++) this.tell(n);
     });
     return this.settle(answer);
@@ -116,11 +122,38 @@ class Pins {
     if (answer === null) return null;
     const [word, ...changes] = answer.split(' ');
     for (const change of changes) {
-      const [n, level] = change.split('=').map(Number);
-      this.levels.set(n, level);
-      this.mcu.gpio[n].setInputValue(level === 1);
+      const [what, at] = change.split('@');
+      if (what === 'next') {
+        this.visit.schedule(this.until(at));
+      } else {
+        const [n, level] = what.split('=').map(Number);
+        if (at === undefined) this.set(n, level);
+        else this.coming.push({ at: Number(at), n, level });
+      }
     }
+    this.expect();
     return word;
+  }
+
+  until(micros) {
+    return Math.max(micros * 1000 - this.mcu.clock.nanos, 0);
+  }
+
+  set(n, level) {
+    if (this.levels.get(n) === level) return; // rp2040js would see an edge
+    this.levels.set(n, level);
+    this.mcu.gpio[n].setInputValue(level === 1);
+  }
+
+  /** Levels that were announced come in their order. */
+  expect() {
+    if (this.coming.length) this.alarm.schedule(this.until(this.coming[0].at));
+  }
+
+  arrive() {
+    const { n, level } = this.coming.shift();
+    this.set(n, level);
+    this.expect();
   }
 
   tell(n) {
@@ -193,7 +226,7 @@ function attachI2c(mcu, number, pins) {
 
   i2c.onStart = () => {
     flush();
-    pins.ask('hello'); // a line may be held by now
+    pins.ask('news'); // a line may be held by now
     if (bus().every((n) => pins.levels.get(n) !== 0)) i2c.completeStart();
     // else the bus is busy, for as long as the program waits
   };
