@@ -1,6 +1,6 @@
 """The simulated chips for tools/rp2040/chips.mjs: `micropython chipserver.py FOLDER`.
 
-It answers the requests that come from FOLDER (two named pipes; the protocol is described in chips.mjs) with the chip of
+It answers the requests that come from FOLDER (two named pipes; the protocol is described in pins.mjs) with the chip of
 the entry of `sensors` that is in `setting.json` there. Time is the emulated Pico's: what a chip takes 80 ms for is done when
 80 ms of it are over. What passes is printed (buslog.py). It ends when nobody is left to ask.
 
