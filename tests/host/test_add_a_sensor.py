@@ -60,7 +60,7 @@ def test_every_command_exists():
                 assert words[0] in COMMANDS, line
             else:
                 assert module == "pytest", line
-                assert (ROOT / words[0]).exists(), line
+                assert (ROOT / words[0].split()[0]).exists(), line
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,7 @@ def test_the_sections_are_the_files_to_write():
         "tests/device/test_driver_shtc3.py",
         "firmware/sensors/types.py",
         "tools/scan_ids.py",
+        "tests/board/driver_cases.py",
     ]
 
 
