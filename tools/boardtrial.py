@@ -58,6 +58,11 @@ def _try(path):
     if settings is None:
         return
     settings.pop("sensors")
+    try:
+        board.radio.leave()  # boot.py has joined with the settings that are to be replaced
+    except OSError:
+        pass
+    time.sleep_ms(1000)
     from firmware.trial import Trial
     trial = Trial(board, settings)
     told = []

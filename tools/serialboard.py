@@ -186,19 +186,18 @@ class Link:
         rest = b""
         with self._cut_is_lost():
             self._repl.exec_raw_no_follow(code)
-        while b"\x04" not in rest:
+        while not rest.endswith(b"\x04"):  # byte by byte: what is behind it is the next command's
             self._go_on()
             with self._cut_is_lost():
-                rest += self._repl.serial.read(max(1, self._repl.serial.in_waiting))
-            *lines, rest = rest.split(b"\n")
-            if time.monotonic() > deadline or any(_STARTED.search(line) for line in lines):
+                rest += self._repl.serial.read(1)
+            if time.monotonic() > deadline or _STARTED.search(rest):
                 raise LinkLost(f"the board on {self.port} restarted, or took too long")
-            yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
-        _, _, trace = rest.partition(b"\x04")
+            if rest.endswith(b"\n"):
+                yield rest.decode(errors="replace").rstrip("\r\n")
+                rest = b""
         with self._cut_is_lost():
-            if not trace:
-                trace = self._repl.read_until(1, b"\x04", timeout=_ANSWER_S)
-        if trace.rstrip(b"\x04"):
+            trace = self._repl.read_until(1, b"\x04", timeout=_ANSWER_S)
+        if trace != b"\x04":
             raise BoardError(trace.rstrip(b"\x04").decode(errors="replace"))
 
     def answers(self, code, timeout=_ANSWER_S, most=1000):

@@ -30,7 +30,7 @@ GEOMETRY = {
     "esp32": (512, 32),
     "pico_w": (212, 256),
 }  # blocks, programming size (ports' _boot.py, vfs set-up)
-NAMES = {
+NAMES = {  # sys.platform, sys.implementation._machine, its _build
     "esp32": ("esp32", "Generic ESP32 module with ESP32", "ESP32_GENERIC"),
     "pico_w": ("rp2", "Raspberry Pi Pico W with RP2040", "RPI_PICO_W"),
 }
@@ -272,6 +272,9 @@ def simulate(fakes):
 
     fake.statvfs = os.statvfs
     bench._load()
+    if os.getenv("OUTPOST_SCENARIO"):
+        with open(os.getenv("OUTPOST_SCENARIO")) as f:
+            bench.scenario(json.load(f))
     bench.the_world().start()
 
 
