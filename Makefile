@@ -8,7 +8,7 @@ TOOLS := $(VENV) -m tools
 option = $(if $($(1)),--$(2) '$($(1))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run board test test-board check format size bench bench-outbox torture check-config scan deploy flash watch logs repl lock clean distclean
+.PHONY: help setup ready run board test test-board check format size bench bench-outbox torture check-config scan deploy flash provision watch logs repl lock clean distclean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,19 +57,23 @@ bench-outbox: ready ## what the outbox writes, keeps and takes, on a littlefs
 torture: ready ## cut link, broker and power of a node, a thousand times, and count (SEED=1 CUTS=1000 BOARD=esp32|pico_w)
 	@$(TOOLS) torture $(call option,SEED,seed) $(call option,CUTS,cuts) $(call option,BOARD,board)
 
-check-config: ready ## check config.json (CONFIG=file, BOARD= checks the pins too)
-	@$(TOOLS) check-config '$(or $(CONFIG),config.json)' $(call option,BOARD,board)
+check-config: ready ## check config.json (CONFIG=file, BOARD= checks the pins too, NODE=name|all: nodes/<name>.json over it)
+	@$(TOOLS) check-config '$(or $(CONFIG),config.json)' $(call option,BOARD,board) $(call option,NODE,node)
 
 scan: ready ## find the sensors on a board's pins, and their lines for config.json (PORT=, ALL=1, SDA= SCL=, ONEWIRE=)
 	@$(TOOLS) scan $(call option,PORT,port) $(call option,SDA,sda) $(call option,SCL,scl) $(call option,ONEWIRE,onewire) \
 	  $(if $(ALL),--all) $(if $(JSON),--json)
 
-deploy: ready ## put firmware and config.json on a board (PORT=, else the one board there is)
-	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config)
+deploy: ready ## put firmware and settings on a board, or on several (PORT=a,b or all; CONFIG=file, NODE=name or KEEP=1; DRY=1)
+	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config) $(call option,NODE,node) \
+	  $(if $(KEEP),--keep) $(if $(DRY),--dry-run)
 
-flash: ready ## put MicroPython on a board (BOARD=esp32|pico_w, PORT=, FIRMWARE=file, ERASE=1, DRIVE=folder)
+flash: ready ## put MicroPython on a board (BOARD=, else it is asked; PORT=, FIRMWARE=file, ERASE=1, DRIVE=folder, DRY=1)
 	@$(TOOLS) flash $(call option,BOARD,board) $(call option,PORT,port) $(call option,FIRMWARE,firmware) \
-	  $(call option,DRIVE,drive) $(if $(ERASE),--erase)
+	  $(call option,DRIVE,drive) $(if $(ERASE),--erase) $(if $(DRY),--dry-run)
+
+provision: ready ## ask for a node's network, broker and name, try them from the board, write them (PORT=, ANSWERS=file, CSV=file, CONFIG=)
+	@$(TOOLS) provision $(call option,PORT,port) $(call option,ANSWERS,answers) $(call option,CSV,csv) $(call option,CONFIG,config)
 
 watch: ready ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=)
 	@$(TOOLS) watch $(call option,CONFIG,config) $(call option,TOPIC,topic)
