@@ -56,8 +56,11 @@ class AccessPoint:
 
         Blocks, for 2 s on ESP32, on Pico for up to 10 s. The station leaves its network.
         """
+        try:
+            self.radio.leave()  # boot.py may have begun to join, and then it hears nothing and takes no settings
+        except OSError:
+            pass  # it was not even on
         self.radio.on("", "", False)
-        self.radio.leave()
         best = {}
         for entry in self.radio.scan():
             ssid, rssi = entry[0], entry[3]

@@ -72,15 +72,19 @@ class Portal:
         raw = stored(LAST_GOOD) if broken else stored(CONFIG, LAST_GOOD)
         parts = [part(fault) for fault in faults]
         self.left_out = sorted({each for each in parts if each in raw and each not in OURS})
-        self.notes = faults if CONFIG in os.listdir() else []  # else there is nothing to complain of
+        self.notes = (
+            faults if CONFIG in os.listdir() else []
+        )  # else there is nothing to complain of
         self.raw = without(raw, self.left_out)
         self.draft = {}  # what was entered last
         self.fields = shown(self.raw)
         self.tls = self.fields["tls"] or CA in os.listdir()
         self._forget()
+        self._entered = None  # (fields, are they to be tried)
+        self._checked = None  # settings to be tried
         self.trial = None
         self.is_saved = False
-        self.seen = self.since = time.ticks_ms()  # the last request; the end of the work
+        self.seen = self.since = 0  # ticks of the last request; of the end of the work
 
     def _forget(self):
         self.faults, self.others = {}, []  # of what was entered: by field, and elsewhere
@@ -92,6 +96,7 @@ class Portal:
         self.search()
         self.ap.open(self.ssid, password())
         self.address = self.ap.address
+        self.visited()
 
     def search(self):
         """Look for networks; blocks for some seconds."""
@@ -110,49 +115,64 @@ class Portal:
         if self.is_saved:
             self.since = time.ticks_add(time.ticks_ms(), _READ_MS - _UNREAD_MS)
             return pages.saved(self)
-        if self.trial:
-            return pages.waiting(self)
+        if self.trial or self.is_busy():
+            return pages.waiting(self, self.trial.done if self.trial else ())
         names = [pages.name(found[0]) for found in self.heard]
         if (self.fields["ssid"], True) not in names:
             self.fields["other"] = self.fields["ssid"]
         return pages.form(self)
 
     def submit(self, form, test):
-        """Take what was entered; try it, or save it at once."""
-        if self.trial or self.is_saved:
-            return  # another phone was first
-        fields = entered(form)
+        """Take what was entered, to be tried or saved at once by the next steps; is_busy() until it was looked at."""
+        if not (self._entered or self.trial or self.is_saved):  # else another phone was first
+            self._entered = entered(form), test
+
+    def is_busy(self):
+        return self._entered is not None or self._checked is not None
+
+    def step(self, now):
+        """Do the next part of the work.
+
+        One at a time, and here rather than in the server's call: what a part has loaded can be forgotten only when nothing of it
+        is left in the stack, and the tables of the settings and the MQTT client do not fit into a Pico together.
+        """
+        if self._entered:
+            self._check(*self._entered)
+            self._entered = None
+        elif self._checked:
+            from firmware.trial import Trial
+
+            self.trial = Trial(self.board, self._checked)
+            self._checked = None
+        elif self.trial and not self.trial.step(now):
+            self._tried(now)
+
+    def _check(self, fields, test):
+        from firmware import config, sensors
+
         recall(fields, self.draft)
-        unprotected = [
-            found[0].decode() for found in self.heard if found[2] and _is_text(found[0])
-        ]
+        unprotected = [found[0] for found in self.heard if found[2]]
         self.draft = merge(self.raw, fields, unprotected)
         self.fields = shown(self.draft)
         self._forget()
-        settings, faults = self._check()
+        types = sensors.TYPES if self.draft.get("sensors") else {}  # 20 KB
+        settings, faults = config.check(self.draft, types, self.board.model)
         if faults:
             self.faults, self.others = placed(faults)
         elif test:
-            from firmware.trial import Trial
-
-            self.trial = Trial(self.board, first_only(settings))
+            self._checked = first_only(settings)
         else:
             self._save()
-
-    def _check(self):
-        from firmware import config, sensors
-
-        checked = config.check(self.draft, sensors.TYPES, self.board.model)
         config.drop()
         sensors.drop()
-        return checked
 
-    def step(self, now):
-        """Advance the trial."""
-        if not self.trial or self.trial.step(now):
-            return
-        trial, self.trial = self.trial, None
-        self.fault, self.worked, self.missed = trial.fault, trial.done, trial.missed
+    def _tried(self, now):
+        from firmware import trial
+
+        self.fault, self.worked = self.trial.fault, self.trial.done
+        self.missed = self.trial.missed
+        self.trial = None
+        trial.drop()
         print("provisioning: %s" % (self.fault or "the settings work"))
         if not self.fault:
             self._save()
@@ -182,14 +202,10 @@ class Portal:
     def is_over(self, now, minutes):
         if self.is_saved:
             return time.ticks_diff(now, self.since) >= _UNREAD_MS
-        return not self.trial and time.ticks_diff(now, self.seen) >= minutes * 60000
-
-
-def _is_text(ssid):
-    try:
-        return ssid.decode() != ""
-    except UnicodeError:
-        return False
+        return (
+            not (self.trial or self.is_busy())
+            and time.ticks_diff(now, self.seen) >= minutes * 60000
+        )
 
 
 def _copy(source, target):
@@ -229,6 +245,9 @@ async def _live(portal, minutes):
 
 def open_portal(board, settings, faults):
     """Open the page until settings are saved or nobody comes any more; then reset the board. Does not return."""
+    from firmware import sensors
+
+    sensors.drop()  # 20 KB
     minutes = settings["provisioning"]["minutes"] if settings else _MINUTES
     portal = Portal(board, faults)
     try:

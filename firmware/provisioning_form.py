@@ -102,7 +102,7 @@ def entered(form):
 
 
 def merge(raw, fields, unprotected):
-    """Return a config.json's content with these fields in it. unprotected: networks known to have no password."""
+    """Return a config.json's content with these fields in it. unprotected: networks, in bytes, known to have no password."""
     network = _network(raw, fields, unprotected)
     wifi, mqtt, node = _object(raw, "wifi"), _object(raw, "mqtt"), _object(raw, "node")
     others = [each for each in _objects(wifi, "networks") if each.get("ssid") != network["ssid"]]
@@ -125,7 +125,7 @@ def _network(raw, fields, unprotected):
         each = {"ssid": ssid}
     if fields["key"]:
         each["password"] = fields["key"]
-    elif ssid in unprotected:
+    elif ssid.encode() in unprotected:
         each.pop("password", None)
     return each
 

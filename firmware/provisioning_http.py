@@ -18,6 +18,7 @@ _REQUEST_S = const(
     15
 )  # from the connection to the end of the answer; a search takes 10 of them on a Pico
 _REST_S = const(1)
+_TURN_MS = const(50)
 _LINE = const(1024)
 _BODY = const(2048)  # all fields at their longest, three bytes a character, fill two thirds
 _REQUEST = const(6144)
@@ -146,11 +147,13 @@ class Site:
             return "This page is of an earlier time: go back, load it again.", 403
         return form
 
-    def _submit(self, request):
+    async def _submit(self, request):
         form = self._form(request)
         if type(form) is tuple:
             return form
         self.portal.submit(form, form.get("do") != "save")
+        while self.portal.is_busy():
+            await asyncio.sleep_ms(_TURN_MS)
         return Response.redirect("/", 303)
 
     def _search(self, request):

@@ -89,10 +89,10 @@ def _list(lines):
         yield "</ul>"
 
 
-def waiting(portal):
-    """While the settings are tried. The phone asks again by itself."""
+def waiting(portal, done):
+    """While the settings are tried: what has worked so far. The phone asks again by itself."""
     yield _head("Trying the settings", '<meta http-equiv=refresh content="3;url=/">')
-    here = portal.trial.done[-1] if portal.trial.done else "looking for the network"
+    here = done[-1] if done else "looking for the network"
     yield _WAIT % (escape("So far: %s." % here), escape(portal.ssid), escape(portal.address))
     yield "</main></body></html>"
 
@@ -113,7 +113,7 @@ def form(portal):
     """The form, with what was entered, and what was wrong with it."""
     bad = portal.fault or portal.faults
     yield _head("%sSet up %s" % ("That did not work: " if bad else "", portal.ssid))
-    yield "<main><h1>Set up this node</h1><p class=dim>%s, a %s</p>" % (
+    yield "<main><h1>Set up this node</h1><p class=dim>%s, board: %s</p>" % (
         escape(portal.ssid),
         escape(portal.board.model),
     )

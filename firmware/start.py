@@ -64,7 +64,7 @@ def run(board):
     if settings is None:
         for fault in faults:
             print("config: " + fault)
-        print("config: nothing to run on; correct config.json and run `make deploy`")
+        print("config: nothing to run on; mend config.json and run `make deploy`, or use a phone:")
     if settings is None or _is_held(board, settings["provisioning"]):
         from firmware.provisioning import open_portal
 

@@ -14,6 +14,7 @@ ids from a list has to know `<client id>-trial` too; the sentence about its refu
 """
 
 import errno
+import sys
 import time
 
 from micropython import const
@@ -196,12 +197,25 @@ def _unopened(error, tls):
 
 def _failed(error, tls):
     code, text = error.args[0], reason(error)
+    if "not enough memory" in text:
+        return text + ", which says nothing about the settings: they can be saved untried"
     if text.startswith("TLS: "):
         return text + ", check tls"
     if len(error.args) > 1 and code == errno.ECONNRESET:
         return text + ", check the port" + ("" if tls else ": this one may be for TLS")
     if code in (errno.ECONNRESET, errno.ECONNREFUSED):
         return "nothing listens there, check the port, and that the broker runs"
-    if code == errno.ENOMEM:
-        return text + ", try again after a restart"
     return "no answer, check the address, and that no firewall is between"
+
+
+def drop():
+    """Forget this module and what it brought along, 45 KB, to be loaded anew for the next trial."""
+    import firmware
+
+    for name in list(sys.modules):
+        if name.startswith(("mqtt", "umqtt")):
+            del sys.modules[name]
+    for name in ("trial", "wifi", "clock"):
+        sys.modules.pop("firmware." + name, None)
+        if hasattr(firmware, name):
+            delattr(firmware, name)

@@ -17,6 +17,7 @@ that ended at its prompt stays there, powered and dead. Runs in a thread; stop()
 
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -95,6 +96,7 @@ class SimBoard:
             "OUTPOST_BOARD": board,
             "OUTPOST_RETAINED": str(self._retained),
             "OUTPOST_CONTROL": "1",
+            "OUTPOST_AP": "127.0.0.1",
             "OUTPOST_SCENARIO": str(self._own / "scenario.json"),
             "OUTPOST_SEED": str(seed),
             "OUTPOST_HEAP": str(kilobytes * toolchain.bits() // 32),
@@ -199,6 +201,12 @@ class SimBoard:
                 )
             time.sleep(0.02)
         return self.resets
+
+    def served(self, port, timeout=10):
+        """Return the host's port on loopback behind which the board serves this one of its own, below 1024."""
+        told = rf"bench: port {port} is 127\.0\.0\.1:(\d+)"
+        self.wait_for(f"bench: port {port} is ", timeout)
+        return int(re.findall(told, self.output)[-1])
 
     # -- lives
 

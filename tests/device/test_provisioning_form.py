@@ -118,7 +118,7 @@ def test_secrets_that_were_entered_before_are_recalled():
 
 
 def test_a_network_that_became_open():
-    raw = form.merge(FULL, same(), ("one",))
+    raw = form.merge(FULL, same(), (b"one",))
     assert raw["wifi"]["networks"][0] == {"ssid": "one"}
 
 
@@ -142,7 +142,7 @@ def test_tls_that_is_there_is_kept_or_dropped():
 
 def test_the_original_is_left_alone():
     before = json.dumps(FULL)
-    form.merge(FULL, same(ssid="new", host="x", user="", name="", tls="1"), ("one",))
+    form.merge(FULL, same(ssid="new", host="x", user="", name="", tls="1"), (b"one",))
     assert json.dumps(FULL) == before
 
 

@@ -211,6 +211,8 @@ class WLAN:
         radio.active[self._if] = on
         if self._if:
             radio.beacon = dict(radio.ap_settings) if on else None
+            if on and not sim.is_virtual:
+                sim.host_ticks()  # who has an access point serves it by asyncio
         if sim.ESP32:
             return on
         if on:
@@ -305,7 +307,7 @@ class WLAN:
         sim.sleep(2200 if sim.ESP32 else 10_000)
         return [
             (
-                ap.ssid if isinstance(ap.ssid, bytes) else ap.ssid.encode(),
+                ap.raw,
                 ap.bssid,
                 ap.channel,
                 ap.rssi,

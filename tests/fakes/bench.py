@@ -14,8 +14,9 @@ import uselect
 
 
 class AccessPoint:
-    def __init__(self, ssid, key="", rssi=-58, channel=6, on=True):
+    def __init__(self, ssid, key="", rssi=-58, channel=6, on=True, raw=None):
         self.ssid = ssid
+        self.raw = raw or ssid.encode()  # what is in the air, which need not be text
         self.key = key
         self.rssi = rssi
         self.channel = channel
@@ -201,8 +202,8 @@ def kick():
 
 def access_point(ssid="", key="", rssi=-58, channel=6, on=True, hex=""):
     """hex: a name that is not UTF-8, as hexadecimal digits."""
-    ssid = bytes.fromhex(hex) if hex else ssid
-    ap = AccessPoint(ssid, key, rssi, channel, on)
+    ssid = ssid or "hex " + hex
+    ap = AccessPoint(ssid, key, rssi, channel, on, bytes.fromhex(hex))
     sim.air()[:] = [other for other in sim.air() if other.ssid != ssid] + [ap]
     return ap
 
@@ -377,7 +378,9 @@ def do(event):
     """One event of a scenario, now."""
     arguments = {k: event[k] for k in event if k not in ("at_s", "do")}
     name = event["do"]
-    print("bench:", name, " ".join("%s=%s" % (k, arguments[k]) for k in arguments))
+    # No console shows a password, not even this one.
+    shown = ["%s=%s" % (k, "***" if k == "key" else arguments[k]) for k in arguments]
+    print("bench:", name, " ".join(shown))
     try:
         (sim.reset if name == "reset" else CALLS[name])(**arguments)
     except (KeyError, TypeError, ValueError) as e:
