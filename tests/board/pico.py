@@ -126,14 +126,14 @@ class Checkout:
             **options,
         )
 
-    def begin_deploy(self, board, *options):
-        """Start to deploy, without waiting for the node to be online."""
-        words = ["-m", "tools", "deploy", "--port", board.url, "--config", "config.json"]
-        return self.python("-u", *words, "--wait", "0", *options)
+    def begin_deploy(self, board, config=("--config", "config.json"), wait=0):
+        """Start to deploy. config: which settings; wait: so many seconds for the node to be online."""
+        words = ["-m", "tools", "deploy", "--port", board.url, *config, "--wait", str(wait)]
+        return self.python("-u", *words)
 
-    def deploy(self, board, *options):
+    def deploy(self, board, **options):
         """Deploy. Returns (exit code, all it said)."""
-        with self.begin_deploy(board, *options) as process:
+        with self.begin_deploy(board, **options) as process:
             try:
                 said, _ = process.communicate(timeout=110)
             finally:

@@ -1,0 +1,147 @@
+"""What starts the node on the emulated Pico, what stops it, and who can reach it meanwhile."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pico import CONFIG, STARTED, put
+
+from tools.broker import Broker
+from tools.serialboard import Link
+
+sys.path.append(str(Path(__file__).parents[1] / "system"))
+
+from outside import Seen, until
+
+NAME = "emulated"
+PATIENCE_S = 90  # a start takes 4 s, four crashes 40 s, on a machine with nothing else to do
+
+SENSOR = {"name": "volts", "type": "adc", "pin": 26, "interval_s": 1}
+# What stands in for the driver; `.py` and `.mpy` of it exist together in no case.
+HANGS = b"class Voltage:\n    conversion_ms = 0\n    def __init__(self, *a, **k):\n        self.n = 0\n    def start(self):\n        pass\n    def read(self):\n        self.n += 1\n        while self.n > 3:\n            pass\n        return (1.0,)\n"
+CRASHES = b"class Voltage:\n    conversion_ms = 0\n    def __init__(self, *a, **k):\n        pass\n    def start(self):\n        pass\n    def read(self):\n        return 1 // 0\n"
+
+
+@pytest.fixture
+def seen(tmp_path):
+    with Broker(tmp_path / "broker") as broker:
+        seen = Seen(broker.port, user=None).start()
+        yield seen
+        seen.stop()
+
+
+@pytest.fixture
+def configure(node, seen):
+    """configure(watchdog={...}) -> settings on the node's flash, with one sensor and a broker."""
+
+    def write(driver=None, **settings):
+        config = CONFIG | {
+            "node": {"name": NAME},
+            "mqtt": {"brokers": [{"host": "127.0.0.1", "port": seen.port}]},
+            "sensors": [SENSOR],
+            **settings,
+        }
+        files = {"config.json": json.dumps(config).encode()}
+        if driver:
+            files |= {"lib/drivers/analog.mpy": None, "lib/drivers/analog.py": driver}
+        put(node.flash, files)
+
+    return write
+
+
+def info(seen, boot, node):
+    """The node's `info` of one of its starts."""
+
+    def found():
+        documents = [json.loads(message.text) for message in seen.of(f"{NAME}/info")]
+        return next((each for each in documents if each["boot"] == boot), None)
+
+    until(found, PATIENCE_S, f"info of boot {boot}", node.printed)
+    return found()
+
+
+def answers(board, code):
+    """What mpremote gets from a board without a soft reset: it only interrupts what runs."""
+    words = [sys.executable, "-m", "mpremote", "connect", board.url, "resume", "exec", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+def test_the_node_starts_when_the_power_comes(node, configure, seen):
+    configure()
+    node.start()
+    first = info(seen, 1, node)
+    assert (first["reset_cause"], first["board"]) == ("power on", "pico_w")
+    assert "crash" not in first
+    assert first["micropython"] == "1.25.0"
+    node.kill()
+    node.start()
+    assert info(seen, 2, node)["reset_cause"] == "power on"
+
+
+def test_a_node_that_hangs_is_reset_by_its_watchdog(node, configure, seen):
+    configure(HANGS, watchdog={"arm_after_s": 0, "timeout_s": 2})
+    node.start()
+    second = info(seen, 2, node)
+    assert "reset by watchdog 1" in node.events()
+    assert second["reset_cause"] == "watchdog"
+    assert "crash" not in second, "there was nobody to record one"
+
+
+def test_before_the_watchdog_is_armed_the_board_can_be_held(node, configure):
+    configure(watchdog={"arm_after_s": 600, "timeout_s": 2})
+    node.start()
+    assert node.wait_printed(STARTED, PATIENCE_S), node.printed()
+    assert answers(node, "print(6 * 7)") == "42"
+    # longer than the watchdog's 2 s, by the board's own clock
+    assert answers(node, "import time; time.sleep(4); print('still here')") == "still here"
+    assert "reset" not in node.events()
+
+
+def test_once_it_is_armed_a_held_board_goes_back_to_work(node, configure):
+    configure(watchdog={"arm_after_s": 0, "timeout_s": 8})
+    node.start()
+    assert node.wait_printed(STARTED, PATIENCE_S), node.printed()
+    assert answers(node, "print(6 * 7)") == "42"  # it is reached all the same
+    assert node.wait_printed(STARTED, PATIENCE_S, count=2), node.printed()
+    assert "reset by watchdog 1" in node.events()
+
+
+def test_deploy_onto_a_node_whose_watchdog_is_armed(node, configure, checkout):
+    configure(watchdog={"arm_after_s": 0, "timeout_s": 8})
+    node.start()
+    assert node.wait_printed(STARTED, PATIENCE_S), node.printed()
+    code, said = checkout.deploy(node)
+    assert code == 0, said
+    assert "copied 1 files" in said  # config.json
+
+
+def test_a_driver_that_crashes_leads_to_safe_mode_and_a_good_one_out_of_it(
+    node, configure, seen, checkout
+):
+    configure(CRASHES)
+    node.start()
+    safe = info(seen, 5, node)  # after four crashes
+    assert node.events().count("reset by software") == 4
+    assert safe["safe_mode"] and "ZeroDivisionError" in safe["crash"]
+    assert "safe mode: no sensors" in node.printed()
+    assert answers(node, "print(6 * 7)") == "42"
+
+    code, said = checkout.deploy(node, config=["--keep"])
+    assert code == 0, said
+    good = info(seen, 6, node)
+    assert not good["safe_mode"]
+    until(lambda: seen.readings("volts", NAME), PATIENCE_S, "a reading", node.printed)
+
+
+def test_free_heap_is_what_the_documents_say(node, configure, seen):
+    configure()
+    node.start()
+    info(seen, 1, node)
+    with Link(node.url) as link:
+        link.enter()
+        (free,) = link.answers("import gc; gc.collect(); print('@' + repr(gc.mem_free()))")
+    assert 230_000 < free < 245_000
