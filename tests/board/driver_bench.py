@@ -27,7 +27,7 @@ sys.path[:] = {path}
 import json
 import buslog
 case = json.loads({case!r})
-buslog.attach(case["setting"])
+buslog.attach([case["setting"]])
 import sensorscript
 sensorscript.run(case)
 """
@@ -76,18 +76,18 @@ def over_fakes(case, tree, flash):
 def on_pico(case, link, pipes):
     """Run a case on the emulated Pico: link, an entered Link to it; pipes, the folder its chips are attached by."""
     code = f"{SCRIPT.read_text()}\nrun(json.loads({json.dumps(case)!r}))\n"
-    with chips_of(case["setting"], pipes) as recorded:
+    with chips_of([case["setting"]], pipes) as chips:
         try:
             printed = list(link.stream(code, _LONGEST_S))
         except BoardError as error:
             printed = [str(error)]
-    return Run(_lines(printed + recorded))
+    return Run(_lines(printed + chips.passed))
 
 
 @contextmanager
-def chips_of(setting, pipes):
-    """Put the chip of an entry of `sensors` on the emulated Pico's pins. The list has what passed, once it is over."""
-    (pipes / "setting.json").write_text(json.dumps(setting))
+def chips_of(sensors, pipes, ahead=True):
+    """Put the chips of entries of `sensors` on the emulated Pico's pins. ahead: its clock may outrun the real one."""
+    (pipes / "setting.json").write_text(json.dumps({"sensors": sensors, "ahead": ahead}))
     for name in (
         "requests",
         "answers",
@@ -96,23 +96,38 @@ def chips_of(setting, pipes):
         os.mkfifo(pipes / name)
     passed = pipes / "passed"
     with passed.open("wb") as file:
-        server = processes.start(
-            [*toolchain.micropython(_HEAP), FAKES / "chipserver.py", pipes],
-            cwd=pipes,
-            env=_environment(),
-            stdout=file,
-            stderr=subprocess.STDOUT,
+        chips = Chips(
+            processes.start(
+                [*toolchain.micropython(_HEAP), FAKES / "chipserver.py", pipes],
+                cwd=pipes,
+                env=_environment() | {"OUTPOST_CONTROL": "1"},
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
         )
-    recorded = []
     try:
-        listening = _reader_of(pipes / "requests", server)
+        listening = _reader_of(pipes / "requests", chips.process)
         try:
-            yield recorded
+            yield chips
         finally:
             os.close(listening)
     finally:
-        processes.stop(server)
-        recorded += passed.read_text(errors="replace").splitlines()
+        processes.stop(chips.process)
+        chips.passed += passed.read_text(errors="replace").splitlines()
+
+
+class Chips:
+    """passed: the lines that buslog printed, once it is over."""
+
+    def __init__(self, process):
+        self.process = process
+        self.passed = []
+
+    def do(self, what, **arguments):
+        """A call of tests/fakes/sim.py, heard when a bus is used next."""
+        self.process.stdin.write(json.dumps({"do": what, **arguments}).encode() + b"\n")
+        self.process.stdin.flush()
 
 
 def _reader_of(pipe, process):

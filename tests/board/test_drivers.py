@@ -185,7 +185,7 @@ SCANNED = {
 
 @pytest.mark.parametrize("name", SCANNED)
 def test_scan_finds_it(bench, name):
-    with chips_of(setting(name), bench.pipes):
+    with chips_of([setting(name)], bench.pipes):
         bench.stop()
         bench.pico.start()
         done = subprocess.run(
@@ -206,7 +206,7 @@ def test_scan_finds_it(bench, name):
 
 
 def test_the_controller_scans(bench):
-    with chips_of(setting("tmp117"), bench.pipes):
+    with chips_of([setting("tmp117")], bench.pipes):
         found = bench.run(
             "from machine import I2C, Pin\nprint(I2C(0, sda=Pin(4), scl=Pin(5)).scan())"
         )

@@ -77,12 +77,12 @@ def note(*words):
     print(json.dumps(words))
 
 
-def attach(setting):
-    """Wire the chip of one entry of `sensors`, and the line."""
+def attach(sensors):
+    """Wire the chips of entries of `sensors`, and the line."""
     sim.no_bench()
     sim.virtual()
     sim.i2c_attach(SDA, SCL, ADDRESS, Line(), "line")
-    if setting is not None:
+    for setting in sensors:
         chips.attach(setting, bench.the_world(), sim)
     _write_down_i2c(_machine_i2c.SoftI2C)
     _write_down_adc(_machine_adc.ADC)

@@ -1,8 +1,9 @@
 """The simulated chips for tools/rp2040/chips.mjs: `micropython chipserver.py FOLDER`.
 
-It answers the requests that come from FOLDER (two named pipes; the protocol is described in pins.mjs) with the chip of
-the entry of `sensors` that is in `setting.json` there. Time is the emulated Pico's: what a chip takes 80 ms for is done when
-80 ms of it are over. What passes is printed (buslog.py). It ends when nobody is left to ask.
+It answers the requests that come from FOLDER (two named pipes; the protocol is described in pins.mjs) with the
+chips of `setting.json` there: `{"sensors": [entries], "ahead": true}` (ahead: may the emulated clock outrun the real one?).
+Time is the emulated Pico's: what a chip takes 80 ms for is done when 80 ms of it are over. What passes is printed
+(buslog.py). With OUTPOST_CONTROL=1 events come on standard input, as in sim.py. It ends when nobody is left to ask.
 
 A chip wants to know how many bytes are read, and a bus knows it only when they were: the chip is asked for
 more than anybody takes, set back to what it was, and asked for those that were taken, which must be the same.
@@ -15,6 +16,7 @@ sys.path[:] = [__file__[: __file__.rfind("/")], ".frozen"]
 import json  # noqa: E402
 import time  # noqa: E402
 
+import bench  # noqa: E402
 import buslog  # noqa: E402
 import linechips  # noqa: E402
 import machine  # noqa: E402
@@ -25,7 +27,8 @@ _SELDOM_MS = 1 << 29
 
 
 class Server:
-    def __init__(self):
+    def __init__(self, ahead):
+        self.ahead = ahead
         self.began = 0  # emulated ms at the power-on of the chips, by the clock of the board since its last reset
         self.us = 0  # emulated, now
         self.echoed = None  # the edges that the board knows of
@@ -82,9 +85,10 @@ class Server:
         return changes
 
     def on_hello(self):
-        return "+"
+        return "ahead" if self.ahead else "+"
 
-    on_news = on_hello
+    def on_news(self):
+        return "+"
 
     def on_pin(self, n, out, pull):
         wire = sim.pin(int(n))
@@ -204,10 +208,13 @@ def _restore(chip, state):
 def main():
     folder = sys.argv[1]
     with open(folder + "/setting.json") as file:
-        buslog.attach(json.load(file))
+        setting = json.load(file)
+    buslog.attach(setting["sensors"])
+    if sim.uos.getenv("OUTPOST_CONTROL"):
+        sim.control = bench.Control()
     requests = open(folder + "/requests", "rb")  # waits until the other side opens it, too
     answers = open(folder + "/answers", "wb")
-    server = Server()
+    server = Server(setting["ahead"])
     while True:
         request = requests.readline()
         if not request:

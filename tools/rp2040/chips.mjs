@@ -3,8 +3,7 @@
 //
 // `--attach chips=FOLDER`: FOLDER has two named pipes. A line to `requests` is answered by a line from `answers` (pins.mjs),
 // while nothing happens here: the core stands still, so that to ask costs no emulated time. What a byte takes on the wire
-// passes before its answer counts. While nobody reads `requests`, nothing is on the pins. While somebody does, the clock of a
-// sleeping core runs ahead of the real one: a sensor's minute is over in a second.
+// passes before its answer counts. While nobody reads `requests`, nothing is on the pins.
 
 import { Bench, Pins } from "./pins.mjs";
 
@@ -162,14 +161,14 @@ function attachUart(mcu, number, pins) {
 
 const LEAP_NS = 50e6; // at most, of the runner's steps, which take about a millisecond each
 
-/** While the core sleeps, time leaps to what wakes it. */
+/** While the core sleeps, time leaps to what wakes it, if it may. */
 function hurry(mcu, bench) {
   const { clock, core } = mcu;
   const tick = clock.tick.bind(clock);
   clock.tick = (nanos) => {
     tick(nanos);
     const end = clock.nanos + LEAP_NS;
-    while (core.waiting && bench.requests !== null && clock.nanos < end) {
+    while (core.waiting && bench.ahead && clock.nanos < end) {
       const left = end - clock.nanos;
       tick(Math.min(clock.nanosToNextAlarm || left, left));
     }
@@ -182,7 +181,8 @@ export function attach(mcu, folder) {
   const pins = new Pins(mcu, bench);
   for (const number of [0, 1]) {
     attachI2c(mcu, number, pins);
-    attachUart(mcu, number, pins);
+    // A modem may have been there first.
+    if (!mcu.uart[number].onByte) attachUart(mcu, number, pins);
   }
   attachAdc(mcu, pins);
   hurry(mcu, bench);

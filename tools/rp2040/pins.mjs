@@ -2,7 +2,8 @@
 //
 // Requests are `microseconds word arguments`, microseconds of emulated time since the chip's start:
 //
-//     hello                       from a chip that starts, or that begins to ask: what are the levels?
+//     hello                       from a chip that starts, or that begins to ask: what are the levels? "ahead": and time
+//                                 may run ahead of the real one while the core sleeps, a sensor's minute be over in a second
 //     news                        is there any?
 //     pin N OUT PULL              the board drives pin N (0, 1, -: not) and pulls it (0, 1, -)
 //     address PINS A r|w HZ       a start condition and address A, on the bus of these pins (4,5) with this clock
@@ -27,6 +28,7 @@ export class Bench {
     this.folder = folder;
     this.requests = this.answers = null;
     this.rest = "";
+    this.ahead = false; // may time run ahead?
   }
 
   /** The line that answers `text`, or null: nobody is there. `greet` somebody who is new. */
@@ -77,6 +79,7 @@ export class Bench {
 
   close() {
     if (this.requests === null) return;
+    this.ahead = false;
     fs.closeSync(this.requests);
     fs.closeSync(this.answers);
     this.requests = this.answers = null;
@@ -104,7 +107,7 @@ export class Pins {
     const answer = this.bench.ask(`${now()} ${words}`, () => {
       this.levels.clear();
       this.coming.length = 0;
-      this.settle(this.bench.ask(`${now()} hello`)); // the levels
+      this.bench.ahead = this.settle(this.bench.ask(`${now()} hello`)) === "ahead";
       for (let n = 0; n < PINS; n++) this.tell(n);
     });
     return this.settle(answer);
