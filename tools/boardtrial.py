@@ -4,6 +4,7 @@ The candidate is a file of its own beside config.json, which stays as it is unti
 """
 
 import ast
+import re
 
 from tools.nodeconfig import ON_BOARD
 from tools.online import masked
@@ -11,6 +12,8 @@ from tools.online import masked
 CANDIDATE = ON_BOARD + ".new"  # were it left over, `deploy` would remove it
 
 _JOIN_S, _BROKER_S, _REST_S = 70, 45, 60  # at most: a network, a broker, the clock and all else
+
+_INFO = re.compile(r"\d+ info ")  # lines of the node's log that say what the trial says, too
 
 _SCAN = """
 import network, time
@@ -44,7 +47,7 @@ def _put(data):
     _write(a2b_base64(data))
 """
 _TRY = """
-import gc, time
+import gc, network, time
 gc.threshold(8192)
 def _try(path):
     from firmware import config, sensors
@@ -58,11 +61,13 @@ def _try(path):
     if settings is None:
         return
     settings.pop("sensors")
+    # boot.py has begun to join with the settings that are to be replaced, perhaps with a fixed address
+    board.radio.joining = None
     try:
-        board.radio.leave()  # boot.py has joined with the settings that are to be replaced
+        board.radio.leave()
+        network.WLAN(network.STA_IF).ipconfig(dhcp4=True)
     except OSError:
         pass
-    time.sleep_ms(1000)
     from firmware.trial import Trial
     trial = Trial(board, settings)
     told = []
@@ -124,7 +129,7 @@ def run(link, settings, line):
             line.say(f"  not: {text}")
         elif kind == "done":
             line.say(f"  good: {text}")
-        elif text:
+        elif text and not _INFO.match(text):
             line.say(f"    {text}")
     line.doing("")
     return fault

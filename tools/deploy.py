@@ -192,7 +192,8 @@ def identify(link, line, firmware, without_wifi=False):
     release, oldest = (
         ".".join(str(number) for number in numbers) for numbers in (version, MICROPYTHON)
     )
-    line.say(f"{link.port}: {machine}, {name} {release}, id {board_id}")
+    port = "" if line.begins else f"{link.port}: "
+    line.say(f"{port}{machine}, {name} {release}, id {board_id}")
     ours = next((data[1] for path, data in firmware.items() if path.endswith(".mpy")), mpy_version)
     model = model_of(machine)
     chip = machine.rpartition(" with ")[2]

@@ -26,7 +26,7 @@ class Show:
             DownloadColumn(binary_units=True),
             TextColumn("{task.fields[doing]}"),
             console=self.console,
-            transient=not several,
+            transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
             disable=not self.live,
@@ -37,10 +37,14 @@ class Show:
         return self
 
     def __exit__(self, *error):
-        self.bars.stop()
+        self.end()
 
     def line(self, name):
         return Line(self, name)
+
+    def end(self):
+        """No more bars; `print` goes on."""
+        self.bars.stop()
 
     def print(self, text):
         """A line that stays, above the bars."""
@@ -57,14 +61,14 @@ class Line:
     def __init__(self, show, name):
         self.show = show
         self.name = name
+        self.begins = f"{name}: " if show.several else ""
         self._bar = None
         self._size = self._moved = self._step = 0
         if show.several:
             self._bar = show.bars.add_task(name, total=None, doing="")
 
     def say(self, text):
-        begin = f"{self.name}: " if self.show.several else ""
-        self.show.print("\n".join(begin + line for line in text.splitlines()))
+        self.show.print("\n".join(self.begins + line for line in text.splitlines()))
 
     def doing(self, text):
         """Beside the bar, until something else is done."""

@@ -91,6 +91,7 @@ class Crew:
 
     def end(self):
         """Show the table of results."""
+        self.show.end()
         head = ["board", "node", "result"]
         rows = [head] + [row[:3] for row in self.results]
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
