@@ -1,0 +1,28 @@
+"""Programs of Debian that only some tests need: installed where that is possible, else asked for."""
+
+import os
+import shutil
+import subprocess
+
+from tools import CommandError
+
+
+def need(programs, what):
+    """See that programs, {name on PATH: Debian's package}, are there. CommandError: how to get them.
+
+    what: the beginning of a sentence that ends with "needs …". Root on a Debian gets them installed.
+    """
+    missing = sorted({package for name, package in programs.items() if not shutil.which(name)})
+    if not missing:
+        return
+    words = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
+    if os.geteuid() or not shutil.which("apt-get"):
+        raise CommandError(f"{what} needs {', '.join(missing)}: sudo {' '.join(words)}")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update"], words):
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, env=environment
+        )
+        if done.returncode:
+            told = (done.stdout + done.stderr)[-500:].strip()
+            raise CommandError(f"{what} needs {', '.join(missing)}, and apt-get failed:\n{told}")
