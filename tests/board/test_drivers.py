@@ -5,6 +5,7 @@ that is not done is asked, and the last bits of a float: MicroPython's are doubl
 a Pico.
 """
 
+import errno
 import json
 import struct
 import subprocess
@@ -19,7 +20,7 @@ from pico import put
 
 from firmware import config, sensors
 from tools import ROOT, emulator, mpy
-from tools.serialboard import Link
+from tools.serialboard import BoardError, Link
 
 MODULES = Path(__file__).parent / "modules"  # what the firmware lacks, since Debian does
 
@@ -32,6 +33,7 @@ PINS = {
     "echo": {"trigger": 14, "echo": 15},
     "input": {"pin": 15},
 }
+BUS = "from machine import I2C, Pin\ni2c = I2C(0, sda=Pin(4), scl=Pin(5))"
 SILENT = ("echo", "input")  # pins that move, and nothing is said
 
 # What rounding in single precision may do, in units of the last decimal that is published.
@@ -81,8 +83,10 @@ class Bench:
     def on_pico(self, case):
         return self._linked(lambda link: on_pico(case, link, self.pipes))
 
-    def run(self, code):
-        return self._linked(lambda link: link.run(code))
+    def run_with(self, name, code):
+        """Run code on the Pico with the chip of a case; its bus is `i2c`. Returns what it printed."""
+        with chips_of([setting(name)], self.pipes):
+            return self._linked(lambda link: link.run(f"{BUS}\n{code}"))
 
     def _linked(self, use):
         if not self.link:
@@ -206,8 +210,13 @@ def test_scan_finds_it(bench, name):
 
 
 def test_the_controller_scans(bench):
-    with chips_of([setting("tmp117")], bench.pipes):
-        found = bench.run(
-            "from machine import I2C, Pin\nprint(I2C(0, sda=Pin(4), scl=Pin(5)).scan())"
-        )
-    assert json.loads(found) == [0x4B]
+    assert json.loads(bench.run_with("tmp117", "print(i2c.scan())")) == [0x4B]
+
+
+def test_a_byte_that_a_chip_refuses_is_no_error(bench):
+    # It knows no such command, which it says by not acknowledging the second byte. As in test_fakes_board.py.
+    assert bench.run_with("sht3x", "print(i2c.writeto(0x44, b'\\x12\\x34'))").strip() == "1"
+    bench.run_with("sht3x", "i2c.writeto_mem(0x44, 0x12, b'\\x34')")
+    with pytest.raises(BoardError) as raised:
+        bench.run_with("sht3x", "i2c.writeto(0x45, b'\\x12\\x34')")
+    assert raised.value.errno == errno.EIO
