@@ -32,7 +32,12 @@ class Roster:
     def _read(self):
         faults = []
         for number, read in enumerate(_rows(self.path), 2):
-            row = {(key or "").strip(): value or "" for key, value in read.items()}
+            if None in read:
+                faults.append(
+                    f"line {number}: more cells than columns, put what has a comma in quotes"
+                )
+                break
+            row = {key.strip(): value or "" for key, value in read.items()}
             if number == 2:
                 unknown = [key for key in row if key not in _COLUMNS]
                 faults += [
