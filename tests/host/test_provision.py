@@ -64,7 +64,7 @@ def test_answers_to_a_broken_config(raw):
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        ({"pasword": "x"}, "pasword: unknown, there is ssid, password"),
+        ({"passphrase": "x"}, "passphrase: unknown, there is ssid, password"),
         ([1], "is not an object of answers"),
         ({"port": [1]}, "port: is neither text nor a number"),
         ({"port": True}, "port: is neither text nor a number"),
@@ -284,9 +284,9 @@ def test_networks_are_named_once_and_the_strongest_first():
             return [
                 (b"home", -80, True),
                 (b"home", -60, True),
-                (b"caf\xc3\xa9", -70, False),
+                (b"K\xc3\xbcche", -70, False),
                 (b"\0\0", -50, True),
                 (b"", -40, True),
             ]
 
-    assert boardtrial.scan(Board()) == [("home", -60, True), ("café", -70, False)]
+    assert boardtrial.scan(Board()) == [("home", -60, True), ("Küche", -70, False)]
