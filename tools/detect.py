@@ -102,7 +102,8 @@ def _esptool(port):
     from esptool.cmds import detect_chip
 
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        said = io.StringIO()  # what it has to say of the way there
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             chip = detect_chip(port, connect_attempts=_ATTEMPTS)
             try:
                 chip.hard_reset()

@@ -77,7 +77,13 @@ def run(args):
         print("it would be downloaded first")
         image = board.release
     write = to_pico if board.family else to_esp32
-    write(image, board, args)
+    try:
+        write(image, board, args)
+    except KeyboardInterrupt:
+        print(
+            "\nstopped; if it had begun, MicroPython is not whole: run it again", file=sys.stderr
+        )
+        raise
     if not args.dry_run:
         print("done. Next: make deploy")
     return 0

@@ -297,6 +297,7 @@ def test_a_bare_chip_says_what_it_is(chip, call, tmp_path, impatient, monkeypatc
     assert f"{model.build}-<date>-v<version>.bin" in said
     assert f"--chip {ESP[chip]} " in said
     assert f"write-flash {model.offset:#x} " in said
+    assert "WARNING" not in said
     assert not rom.stub
 
 
@@ -416,3 +417,16 @@ def test_no_board_at_all(call, monkeypatch):
     status, said = call()
     assert status == ports.NO_BOARD
     assert "no board found" in said
+
+
+def test_stopped_by_the_user(call, tty, tmp_path, monkeypatch):
+    image = tmp_path / "fw.bin"
+    image.write_bytes(esp_image(0))
+
+    def stop(words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "call", stop)
+    status, said = call("--board", "esp32", "--port", tty, "--firmware", image)
+    assert status == 130
+    assert "run it again" in said
