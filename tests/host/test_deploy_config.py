@@ -1,12 +1,13 @@
 """Which settings `deploy` brings to a board: a file, a node's overlay, or those that are there."""
 
 import json
+import re
 
 import pytest
 from deploying import CONFIG, FIRMWARE, SECRETS
 
 from tests.host.ptyhost import PtyBoard
-from tools import deploy, overlays, serialboard
+from tools import ROOT, deploy, overlays, serialboard
 from tools.__main__ import main
 
 BOARD_ID = "240ac4a1b2c3"
@@ -264,3 +265,11 @@ def test_merge_patch(target, patch, result):
     before = json.dumps(target)
     assert overlays.merge(target, patch) == result
     assert json.dumps(target) == before
+
+
+def test_the_example_of_the_page(call, here):
+    page = (ROOT / "docs/deploy.md").read_text()
+    here("config.json", (ROOT / "config.json.example").read_text())
+    here("nodes/attic.json", re.search(r"^```json\n(.*?)^```", page, re.M | re.S)[1])
+    status, said = call("check-config", "--node", "attic", "--board", "pico_w")
+    assert (status, said) == (0, "nodes/attic.json over config.json: good\n")

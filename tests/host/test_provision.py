@@ -2,12 +2,13 @@
 
 import csv
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
 from deploying import CONFIG, SECRETS, port
 
-from tools import CommandError, answers, boardtrial, ports, provision
+from tools import ROOT, CommandError, answers, boardtrial, check_config, ports, provision
 from tools.__main__ import main
 from tools.check_config import BAD_CONFIG, BadConfig
 from tools.roster import Roster
@@ -290,3 +291,18 @@ def test_networks_are_named_once_and_the_strongest_first():
             ]
 
     assert boardtrial.scan(Board()) == [("home", -60, True), ("Küche", -70, False)]
+
+
+def test_the_example_of_the_page(roster):
+    page = (ROOT / "docs/deploy.md").read_text()
+    rows = roster(re.search(r"^```csv\n(.*?)^```", page, re.M | re.S)[1])
+    given = rows.take("e6614103e7452d2f", None)
+    raw = answers.apply({}, given)
+    assert given["name"] == "attic"
+    assert check_config.judge(raw, "pico_w")[1] == []
+    assert rows.take("another", None)["name"] == "cellar"
+
+
+def test_the_page_names_the_answers():
+    page = (ROOT / "docs/deploy.md").read_text()
+    assert all(f"`{key}`" in page for key in answers.FIELDS)
