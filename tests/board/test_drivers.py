@@ -10,7 +10,6 @@ import json
 import struct
 import subprocess
 import sys
-from pathlib import Path
 
 import driver_cases
 import pytest
@@ -21,8 +20,6 @@ from pico import put
 from firmware import config, sensors
 from tools import ROOT, emulator, mpy
 from tools.serialboard import BoardError, Link
-
-MODULES = Path(__file__).parent / "modules"  # what the firmware lacks, since Debian does
 
 PINS = {
     "i2c": {"sda": 4, "scl": 5},
@@ -56,7 +53,6 @@ class Bench:
         self._start()  # it makes its file system
         self.stop()
         modules = {path: path.relative_to(self.tree) for path in self.tree.rglob("*.mpy")}
-        modules |= {path: Path("lib", path.name) for path in MODULES.glob("*.py")}
         put(
             self.pico.flash,
             {name.as_posix(): path.read_bytes() for path, name in modules.items()},
