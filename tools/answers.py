@@ -168,8 +168,9 @@ def _one(field, before, found, networks, hardware_name):
         hint = "empty: as it is" if default else "empty: none"
         typed = getpass.getpass(f"{field.question} (not shown; {hint}): ")
         return typed or default or ""
-    default = default or {"port": "1883", "name": hardware_name}.get(field.key)
-    shown = f" [{printable(default)}]" if default else ""
+    default = default or (hardware_name if field.key == "name" else None)
+    usual = " (empty: the usual one)" if field.key == "port" else ""
+    shown = f" [{printable(default)}]" if default else usual
     more = ", number or name" if field.key == "ssid" and networks else ""
     typed = input(f"{field.question}{more}{shown}: ").strip() or default
     if field.key == "ssid" and typed and typed.isdigit() and 0 < int(typed) <= len(networks):

@@ -11,6 +11,8 @@ from tools.online import masked
 
 CANDIDATE = ON_BOARD + ".new"  # were it left over, `deploy` would remove it
 
+FORGET = f"import os\ntry:\n    os.remove({CANDIDATE!r})\nexcept OSError:\n    pass\n"
+
 _JOIN_S, _BROKER_S, _REST_S = 70, 45, 60  # at most: a network, a broker, the clock and all else
 
 _INFO = re.compile(r"\d+ info ")  # lines of the node's log that say what the trial says, too
@@ -21,6 +23,7 @@ def _scan():
     w = network.WLAN(network.STA_IF)
     w.active(True)
     try:
+        network.WLAN(network.AP_IF).active(False)
         w.disconnect()
     except OSError:
         pass
@@ -61,9 +64,11 @@ def _try(path):
     if settings is None:
         return
     settings.pop("sensors")
-    # boot.py has begun to join with the settings that are to be replaced, perhaps with a fixed address
+    # boot.py has begun to join with the settings that are to be replaced, perhaps with a fixed address; without any, main.py
+    # has opened an access point. All that outlives a soft reset.
     board.radio.joining = None
     try:
+        network.WLAN(network.AP_IF).active(False)
         board.radio.leave()
         network.WLAN(network.STA_IF).ipconfig(dhcp4=True)
     except OSError:
@@ -142,7 +147,7 @@ def keep(link):
 
 def forget(link):
     """Remove the candidate: it holds passwords."""
-    link.run(f"import os\ntry:\n    os.remove({CANDIDATE!r})\nexcept OSError:\n    pass")
+    link.run(FORGET)
 
 
 def _sentence(line):

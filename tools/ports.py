@@ -18,15 +18,16 @@ exit codes:
   {UNSUITABLE}  no MicroPython that Outpost runs on
 """
 
-RASPBERRY_PI = 0x2E8A
+RASPBERRY_PI, ESPRESSIF, MICROPYTHON = 0x2E8A, 0x303A, 0xF055
+OWN_USB = (RASPBERRY_PI, ESPRESSIF, MICROPYTHON)
 # Of the boards' own USB, and of the chips that make USB of a serial line.
 VENDORS = {
     RASPBERRY_PI: "Raspberry Pi",
-    0x303A: "Espressif",
+    ESPRESSIF: "Espressif",
     0x10C4: "CP210x",
     0x1A86: "CH340",
     0x0403: "FTDI",
-    0xF055: "MicroPython",
+    MICROPYTHON: "MicroPython",
 }
 
 
@@ -36,6 +37,11 @@ def boards():
         (port for port in list_ports.comports() if port.vid in VENDORS),
         key=lambda port: port.device,
     )
+
+
+def identity(board):
+    """The USB serial number of a board that has one of its own, whatever its port is called; None: its USB chip's says little."""
+    return board.serial_number if board.vid in OWN_USB else None
 
 
 def add_port(parser, several=False):

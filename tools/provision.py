@@ -100,7 +100,7 @@ def restarting(link):
     try:
         yield
     except BaseException as e:
-        link.restart()
+        link.restart(boardtrial.FORGET)
         if isinstance(e, KeyboardInterrupt) and not link.stopped:
             print("\nstopped; the node restarts", file=sys.stderr)
         raise
@@ -197,14 +197,15 @@ def as_they_come(roster, work):
         show.print(
             f"{len(roster.left())} nodes to go: plug boards in, one after another or several at once; Ctrl-C ends it"
         )
-        seen = {}  # device → when it was last there
+        seen = {}  # what a board is known by → when it was last there
         try:
             while roster.left() or crew.busy():
                 now = time.monotonic()
                 for board in ports.boards() if roster.left() else []:
-                    if now - seen.get(board.device, -_ABSENT_S) >= _ABSENT_S:
+                    known_by = ports.identity(board) or board.device
+                    if now - seen.get(known_by, -_ABSENT_S) >= _ABSENT_S:
                         crew.start(board.device, several.names([board.device])[board.device])
-                    seen[board.device] = now
+                    seen[known_by] = now
                 time.sleep(0.3)
         except KeyboardInterrupt:
             if crew.busy():

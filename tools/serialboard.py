@@ -280,12 +280,12 @@ class Link:
             time.sleep(0.05)
         raise LinkLost(f"the board on {self.port} went away and did not come back")
 
-    def restart(self):
-        """Ask for a reset, whatever the board is at, and do not wait for an answer."""
+    def restart(self, first=""):
+        """Ask for a reset, whatever the board is at, after code that may come first. Do not wait for an answer."""
         with contextlib.suppress(LinkLost), self._cut_is_lost():
             self._repl.serial.write(b"\r\x03")
             time.sleep(0.1)  # what is typed before the interrupt took effect is lost
-            self._repl.serial.write(b"\r\x01import machine\nmachine.reset()\x04")
+            self._repl.serial.write(f"\r\x01{first}\nimport machine\nmachine.reset()\x04".encode())
             self._repl.serial.flush()
 
     def awaited(self):

@@ -141,7 +141,6 @@ def test_an_open_network_and_no_user_need_no_password(monkeypatch):
         "ssid": "cafe",
         "password": "",
         "host": "10.0.0.1",
-        "port": "1883",
         "name": "n1",
     }
     assert not [text for text in keyboard.asked if "password" in text]

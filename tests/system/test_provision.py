@@ -12,7 +12,7 @@ import pytest
 from outside import NODE, SECRETS, sensors
 
 from tests.host.ptyhost import PtyBoard
-from tools import ROOT, deploy, newnode, ports
+from tools import ROOT, boardtrial, deploy, newnode, ports
 from tools.__main__ import main
 from tools.check_config import BAD_CONFIG
 
@@ -135,6 +135,25 @@ def test_kept_all_the_same(board_in, call, broker, firmware, tmp_path):
     assert json.loads(board.files()["config.json"])["mqtt"]["brokers"][0]["port"] == 1
 
 
+def test_stopped_in_mid_trial(board_in, call, broker, firmware, tmp_path, monkeypatch):
+    def stop(link, settings, line):
+        assert link.answer(
+            f"import os\nprint('@' + repr({boardtrial.CANDIDATE!r} in os.listdir()))"
+        )
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(boardtrial, "run", stop)
+    board = board_in()
+    board.put(firmware)
+    with board:
+        status, said = call("--port", board.port, "--answers", written(tmp_path, answers(broker)))
+        assert status == 130
+        assert "stopped; the node restarts" in said
+        time.sleep(1)
+    assert board.starts[-1] == "hard"
+    assert boardtrial.CANDIDATE not in board.files()
+
+
 def test_answers_that_no_node_can_use(board_in, call, broker, tmp_path):
     with board_in() as board:
         path = written(tmp_path, answers(broker, password="short", name="a/b"))
@@ -229,7 +248,7 @@ def test_questions_at_a_terminal(board_in, broker, seen, tmp_path):
             terminal.type("wrong-password")
             terminal.until("broker, name or address: ")
             terminal.type("127.0.0.1")
-            terminal.until("its port [1883]: ")
+            terminal.until("its port (empty: the usual one): ")
             terminal.type(str(broker.port))
             terminal.until("user name there: ")
             terminal.type(NODE[0])
