@@ -195,7 +195,7 @@ def as_they_come(roster, work):
     with Show(several=True) as show:
         crew = several.Crew(show, work)
         show.print(
-            f"{len(roster.left())} nodes to go: plug boards in, one after another or several at once; Ctrl-C ends it"
+            f"nodes to go: {len(roster.left())}; plug boards in, one after another or several at once; Ctrl-C ends it"
         )
         seen = {}  # what a board is known by → when it was last there
         try:

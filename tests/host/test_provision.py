@@ -236,43 +236,62 @@ def test_a_csv_in_another_encoding(tmp_path):
         Roster(path)
 
 
-def test_boards_as_they_are_plugged_in(roster, monkeypatch, capsys):
-    """One, then two at once, one of them unplugged for too short to be another board's; the port of a board that is gone is used again."""
-    rows = roster("name\na\nb\nc\n")
-    clock = [0.0]
-    plugged = {
-        0: ["/dev/ttyUSB0"],
-        3: [],
-        4: ["/dev/ttyUSB0", "/dev/ttyUSB1"],
-        8: [],
-        20: ["/dev/ttyUSB0"],
-    }
+@pytest.fixture
+def plugged_in(monkeypatch):
+    """plugged_in(rows, {second: ports from then on}) → [(port, second) served], with a clock of its own."""
 
-    def comports():
-        return [port(device) for device in plugged[max(at for at in plugged if at <= clock[0])]]
+    def run(rows, plugged):
+        clock = [0.0]
+        served = []
 
-    def sleep(seconds):
-        clock[0] += 0.5
-        assert clock[0] < 60
+        def sleep(seconds):
+            clock[0] += 0.5
+            if clock[0] > 60:
+                raise KeyboardInterrupt
 
-    monkeypatch.setattr(ports.list_ports, "comports", comports)
-    monkeypatch.setattr(
-        provision, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep)
+        def work(device, line, stopped):
+            served.append((device, clock[0]))
+            board = f"{len(served):02}"
+            given = rows.take(board, None)
+            rows.tell(given["name"], board, device)
+            return given["name"], "online"
+
+        now = SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep)
+        monkeypatch.setattr(provision, "time", now)
+        listed = lambda: plugged[max(at for at in plugged if at <= clock[0])]  # noqa: E731
+        monkeypatch.setattr(ports.list_ports, "comports", listed)
+        assert provision.as_they_come(rows, work) == 0
+        return served
+
+    return run
+
+
+def test_boards_as_they_are_plugged_in(roster, plugged_in, capsys):
+    """One, which is away for too short to be another; then a second one beside it; then another board where the first was."""
+    bridge = [port(f"/dev/ttyUSB{number}", "0001", vid=0x10C4) for number in (0, 1)]
+    served = plugged_in(
+        roster("name\na\nb\nc\n"), {0: bridge[:1], 3: [], 4: bridge, 8: [], 20: bridge[:1]}
     )
-    served = []
-
-    def work(device, line, stopped):
-        served.append((device, clock[0]))
-        given = rows.take(f"{len(served):02}", None)
-        rows.tell(given["name"], f"{len(served):02}", device)
-        return given["name"], "online"
-
-    assert provision.as_they_come(rows, work) == 0
     assert [device for device, _ in served] == ["/dev/ttyUSB0", "/dev/ttyUSB1", "/dev/ttyUSB0"]
     assert served[2][1] >= 20
     said = capsys.readouterr().out
-    assert "3 nodes to go" in said
+    assert "nodes to go: 3" in said
     assert "ttyUSB1  b     online" in said
+
+
+def test_a_native_port_with_another_name_is_the_same_board(roster, plugged_in):
+    first, again = port("/dev/ttyACM0", "E661"), port("/dev/ttyACM1", "E661")
+    served = plugged_in(
+        roster("name\na\nb\n"),
+        {0: [first], 2: [], 3: [again], 9: [again, port("/dev/ttyACM0", "E662")]},
+    )
+    assert [device for device, _ in served] == ["/dev/ttyACM0", "/dev/ttyACM0"]
+    assert served[1][1] >= 9
+
+
+def test_ctrl_c_ends_the_waiting(roster, plugged_in, capsys):
+    assert plugged_in(roster("name\na\n"), {0: []}) == []
+    assert "nodes to go: 1" in capsys.readouterr().out
 
 
 def test_networks_are_named_once_and_the_strongest_first():
