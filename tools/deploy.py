@@ -4,7 +4,6 @@ Then the board is reset, and the command waits until the node says that a broker
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -96,7 +95,7 @@ def one(link, line, firmware, choice, args):
     except BaseException as e:
         link.restart()  # the node goes on with what it has
         if isinstance(e, KeyboardInterrupt) and not link.stopped:
-            print("\nstopped; the node restarts. Run it again to go on", file=sys.stderr)
+            line.say("\nstopped; the node restarts. Run it again to go on")
         raise
     name = config.settings["node"]["name"] or "-"
     size = f"{len(plan.copied)} files, {sum(plan.copied.values()):,} bytes"

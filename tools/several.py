@@ -4,7 +4,6 @@ A board that fails stops no other. Ctrl-C ends the work on all of them, and each
 """
 
 import os
-import sys
 import threading
 
 from tools import CommandError
@@ -85,7 +84,7 @@ class Crew:
 
     def stop(self):
         """End the work; each board is restarted. A second Ctrl-C does not wait for that."""
-        print("\nstopping; the nodes restart. Run it again to go on", file=sys.stderr, flush=True)
+        self.show.print("\nstopping; the nodes restart. Run it again to go on")
         self.stopped.set()
         self.join()
 

@@ -267,7 +267,7 @@ def test_watchdog_bites_in_mid_copy(usb, tmp_path, call, config):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("every", [9100, 12_300])
+@pytest.mark.parametrize("every", [10_300, 12_300])
 def test_system_messages_in_between(every, tmp_path, call, config):
     board = PtyBoard(tmp_path)
     board.put({**OLD, **OWN})
@@ -431,6 +431,10 @@ def test_nothing_answers(tmp_path, call, monkeypatch):
     [
         ({"version": (1, 24, 1)}, "MicroPython is 1.24.1, Outpost needs 1.25 or newer"),
         ({"board": "pico_w", "radio": False}, "has no Wi-Fi"),
+        (
+            {"board": "pico_w", "radio": False, "name": "Raspberry Pi Pico with RP2040"},
+            "that of a Pico without W: if this is a Pico W, flash pico_w's",
+        ),
     ],
 )
 def test_unsuitable_micropython(kind, text, tmp_path, call):
@@ -444,6 +448,23 @@ def test_unsuitable_micropython(kind, text, tmp_path, call):
         time.sleep(0.5)
     assert board.files() == OLD
     assert b"status online" in board.said, "the node must run again"
+
+
+@pytest.mark.slow
+def test_a_chip_outpost_does_not_know(tmp_path, call):
+    """Its pins would be taken for those of an ESP32."""
+    with PtyBoard(tmp_path, name="Generic ESP32C5 module with ESP32C5") as board:
+        status, said = call(board)
+    assert status == ports.UNSUITABLE
+    assert "the board's chip is ESP32C5, which Outpost does not know; it runs on ESP32," in said
+
+
+@pytest.mark.slow
+def test_a_board_of_which_no_wifi_is_expected(tmp_path, call, config):
+    with PtyBoard(tmp_path, board="pico_w", radio=False) as board:
+        status, said = call(board, "--without-wifi")
+        assert status == 0, said
+    assert board.files() == wanted(config)
 
 
 @pytest.mark.slow
