@@ -17,7 +17,7 @@ from tools.newnode import UNTRIED, NewNode, refused
 from tools.online import OFFLINE
 from tools.ports import LOST
 from tools.progress import Show
-from tools.roster import Roster
+from tools.roster import GOOD, KEPT, Roster
 from tools.serialboard import Link
 
 _ABSENT_S = 5  # a port that was away for so long may be another board's
@@ -180,13 +180,17 @@ def from_roster(node, roster):
     given = roster.take(node.id, name_on_board)
     name = given["name"]
     node.line.say(f"becomes {name}")
+    result = "stopped"
     try:
         told = node.become(given)
-    except BaseException as e:
-        fault = str(e).splitlines()[0] if isinstance(e, CommandError) else "stopped"
-        roster.tell(name, node.id, node.link.port, fault)
+        result = told if told.startswith(KEPT) else GOOD
+    except CommandError as e:
+        result = str(e).splitlines()[0]
+        if e.code == OFFLINE:
+            result = f"{KEPT}, but not online"
         raise
-    roster.tell(name, node.id, node.link.port)
+    finally:
+        roster.tell(name, node.id, node.link.port, result)
     return name, told
 
 
@@ -207,10 +211,12 @@ def as_they_come(roster, work):
                         crew.start(board.device, several.names([board.device])[board.device])
                     seen[known_by] = now
                 time.sleep(0.3)
-        except KeyboardInterrupt:
+        except BaseException as e:
             if crew.busy():
                 crew.stop()
-                raise
+            elif isinstance(e, KeyboardInterrupt):
+                return crew.code()  # nothing was under way: the end of the work
+            raise
         finally:
             crew.end()
     return crew.code()

@@ -13,7 +13,11 @@ from tools.check_config import BadConfig
 
 _COLUMNS = ("board", *answers.FIELDS)
 _RESULTS = ("name", "board", "port", "result")
-_GOOD = "good"
+GOOD, KEPT = "good", "kept"  # a result that begins so: the row is that board's
+
+
+def _settled(row):
+    return row["result"].startswith((GOOD, KEPT))
 
 
 class Roster:
@@ -69,23 +73,25 @@ class Roster:
     def take(self, board, name_on_board):
         """Return the answers for a board. CommandError: no row is left."""
         with self._lock:
-            owned = set(self.pinned.values()) | set(self._taken)
-            had = [name for name, row in self.told.items() if row["board"] == board]
-            free = [name for name in self.rows if name not in owned]
-            unused = [name for name in free if self.told.get(name, {}).get("result") != _GOOD]
-            wishes = [self.pinned.get(board), *(name for name in had if name in free)]
-            wishes += [name_on_board] if name_on_board in unused else []
-            name = next((name for name in wishes + unused if name), None)
-            if name is None:
+            free = [name for name in self.rows if name not in self.pinned.values()]
+            free = [name for name in free if self._taken.get(name, board) == board]
+            had = [name for name in free if self.told.get(name, {}).get("board") == board]
+            unused = [
+                name for name in free if name not in self.told or not _settled(self.told[name])
+            ]
+            named = [name for name in unused if name == name_on_board]
+            pinned = [self.pinned[board]] if board in self.pinned else []
+            wishes = pinned + had + named + unused
+            if not wishes:
                 raise CommandError(f"{self.path}: no row is left for board {board}")
-            self._taken[name] = board
-            return self.rows[name]
+            self._taken[wishes[0]] = board
+            return self.rows[wishes[0]]
 
-    def tell(self, name, board, port, fault=None):
-        """Note how it went, and write the results. A row that failed may be another board's."""
+    def tell(self, name, board, port, result):
+        """Note how it went, and write the results. A row that did not get to a board may be another's."""
         with self._lock:
-            self.told[name] = dict(zip(_RESULTS, (name, board, port, fault or _GOOD), strict=True))
-            if fault:
+            self.told[name] = dict(zip(_RESULTS, (name, board, port, result), strict=True))
+            if not _settled(self.told[name]):
                 self._taken.pop(name, None)
             beside = self.results.with_name(self.results.name + ".new")
             with beside.open("w", newline="") as file:
@@ -97,13 +103,22 @@ class Roster:
     def left(self):
         """Names of the nodes that no board became yet."""
         with self._lock:
-            return [name for name in self.rows if self.told.get(name, {}).get("result") != _GOOD]
+            return [
+                name
+                for name in self.rows
+                if name not in self.told or not _settled(self.told[name])
+            ]
 
 
 def _rows(path):
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            yield from csv.DictReader(file)
+            head = file.readline()
+            file.seek(0)
+            # spreadsheets of countries that write 1,5 separate by semicolons
+            yield from csv.DictReader(
+                file, delimiter=";" if head.count(";") > head.count(",") else ","
+            )
     except OSError as e:
         raise CommandError(f"{path}: {e.strerror}") from None
     except (UnicodeError, csv.Error):

@@ -183,7 +183,7 @@ def test_results_are_read_the_next_time(roster, tmp_path):
     rows = roster(ROWS)
     for board in ("01", "02"):
         rows.take(board, None)
-    rows.tell("a", "01", "/dev/ttyUSB0")
+    rows.tell("a", "01", "/dev/ttyUSB0", "good")
     rows.tell("c", "02", "/dev/ttyUSB1", "Wi-Fi home: wrong password")
     assert rows.left() == ["b", "c"]
     text = (tmp_path / "nodes-results.csv").read_text()
@@ -201,6 +201,24 @@ def test_results_are_read_the_next_time(roster, tmp_path):
     assert again.left() == ["b", "c"]
     assert again.take("01", None)["name"] == "a"  # once more the same
     assert again.take("03", None)["name"] == "c"  # what failed is free for another board
+
+
+def test_a_row_that_was_kept_is_nobody_elses(roster):
+    """Else two boards were one node: it may only be out of reach today."""
+    rows = roster("name\na\nb\n")
+    assert rows.take("01", None)["name"] == "a"
+    rows.tell("a", "01", "/dev/ttyUSB0", "kept, but not online")
+    assert rows.left() == ["b"]
+    again = roster("name\na\nb\n")
+    assert again.take("02", "a")["name"] == "b"
+    with pytest.raises(CommandError, match="no row is left"):
+        again.take("03", None)
+    assert again.take("01", None)["name"] == "a"
+
+
+def test_semicolons_of_a_spreadsheet(roster):
+    rows = roster('name;ssid;password\na;home;"x;y,z"\n')
+    assert rows.take("01", None) == {"name": "a", "ssid": "home", "password": "x;y,z"}
 
 
 def test_a_row_that_failed_is_the_same_boards_again(roster):
@@ -229,6 +247,10 @@ def test_a_csv_that_is_none(text, fault, roster):
     assert error.value.code == BAD_CONFIG
 
 
+def test_a_byte_order_mark_of_a_spreadsheet(roster):
+    assert roster("\ufeffname,ssid\na,home\n").take("01", None)["name"] == "a"
+
+
 def test_a_csv_in_another_encoding(tmp_path):
     path = tmp_path / "nodes.csv"
     path.write_bytes("name,ssid\nKüche,home\n".encode("latin-1"))
@@ -253,7 +275,7 @@ def plugged_in(monkeypatch):
             served.append((device, clock[0]))
             board = f"{len(served):02}"
             given = rows.take(board, None)
-            rows.tell(given["name"], board, device)
+            rows.tell(given["name"], board, device, "good")
             return given["name"], "online"
 
         now = SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep)
