@@ -7,6 +7,8 @@
 
 import { Bench, Pins } from "./pins.mjs";
 
+export const joinsPins = true;
+
 const FUNCTION_UART = 2;
 const FUNCTION_I2C = 3;
 

@@ -14,7 +14,8 @@
 //   attach(mcu, argument)    each time a chip starts, at power-on and after a reset, before its first instruction. `mcu` is rp2040js's
 //                            RP2040: mcu.i2c[0], mcu.uart[0], mcu.adc, mcu.gpio[25] … It may return a function, which is called when
 //                            that chip is gone.
-// Both run on the one thread: what they wait for arrives between two slices (below).
+//   joinsPins                optional; true: it answers for the level of each pin, which is otherwise that of a pin with nothing on it
+// All run on the one thread: what they wait for arrives between two slices (below).
 //
 // Time: the emulated clock never runs faster than the real one, and when the core was too slow for it (a busy Pico takes
 // about twice its time here), what was lost is not made up for: else every deadline would be over before its answer could come.
@@ -26,7 +27,7 @@ import fs from "node:fs";
 
 import { BootROM } from "./rom.mjs";
 import { Flash } from "./flash.mjs";
-import { repair } from "./repairs.mjs";
+import { freePins, repair } from "./repairs.mjs";
 import { SerialPort } from "./usb.mjs";
 import { restore, watch } from "./watchdog.mjs";
 
@@ -57,6 +58,7 @@ class Board {
     this.rom = new BootROM(mcu, this.flash, () => fail("the board is in its boot loader, which is not emulated"));
     mcu.loadBootrom(new Uint32Array(this.rom.image.buffer));
     repair(mcu);
+    if (!this.attachments.some(({ module }) => module.joinsPins)) freePins(mcu);
     this.flash.connect(mcu); // after loadBootrom, which erases what it sees
     this.serial.connect(mcu);
     this.reset = null;

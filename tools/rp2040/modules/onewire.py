@@ -6,6 +6,7 @@ The slots and their timing are the firmware's own.
 import _onewire
 
 _SEARCH_ROM = 0xF0
+_MOST = 255
 
 
 class OneWireError(Exception):
@@ -38,7 +39,9 @@ class OneWire:
         found = []
         rom = bytearray(8)
         last = 64  # the lowest place where the last round could have gone the other way
-        while last >= 0 and self.reset():
+        for _ in range(_MOST):  # a line held low looks like all addresses there can be
+            if last < 0 or not self.reset():
+                break
             self.writebyte(_SEARCH_ROM)
             fork = -1
             for place in range(64):
