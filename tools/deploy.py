@@ -115,9 +115,8 @@ def one(link, line, firmware, choice, args):
         )
     elif args.wait:
         topic = online.wait(link, args.wait, config.settings, line)
-        line.say(
-            f"{topic} is online. See what it publishes: {online.where(topic, config.settings)}"
-        )
+        see = online.where(topic, config.settings, config.path)
+        line.say(f"{topic} is online. See what it publishes: {see}")
         name, told = topic.rpartition("/")[2], f"online, {told}"
     return name, told
 

@@ -47,6 +47,7 @@ class NodeConfig(NamedTuple):
     title: str  # where it comes from
     settings: dict  # with every default
     files: dict  # {path on the board: bytes}; empty: what is there stays
+    path: Path | None  # the file here it comes from, or most of it
 
 
 def add_arguments(parser):
@@ -103,7 +104,9 @@ class Choice:
             return self._laid_over(self._its_own(link, board_id), model)
         if self.settings:
             settings = read(self.common, model)
-            return NodeConfig(str(self.common), settings, files(self.common, settings))
+            return NodeConfig(
+                str(self.common), settings, files(self.common, settings), self.common
+            )
         return self._kept(link, model)
 
     def _laid_over(self, overlay, model):
@@ -113,9 +116,8 @@ class Choice:
         if faults:
             raise BadConfig(title, faults)
         named = files(self.common, settings, title)
-        return NodeConfig(
-            title, settings, named | {ON_BOARD: json.dumps(raw, ensure_ascii=False).encode()}
-        )
+        named[ON_BOARD] = json.dumps(raw, ensure_ascii=False).encode()
+        return NodeConfig(title, settings, named, self.common)
 
     def _its_own(self, link, board_id):
         """The overlay of a board: by its id, else by the name of the node on it."""
@@ -161,7 +163,7 @@ class Choice:
                 f"{BadConfig(title, faults)}\ngive another: make deploy CONFIG=file", BAD_CONFIG
             )
         why = "as asked" if self.keep else f"there is no {self.common} here"
-        return NodeConfig(f"the board's own is kept ({why})", settings, {})
+        return NodeConfig(f"the board's own is kept ({why})", settings, {}, None)
 
 
 def _none(path):

@@ -4,7 +4,7 @@ import re
 from collections import deque
 
 from tools import CommandError
-from tools.nodeconfig import of_kind
+from tools.nodeconfig import DEFAULT, of_kind
 from tools.serialboard import LinkLost
 
 OFFLINE = 10  # exit code
@@ -50,15 +50,18 @@ def wait(link, seconds, settings, line):
     raise CommandError(_why_offline(last, seconds, stopped, settings), OFFLINE)
 
 
-def where(topic, settings):
-    """How to see what a node publishes."""
+def where(topic, settings, path):
+    """How to see what a node publishes. path: the config file here that names its broker, None if there is none."""
     broker = settings["mqtt"]["brokers"][0]
     words = ["mosquitto_sub", "-h", broker["host"], "-p", str(broker["port"])]
     if broker["user"]:
         words += ["-u", broker["user"], "-P", "…"]
     if broker["tls"]:
         words += ["--cafile", broker["tls"]["ca"]]
-    return f"make watch\nor: {' '.join(words)} -v -t '{topic}/#'"
+    by_hand = f"{' '.join(words)} -v -t '{topic}/#'"
+    if path is None or not path.exists():
+        return by_hand
+    return f"make watch{'' if path == DEFAULT else f' CONFIG={path}'}\nor: {by_hand}"
 
 
 def _why_offline(last, seconds, stopped, settings):

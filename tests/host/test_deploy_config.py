@@ -80,9 +80,19 @@ def test_a_file_that_is_named(deployed, here):
     here("config.json", CONFIG)
     here("other.json", THERE)
     here("nodes/attic.json", {})
-    status, said, config = deployed({"config.json": CONFIG}, "--config", "other.json")
+    words = ("--config", "other.json", "--wait", "10")
+    status, said, config = deployed({"config.json": CONFIG}, *words)
     assert (status, config) == (0, THERE)
     assert "settings: other.json\n" in said
+    assert "cellar is online. See what it publishes: make watch CONFIG=other.json\n" in said
+
+
+@pytest.mark.slow
+def test_how_to_watch_a_node_whose_settings_are_only_on_it(deployed):
+    status, said, _ = deployed({"config.json": THERE}, "--wait", "10")
+    assert status == 0
+    assert "cellar is online. See what it publishes: mosquitto_sub -h 192.0.2.1 " in said
+    assert "make watch" not in said
 
 
 @pytest.mark.slow
