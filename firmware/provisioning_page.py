@@ -33,7 +33,7 @@ input:not([type=radio]):not([type=checkbox]){width:100%%;min-height:2.75rem;padd
 .pick{display:flex;align-items:center;gap:.75rem;min-height:2.75rem;margin:0;padding:.25rem 0;border-bottom:1px solid #8884}
 .pick input{width:1.35rem;height:1.35rem;margin:0;flex:none;accent-color:var(--go)}.pick span:first-of-type{flex:1;min-width:0}
 .sig{color:var(--dim);font-size:.85rem;text-align:right;white-space:nowrap}.sig b{letter-spacing:.1em;color:var(--go)}.sig i{opacity:.3;font-style:normal}
-button{width:100%%;min-height:3rem;margin:.25rem 0;padding:.5rem 1rem;font:inherit;font-weight:600;border:2px solid var(--go);border-radius:.5rem;background:var(--go);color:var(--on)}
+button{width:100%%;min-height:3rem;margin:.5rem 0 .25rem;padding:.5rem 1rem;font:inherit;font-weight:600;border:2px solid var(--go);border-radius:.5rem;background:var(--go);color:var(--on)}
 button.calm{background:transparent;color:var(--go)}
 :focus-visible{outline:3px solid var(--go);outline-offset:2px}
 </style></head><body>
@@ -203,12 +203,12 @@ def _wifi(portal):
     for found in portal.heard:
         yield from _network(found, portal.fields["ssid"])
     yield (
-        "<label class=pick><input type=radio name=ssid value=''%s><span>Another: hidden, or not in reach</span></label></fieldset>"
+        "<label class=pick><input type=radio name=ssid value=''%s><span>Another: hidden, or not in reach</span></label></fieldset><button class=calm form=search>Search again</button>"
         % ("" if portal.fields["ssid"] and not portal.fields["other"] else " checked")
     )
     yield from _field(portal, "other", "Name of that other network", "maxlength=32")
     yield from _field(portal, "key", "Password of the network", "maxlength=64", True)
-    yield "<button class=calm form=search>Search again</button></fieldset>"
+    yield "</fieldset>"
 
 
 def _broker(portal):
