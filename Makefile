@@ -19,9 +19,9 @@ setup: ## bring what the other targets need (they call it themselves)
 ready:
 	@$(PYTHON) -m tools setup --quiet
 
-run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB)
+run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, PORTAL=1: its page for a phone)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \
-	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap)
+	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(if $(PORTAL),--portal)
 
 board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040, FLASH=file that is its flash)
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)

@@ -22,6 +22,8 @@ from tools.ntp import TimeServer
 from tools.simboard import BOARDS, SimBoard
 
 USER = "outpost"
+WIFI = {"ssid": "simulated", "key": "simulated"}
+PORTAL_S = 30  # a Pico looks for networks for ten of them first
 INTERVAL_S = 5  # a reading every minute, the example's, would be dull to watch
 HEALTH_S = 15
 
@@ -56,6 +58,11 @@ def add_arguments(parser):
         "--scenario", type=Path, help="JSON file of what happens to the board, and when"
     )
     parser.add_argument(
+        "--portal",
+        action="store_true",
+        help="the node has no settings yet: it opens its page for a phone, here for a browser",
+    )
+    parser.add_argument(
         "--heap", type=int, default=160, metavar="KB", help="of RAM the node has (%(default)s)"
     )
 
@@ -71,6 +78,10 @@ def run(args):
         clock = stack.enter_context(TimeServer())
         settings = node_settings(args.board, broker, password, clock, args.config)
         make_flash(folder / "flash", settings)
+        scenario = args.scenario
+        if args.portal:
+            forget_settings(folder / "flash")
+            scenario = [{"at_s": 0, "do": "access_point", **WIFI}]
         account = settings["mqtt"]["brokers"][0] | {"tls": None}
         log = folder / "console.log"
         log.unlink(missing_ok=True)
@@ -84,10 +95,10 @@ def run(args):
             watch.subscriber(account, topic, stdout=subprocess.PIPE, text=True)
         )
         seen = Seen(subscriber, f"outpost/{settings['node']['name']}/status online")
-        board = SimBoard(
-            folder / "flash", args.board, f"{args.heap}k", scenario=args.scenario, log=log
-        )
+        board = SimBoard(folder / "flash", args.board, f"{args.heap}k", scenario=scenario, log=log)
         stack.enter_context(board)
+        if args.portal:
+            print(by_phone(board, broker, password), flush=True)
         return follow(board, Console(log), seen, args.seconds)
 
 
@@ -112,7 +123,7 @@ def alone(folder):
 def node_settings(board, broker, password, clock, config=None):
     """config.json.example, or the file config, with what a user would fill in to be on the simulated network."""
     settings = json.loads((config or ROOT / "config.json.example").read_text())
-    settings["wifi"] = {"networks": [{"ssid": "simulated", "password": "simulated"}]}
+    settings["wifi"] = {"networks": [{"ssid": WIFI["ssid"], "password": WIFI["key"]}]}
     settings.setdefault("mqtt", {})["brokers"] = [
         {"host": broker.host, "port": broker.port, "user": USER, "password": password}
     ]
@@ -134,6 +145,21 @@ def make_flash(flash, settings):
         shutil.rmtree(flash / name, ignore_errors=True)
     mpy.compile_tree(flash)
     (flash / "config.json").write_text(json.dumps(settings, indent=2))
+
+
+def forget_settings(flash):
+    for name in ("config.json", "state/config.json"):
+        (flash / name).unlink(missing_ok=True)
+
+
+def by_phone(board, broker, password):
+    """What a person enters on the page."""
+    port = board.served(80, PORTAL_S)
+    return (
+        f"page     http://127.0.0.1:{port}/, what a phone would show; what works there:\n"
+        f"         Wi-Fi {WIFI['ssid']}, password {WIFI['key']}\n"
+        f"         broker {broker.host}, port {broker.port}, user {USER}, password {password}\n"
+    )
 
 
 class Seen:
