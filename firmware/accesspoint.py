@@ -20,6 +20,10 @@ class AccessPoint:
         self.radio = radio  # the station
         self._wlan = None
 
+    def exists(self):
+        """Can the board have one? Not every `network` is of a radio."""
+        return hasattr(network, "AP_IF")
+
     def open(self, ssid, password):
         """password: 8 to 63 characters."""
         if self._wlan is None:

@@ -92,7 +92,9 @@ class Portal:
         self.worked, self.missed = (), ()
 
     def open(self):
-        """OSError: the radio does not work."""
+        """OSError: there is no radio for it, or it does not work."""
+        if not self.ap.exists():
+            raise OSError("this board has no access point")
         self.search()
         self.ap.open(self.ssid, password())
         self.address = self.ap.address
