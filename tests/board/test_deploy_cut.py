@@ -1,6 +1,7 @@
 """A deploy that is cut short, by the board's power or with the computer: the board still runs, and the next deploy heals it.
 
-The update changes ten files and takes one away, on a board where the version before runs.
+The update changes ten files and takes one away, on a board where the version before runs. Most drivers are left out on both
+sides: each deploy looks at every file, which takes the emulated processor its time.
 """
 
 import pytest
@@ -20,19 +21,35 @@ CHANGED = (
     *("boot.py", "main.py"),
 )
 GONE = "lib/drivers/shtc3.py"
+KEPT = ("bme280", "shtc3", "sht3x")  # drivers
 USERS = {"notes.txt": b"mine\n", "data/2026.csv": b"1,2\n" * 5000}
 
-# Of the flash operations of that part of the update, which one has no power half way through it.
+# Of the flash operations of that part of the update, which one has no power half way through it. With the two tests that have
+# one of their own (0.35, 0.5) these are ten.
 POINTS = [
-    *(("staging", fraction) for fraction in (0.02, 0.2, 0.4, 0.6, 0.8, 0.98)),
+    *(("staging", fraction) for fraction in (0.02, 0.2, 0.75, 0.98)),
     *(("switching", fraction) for fraction in (0.2, 0.4, 0.6, 0.9)),
 ]
 
 
 @pytest.fixture(scope="session")
-def newer(once, checkout):
+def version(once, checkout):
+    """The version that is on the board before."""
+
     def make(folder):
         tree = Checkout.copied(folder / "tree", checkout.folder)
+        for driver in (tree.folder / "lib/drivers").iterdir():
+            if driver.stem not in KEPT:
+                driver.unlink()
+
+    _, folder = once("version", make)
+    return Checkout(folder / "tree")
+
+
+@pytest.fixture(scope="session")
+def newer(once, version):
+    def make(folder):
+        tree = Checkout.copied(folder / "tree", version.folder)
         for path in CHANGED:
             tree.append(path, "\n_NEWER = 1\n")
         (tree.folder / GONE).unlink()
@@ -42,7 +59,7 @@ def newer(once, checkout):
 
 
 @pytest.fixture(scope="session")
-def parts(once, first_deploy, newer):
+def parts(once, first_deploy, version, newer):
     """{part of the update: (first, last) flash operation}, from an update that nothing disturbs."""
     result, flash = first_deploy
     assert result["code"] == 0, result["said"]
@@ -50,7 +67,7 @@ def parts(once, first_deploy, newer):
     def make(folder):
         image = folder / "flash"
         image.write_bytes(flash.read_bytes())
-        put(image, USERS)
+        _make_older(image, version)
         with EmulatedPico(image, ["modem="]) as board:
             with newer.begin_deploy(board) as process:
                 assert said_by(process, "Raspberry Pi Pico")
@@ -66,10 +83,16 @@ def parts(once, first_deploy, newer):
 
 
 @pytest.fixture
-def older(node):
+def older(node, version):
     """A board with the version before and files of its user's."""
-    put(node.flash, USERS)
+    _make_older(node.flash, version)
     return node
+
+
+def _make_older(flash, version):
+    """From an image of the whole checkout."""
+    unwanted = ours(contents(flash)).keys() - version.expected().keys()
+    put(flash, USERS | dict.fromkeys(unwanted))
 
 
 def each_is_old_or_new(files, older, newer):
@@ -93,14 +116,14 @@ def healed(board, newer):
 
 
 @pytest.mark.parametrize(("part", "fraction"), POINTS)
-def test_power_fails(part, fraction, older, parts, checkout, newer):
+def test_power_fails(part, fraction, older, parts, version, newer):
     first, last = parts[part]
     older.start(cut=first + round((last - first) * fraction))
     with newer.begin_deploy(older) as process:
         older.process.wait(timeout=100)  # the cut
         process.kill()  # the computer had the same power
     files = contents(older.flash)
-    done = each_is_old_or_new(files, checkout.expected(), newer.expected())
+    done = each_is_old_or_new(files, version.expected(), newer.expected())
     assert USERS.items() <= files.items()
     older.start()
     if part == "staging":
@@ -113,7 +136,7 @@ def test_power_fails(part, fraction, older, parts, checkout, newer):
 
 def test_power_comes_back_and_the_same_deploy_goes_on(older, parts, newer):
     first, last = parts["staging"]
-    older.start(cut=(first + last) // 2)
+    older.start(cut=first + round((last - first) * 0.35))
     with newer.begin_deploy(older) as process:
         older.process.wait(timeout=100)
         older.start(port=older.port)
@@ -134,7 +157,7 @@ def test_a_board_that_stays_away_is_told(older, parts, newer):
 
 
 @pytest.mark.parametrize("part", ["staging", "switching"])
-def test_the_computer_goes_away(part, older, checkout, newer):
+def test_the_computer_goes_away(part, older, newer):
     older.start()
     assert older.wait_printed(STARTED)
     number = len(CHANGED) // 2 if part == "staging" else len(CHANGED)

@@ -28,6 +28,7 @@ import fs from "node:fs";
 import { BootROM } from "./rom.mjs";
 import { Flash } from "./flash.mjs";
 import { freePins, repair } from "./repairs.mjs";
+import { shorten } from "./shortcuts.mjs";
 import { SerialPort } from "./usb.mjs";
 import { restore, watch } from "./watchdog.mjs";
 
@@ -60,6 +61,7 @@ class Board {
     repair(mcu);
     if (!this.attachments.some(({ module }) => module.joinsPins)) freePins(mcu);
     this.flash.connect(mcu); // after loadBootrom, which erases what it sees
+    shorten(mcu);
     this.serial.connect(mcu);
     this.reset = null;
     watch(mcu, (left) => (this.reset = left));
