@@ -114,7 +114,11 @@ def test_imports_point_down():
 
 
 def test_table_names_what_exists():
-    modules = [module_name(path) for path in files()] + ["umqtt.simple", "umqtt.robust", "microdot.microdot"]
+    modules = [module_name(path) for path in files()] + [
+        "umqtt.simple",
+        "umqtt.robust",
+        "microdot.microdot",
+    ]
     for part in (part for parts in LAYERS for part in parts):
         for pattern in part.split():
             assert any(fnmatchcase(module, pattern) for module in modules), pattern
