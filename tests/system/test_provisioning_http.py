@@ -9,6 +9,8 @@ import pytest
 from outside import NAME, NODE, ONLINE_S, SECRETS, WIFI_PASSWORD, settings, stream, until
 from phone import HOST, Phone
 
+from tools import certificates
+
 AIR = [
     {"at_s": 0, "do": "access_point", "ssid": "attic", "key": WIFI_PASSWORD, "rssi": -51},
     {"at_s": 0, "do": "access_point", "ssid": "cellar", "key": "another-Secret", "rssi": -84},
@@ -381,3 +383,25 @@ def test_without_the_button_it_does_not_open(broker, nodes, seen):
     node = nodes(config, scenario=list(AIR)).start()
     seen.wait_for(f"{NAME}/status", "online")
     assert "provisioning:" not in node.output
+
+
+@pytest.mark.parametrize("board", ["esp32", "pico_w"])
+def test_tls_with_the_ca_on_the_node(brokers, authority, fresh, tmp_path, board):
+    broker = brokers(tls=authority.issue("broker.test"))
+    node, phone = fresh(board)
+    assert "Encrypted (TLS)" not in phone.ask().words  # there is no CA
+    node.kill()
+    other = certificates.Authority(tmp_path / "other")
+    for ca, words in (
+        (other.ca, "TLS: the broker's certificate"),
+        (authority.ca, "the broker's certificate is for another name, check tls"),
+    ):
+        (node.flash / "ca.pem").write_bytes(ca.read_bytes())
+        node.start()
+        until(lambda: node.output.count("bench: port 80 ") == len(node.resets), 20, "the page")
+        phone = Phone(node)
+        assert "Encrypted (TLS)" in phone.ask().words
+        phone.submit(**good(broker) | {"tls": "1"})
+        page = phone.result()
+        assert words in page.words, page.words
+        node.kill()
