@@ -78,6 +78,8 @@ def _missing():
     missing = {package for program, package in _PROGRAMS.items() if not shutil.which(program)}
     if "gcc-arm-none-eabi" in missing or not Path(_newlib()).is_file():
         missing.add(_NEWLIB)
+    if "gcc" in missing:
+        missing.add("libc6-dev")  # which it only recommends
     return sorted(missing)
 
 
