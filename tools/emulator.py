@@ -109,7 +109,8 @@ class EmulatedPico:
         while "listening on " not in self.events():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                raise CommandError(f"the emulated Pico does not start: {self.events().strip()}")
+                why = self.events().strip().removeprefix("error: ")
+                raise CommandError(f"the emulated Pico does not start: {why}")
             time.sleep(0.02)
         self.port = int(self.events().partition("listening on ")[2].split()[0])
 

@@ -18,16 +18,17 @@ export class Flash {
     this.id = id;
     this.cut = cut;
     this.operations = 0; // how many there were since power-on
-    if (fs.existsSync(path)) {
-      const was = fs.readFileSync(path);
-      if (was.length !== SIZE) throw new Error(`${path} has ${was.length} bytes, the image of a Pico's flash has ${SIZE}`);
-      this.bytes.set(was);
+    if (!fs.existsSync(path)) {
+      const created = `${path}.${process.pid}`;
+      fs.writeFileSync(created, this.bytes.subarray(0, SIZE));
+      fs.renameSync(created, path);
     }
+    const was = fs.readFileSync(path);
+    if (was.length !== SIZE) throw new Error(`${path} has ${was.length} bytes, the image of a Pico's flash has ${SIZE}`);
+    this.bytes.set(was);
     this.bytes.set(firmware);
-    const created = `${path}.${process.pid}`;
-    fs.writeFileSync(created, this.bytes.subarray(0, SIZE));
-    fs.renameSync(created, path);
     this.file = fs.openSync(path, "r+");
+    fs.writeSync(this.file, firmware, 0, firmware.length, 0);
   }
 
   // Make a chip read this flash, and get its id from it.

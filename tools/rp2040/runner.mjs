@@ -159,4 +159,6 @@ async function main() {
   board.run();
 }
 
-main().catch((error) => fail(error.stack));
+main().catch((error) =>
+  fail(error.code === "EADDRINUSE" ? `port ${error.port} is in use, by another board? PORT=0 takes a free one` : error.message),
+);
