@@ -204,7 +204,8 @@ def _cmake(micropython):
         *(f"-DMICROPY_BOARD={_BOARD}", f"-DMICROPY_FROZEN_MANIFEST={_MANIFEST}"),
         f"-DMICROPY_BOARD_DIR={micropython}/ports/rp2/boards/{_BOARD}",
         *("-DPICO_CLIB=newlib", "-DPICO_NO_PICOTOOL=1"),
-        f'-DCMAKE_CXX_FLAGS=-isystem "{_CXX}"',
+        # The first two are what it would have been: they choose which of the libraries are linked.
+        f'-DCMAKE_CXX_FLAGS=-mcpu=cortex-m0plus -mthumb -isystem "{_CXX}"',
         f"-DCMAKE_EXE_LINKER_FLAGS=-L{FOLDER / 'cxx'}",
     ]
 
