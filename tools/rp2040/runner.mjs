@@ -128,6 +128,7 @@ function fail(text) {
 }
 
 async function main() {
+  process.stdout.on("error", () => process.exit(0)); // nobody reads what it prints any more
   console.warn = () => {}; // rp2040js tells of each register it does not know, such as those of the second core's FIFO
   const { values } = parseArgs({
     options: {
