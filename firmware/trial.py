@@ -101,6 +101,8 @@ class Trial:
     def _join(self):
         settings = dict(self.settings["wifi"])
         failed = []
+        self.board.radio.joining = None  # what boot.py began, with other settings, proves nothing
+        self.close()
         for network in self.settings["wifi"]["networks"]:
             settings["networks"] = (network,)
             wifi = Wifi(self.board.radio, settings, self.name, self.log)

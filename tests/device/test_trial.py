@@ -10,6 +10,7 @@ from firmware import config
 from firmware.board import Board
 from firmware.sensors import TYPES
 from firmware.trial import Trial
+from firmware.wifi import begin
 
 HEAP = "400k"  # sources are compiled, and the tables of the settings stay
 BOARDS = ("esp32", "pico_w")
@@ -113,6 +114,17 @@ def test_the_wrong_password():
     trial = run(make((at(Broker()),), ({"ssid": "home", "password": "not-this-one"},)))
     assert trial.fault.startswith("Wi-Fi home: ") and "wrong password" in trial.fault
     assert trial.done == []
+
+
+def test_what_boot_py_joined_proves_nothing():
+    sim.virtual()
+    sim.air()[:] = [bench.AccessPoint("home", PASSWORD)]
+    for wait_ms in (0, 20000):  # still joining, and joined
+        radio = Board().radio
+        begin(radio, {"networks": [HOME]}, "n1")
+        time.sleep_ms(wait_ms)
+        trial = run(make((at(Broker()),), ({"ssid": "home", "password": "not-this-one"},)))
+        assert "wrong password" in trial.fault
 
 
 def test_a_network_that_is_not_there():
