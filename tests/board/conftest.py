@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from tools import rp2040_build
+from tools.broker import Broker
 from tools.emulator import EmulatedPico
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1] / "system"))
 
+from outside import Seen
 from pico import Checkout, contents
 
 
@@ -111,3 +114,17 @@ def deployed(first_deploy):
 def changed(checkout, tmp_path):
     """A copy of the checkout that may be changed."""
     return Checkout.copied(tmp_path / "changed", checkout.folder)
+
+
+@pytest.fixture
+def broker(tmp_path):
+    with Broker(tmp_path / "broker", persistent=True) as broker:
+        yield broker
+
+
+@pytest.fixture
+def seen(broker):
+    """A subscriber to everything."""
+    seen = Seen(broker.port, user=None).start()
+    yield seen
+    seen.stop()

@@ -3,16 +3,10 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from outside import until
 from pico import CONFIG, STARTED, put
-
-from tools.broker import Broker
-
-sys.path.append(str(Path(__file__).parents[1] / "system"))
-
-from outside import Seen, until
 
 NAME = "emulated"
 PATIENCE_S = 90  # a start takes 4 s, four crashes 40 s, on a machine with nothing else to do
@@ -21,14 +15,6 @@ SENSOR = {"name": "volts", "type": "adc", "pin": 26, "interval_s": 1}
 # What stands in for the driver; `.py` and `.mpy` of it exist together in no case.
 HANGS = b"class Voltage:\n    conversion_ms = 0\n    def __init__(self, *a, **k):\n        self.n = 0\n    def start(self):\n        pass\n    def read(self):\n        self.n += 1\n        while self.n > 3:\n            pass\n        return (1.0,)\n"
 CRASHES = b"class Voltage:\n    conversion_ms = 0\n    def __init__(self, *a, **k):\n        pass\n    def start(self):\n        pass\n    def read(self):\n        return 1 // 0\n"
-
-
-@pytest.fixture
-def seen(tmp_path):
-    with Broker(tmp_path / "broker") as broker:
-        seen = Seen(broker.port, user=None).start()
-        yield seen
-        seen.stop()
 
 
 @pytest.fixture

@@ -1,18 +1,11 @@
 """A node with sensors on every kind of bus: from the emulated Pico's pins, through the deployed firmware, to a subscriber."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from driver_bench import chips_of
+from outside import until
 from pico import CONFIG, put
-
-from tools.broker import Broker
-
-sys.path.append(str(Path(__file__).parents[1] / "system"))
-
-from outside import Seen, until
 
 NAME = "emulated"
 BOOT_S = 90  # to have loaded everything and read it once, on a busy machine
@@ -47,19 +40,6 @@ EXPECTED = {
     "rain": {"count": (0, 0)},
     "door": {"open": (False, 0)},
 }
-
-
-@pytest.fixture
-def broker(tmp_path):
-    with Broker(tmp_path / "broker", persistent=True) as broker:
-        yield broker
-
-
-@pytest.fixture
-def seen(broker):
-    seen = Seen(broker.port, user=None).start()
-    yield seen
-    seen.stop()
 
 
 def test_every_bus_is_read_and_one_bad_sensor_stops_nothing(node, broker, seen, tmp_path):

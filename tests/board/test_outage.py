@@ -4,41 +4,22 @@ The transport is the emulated board's modem, to a real mosquitto: its access poi
 """
 
 import json
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from outside import until
 from pico import CONFIG, contents, put
 
-from tools.broker import Broker
 from tools.ntp import TimeServer
-
-sys.path.append(str(Path(__file__).parents[1] / "system"))
-
-from outside import Seen, until
 
 NAME = "emulated"
 BOOT_S = 90  # to have loaded everything and looked for its network, on a busy machine
 
 
 @pytest.fixture
-def broker(tmp_path):
-    with Broker(tmp_path / "broker", persistent=True) as broker:
-        yield broker
-
-
-@pytest.fixture
 def clock():
     with TimeServer() as clock:
         yield clock
-
-
-@pytest.fixture
-def seen(broker):
-    seen = Seen(broker.port, user=None).start()
-    yield seen
-    seen.stop()
 
 
 def complete(readings, boot):

@@ -9,31 +9,11 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from deploying import CONFIG, ONLINE, SECRETS, code
 
 from tests.host.ptyhost import PtyBoard
 from tools import ROOT, boardfiles, deploy, mpy, ports, serialboard
 from tools.__main__ import main
-
-SECRETS = ("geheimgeheim", "pw-of-broker")
-CONFIG = {
-    "wifi": {"networks": [{"ssid": "home", "password": SECRETS[0]}]},
-    "mqtt": {"brokers": [{"host": "192.0.2.1", "user": "node", "password": SECRETS[1]}]},
-    "sensors": [],
-}
-ONLINE = b"""\
-import time
-print("0 info wifi: joined home")
-time.sleep(0.3)
-print("1 info mqtt: outpost/esp32-a1b2c3/status online")
-while True:
-    time.sleep(1)
-"""
-
-
-def code(number, size):
-    """What looks like a compiled module to whoever does not load it."""
-    return b"M\x06" + bytes((number * 31 + i * 7) % 256 for i in range(size))
-
 
 # A small firmware, so that a test takes a second: names and order are what counts.
 NEW = {
