@@ -23,7 +23,7 @@ class Frames:
         self._have = 0
         self.spoilt = False
         for _ in range(_CHUNKS):
-            if not self.uart.readinto(self.buf):
+            if not self._read(self.buf):
                 break
 
     def look(self):
@@ -37,11 +37,16 @@ class Frames:
                         return True
                     self.spoilt = True
                 self._resync(size)
-            n = self.uart.readinto(self._rest[self._have :])
+            n = self._read(self._rest[self._have :])
             if not n:
                 return False
             self._have += n
         return False
+
+    def _read(self, buf):
+        """Read what is there, and no more: while bytes come a Pico's port waits for each next one, whatever its timeout."""
+        n = min(self.uart.any(), len(buf))
+        return self.uart.readinto(buf, n) if n else 0
 
     def _resync(self, size):
         """It did not begin here: go on from where the next might."""

@@ -31,7 +31,7 @@ class MHZ19:
     conversion_ms = 100  # after the command before it
 
     def __init__(self, uart, self_calibration=True):
-        """uart: 9600 baud, and readinto() that does not wait."""
+        """uart: 9600 baud."""
         self.uart = uart
         self.frames = Frames(uart, _HEAD, _SIZE, _right)
         self._began = time.ticks_ms()

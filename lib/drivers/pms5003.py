@@ -25,7 +25,7 @@ _LOOK_MS = const(50)  # 48 bytes
 
 class PMS5003:
     def __init__(self, uart, sleeps=False):
-        """uart: 9600 baud, and readinto() that does not wait."""
+        """uart: 9600 baud."""
         self.uart = uart
         self.sleeps = sleeps
         self.frames = Frames(uart, _HEAD, _SIZE, _right)

@@ -151,6 +151,7 @@ class UART:
         self._rx = rx.n if isinstance(rx, Pin) else rx
         self._rxbuf = kwargs.get("rxbuf", 256)
         self._timeout = timeout
+        self._baudrate = baudrate
         self._came = b""
 
     def init(self, *args, **kwargs):
@@ -179,6 +180,12 @@ class UART:
             if sim.now() >= end:
                 return None
             sim.sleep(1)
+        if not sim.ESP32:
+            while len(self._came) < n:  # a Pico waits two characters long for each next one
+                before = len(self._came)
+                sim.sleep(-(-20_000 // self._baudrate))
+                if self.any() == before:
+                    break
         n = len(self._came) if n < 0 else n
         got, self._came = self._came[:n], self._came[n:]
         return got
