@@ -27,6 +27,7 @@ board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)
 
 test: ready ## all tests, and the quick device tests once more from .mpy
+	@$(TOOLS) setup --browser --quiet
 	@$(VENV) -m pytest -n auto -m "not slow and not system and not board"
 	@$(VENV) -m pytest -n auto --dist loadfile -m "slow or system"
 	@$(VENV) -m pytest -n auto tests/device --mpy -m "not slow"

@@ -1,4 +1,4 @@
-"""Programs of Debian that only some tests need: installed where that is possible, else asked for."""
+"""Programs of Debian that only some commands need: installed where that is possible, else asked for."""
 
 import os
 import shutil
@@ -13,11 +13,15 @@ def need(programs, what):
     what: the beginning of a sentence that ends with "needs …". Root on a Debian gets them installed.
     """
     missing = sorted({package for name, package in programs.items() if not shutil.which(name)})
-    if not missing:
-        return
-    words = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
+    if missing:
+        install(missing, what)
+
+
+def install(packages, what):
+    """Install packages of Debian; `what` as above."""
+    words = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     if os.geteuid() or not shutil.which("apt-get"):
-        raise CommandError(f"{what} needs {', '.join(missing)}: sudo {' '.join(words)}")
+        raise CommandError(f"{what} needs {', '.join(packages)}: sudo {' '.join(words)}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (["apt-get", "update"], words):
         done = subprocess.run(
@@ -25,4 +29,4 @@ def need(programs, what):
         )
         if done.returncode:
             told = (done.stdout + done.stderr)[-500:].strip()
-            raise CommandError(f"{what} needs {', '.join(missing)}, and apt-get failed:\n{told}")
+            raise CommandError(f"{what} needs {', '.join(packages)}, and apt-get failed:\n{told}")

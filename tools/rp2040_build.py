@@ -12,7 +12,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from tools import ROOT, CommandError, setup, toolchain
+from tools import ROOT, CommandError, debian, setup, toolchain
 
 RECIPE = ROOT / "tools" / "rp2040"
 FOLDER = toolchain.FOLDER / "rp2040"
@@ -93,18 +93,7 @@ def _programs_ready():
 
 
 def _install_programs():
-    missing = _missing()
-    words = ["apt-get", "-q", "-y", "--no-install-recommends", "install", *missing]
-    if os.geteuid() or not shutil.which("apt-get"):
-        raise CommandError(
-            f"the emulated board needs what Debian has as {', '.join(missing)}: sudo {' '.join(words[:1] + words[4:])}"
-        )
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    words += ["-o", "APT::Status-Fd=1"]
-    setup.command(
-        ["apt-get", "-q", "update", "-o", "APT::Status-Fd=1"], setup.apt_progress("package lists")
-    )
-    setup.command(words, setup.apt_progress("packages"), env=environment)
+    debian.install(_missing(), "the emulated board")
     version = setup.output(["node", "--version"]).strip()
     if int(version.strip("v").partition(".")[0] or 0) < _OLDEST_NODE:
         raise CommandError(f"node {version} is too old for rp2040js: {_OLDEST_NODE} or newer")

@@ -24,7 +24,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools import ROOT, CommandError, toolchain
+from tools import ROOT, CommandError, debian, toolchain
 
 VENV = ROOT / ".venv"
 LIB = ROOT / "lib"
@@ -71,6 +71,7 @@ LOADERS = {
     "armhf": ("arm-linux-gnueabihf", "ld-linux-armhf.so.3"),
     "arm64": ("aarch64-linux-gnu", "ld-linux-aarch64.so.1"),
 }
+BROWSER = {"chromium": "chromium", "chromedriver": "chromium-driver"}  # program: package
 SBIN = ("/usr/local/sbin", "/usr/sbin")
 MOSQUITTO = set(toolchain.PROGRAMS) - {"micropython"}
 MICROPYTHON_OLDEST = (1, 25)
@@ -82,6 +83,11 @@ def add_arguments(parser):
     parser.add_argument(
         "--quiet", action="store_true", help="say nothing when everything is there"
     )
+    parser.add_argument(
+        "--browser",
+        action="store_true",
+        help="see that there is Chromium, for the tests of the page for a phone (installed by root, else asked for)",
+    )
 
 
 def run(args):
@@ -90,6 +96,8 @@ def run(args):
         ("umqtt and microdot", "from PyPI, into lib", libraries_ready, fetch_libraries),
         ("MicroPython and mosquitto", "into .toolchain", toolchain_ready, make_toolchain),
     )
+    if args.browser:
+        _find_browser()
     if all(ready() for _, _, ready, _ in steps):
         if not args.quiet:
             say("Everything is in place.")
@@ -101,6 +109,16 @@ def run(args):
                 make()
     say("Set up.")
     return 0
+
+
+def _find_browser():
+    try:
+        with locked():
+            debian.need(BROWSER, "the test of the page for a phone")
+    except CommandError as e:
+        if not os.geteuid():
+            raise
+        say(f"note: {e}; without it that test is skipped")
 
 
 def say(text):

@@ -7,7 +7,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from tools import CommandError, debian
+from tools import setup
 
 NAME = "captive.example"
 WIDTH, HEIGHT = 360, 740
@@ -30,13 +30,9 @@ return found;
 
 def start(port):
     """A Chromium for which NAME, and port 80 here, is the board's web server."""
-    try:
-        debian.need(
-            {"chromium": "chromium", "chromedriver": "chromium-driver"},
-            "the page's test in a browser",
-        )
-    except CommandError as e:
-        pytest.skip(str(e))
+    missing = [package for name, package in setup.BROWSER.items() if not shutil.which(name)]
+    if missing:
+        pytest.skip(f"needs Debian's {', '.join(missing)}")
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for argument in (
