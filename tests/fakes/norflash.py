@@ -22,6 +22,9 @@ _PROG = 32 if sim.ESP32 else 256
 _ENOSPC = const(28)
 _ERASED = b"\xff" * _BLOCK
 _FILLER = "filler"
+# The node's heap is full enough without copies.
+_PLENTY = memoryview(_ERASED)[:4080]  # the rest of a block points to others
+_SOME = memoryview(_ERASED)[:1024]  # too much for the directory itself
 HOW = ("lost", "half", "garbage", "after")
 
 _pread = sim.libc.func("l", "pread", "iPLl")
@@ -180,7 +183,7 @@ def fill(on):
         return
     with open(_FILLER, "ab") as f:
         for _ in range(uos.statvfs("/flash")[3] - 2):
-            f.write(_ERASED[:4080])  # the rest of a block points to others
+            f.write(_PLENTY)
     _until_full(_FILLER)
     # Appending needs a block for the copy of the last one, which is free again now: it goes to a file of its own.
     _until_full(_FILLER + "2")
@@ -190,7 +193,7 @@ def _until_full(name):
     try:
         while True:
             with open(name, "ab") as f:
-                f.write(_ERASED[:1024])  # too much for the directory itself
+                f.write(_SOME)
     except OSError as e:
         if e.errno != _ENOSPC:
             raise

@@ -7,7 +7,7 @@ import browser
 import pytest
 from outside import NAME, NODE, WIFI_PASSWORD, until
 from phone import HOST, TRIED_S, Phone
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -68,7 +68,7 @@ def field(found, name):
 def words(found):
     try:
         return found.find_element(By.TAG_NAME, "body").text
-    except (NoSuchElementException, StaleElementReferenceException):
+    except WebDriverException:
         return ""  # another page has just come
 
 
