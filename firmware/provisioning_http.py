@@ -23,7 +23,7 @@ _LINE = const(1024)
 _BODY = const(2048)  # all fields at their longest, three bytes a character, fill two thirds
 _REQUEST = const(6144)
 _PIECE = const(512)
-_BUSY = b"HTTP/1.0 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n"
+_BUSY = b"HTTP/1.0 503 Busy\r\nRetry-After: 2\r\nRefresh: 2\r\nContent-Length: 0\r\n\r\n"
 
 
 class Connection:
@@ -33,6 +33,7 @@ class Connection:
         self.stream = stream
         self.left = _REQUEST
         self.unread = False  # something of the request is left over, as it is too long
+        self.silent = True  # nothing has come yet
         self._buffer = b""
 
     def get_extra_info(self, what):
@@ -43,6 +44,7 @@ class Connection:
             self._too_long()
         data = await self.stream.read(min(_PIECE, self.left))
         self.left -= len(data)
+        self.silent = False
         self._buffer += data
         return data
 
@@ -88,7 +90,7 @@ class Connection:
 class Site:
     def __init__(self, portal):
         self.portal = portal
-        self.visitors = 0
+        self.visitors = []  # (task, connection)
         self._server = None
         Request.max_content_length = Request.max_body_length = _BODY
         self.app = app = Microdot()
@@ -108,10 +110,12 @@ class Site:
             self._server.close()
 
     async def _serve(self, stream, _):
-        self.visitors += 1
         connection = Connection(stream)
+        visitor = asyncio.current_task(), connection
+        is_full = len(self.visitors) >= _VISITORS and not self._dismiss_one()
+        self.visitors.append(visitor)
         try:
-            if self.visitors > _VISITORS:
+            if is_full:
                 await asyncio.wait_for(connection.awrite(_BUSY), _REST_S)
             else:
                 handled = self.app.handle_request(connection, connection)
@@ -121,8 +125,17 @@ class Site:
         except (OSError, asyncio.TimeoutError):
             pass  # a visitor who left, or was too slow
         finally:
-            self.visitors -= 1
+            self.visitors.remove(visitor)
             await stream.wait_closed()
+
+    def _dismiss_one(self):
+        """Make room: browsers open connections that they may never use."""
+        for task, connection in self.visitors:
+            if connection.silent:
+                connection.silent = False  # once is enough
+                task.cancel()
+                return True
+        return False
 
     def _url(self):
         return "http://%s/" % self.portal.address
