@@ -23,6 +23,9 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.board)
+            item.add_marker(
+                pytest.mark.timeout(400)
+            )  # a Pico here is slow, and the first to ask for one deploys it
 
 
 @pytest.fixture(scope="session")
