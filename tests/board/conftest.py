@@ -23,9 +23,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.board)
-            item.add_marker(
-                pytest.mark.timeout(400)
-            )  # a Pico here is slow, and the first to ask for one deploys it
+            # It has half the speed of a Pico, and the test that comes first deploys.
+            item.add_marker(pytest.mark.timeout(400))
 
 
 @pytest.fixture(scope="session")
