@@ -23,10 +23,11 @@ def install(packages, what):
     if os.geteuid() or not shutil.which("apt-get"):
         raise CommandError(f"{what} needs {', '.join(packages)}: sudo {' '.join(words)}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    # One of several mirrors may be half way through a change: what there is of the lists is often enough.
     for command in (["apt-get", "update"], words):
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, env=environment
         )
-        if done.returncode:
-            told = (done.stdout + done.stderr)[-500:].strip()
-            raise CommandError(f"{what} needs {', '.join(packages)}, and apt-get failed:\n{told}")
+    if done.returncode:
+        told = (done.stdout + done.stderr)[-500:].strip()
+        raise CommandError(f"{what} needs {', '.join(packages)}, and apt-get failed:\n{told}")
