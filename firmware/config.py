@@ -130,9 +130,6 @@ def _redact(value, secrets):
 
 def drop():
     """Forget this module and its tables, about 27 KB, to be loaded anew if they are ever needed."""
-    import firmware
+    from firmware import forget
 
-    for name in ("config", "checker", "settings", "entries", "kinds", "wiring", "pins"):
-        sys.modules.pop("firmware." + name, None)
-        if hasattr(firmware, name):
-            delattr(firmware, name)
+    forget("config", "checker", "settings", "entries", "kinds", "wiring", "pins")

@@ -5,11 +5,12 @@ discovery_payload.py, which are in memory only meanwhile: they take 9 KB.
 """
 
 import os
-import sys
 import time
 
 from micropython import const
 from mqtt_stream import Stream
+
+from firmware import forget
 
 _BIRTH_MS = const(1000)  # a fleet must not answer as one: this, and up to
 _SPREAD_MS = const(9000)  # so much more
@@ -21,9 +22,7 @@ _LONGEST_MS = const(60000)
 
 def _drop():
     """Forget what makes the messages. It comes back when it is needed."""
-    for name in ("discovery_plan", "discovery_payload"):
-        if sys.modules.pop("firmware." + name, None):
-            delattr(sys.modules["firmware"], name)
+    forget("discovery_plan", "discovery_payload")
 
 
 class Discovery:

@@ -1,7 +1,6 @@
 """Makes the parts of a node from its settings: those whose making takes some code, which is in memory only meanwhile."""
 
 import os
-import sys
 
 from firmware.delivery import Delivery
 from firmware.uplink import Uplink
@@ -72,8 +71,6 @@ def _exists(path):
 
 def drop():
     """Forget this module."""
-    import firmware
+    from firmware import forget
 
-    sys.modules.pop("firmware.parts", None)
-    if hasattr(firmware, "parts"):
-        del firmware.parts
+    forget("parts")

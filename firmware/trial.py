@@ -212,12 +212,9 @@ def _failed(error, tls):
 
 def drop():
     """Forget this module and what it brought along, 45 KB, to be loaded anew for the next trial."""
-    import firmware
+    from firmware import forget
 
     for name in list(sys.modules):
         if name.startswith(("mqtt", "umqtt")):
             del sys.modules[name]
-    for name in ("trial", "wifi", "clock"):
-        sys.modules.pop("firmware." + name, None)
-        if hasattr(firmware, name):
-            delattr(firmware, name)
+    forget("trial", "wifi", "clock")

@@ -108,11 +108,9 @@ def _process(setting, quantities):
 
 def drop():
     """Forget the tables with their help texts, and this module. They come back when they are asked for."""
-    import firmware
+    from firmware import forget
 
     for name in ("types", "options"):
         sys.modules.pop("firmware.sensors." + name, None)
         globals().pop(name, None)
-    sys.modules.pop("firmware.sensors", None)
-    if hasattr(firmware, "sensors"):
-        del firmware.sensors
+    forget("sensors")
