@@ -23,10 +23,10 @@ _SOON_MS = const(10000)  # sensors that are read more often need not be asked
 
 
 class Node:
-    def __init__(self, board, settings, source, faults, channels, outputs, crashes=0, safe=False):
+    def __init__(self, board, settings, source, faults, channels, outputs, crashes=0):
         """settings: as config.load() returns them, with source and faults; channels, outputs: what they name.
 
-        crashes: how many starts in a row were; safe: too many, so there are no channels (safemode.py).
+        crashes: how many starts in a row were; with too many of them there are no channels (safemode.py).
         """
         from firmware import parts
 
@@ -34,7 +34,11 @@ class Node:
         self.source = source
         self.faults = faults
         self.crashes = crashes
-        self.safe = safe
+        self.safe = False
+        if crashes:
+            from firmware import safemode
+
+            self.safe = safemode.is_on(crashes)
         self.log = Log(settings["log"]["level"])
         self.health = Health(board, self.log)
         self.name = settings["node"]["name"] or board.name

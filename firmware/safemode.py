@@ -5,7 +5,6 @@ before; in state/crashes, which is written only then. Any other start, as by `cm
 """
 
 import os
-import sys
 
 from micropython import const
 
@@ -21,12 +20,13 @@ OVER = "safe mode is over"
 def crashes(board):
     """Return how many starts in a row were crashes, this one included."""
     cause = reset_note() or board.reset_cause()
-    n = _count()
+    before = _count()
     if cause in (CRASHED, "watchdog"):
-        n += 1
+        n = before + 1
     else:
         n = _MOST - 1 if cause == OVER else 0
-    _keep(n)
+    if n != before:
+        _keep(n)
     return n
 
 
@@ -51,16 +51,7 @@ def _keep(n):
     try:
         if n:
             write(_CRASHES, str(n))
-        elif read(_CRASHES) is not None:
+        else:
             os.remove(_CRASHES)
     except OSError:
         pass  # a full flash: it is not counted, and the node goes on as without
-
-
-def drop():
-    """Forget this module: a node that does not crash has no use for it."""
-    import firmware
-
-    sys.modules.pop("firmware.safemode", None)
-    if hasattr(firmware, "safemode"):
-        del firmware.safemode

@@ -57,6 +57,17 @@ def _is_held(board, settings):
     return button.value() == level
 
 
+def _count_crashes(board, settings):
+    """Return how many starts in a row were crashes; after too many of them the sensors are taken out of the settings."""
+    from firmware import forget, safemode
+
+    crashes = safemode.crashes(board)
+    if safemode.is_on(crashes):
+        settings["sensors"] = []
+    forget("safemode")
+    return crashes
+
+
 def run(board):
     """Run the node until something unforeseen happens; without usable settings, until somebody has given some."""
     gc.threshold(_COLLECT_EVERY)
@@ -70,14 +81,8 @@ def run(board):
 
         open_portal(board, settings, faults)  # ends in a reset
         return
-    from firmware import safemode
-
-    crashes = safemode.crashes(board)
-    safe = safemode.is_on(crashes)
-    if safe:
-        settings["sensors"] = []
-    safemode.drop()
+    crashes = _count_crashes(board, settings)
     channels, outputs = _load_hardware(settings, board)
     from firmware.app import Node
 
-    Node(board, settings, source, faults, channels, outputs, crashes, safe).run()
+    Node(board, settings, source, faults, channels, outputs, crashes).run()

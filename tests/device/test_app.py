@@ -179,9 +179,7 @@ class Channel:
 class Run:
     """A node and its loop, without sleeping."""
 
-    def __init__(
-        self, faults=(), online=True, trusted=True, outbox_bytes=16384, crashes=0, safe=False
-    ):
+    def __init__(self, faults=(), online=True, trusted=True, outbox_bytes=16384, crashes=0):
         from firmware import parts  # a node forgets it
 
         parts.Client = Client
@@ -190,7 +188,7 @@ class Run:
         chosen = settings()
         chosen["outbox"]["bytes"] = outbox_bytes
         source = "state/config.json" if faults else "config.json"
-        self.node = app.Node(self.board, chosen, source, faults, [Channel()], (), crashes, safe)
+        self.node = app.Node(self.board, chosen, source, faults, [Channel()], (), crashes)
         self.node.log.level = 9
         self.client = self.node.uplink.client
         self.channel = self.node.channels[0]
@@ -375,7 +373,7 @@ def test_a_deliberate_reset_is_told_from_the_watchdogs():
 
 
 def test_safe_mode_says_so_and_ends_by_itself():
-    r = Run(crashes=4, safe=True)
+    r = Run(crashes=4)
     r.run(3000)
     info = json.loads(r.client.on("outpost/esp32-a1b2c3/info")[0][1])
     assert info["safe_mode"] is True
