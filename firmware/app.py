@@ -62,7 +62,7 @@ class Node:
         self._armed = False
         self._announced = True
         self._online_since = None
-        self._health_since = time.ticks_ms()
+        self._health_since = 0
         self._health_wait = 0
         self._poller = None
         self._polled = None
@@ -100,24 +100,25 @@ class Node:
         self._feed(uptime)
         if self.crashes:
             self._settle(uptime)
-        self._network(now)
+        self._network(now, uptime)
         if self.panel:
             self.panel.step(now, self.uplink)
         if self.control.step(now):
             self._reset("told to")
-        self.delivery.step(now)
+        self.delivery.step(now, uptime)
         if self.uplink.ready:
             self._drain(now, uptime)
-            self._report(now, uptime)
+            self._report(uptime)
         self._feed(uptime)
 
     def due(self, now):
         """Return ms until the next step."""
-        wait = min(self.wifi.due(now), self.delivery.due(now), self.control.due(now))
+        uptime = self.clock.uptime_ms(now)
+        wait = min(self.wifi.due(uptime), self.delivery.due(now), self.control.due(now))
         if self.wifi.up:
-            wait = min(wait, self.clock.due(now), self.uplink.due(now))
+            wait = min(wait, self.clock.due(uptime), self.uplink.due(now, uptime))
         if self.discovery and self.uplink.connected:
-            wait = min(wait, self.discovery.due(now))
+            wait = min(wait, self.discovery.due(uptime))
         for channel in self.channels:
             wait = min(wait, channel.due(now))
         return min(max(wait, 0), _LONGEST_SLEEP_MS)
@@ -131,7 +132,7 @@ class Node:
                 continue
             if self.panel and channel.fields[0][1] == "" and not isinstance(result, str):
                 self.panel.pressed(channel.name, result[0])
-            if channel.worth(now, result):
+            if channel.worth(uptime, result):
                 self._take(channel, result, uptime)
 
     def _take(self, channel, result, uptime):
@@ -161,14 +162,14 @@ class Node:
 
     # network
 
-    def _network(self, now):
-        self.wifi.step(now)
+    def _network(self, now, uptime):
+        self.wifi.step(uptime)
         online = self.wifi.up
         if online and self._online_since is None:
-            self._online_since = now
-        if self.clock.step(now, online):
+            self._online_since = uptime
+        if self.clock.step(uptime, online):
             self.delivery.time_known()
-        if self.uplink.step(now, online, self.clock.trusted):
+        if self.uplink.step(now, uptime, online, self.clock.trusted):
             self.uplink.introduce(self.topics.status, b"online")
             pairs = self.health.info(
                 self.board.radio.address(), self.source, self.faults, self.safe
@@ -179,24 +180,24 @@ class Node:
             if self.panel:
                 self.panel.introduce()
             if self.discovery:
-                self.discovery.begin(now)
+                self.discovery.begin(uptime)
         if not self._announced and self.uplink.acknowledged():
             self._announced = True
             # `make deploy` waits for this line.
             self.log.info("node: %s online" % self.topics.status.decode())
         if self.discovery:
-            self._announce(now)
+            self._announce(now, uptime)
         if self.uplink.link_in_doubt:
             self.uplink.link_in_doubt = False
             self.wifi.cycle()
         if self.wifi.dead:
             self._reset("the Wi-Fi radio does not answer")
 
-    def _announce(self, now):
+    def _announce(self, now, uptime):
         """Tell Home Assistant what there is; then it wants to know how things are. What is retained it gets from the broker."""
         if not self.uplink.connected:
-            self.discovery.lost()
-        elif self.uplink.ready and self.discovery.step(now, self.uplink.client):
+            self.discovery.lost(uptime)
+        elif self.uplink.ready and self.discovery.step(uptime, self.uplink.client):
             self._health_wait = 0
             for channel in self.channels:
                 if channel.interval_ms > _SOON_MS:
@@ -206,19 +207,19 @@ class Node:
         self.delivery.acknowledged(pids, now)
         self.control.acknowledged(pids)
         if self.discovery:
-            self.discovery.acknowledged(pids, now)
+            self.discovery.acknowledged(pids)
 
     def _drain(self, now, uptime):
-        if self.clock.trusted or time.ticks_diff(now, self._online_since) >= _SYNC_WAIT_MS:
+        if self.clock.trusted or uptime - self._online_since >= _SYNC_WAIT_MS:
             self.delivery.drain(uptime, now)
 
-    def _report(self, now, uptime):
+    def _report(self, uptime):
         while self.log.waiting and self.uplink.publish(
             self.topics.log, self.log.waiting[0].encode()
         ):
             self.log.waiting.pop(0)
-        if time.ticks_diff(now, self._health_since) >= self._health_wait:
-            self._health_since = now
+        if uptime - self._health_since >= self._health_wait:
+            self._health_since = uptime
             self._health_wait = self.health_ms
             self.uplink.publish(
                 self.topics.health, payload.document(self.health.report(self, uptime))

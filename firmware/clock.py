@@ -45,8 +45,8 @@ class Clock:
         self._address = None
         self._failures = 0
         self._wait = 0  # ms after _since until the next request, or until the answer is overdue
-        self._since = self._tick
-        self._sent = self._tick
+        self._since = 0  # uptime
+        self._sent = 0
         self._packet = bytearray(48)
         now_s = time.time() + epoch()
         if now_s >= _RELEASE:
@@ -67,21 +67,21 @@ class Clock:
         """Return Unix ms for a moment of this boot, or None while the clock is not trusted."""
         return None if self._offset is None else self._offset + uptime_ms
 
-    def step(self, now, online):
+    def step(self, uptime, online):
         """Ask for the time when it is due. Return True when it has just been set. Only the name look-up can block."""
         if self._sock:
-            return self._receive(now)
-        if online and time.ticks_diff(now, self._since) >= self._wait:
-            self._ask(now)
+            return self._receive(uptime)
+        if online and uptime - self._since >= self._wait:
+            self._ask(uptime)
         return False
 
-    def due(self, now):
+    def due(self, uptime):
         """Return ms until step() wants to be called while online."""
         if self._sock:
             return 20
-        return max(0, self._wait - time.ticks_diff(now, self._since))
+        return max(0, self._wait - (uptime - self._since))
 
-    def _ask(self, now):
+    def _ask(self, uptime):
         try:
             if self._address is None:
                 self._address = socket.getaddrinfo(self.host, self.port)[0][-1]
@@ -92,29 +92,29 @@ class Clock:
             packet[40:48] = os.urandom(8)  # comes back as the originate timestamp
             self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self._sock.setblocking(False)
-            self._sent = time.ticks_ms()  # not `now`: the look-up may have taken seconds
+            self._sent = self.uptime_ms(time.ticks_ms())  # the look-up may have taken seconds
             self._sock.sendto(packet, self._address)
-            self._since = now
+            self._since = uptime
             self._wait = _ANSWER_MS
         except OSError as e:
-            self._failed(now, e)
+            self._failed(uptime, e)
 
-    def _receive(self, now):
+    def _receive(self, uptime):
         try:
             answer = self._sock.recv(64)
         except OSError as e:
             if e.errno == 11:  # EAGAIN on every port
                 answer = None
             else:
-                self._failed(now, e)
+                self._failed(uptime, e)
                 return False
         if answer:
             unix_ms = self._check(answer)
             if unix_ms is not None:
-                self._synced(now, unix_ms)
+                self._synced(uptime, unix_ms)
                 return True
-        if time.ticks_diff(now, self._since) >= self._wait:
-            self._failed(now, OSError("no usable answer"))
+        if uptime - self._since >= self._wait:
+            self._failed(uptime, OSError("no usable answer"))
         return False
 
     def _check(self, answer):
@@ -131,15 +131,15 @@ class Clock:
             return None
         return seconds * 1000 + (int.from_bytes(answer[44:48], "big") * 1000 >> 32)
 
-    def _synced(self, now, unix_ms):
-        half_trip = time.ticks_diff(now, self._sent) // 2
+    def _synced(self, uptime, unix_ms):
+        half_trip = (uptime - self._sent) // 2
         first = self.source != "ntp"
-        self._offset = unix_ms + half_trip - self.uptime_ms(now)
-        self.synced_at = self._up
+        self._offset = unix_ms + half_trip - uptime
+        self.synced_at = uptime
         self.source = "ntp"
         self._close()
         self._failures = 0
-        self._since = now
+        self._since = uptime
         self._wait = self.interval_ms
         try:
             self.board.set_time((unix_ms + half_trip) // 1000)
@@ -148,14 +148,14 @@ class Clock:
         if first:
             self.log.info("clock: set from %s" % self.host)
 
-    def _failed(self, now, error):
+    def _failed(self, uptime, error):
         self._close()
         self._failures += 1
         if self._failures % _FORGET_ADDRESS == 0:
             self._address = None
         if self._failures == 1:
             self.log.warning("clock: no time from %s: %s" % (self.host, error))
-        self._since = now
+        self._since = uptime
         self._wait = min(_RETRY_MS << min(self._failures - 1, 7), _RETRY_MAX_MS)
         # Up to a quarter more: a fleet must not ask in step.
         self._wait += self._wait * os.urandom(1)[0] >> 10

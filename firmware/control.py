@@ -33,7 +33,7 @@ class Control:
             client.want(topics.sets, 0)
 
     def follow(self, prefix, birth):
-        """Call birth(now) when Home Assistant says on `<prefix>/status` that it is there."""
+        """Call birth(uptime) when Home Assistant says on `<prefix>/status` that it is there."""
         self._birth = birth
         self._birth_topic = (prefix + "/status").encode()
         self.client.want(self._birth_topic, 0)
@@ -63,12 +63,12 @@ class Control:
         if self._reply in pids:
             self._reply = None
 
-    def arrived(self, topic, data, retained, now):
+    def arrived(self, topic, data, retained, uptime):
         """A message came."""
         if topic == self._birth_topic:
             # Retained, it is from before, and every connection announces.
             if data == b"online" and not retained:
-                self._birth(now)
+                self._birth(uptime)
             return
         topic = topic.decode()
         if retained or len(data) > _LONGEST:

@@ -6,6 +6,8 @@ A reading that a newer one of its channel has overtaken goes to `history`, howev
 A record's key is the channel's name, its data `flags, boot, seq, uptime, Unix ms or 0` (little-endian, 25 bytes) and
 the quantities as JSON members. A reading that was taken before the first time sync keeps no time of its own: it is its uptime and
 that boot's offset, which `state/times` knows after a restart.
+
+`now` is ticks_ms, for the outbox and the client; `uptime` is Clock.uptime_ms().
 """
 
 import json
@@ -42,7 +44,7 @@ class Delivery:
         self._offsets = _load_times()  # boot → Unix ms at uptime 0
         self._untimed = False  # whether readings of this boot have no time yet
         self._told = 0
-        self._told_at = None
+        self._told_at = None  # uptime
         client.set_journal(self._journal)
         for record in outbox.unfinished(time.ticks_ms()):
             self._restore(record)
@@ -76,15 +78,15 @@ class Delivery:
         except OSError as e:
             self.log.warning("outbox: %s: %s" % (_TIMES, reason(e)))
 
-    def step(self, now):
+    def step(self, now, uptime):
         """Write what is due; say when readings were given up."""
         outbox = self.outbox
         outbox.step(now)
         if outbox.dropped != self._told and (
-            self._told_at is None or time.ticks_diff(now, self._told_at) >= _TELL_MS
+            self._told_at is None or uptime - self._told_at >= _TELL_MS
         ):
             self._told = outbox.dropped
-            self._told_at = now
+            self._told_at = uptime
             self.log.warning("outbox: full, %d readings dropped since start" % outbox.dropped)
 
     def due(self, now):

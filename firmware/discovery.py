@@ -2,10 +2,11 @@
 
 At each connection, and when Home Assistant has started, since it begins with nothing. What is sent then is in discovery_plan.py and
 discovery_payload.py, which are in memory only meanwhile: they take 9 KB.
+
+`uptime` is Clock.uptime_ms(): there may be weeks between two connections.
 """
 
 import os
-import time
 
 from micropython import const
 from mqtt_stream import Stream
@@ -34,31 +35,31 @@ class Discovery:
         self.node = node
         self.log = log
         self._online = False
-        self._at = None  # ticks when to announce, None: nothing is due
+        self._at = None  # uptime when to announce, None: nothing is due
         self._plan = None  # the announcement under way: what messages() yields
         self._message = None  # of it, what is to be sent or in flight
         self._pid = None  # packet id, in flight
-        self._resume = None  # ticks when the plan goes on
+        self._resume = None  # uptime when the plan goes on
         self._blocked = False  # the client had no room
         self._client = None
         self._lost = 0  # connections in a row that ended with a message in flight
-        self._barred = None  # ticks until which nothing is announced, as it ended them
+        self._barred = None  # uptime until which nothing is announced, as it ended them
 
-    def begin(self, now):
+    def begin(self, uptime):
         """A connection came up: announce when it has held for a while. The broker may be another one, so all of it."""
         self._online = True
         self._blocked = False
         self._plan = self._message = None
-        settled = time.ticks_add(now, self.settle_ms)
+        settled = uptime + self.settle_ms
         self._at = settled if self._barred is None else self._barred
 
-    def birth(self, now):
+    def birth(self, uptime):
         """Home Assistant has started: announce, after a while that differs from node to node."""
         if self.settings["enabled"] and self._at is None:
             wait = _BIRTH_MS + int.from_bytes(os.urandom(2), "big") % (_SPREAD_MS + 1)
-            self._at = time.ticks_add(now, wait)
+            self._at = uptime + wait
 
-    def lost(self):
+    def lost(self, uptime):
         """The connection is gone, for the first time or still.
 
         What was in flight is not sent again: readings are to be first on the next connection. If it ends every
@@ -73,15 +74,15 @@ class Discovery:
         self._lost += 1
         if self._lost >= _TRIES:
             self._lost = 0
-            self._give_up("the connection ends when it is sent")
+            self._give_up(uptime, "the connection ends when it is sent")
 
-    def acknowledged(self, pids, now):
+    def acknowledged(self, pids):
         """The broker has these."""
         if self._pid is not None and self._pid in pids:
             self._pid = self._message = None
             self._lost = 0
 
-    def due(self, now):
+    def due(self, uptime):
         """Return ms until step() wants to be called."""
         if not self._online or self._pid is not None:
             return _LONGEST_MS  # what came wakes the loop
@@ -90,9 +91,9 @@ class Discovery:
         at = self._resume if self._plan else self._at
         if at is None:
             return 0 if self._plan else _LONGEST_MS
-        return max(0, time.ticks_diff(at, now))
+        return max(0, at - uptime)
 
-    def step(self, now, client):
+    def step(self, uptime, client):
         """Do what is due. Return True in the step in which an announcement is complete: Home Assistant wants the states now."""
         if self._pid is not None:
             if self._pid in client.in_flight:
@@ -101,11 +102,11 @@ class Discovery:
         if not self._online:
             return False
         if self._plan is None:
-            if self._at is None or time.ticks_diff(self._at, now) > 0:
+            if self._at is None or self._at - uptime > 0:
                 return False
             self._at = self._barred = self._resume = self._message = None
         elif self._resume is not None:
-            if time.ticks_diff(self._resume, now) > 0:
+            if self._resume - uptime > 0:
                 return False
             self._resume = None
         try:
@@ -113,12 +114,12 @@ class Discovery:
                 from firmware.discovery_plan import messages
 
                 self._plan = messages(self.settings, self.node, self.log)
-            return self._advance(now, client)
+            return self._advance(uptime, client)
         except MemoryError:
-            self._give_up("not enough memory")
+            self._give_up(uptime, "not enough memory")
             return False
 
-    def _advance(self, now, client):
+    def _advance(self, uptime, client):
         if self._message is None:
             self._message = next(self._plan, None)
             if self._message is None:
@@ -126,7 +127,7 @@ class Discovery:
                 _drop()
                 return self.settings["enabled"]
             if isinstance(self._message, int):
-                self._resume = time.ticks_add(now, self._message)
+                self._resume = uptime + self._message
                 self._message = None
                 return False
         topic, source, retain = self._message
@@ -138,9 +139,9 @@ class Discovery:
         self._blocked = self._pid is None
         return False
 
-    def _give_up(self, why):
+    def _give_up(self, uptime, why):
         """Readings matter more."""
         self._pid = self._plan = self._message = None
-        self._at = self._barred = time.ticks_add(time.ticks_ms(), _BARRED_MS)
+        self._at = self._barred = uptime + _BARRED_MS
         _drop()
         self.log.error("discovery: %s; tried again in an hour" % why)

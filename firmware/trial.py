@@ -15,7 +15,6 @@ ids from a list has to know `<client id>-trial` too; the sentence about its refu
 
 import errno
 import sys
-import time
 
 from micropython import const
 
@@ -56,13 +55,15 @@ class Trial:
         self.board = board
         self.name = settings["node"]["name"] or board.name
         self.log = Log(settings["log"]["level"])
-        self._now = 0
+        self._now = 0  # uptime, as the node's
+        self.clock = Clock(settings["ntp"], board, self.log)
         self._client = None
         self._course = self._run()
 
     def step(self, now):
         """Advance. Return False when all is over. Only a name look-up can block."""
-        self._now = now
+        self._ticks = now
+        self._now = self.clock.uptime_ms(now)
         try:
             next(self._course)
         except StopIteration:
@@ -88,7 +89,7 @@ class Trial:
     def _within(self, ms):
         """Yield until that time has passed."""
         since = self._now
-        while time.ticks_diff(self._now, since) < ms:
+        while self._now - since < ms:
             yield
 
     def _conclude(self, worked, failed):
@@ -122,7 +123,7 @@ class Trial:
         self._conclude(wifi.up, failed)
 
     def _time(self):
-        self.clock = clock = Clock(self.settings["ntp"], self.board, self.log)
+        clock = self.clock
         for _ in self._within(_CLOCK_MS):
             if clock.step(self._now, True):
                 self.done.append("the clock is set from %s" % clock.host)
@@ -169,13 +170,13 @@ class Trial:
                 "TLS needs the time, and there is none from %s, check ntp.host" % self.clock.host
             )
         try:
-            client.start(self._now, True)
+            client.start(self._ticks, True)
         except (OSError, ValueError) as e:
             return _unopened(e, tls)
         try:
             while not client.connected:
                 yield
-                client.step(self._now)
+                client.step(self._ticks)
         except Refused as e:
             right = _CONNACK.get(e.code, "check that it is one")
             return "%s, %s" % (e, right.replace("%s", client.client_id))

@@ -3,6 +3,8 @@
 The brokers of the settings are tried in order; after a round that found none there is a growing, jittered pause. What the client has
 in flight goes with it to the next broker. On every new connection first go the documents that introduce the node (`online`, then
 info), then readings.
+
+`now` is ticks_ms, for the client; `uptime` is Clock.uptime_ms(), for whatever may be days old, as a connection is.
 """
 
 import os
@@ -39,7 +41,7 @@ class Uplink:
         self.connects = 0
         self.acknowledge = None  # called with the packet ids that were acknowledged, and now
         self.arrived = (
-            None  # called with topic, payload, retained and now for each message that came
+            None  # called with topic, payload, retained and uptime for each message that came
         )
         self.link_in_doubt = False  # set when nothing at all answers; the node clears it
         self._broker = 0
@@ -47,9 +49,9 @@ class Uplink:
         self._failures = 0  # in a row, lost connections that did not hold included
         self._silent = 0  # of them, those without any sign of a peer
         self._online_since = None
-        self._since = time.ticks_ms()
+        self._since = 0
         self._wait = 0
-        self._doubt_since = self._since
+        self._doubt_since = 0
         self._doubt_ms = _DOUBT_MS
         self._documents = []  # [topic, payload, packet id or None while unsent]
 
@@ -64,28 +66,28 @@ class Uplink:
         """True when readings may go out: connected, and everything that introduces the node was sent."""
         return self.connected and all(document[2] is not None for document in self._documents)
 
-    def due(self, now):
+    def due(self, now, uptime):
         """Return ms until step() wants to be called."""
         if self._trying or self.connected:
             return self.client.poll_ms(now)
-        return max(0, self._wait - time.ticks_diff(now, self._since))
+        return max(0, self._wait - (uptime - self._since))
 
-    def step(self, now, online, clock_trusted):
+    def step(self, now, uptime, online, clock_trusted):
         """Advance. Return True on the step in which a connection came up. Only the name look-up can block."""
         if not online:
             self._online_since = None
         elif self._online_since is None:
-            self._online_since = now
+            self._online_since = uptime
         try:
             if self._trying or self.connected:
                 if not online:
                     raise OSError("Wi-Fi lost")
-                return self._advance(now)
-            if online and time.ticks_diff(now, self._since) >= self._wait:
-                self._start(now, clock_trusted)
+                return self._advance(now, uptime)
+            if online and uptime - self._since >= self._wait:
+                self._start(now, uptime, clock_trusted)
         except (OSError, ProtocolError, Refused, ValueError) as e:
             # ValueError: TLS settings that cannot be used.
-            self._failed(now, e)
+            self._failed(uptime, e)
         return False
 
     def publish(self, topic, payload, retain=False, qos=0):
@@ -112,14 +114,14 @@ class Uplink:
             self.introduce(topic, payload)
             begin = time.ticks_ms()
             while self._documents and time.ticks_diff(time.ticks_ms(), begin) < timeout_ms:
-                self._advance(time.ticks_ms())
+                self._advance(time.ticks_ms(), self._since)  # nothing of this will matter later
                 time.sleep_ms(10)
             self.client.disconnect()
         except (OSError, ProtocolError, Refused):
             self.client.close()
         self.connected = False
 
-    def _start(self, now, clock_trusted):
+    def _start(self, now, uptime, clock_trusted):
         settings = self.brokers[self._broker]
         tls = settings["tls"]
         client = self.client
@@ -128,18 +130,18 @@ class Uplink:
         client.ssl = bool(tls)
         client.ssl_params = tls or {}
         if tls and not clock_trusted:
-            if time.ticks_diff(now, self._online_since) < _CLOCK_MS:
-                self._since, self._wait = now, _CLOCK_POLL_MS
+            if uptime - self._online_since < _CLOCK_MS:
+                self._since, self._wait = uptime, _CLOCK_POLL_MS
                 return
             self._trying = True
             raise OSError("TLS needs the time, and no time server has answered")
         self._trying = True
         client.start(now, self.clean_session)
 
-    def _advance(self, now):
+    def _advance(self, now, uptime):
         acked, arrived = self.client.step(now)
         for topic, data, retained, _ in arrived:
-            self.arrived(topic, data, retained, now)
+            self.arrived(topic, data, retained, uptime)
         if acked:
             self._documents = [
                 document for document in self._documents if document[2] not in acked
@@ -147,21 +149,21 @@ class Uplink:
             if self.acknowledge:
                 self.acknowledge(acked, now)
         if self.client.connected and not self.connected:
-            self._came_up(now)
+            self._came_up(uptime)
             return True
         if self.connected:
             self._send_documents()
-            if self._failures and time.ticks_diff(now, self._since) >= _STABLE_MS:
+            if self._failures and uptime - self._since >= _STABLE_MS:
                 self._failures = 0
         return False
 
-    def _came_up(self, now):
+    def _came_up(self, uptime):
         self._trying = False
         self.connected = True
         self.connects += 1
         self._silent = 0
         self._doubt_ms = _DOUBT_MS
-        self._since = now
+        self._since = uptime
         self.log.info("mqtt: connected to %s" % self.broker)
 
     def _send_documents(self):
@@ -170,7 +172,7 @@ class Uplink:
             if document[2] is None and document[0] not in in_flight:
                 document[2] = self.client.send(document[0], document[1], True, 1)
 
-    def _failed(self, now, error):
+    def _failed(self, uptime, error):
         self.client.close()
         self.log.warning(
             "mqtt: %s %s: %s"
@@ -186,14 +188,14 @@ class Uplink:
         if not self.connected:
             self._broker = (self._broker + 1) % len(self.brokers)
             wait = 0 if self._broker else wait  # a pause only after every broker was tried
-            self._doubt(now, error)
+            self._doubt(uptime, error)
         self._failures += 1
         self._trying = self.connected = False
-        self._since = now
+        self._since = uptime
         # Up to half more: a fleet must not come back as one.
         self._wait = wait + (wait * os.urandom(1)[0] >> 9)
 
-    def _doubt(self, now, error):
+    def _doubt(self, uptime, error):
         """A refusal proves that the network works; silence from every broker puts the link itself in doubt."""
         if isinstance(error, (ProtocolError, Refused)) or error.args[:1] in (
             (ECONNRESET,),
@@ -202,10 +204,7 @@ class Uplink:
             self._silent = 0
             return
         self._silent += 1
-        if (
-            self._silent >= _SILENT_ATTEMPTS
-            and time.ticks_diff(now, self._doubt_since) >= self._doubt_ms
-        ):
-            self._doubt_since = now
+        if self._silent >= _SILENT_ATTEMPTS and uptime - self._doubt_since >= self._doubt_ms:
+            self._doubt_since = uptime
             self._doubt_ms = min(self._doubt_ms * 2, _DOUBT_MAX_MS)
             self.link_in_doubt = True

@@ -6,10 +6,11 @@ the last attempt's status, Pico reports "connecting" when nothing connects), so 
 One attempt: leave, wait a second, join, poll. A round tries every network once. Rounds are spaced by a growing, jittered
 back-off; every third round the radio is switched off and on; when the radio itself keeps refusing calls `dead` says that
 only a reset of the board can help. An access point that is merely absent never leads to that.
+
+`uptime` is Clock.uptime_ms(): a network may hold for weeks before it is lost.
 """
 
 import os
-import time
 
 from micropython import const
 
@@ -81,67 +82,67 @@ class Wifi:
             self._cycle = True
             self._lost()
 
-    def due(self, now):
+    def due(self, uptime):
         """Return ms until step() wants to be called."""
         return (
             _POLL_MS
             if self._state in (_JOINING, _UP)
-            else max(0, self._wait - time.ticks_diff(now, self._since))
+            else max(0, self._wait - (uptime - self._since))
         )
 
-    def step(self, now):
+    def step(self, uptime):
         try:
-            self._step(now)
+            self._step(uptime)
         except OSError as e:
             self._refused += 1
             if self._refused == 1 or self.dead:
                 self.log.warning("wifi: the radio refused: %s" % reason(e))
             self._cycle = True
             self.fault = "the radio refused: %s" % reason(e)
-            self._attempt_failed(now)
+            self._attempt_failed(uptime)
 
-    def _step(self, now):
-        elapsed = time.ticks_diff(now, self._since)
+    def _step(self, uptime):
+        elapsed = uptime - self._since
         if self._state == _UP:
             if not self.radio.connected():
                 self.log.warning("wifi: lost %s" % self.ssid)
                 self._lost()
         elif self._state == _JOINING:
-            self._poll(now, elapsed)
+            self._poll(uptime, elapsed)
         elif self._state == _OFF:
-            self._adopt(now)
+            self._adopt(uptime)
         elif elapsed >= self._wait:
             if self._state == _SETTLE:
-                self._join(now)
+                self._join(uptime)
             else:
-                self._leave(now)
+                self._leave(uptime)
 
-    def _enter(self, state, now, wait=0):
+    def _enter(self, state, uptime, wait=0):
         self._state = state
-        self._since = now
+        self._since = uptime
         self._wait = wait
 
-    def _adopt(self, now):
+    def _adopt(self, uptime):
         """First step. The station outlives a soft reset, and boot.py may have begun to join."""
         if self.radio.joining == self.networks[0]["ssid"]:
             self.ssid = self.radio.joining
             self.radio.joining = None
-            self._enter(_JOINING, now)
+            self._enter(_JOINING, uptime)
         else:
             self.radio.on(self.hostname, self.country, self.power_save)
-            self._leave(now)
+            self._leave(uptime)
 
-    def _leave(self, now):
-        self._enter(_SETTLE, now, _SETTLE_MS)
+    def _leave(self, uptime):
+        self._enter(_SETTLE, uptime, _SETTLE_MS)
         if self._cycle:
             self.radio.off(deep=True)
         else:
             self.radio.leave()
 
-    def _join(self, now):
+    def _join(self, uptime):
         network = self.networks[self._next]
         self.ssid = network["ssid"]
-        self._enter(_JOINING, now)
+        self._enter(_JOINING, uptime)
         if self._cycle:
             self._cycle = False
             self.radio.on(self.hostname, self.country, self.power_save)
@@ -152,24 +153,24 @@ class Wifi:
         self._static = bool(static)
         self._refused = 0
 
-    def _poll(self, now, elapsed):
+    def _poll(self, uptime, elapsed):
         if self.radio.connected():
             self.up = True
             self.joins += 1
             self._rounds = self.failures = 0
-            self._enter(_UP, now)
+            self._enter(_UP, uptime)
             self.log.info("wifi: joined %s, address %s" % (self.ssid, self.radio.address()))
         elif elapsed >= _JOIN_MS or (elapsed >= _TRUST_FAILURE_MS and self.radio.failed()):
             self.fault = self.radio.state()
             self.log.warning("wifi: %s: %s" % (self.ssid, self.fault))
-            self._attempt_failed(now)
+            self._attempt_failed(uptime)
 
     def _lost(self):
         self.up = False
         # The network that was lost first, at once: an access point that restarts is the common case.
         self._enter(_WAITING, self._since, 0)
 
-    def _attempt_failed(self, now):
+    def _attempt_failed(self, uptime):
         self.up = False
         self.failures += 1
         self._next += 1
@@ -181,4 +182,4 @@ class Wifi:
                 self._cycle = True
             wait = min(_BACKOFF_MS << min(self._rounds - 1, 6), _BACKOFF_MAX_MS)
             wait += wait * os.urandom(1)[0] >> 9  # up to half more
-        self._enter(_WAITING, now, wait)
+        self._enter(_WAITING, uptime, wait)

@@ -1,7 +1,5 @@
 """Delivery `change`: a reading is delivered when it differs from the last one that was, and now and then besides."""
 
-import time
-
 
 class Change:
     def __init__(self, deadbands, heartbeat_ms):
@@ -12,15 +10,15 @@ class Change:
         self.deadbands = deadbands
         self.heartbeat_ms = heartbeat_ms
         self._last = None
-        self._since = None
+        self._since = None  # uptime: readings may be days apart
 
-    def passes(self, now, result):
+    def passes(self, uptime, result):
         """Is this result, a tuple of values or a text, to be delivered? If so it is the one to compare with."""
-        if self._last is not None and time.ticks_diff(now, self._since) < self.heartbeat_ms:
+        if self._last is not None and uptime - self._since < self.heartbeat_ms:
             if not self._differs(result):
                 return False
         self._last = result
-        self._since = now
+        self._since = uptime
         return True
 
     def _differs(self, result):

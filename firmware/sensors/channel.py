@@ -46,9 +46,9 @@ class Channel:
         self._at = None  # ticks of what is next to do
         self._regular = False  # is this try the one of a slot?
 
-    def worth(self, now, result):
+    def worth(self, uptime, result):
         """Is what step() returned to be delivered?"""
-        return self.change is None or self.change.passes(now, result)
+        return self.change is None or self.change.passes(uptime, result)
 
     def soon(self, now):
         """Take a reading besides the regular ones, if none is under way and no failure is waited out."""

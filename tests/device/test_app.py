@@ -198,10 +198,10 @@ class Run:
         clock.step = self._clock
         self.sync = trusted
 
-    def _clock(self, now, online):
+    def _clock(self, uptime, online):
         clock = self.node.clock
         if self.sync and online and clock._offset is None:
-            clock._offset = SYNCED - clock.uptime_ms(now)
+            clock._offset = SYNCED - uptime
             return True
         return False
 

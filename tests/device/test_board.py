@@ -27,7 +27,7 @@ def run(wifi, seconds):
     """Run until that much time has passed; return the seconds it was up."""
     up = 0
     for _ in range(seconds * 10):
-        wifi.step(time.ticks_ms())
+        wifi.step(sim.now())
         time.sleep_ms(100)
         up += wifi.up
     return up // 10

@@ -77,8 +77,7 @@ def run(c, ms, online=True, step=100):
     hits = 0
     for _ in range(ms // step):
         now = time.ticks_add(now, step)
-        c.uptime_ms(now)
-        hits += c.step(now, online)
+        hits += c.step(c.uptime_ms(now), online)
     NOW = now
     return hits
 

@@ -10,6 +10,7 @@ from mqtt import Refused
 A = {"host": "a.test", "port": 1883, "user": "node", "password": "secret-a", "tls": None}
 B = {"host": "b.test", "port": 1884, "user": "", "password": "", "tls": None}
 NOW = time.ticks_ms()
+UPTIME = 0
 
 
 class Client:
@@ -58,11 +59,12 @@ def make(client, *brokers):
 
 
 def run(uplink, ms, online=True, trusted=True, step=100):
-    global NOW
+    global NOW, UPTIME
     ups = 0
     for _ in range(ms // step):
         NOW = time.ticks_add(NOW, step)
-        ups += uplink.step(NOW, online, trusted)
+        UPTIME += step
+        ups += uplink.step(NOW, UPTIME, online, trusted)
     return ups
 
 

@@ -1,12 +1,10 @@
 """The Wi-Fi sequences, against a scripted radio. (tests/device/test_board.py runs them against the boards' own traps.)"""
 
-import time
-
 from firmware.log import Log
 from firmware.wifi import Wifi, begin
 
 HOME = {"ssid": "home", "password": "secret-home", "static": None}
-NOW = time.ticks_ms()
+NOW = 0
 SHED = {"ssid": "shed", "password": "secret-shed", "static": None}
 
 
@@ -75,7 +73,7 @@ def make(radio, *networks):
 def run(wifi, ms, step=100):
     global NOW
     for _ in range(ms // step):
-        NOW = time.ticks_add(NOW, step)
+        NOW += step
         wifi.radio.now += step
         wifi.step(NOW)
 
