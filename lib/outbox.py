@@ -179,24 +179,28 @@ class Outbox(Store):
 
     def due(self, now):
         """Return ms until step() wants to be called, at most a minute."""
+        if self._retry_at is not None:
+            return max(0, ticks_diff(self._retry_at, now))
         wait = 60000
         if self._unsynced:
             wait = min(wait, self._left(self._unsynced_since(now), now))
         if self._changed:
             wait = min(wait, self._left(self._changed_at, now))
-        if self._retry_at is not None:
-            wait = max(wait, ticks_diff(self._retry_at, now))
         return max(0, wait)
 
     def step(self, now):
-        """Write what is due: records that have been in RAM only for sync_ms, and what was dropped."""
-        if self._retry_at is not None:
+        """Write what is due: records that have been in RAM only for sync_ms, and what was dropped.
+
+        After a write that failed all is due: while the flash takes nothing, what waits grows older than ticks can tell.
+        """
+        failed = self._retry_at is not None
+        if failed:
             if ticks_diff(self._retry_at, now) > 0:
                 return
             self._retry_at = None
-        if self._unsynced and self._left(self._unsynced_since(now), now) <= 0:
+        if self._unsynced and (failed or self._left(self._unsynced_since(now), now) <= 0):
             self._flush(now)
-        if self._changed and self._left(self._changed_at, now) <= 0:
+        if self._changed and (failed or self._left(self._changed_at, now) <= 0):
             self._save(now)
 
     def sync(self, now):

@@ -1,6 +1,7 @@
 """When the flash takes nothing of lib/outbox.py's: it is full, there is no folder, it cannot be written."""
 
 import os
+from time import ticks_add
 
 import vfs
 from outbox_flash import FOLDER, Flash, deliver, finish, put, segments, send, there
@@ -57,6 +58,25 @@ def test_when_there_is_room_again_all_is_written():
     assert box.due(15000) == 5000
     box.step(20000)
     assert there(flash.restart()) == list(range(121)) + [-1]
+
+
+def test_a_flash_that_takes_nothing_for_longer_than_ticks_can_tell():
+    """From day 6.2 to 12.4 what is old looks as if it were from the future."""
+    flash = Flash(24, ram=20000)
+    box = flash.box
+    put(box, *range(60))
+    assert box.sync(0) and deliver(box, 3) == [0, 1, 2]
+    flash.fill()
+    put(box, 60)
+    now = 5000
+    box.step(now)
+    for _ in range(70):  # seven days
+        now = ticks_add(now, 8640000)
+        box.step(now)
+        assert 0 < box.due(now) <= 10000
+    flash.empty()
+    box.step(ticks_add(now, 10000))
+    assert there(flash.restart()) == list(range(3, 61))
 
 
 def test_a_sync_that_works_ends_the_waiting():
