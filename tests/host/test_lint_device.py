@@ -17,6 +17,38 @@ BOARD = ("firmware/board.py", "firmware/radio.py", "firmware/accesspoint.py")
 STARTED = ("boot.py", "main.py")
 LINES = 300
 
+# `ticks_diff` is right for what is less than 6.2 days old. Where it may be used, and what bounds the age there:
+# "path function" in firmware/, "path attribute" in lib/.
+BOUNDED = {
+    "main.py main": "said of a crash soon after the start; later it is told wrong, and nothing follows from it",
+    "firmware/blink.py step": "half a blink; a LED that has stopped is not asked",
+    "firmware/blink.py due": "half a blink",
+    "firmware/clock.py uptime_ms": "called in every pass of the loop",
+    "firmware/control.py step": "30 s, and the board restarts",
+    "firmware/outputs.py step": "loss_s, a day at most, looked at in every pass until it has passed",
+    "firmware/provisioning.py is_over": "two hours at most, and the page closes; looked at in every turn",
+    "firmware/provisioning.py _live": "a minute, looked at in every turn",
+    "firmware/sensors/channel.py due": "interval_s, a day at most; step() comes in every pass",
+    "firmware/sensors/channel.py _advance": "interval_s, a day at most; step() comes in every pass",
+    "firmware/sensors/channel.py _reached": "interval_s, a day at most; step() comes in every pass",
+    "firmware/uplink.py stop": "2 s",
+    "lib/drivers/ads1115.py began": "a local",
+    "lib/drivers/bme280.py began": "a local",
+    "lib/drivers/input.py _warm_at": "ten minutes, looked at in every pass until they have passed",
+    "lib/drivers/max17048.py _began": "the chip's first second; the flag beside it is cleared at the first look after",
+    "lib/drivers/mhz19.py _began": "3 minutes, and no longer looked at after the first reading beyond them",
+    "lib/drivers/pulse.py began": "from one reading to the next, a day at most",
+    "lib/mqtt.py end": "reconnect_timeout",
+    "lib/mqtt_deadlines.py _answer": "cleared, or beyond `timeout` the connection is closed",
+    "lib/mqtt_deadlines.py _sent_at": "keepalive, 18 hours at most; without one it is not looked at",
+    "lib/mqtt_deadlines.py _heard_at": "keepalive, 18 hours at most; without one it is not looked at",
+    "lib/mqtt_deadlines.py since": "cleared, or beyond `timeout` the connection is closed",
+    "lib/mqtt_session.py _looked": "a minute, if step() is called as poll_ms() says",
+    "lib/outbox.py _retry_at": "10 s, and then cleared",
+    "lib/outbox.py since": "sync_ms, then written; if that fails, _retry_at is what counts",
+    "lib/outbox.py at": "sync_ms, then written; if that fails, _retry_at is what counts",
+}  # fmt: skip
+
 CLOCKS = {"time", "time_ns", "ticks_ms", "ticks_us", "ticks_add"}
 STAMP = re.compile(r"(^|_)(ts|now|unix|epoch|stamp|timestamp)(_ms|_us|_ns|_s)?$")
 
@@ -71,6 +103,46 @@ def no_float_time(path, tree):
                     yield value.lineno, f"{name} is a time: a whole number"
 
 
+def no_old_ticks(path, tree):
+    """A stamp of 6.2 days and more looks as if it were from the future; firmware/ has Clock.uptime_ms() for what may be old."""
+    later = {
+        target.attr
+        for function in functions(tree)
+        if function.name != "__init__"
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute)
+    }
+    for function in functions(tree):
+        for node in ast.walk(function):
+            if not (isinstance(node, ast.Call) and name_of(node.func) == "ticks_diff"):
+                continue
+            if not path.startswith("lib/"):
+                places = {f"{path} {function.name}"}
+            else:  # a driver's stamp is a conversion's, unless it is the driver's own
+                stamps = {name_of(side) for side in node.args} - {"now", ""}
+                places = {
+                    f"{path} {stamp}"
+                    for stamp in stamps
+                    if stamp not in later or not path.startswith(("lib/drivers/", "lib/sht"))
+                }
+            for place in places - BOUNDED.keys():
+                yield (
+                    node.lineno,
+                    f"ticks_diff: what bounds the age? say it in BOUNDED as {place!r}",
+                )
+
+
+def no_uptime_in_ticks(path, tree):
+    """ticks_diff and ticks_add take ticks only: an uptime has more bits, and a difference too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and name_of(node.func) in ("ticks_diff", "ticks_add"):
+            names = {name_of(getattr(side, "func", side)) for side in node.args}
+            if names & {"uptime", "uptime_ms"}:
+                yield node.lineno, "an uptime is compared by subtraction"
+
+
 def no_work_at_import(path, tree):
     """Importing a module does nothing; boot.py and main.py are not imported but run."""
     if path in STARTED:
@@ -96,7 +168,8 @@ def no_long_file(path, tree):
 
 
 RULES = (
-    no_assert, no_bare_except, no_u_names, no_hardware, no_float_time, no_work_at_import, no_long_file,
+    no_assert, no_bare_except, no_u_names, no_hardware, no_float_time, no_old_ticks, no_uptime_in_ticks, no_work_at_import,
+    no_long_file,
 )  # fmt: skip
 
 
@@ -109,6 +182,12 @@ def imported(tree):
             yield node.lineno, node.module.partition(".")[0]
         elif isinstance(node, ast.Call) and name_of(node.func) == "__import__":
             yield node.lineno, str(getattr(node.args[0], "value", "")).partition(".")[0]
+
+
+def functions(tree):
+    return [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 def name_of(node):
@@ -165,6 +244,20 @@ def test_device_code():
     assert not found, "\n" + "\n".join(found)
 
 
+def test_every_place_that_may_use_ticks_still_does():
+    reasons = dict(BOUNDED)
+    BOUNDED.clear()
+    try:
+        found = {
+            text.split("'")[1]
+            for path, source in files().items()
+            for _, text in no_old_ticks(path.as_posix(), ast.parse(source))
+        }
+    finally:
+        BOUNDED.update(reasons)
+    assert found == set(reasons)
+
+
 @pytest.mark.parametrize(
     ("rule", "sample"),
     [
@@ -193,6 +286,13 @@ def test_device_code():
         (no_float_time, "def f(*, now_ms=0.0):\n    pass"),
         (no_float_time, "f(ts=1.5)"),
         (no_float_time, "x = {'ts': 1.5}"),
+        (no_old_ticks, "def f(self, now):\n    return time.ticks_diff(now, self._since) > 5"),
+        (
+            no_old_ticks,
+            "class A:\n    def due(self, now):\n        return ticks_diff(self._at, now)",
+        ),
+        (no_uptime_in_ticks, "x = time.ticks_diff(uptime, since)"),
+        (no_uptime_in_ticks, "x = ticks_add(self.uptime_ms(now), 5)"),
         (no_work_at_import, "print('hello')"),
         (no_work_at_import, "try:\n    connect()\nexcept OSError:\n    pass"),
         (no_work_at_import, "for i in range(3):\n    x = i"),
@@ -227,7 +327,20 @@ def test_rule_finds_a_planted_fault(rule, sample):
         ),
         ("lib/a.py", "def f(ts=0, now=None):\n    return {'ts': ts + 5, 'humidity': 45.2}"),
         ("lib/a.py", "x = 1\n" * (LINES - 1)),
+        (
+            "lib/drivers/a.py",
+            "class A:\n    def start(self):\n        self._t = ticks_ms()\n    def ready(self):\n        ticks_diff(now, self._t)",
+        ),
     ],
 )
 def test_rules_let_good_code_pass(path, sample):
     assert faults(path, sample) == []
+
+
+@pytest.mark.parametrize("path", ["lib/drivers/planted.py", "lib/planted.py"])
+def test_a_drivers_own_age_is_found(path):
+    sample = (
+        "class A:\n    def __init__(self):\n        self._began = time.ticks_ms()\n"
+        "    def read(self):\n        return time.ticks_diff(time.ticks_ms(), self._began)"
+    )
+    assert faults(path, sample)
