@@ -203,6 +203,7 @@ class Client(Session):
         out = self._out
         pid = None
         failures = 0
+        self._now = ticks_ms()  # that of the last step may be hours old
         while True:
             try:
                 if pid is None:

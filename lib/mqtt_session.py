@@ -145,6 +145,8 @@ class Session(MQTTClient):
         wait = self._wait - ticks_diff(now, self._looked)
         if self._changed:
             wait = min(wait, self._timeout)
+            if self._answer is None and self._out.pids:
+                self._answer = now  # the deadline of what was just sent: at the next look it would begin twice as late
         return max(0, wait)
 
     def _advance(self, now):

@@ -57,6 +57,32 @@ def test_acknowledgement_that_never_comes():
         assert client.pending == 1
 
 
+def test_the_acknowledgement_of_what_is_sent_between_two_steps_has_its_deadline():
+    for qos in (1, 2):
+        net, client = make()
+        connect(client, 0)
+        client.step(5000)
+        net.broker.mute = True
+        client.send(b"t", b"", qos=qos)
+        # as a loop that sleeps for as long as it may
+        assert client.poll_ms(7000) == 10000
+        try:
+            client.step(17000)
+        except OSError as e:
+            assert e.errno == errnos.ETIMEDOUT and client.pending == 1
+        else:
+            raise AssertionError("still waiting: the deadline began at the second look")
+
+
+def test_a_program_that_sent_after_a_sleep_waits_all_the_same():
+    net, client = make()
+    connect(client, 0)
+    net.broker.mute = True
+    client.send(b"t", b"", qos=1)  # long after the last step
+    assert client.step(300000) == ([], [])
+    dies_after(client, net, 300000, 10000)
+
+
 def test_pings_do_not_put_an_acknowledgement_off():
     net, client = make(keepalive=4)
     connect(client)
@@ -119,6 +145,18 @@ def test_half_a_packet():
     dies_after(client, net, NEARLY, 10000)
 
 
+def test_a_packet_that_came_in_halves_is_over():
+    net, client = make()
+    connect(client)
+    data = publish(b"t", b"in halves")
+    net.broker.say(data[:5])
+    client.step(0)
+    net.broker.say(data[5:])
+    assert len(client.step(9000)[1]) == 1
+    for now in (10000, 19000, 30000):
+        assert client.step(now) == ([], [])
+
+
 def test_half_of_a_large_message():
     net, client = make()
     connect(client, NEARLY)
@@ -175,6 +213,15 @@ def test_ping_though_something_is_sent_all_the_time():
         assert e.errno == errnos.ETIMEDOUT and 25000 <= now <= 27000, now
         return
     raise AssertionError("still alive")
+
+
+def test_what_came_leaves_less_time_until_the_next_ping():
+    net, client = make(keepalive=20)
+    connect(client)
+    net.broker.say(publish(b"t", b"heard, but nothing was sent"))
+    client.step(6000)
+    client.step(6000)
+    assert client.poll_ms(6000) == 9000
 
 
 def test_no_keepalive_no_ping():

@@ -1,11 +1,14 @@
 """umqtt's own calls: what umqtt.simple and umqtt.robust document, without their hangs."""
 
+import time
+
 import sim
 from mqtt_peer import Broker, Net
 from umqtt.robust import MQTTClient as Robust
 from umqtt.simple import MQTTException
 
 from mqtt import Client, ProtocolError, Refused
+from mqtt_stream import Stream
 
 SLOW = True
 BOARDS = ("esp32", "pico_w")
@@ -190,6 +193,30 @@ def test_calls_without_a_connection():
     net.unknown = False
     client.publish(b"t", b"", qos=1)  # robust connects when it has to
     assert client.connected
+
+
+def test_publish_at_a_silent_broker_takes_one_timeout_for_each_attempt():
+    for idle_ms in (0, 3600000):
+        net, client = make(timeout=10)
+        client.connect()
+        net.broker.hear = lambda first, pid, answer: []  # welcomes, and never acknowledges
+        time.sleep_ms(idle_ms)
+        begin = time.ticks_ms()
+        raises(OSError, client.publish, b"t", b"", qos=1)
+        took = time.ticks_diff(time.ticks_ms(), begin)
+        assert 40000 <= took < 42000, took  # the first, and three reconnections
+        assert client.pending == 0
+
+
+def test_a_socket_that_takes_nothing_has_its_time_after_an_idle_hour():
+    net, client = make(timeout=10)
+    client.connect()
+    time.sleep_ms(3600000)
+    net.wire.takes = 0
+    begin = time.ticks_ms()
+    client.publish(b"t", Stream([b"x" * 600], 600))  # over the next connection
+    assert 10000 <= time.ticks_diff(time.ticks_ms(), begin) < 12000
+    assert net.broker.seen == [(b"t", b"x" * 600)]
 
 
 def test_acknowledgements_of_send_are_left_for_step():
