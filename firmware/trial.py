@@ -172,7 +172,7 @@ class Trial:
         try:
             client.start(self._ticks, True)
         except (OSError, ValueError) as e:
-            return _unopened(e, tls)
+            return _failed(e)
         try:
             while not client.connected:
                 yield
@@ -180,34 +180,23 @@ class Trial:
         except Refused as e:
             right = _CONNACK.get(e.code, "check that it is one")
             return "%s, %s" % (e, right.replace("%s", client.client_id))
-        except ProtocolError:
-            return "what answers there is not an MQTT broker, check the port"
+        except ProtocolError as e:
+            return "%s, check the port" % e
         except (OSError, ValueError) as e:
-            return _failed(e, tls)
+            return _failed(e)
 
 
-def _unopened(error, tls):
-    """What is wrong when there was not even an attempt."""
-    code = error.args[0] if error.args else None
-    if isinstance(error, ValueError):
-        return "%s, check tls" % error
-    if code == errno.ENOENT:
-        return "the file of a certificate or key is not on the board, put it there"
-    if isinstance(code, int) and code > 0:
-        return _failed(error, tls)
-    return "name not found, check it, or give the address"  # negative numbers, by port, or text
-
-
-def _failed(error, tls):
-    code, text = error.args[0], reason(error)
+def _failed(error):
+    """Return what is wrong, and what would be right; most of it the client says by itself."""
+    code, text = error.args[0] if error.args else None, reason(error)
     if "not enough memory" in text:
         return text + ", which says nothing about the settings: they can be saved untried"
-    if text.startswith("TLS: "):
+    if isinstance(error, ValueError) or text.startswith("TLS: "):
         return text + ", check tls"
-    if len(error.args) > 1 and code == errno.ECONNRESET:
-        return text + ", check the port" + ("" if tls else ": this one may be for TLS")
-    if code in (errno.ECONNRESET, errno.ECONNREFUSED):
-        return "nothing listens there, check the port, and that the broker runs"
+    if code == errno.ECONNREFUSED:
+        return text + ", check the port, and that the broker runs"
+    if code in (errno.ECONNRESET, errno.EHOSTUNREACH) or (isinstance(code, int) and code < 0):
+        return text
     return "no answer, check the address, and that no firewall is between"
 
 

@@ -13,7 +13,9 @@ def greeting(client, now):
     """Return ms until the broker must have said welcome. OSError: it has not."""
     wait = client._connect_timeout - ticks_diff(now, client._answer)
     if wait <= 0:
-        raise OSError(ETIMEDOUT, "no connection in time")
+        raise OSError(
+            ETIMEDOUT, "no connection in time; check address and port, and for a firewall"
+        )
     return wait
 
 

@@ -5,13 +5,16 @@ is simply tried again. TLS is verified unless the caller says otherwise: a CA, t
 """
 
 import errno
+import gc
 import socket
 import time
 
 from micropython import const
+from mqtt_packets import ProtocolError
 
 _LOOK_UP = const(2)  # failed connections in a row after which the name is looked up again
 _CLOCK_IS_SET = const(2024)  # a board starts in 2000 or 2021
+_EBUSY = const(16)  # of TLS: mbedTLS's "no memory for a large number"
 
 ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)
 # What a socket that is still connecting says, by port.
@@ -57,6 +60,7 @@ class Link:
                 if e.errno not in _NOT_YET:
                     raise
             if ssl:
+                gc.collect()  # the 17 KB that TLS wants in one piece may be there, under garbage
                 name = params.get("server_hostname") or params.get("server_name") or server
                 sock = ssl.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
         except (OSError, ValueError, MemoryError):
@@ -83,10 +87,13 @@ class Link:
         try:
             found = self.net.getaddrinfo(server, port)
             if not found:
-                raise OSError(errno.EHOSTUNREACH, "no address for " + server)
-        except OSError:
+                raise OSError(errno.EHOSTUNREACH)
+        except OSError as e:
             if not self._address:
-                raise
+                # a number that every port has its own of: -202, -2, -6
+                raise OSError(
+                    e.args[0], "no address for %s; check the name, or give the address" % server
+                )
             return self._address  # no name server is no reason not to try
         for each in found:
             if each[0] == self.net.AF_INET:
@@ -114,11 +121,18 @@ def would_block(error):
     return error.errno in _NOT_YET
 
 
-def explained(error, ssl):
-    """Return a failure of TLS, which is a ValueError or mbedTLS's negative code, as an OSError in words."""
+def explained(error, client):
+    """Return an error in words where it has none: TLS's own numbers, and why a connection did not come up."""
+    if isinstance(error, MemoryError):
+        return OSError(errno.ENOMEM, "not enough memory")
     code = error.args[0] if error.args else 0
-    if isinstance(error, ValueError) or (ssl and isinstance(code, int) and code < 0):
-        from mqtt_tls import explain
+    tls = client.ssl and isinstance(code, int) and (code < 0 or code == _EBUSY)
+    early = not client.connected and (code == errno.ECONNRESET or isinstance(error, ProtocolError))
+    if tls or early or isinstance(error, ValueError):
+        try:
+            from mqtt_faults import explain
 
-        return explain(error)
+            return explain(error, client.ssl, client._opening, client._in.buf)
+        except MemoryError:
+            pass
     return error

@@ -146,7 +146,7 @@ class Session(MQTTClient):
         if self._changed:
             wait = min(wait, self._timeout)
             if self._answer is None and self._out.pids:
-                self._answer = now  # the deadline of what was just sent: at the next look it would begin twice as late
+                self._answer = now  # at the next look it would begin twice as late
         return max(0, wait)
 
     def _advance(self, now):
@@ -175,10 +175,8 @@ class Session(MQTTClient):
                 if self._changed or ticks_diff(now, self._looked) >= self._wait:
                     self._look(now, out)
                 return
-            except (OSError, Refused, ProtocolError, ValueError) as e:
-                error = explained(e, self.ssl)
-            except MemoryError:
-                error = OSError(errno.ENOMEM, "not enough memory")
+            except (OSError, Refused, ProtocolError, ValueError, MemoryError) as e:
+                error = explained(e, self)
         if self.connected and self.in_flight:
             self.fruitless += 1
         self.close()

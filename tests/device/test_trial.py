@@ -178,19 +178,21 @@ def test_no_time_for_tls():
 
 def test_a_ca_that_is_not_there():
     trial = run(make((at(Broker(), tls={"ca": "ca.pem"}),)))
-    assert "the file of a certificate or key is not on the board" in trial.fault
+    assert "TLS: ca.pem is not on the board, put it there" in trial.fault
 
 
 def test_a_ca_that_is_none():
     with open("ca.pem", "w") as f:
         f.write("-----BEGIN CERTIFICATE-----\nnothing\n")
     trial = run(make((at(Broker(), tls={"ca": "ca.pem"}),)))
-    assert "TLS: the CA, or this node's certificate, is not one, check tls" in trial.fault
+    assert (
+        "TLS: ca.pem holds CERTIFICATE without an end; give PEM or DER, check tls" in trial.fault
+    )
 
 
 def test_a_broker_s_name_that_is_none():
     trial = run(make(({"host": "nowhere.invalid"},)))
-    right = "name not found, check it, or give the address"
+    right = "no address for nowhere.invalid; check the name, or give the address"
     assert trial.fault == "broker nowhere.invalid:1883: " + right
 
 
@@ -198,7 +200,7 @@ def test_nothing_listens():
     broker = Broker()
     broker.server.close()
     trial = run(make((at(broker),)))
-    right = "nothing listens there, check the port, and that the broker runs"
+    right = "nothing listens on that port; check it, and that the broker runs"
     assert trial.fault == "broker 127.0.0.1:%d: %s" % (broker.port, right)
 
 
@@ -213,13 +215,20 @@ def test_no_answer():
 def test_closed_by_the_broker():
     broker = Broker(b"")
     trial = run(make((at(broker),)), broker)
-    assert "closed by the broker, check the port: this one may be for TLS" in trial.fault
+    assert "this port may be one for TLS, or for websockets" in trial.fault
 
 
 def test_not_a_broker():
-    broker = Broker(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    trial = run(make((at(broker),)), broker)
-    assert "what answers there is not an MQTT broker, check the port" in trial.fault
+    for answer, said in (
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "speaks HTTP, as web servers and websockets do"),
+        (b"\x15\3\1\0\2\2\x46", "speaks TLS: give the broker's `tls` settings"),
+        (b"SSH-2.0-x\r\n", "speaks SSH"),
+        (b"\0\0\0", "is no MQTT broker"),
+    ):
+        broker = Broker(answer)
+        trial = run(make((at(broker),)), broker)
+        assert "what answers on this port " + said in trial.fault, trial.fault
+        assert "packet 0x" not in trial.fault
 
 
 def test_what_the_broker_refuses():

@@ -1,7 +1,8 @@
 """`tls` of the boards: the host's mbedTLS over the simulated link.
 
 Beneath a wrapped socket an error stays: after a time-out in mid-record nothing more comes (extmod/modtls_mbedtls.c). A
-certificate is not valid yet while the board's clock is not set. On the Pico the record buffers are in the Python heap.
+certificate is not valid yet while the board's clock is not set. On the Pico the record buffers are in the Python heap,
+and its mbedTLS, as released up to MicroPython 1.28, takes DER and no PEM.
 """
 
 import errno as errnos  # see `errno`
@@ -83,9 +84,12 @@ class SSLContext:
         self._real.set_ciphers(ciphers)
 
     def load_cert_chain(self, cert, key):
+        _no_pem(key, "invalid key")
+        _no_pem(cert, "invalid cert")
         self._real.load_cert_chain(cert, key)
 
     def load_verify_locations(self, cadata):
+        _no_pem(cadata, "invalid cert")
         self._real.load_verify_locations(cadata)
 
     def wrap_socket(
@@ -101,3 +105,9 @@ class SSLContext:
             do_handshake_on_connect=do_handshake_on_connect,
             server_hostname=server_hostname,
         )
+
+
+def _no_pem(data, text):
+    data = data.encode() if isinstance(data, str) else bytes(data)
+    if not sim.ESP32 and b"-----BEGIN" in data:
+        raise ValueError(text)

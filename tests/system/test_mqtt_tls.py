@@ -1,23 +1,26 @@
 """lib/mqtt.py over TLS: verified by default, and each way to fail says which it was."""
 
+import contextlib
 import socket
 import ssl
 import threading
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from mqtt_board import run
 
 from tools.broker import Broker
 from tools.certificates import Authority
 
 CONNECT = """
-    c = Client("t", args["host"], args["port"], ssl=True, ssl_params=args["params"], connect_timeout=5)
+    params = args["params"]
+    c = Client("t", args["host"], args["port"], ssl=bool(params), ssl_params=params, connect_timeout=5)
     try:
         up(c)
         c.publish("t", b"x" * 3000, qos=2)
         say([c.connected, c.pending])
         c.disconnect()
-    except OSError as e:
+    except (OSError, ProtocolError) as e:
         say(str(e))
     import os
     say(len(os.listdir("/proc/self/fd")) < 8)
@@ -44,7 +47,7 @@ def tls_broker(tmp_path, authority):
 
 
 def attempt(port, params, host="localhost", body=CONNECT):
-    said = run(body, host=host, port=port, params={k: str(v) for k, v in params.items()})
+    said = run(body, host=host, port=port, params={k: str(v) for k, v in (params or {}).items()})
     assert said[-1] is True  # no descriptor left
     return said[0]
 
@@ -77,7 +80,7 @@ def test_context_made_by_the_program(tls_broker, authority):
     with open(args["params"]["ca"], "rb") as f:
         context.load_verify_locations(f.read())
     c = Client""",
-    ).replace('ssl=True, ssl_params=args["params"]', "ssl=context")
+    ).replace("ssl=bool(params), ssl_params=params", "ssl=context")
     assert attempt(tls_broker().port, {"ca": authority.ca}, body=body) == [True, 0]
 
 
@@ -104,21 +107,105 @@ def test_clock_not_set(tls_broker, authority):
 
 
 def test_no_ca_is_the_programs_mistake(tls_broker):
-    body = CONNECT.replace("except OSError", "except ValueError")
+    body = CONNECT.replace("except (OSError, ProtocolError)", "except ValueError")
+    body = body.replace("ssl=bool(params)", "ssl=True")
     assert "ca" in attempt(tls_broker().port, {}, body=body)
 
 
 def test_ca_that_is_none(tls_broker, tmp_path):
     bad = tmp_path / "bad.pem"
     bad.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
-    assert "is not one" in attempt(tls_broker().port, {"ca": bad})
-    assert "ENOENT" in attempt(tls_broker().port, {"ca": tmp_path / "absent.pem"})
+    assert f"{bad} holds no CERTIFICATE that can be read" in attempt(1, {"ca": bad})
+    absent = tmp_path / "absent.pem"
+    assert f"{absent} is not on the board" in attempt(1, {"ca": absent})
 
 
-def test_plain_port(brokers, authority):
-    broker = brokers(users=None, acl=None)
-    said = attempt(broker.port, {"ca": authority.ca})
-    assert "TLS" in said or "closed" in said or "RESET" in said, said
+def test_each_file_is_what_it_is_for(authority, tmp_path):
+    mine = authority.issue("node")
+    whole = {"ca": authority.ca, "cert": mine.cert, "key": mine.key}
+    said = attempt(1, {"ca": mine.key})
+    assert f"{mine.key} holds EC PRIVATE KEY and no CERTIFICATE" in said
+    assert f"{mine.cert} holds CERTIFICATE and no PRIVATE KEY" in attempt(
+        1, whole | {"key": mine.cert}
+    )
+    locked = tmp_path / "locked.key"
+    key = serialization.load_pem_private_key(mine.key.read_bytes(), None)
+    for form in ("PKCS8", "TraditionalOpenSSL"):
+        locked.write_bytes(_pem(key, form, serialization.BestAvailableEncryption(b"x")))
+        assert f"{locked} holds an encrypted key" in attempt(1, whole | {"key": locked})
+    cut = tmp_path / "cut.pem"
+    cut.write_bytes(mine.cert.read_bytes()[:-30])
+    assert f"{cut} holds CERTIFICATE without an end" in attempt(1, whole | {"cert": cut})
+
+
+def _pem(key, form, encryption=None):
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        getattr(serialization.PrivateFormat, form),
+        encryption or serialization.NoEncryption(),
+    )
+
+
+def test_a_key_in_each_of_its_forms(tls_broker, authority, tmp_path):
+    broker = tls_broker(client_certs=True)
+    mine = authority.issue("node")
+    key = serialization.load_pem_private_key(mine.key.read_bytes(), None)
+    for form in ("PKCS8", "TraditionalOpenSSL"):
+        text = tmp_path / f"{form}.key"
+        # as openssl and its users write it: Windows line ends, words around it
+        text.write_bytes(
+            b"Bag Attributes: x\r\n" + _pem(key, form).replace(b"\n", b"\r\n") + b"end: x\n"
+        )
+        params = {"ca": authority.ca, "cert": mine.cert, "key": text}
+        assert attempt(broker.port, params) == [True, 0]
+
+
+def test_several_cas_in_one_file(tls_broker, authority, tmp_path):
+    """A bundle: the right one may be the last."""
+    bundle = tmp_path / "bundle.pem"
+    other = Authority(tmp_path / "other")
+    for first, last in ((other, authority), (authority, other)):
+        bundle.write_bytes(first.ca.read_bytes() + b"\nthe other:\n" + last.ca.read_bytes())
+        assert attempt(tls_broker().port, {"ca": bundle}) == [True, 0]
+
+
+def test_ports_that_are_for_something_else(brokers, tls_broker, authority):
+    """Each says what it is, and not what was found in which byte."""
+    plain = brokers(users=None, acl=None).port
+    secure = tls_broker().port
+    speaks_tls = ("speaks TLS", "one for TLS")
+    for port, params, words in (
+        (plain, {"ca": authority.ca}, ("one without TLS", "does not speak TLS")),
+        (secure, None, speaks_tls),
+    ):
+        said = attempt(port, params)
+        assert any(word in said for word in words), said
+    with _answering(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n") as port:
+        assert "speaks HTTP, as web servers and websockets do" in attempt(port, None, "127.0.0.1")
+        assert "does not speak TLS" in attempt(port, {"ca": authority.ca}, "127.0.0.1")
+    with _answering(b"") as port:
+        assert "may be one for TLS, or for websockets" in attempt(port, None, "127.0.0.1")
+        assert "the port may be one without TLS" in attempt(
+            port, {"ca": authority.ca}, "127.0.0.1"
+        )
+
+
+@contextlib.contextmanager
+def _answering(data):
+    """A server that answers whatever it hears with these bytes, and closes."""
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = server.accept()
+                with peer:
+                    peer.recv(1000)
+                    peer.sendall(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
 
 
 def test_client_certificate(tls_broker, authority):
