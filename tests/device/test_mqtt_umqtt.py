@@ -4,11 +4,11 @@ import time
 
 import sim
 from mqtt_peer import Broker, Net
+from mqtt_stream import Stream
 from umqtt.robust import MQTTClient as Robust
 from umqtt.simple import MQTTException
 
 from mqtt import Client, ProtocolError, Refused
-from mqtt_stream import Stream
 
 SLOW = True
 BOARDS = ("esp32", "pico_w")
