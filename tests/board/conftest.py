@@ -1,7 +1,5 @@
 """The product on the emulated Pico: the true firmware and file system, the real commands. `make test-board` runs it."""
 
-import fcntl
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -31,27 +29,6 @@ def pytest_collection_modifyitems(items):
 def firmware():
     """The emulated Pico is built."""
     rp2040_build.build()
-
-
-@pytest.fixture(scope="session")
-def once(tmp_path_factory):
-    """once(name, make) -> what make(folder) returned (JSON), and that folder: made by one of the processes that share this session."""
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "popen-gw" in base.name else base) / "once"
-    shared.mkdir(exist_ok=True)
-
-    def call(name, make):
-        folder = shared / name
-        result = folder / "result.json"
-        with (shared / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not result.exists():
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir()
-                result.write_text(json.dumps(make(folder)))
-        return json.loads(result.read_text()), folder
-
-    return call
 
 
 @pytest.fixture(scope="session")

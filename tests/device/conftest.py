@@ -4,7 +4,7 @@ The files are parsed, never imported by CPython. A test passes when its function
 
     HEAP = "64k"                     # the size of the heap, else 160k
     BOARDS = ("esp32", "pico_w")     # run each test on each of these personalities, else on esp32
-    TIMEOUT = 60                     # seconds a test may take, else 20
+    TIMEOUT = 60                     # seconds of processor a test may take, else 20: the same on a busy machine
     SLOW = True                      # leave the file out of `make check`
 
 The current directory is an empty folder, as a node's flash is before its first start. `sys.path` is tests/fakes,
@@ -13,6 +13,7 @@ tests/device, the repository's root and its lib, then what is frozen. With `--mp
 
 import ast
 import os
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -23,6 +24,8 @@ from tools import ROOT, CommandError, mpy, toolchain
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = {"HEAP": "160k", "BOARDS": ("esp32",), "TIMEOUT": 20, "SLOW": False}
+WAITED = 4  # times TIMEOUT: seconds by the clock, for a test that sleeps and for one that waits for its turn
+LIMITED = ("sh", "-c", 'ulimit -t "$0" && exec "$@"')
 SHOWN = 8000  # characters of a failed test's output
 
 # Printed when the test function has returned: a process that ended earlier (a reset, sys.exit) has proved nothing.
@@ -66,6 +69,7 @@ class DeviceFile(pytest.File):
         settings = SETTINGS | settings
         if settings["SLOW"]:
             self.add_marker("slow")
+        self.add_marker(pytest.mark.timeout(WAITED * settings["TIMEOUT"] + 20))
         for node in body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
                 for board in settings["BOARDS"]:
@@ -90,10 +94,12 @@ class DeviceTest(pytest.Item):
         root = device_root(self.config)
         path = [str(ROOT / "tests" / "fakes"), str(HERE), str(root), str(root / "lib"), ".frozen"]
         program = PROGRAM.format(path=path, module=self.path.stem, function=self.called, done=DONE)
+        seconds = self.settings["TIMEOUT"]
+        words = [*toolchain.micropython(self.settings["HEAP"]), "-c", program]
         with tempfile.TemporaryDirectory() as flash:
             try:
                 done = subprocess.run(
-                    [*toolchain.micropython(self.settings["HEAP"]), "-c", program],
+                    [*LIMITED, str(seconds), *words],
                     check=False,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
@@ -101,12 +107,12 @@ class DeviceTest(pytest.Item):
                     cwd=flash,
                     # nothing of the developer's environment, so that a test sees the same everywhere
                     env={"OUTPOST_BOARD": self.board, "PATH": os.defpath, "TZ": "UTC"},
-                    timeout=self.settings["TIMEOUT"],
+                    timeout=WAITED * seconds,
                 )
             except subprocess.TimeoutExpired as e:
-                raise Failure(
-                    f"not done in {self.settings['TIMEOUT']} s", e.output or b""
-                ) from None
+                raise Failure(f"not done in {WAITED * seconds} s", e.output or b"") from None
+        if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+            raise Failure(f"not done in {seconds} s of processor", done.stdout)
         if done.returncode:
             raise Failure(f"exit code {done.returncode}", done.stdout)
         if not done.stdout.rstrip().endswith(DONE.encode()):

@@ -69,9 +69,20 @@ def test_a_file_that_does_not_import_fails(run):
 
 
 def test_a_test_that_hangs_fails(run):
-    outcomes, out = run("TIMEOUT = 1\ndef test_a():\n    print('here')\n    while True: pass\n")
-    assert outcomes == {"test_a": "FAILED"}
-    assert "not done in 1 s" in out
+    outcomes, out = run(
+        "TIMEOUT = 1\nimport time\ndef test_a():\n    print('here')\n    while True: pass\ndef test_b(): time.sleep(60)\n"
+    )
+    assert outcomes == {"test_a": "FAILED", "test_b": "FAILED"}
+    assert "here\nnot done in 1 s of processor" in out
+    assert "not done in 4 s\n" in out
+
+
+def test_what_waits_for_its_turn_has_its_time(run):
+    """Stopped for longer than TIMEOUT, as beside other work: it has used no processor."""
+    outcomes, out = run(
+        "TIMEOUT = 1\nimport utime\ndef test_a(): utime.sleep(2)\n"
+    )
+    assert outcomes == {"test_a": "PASSED"}, out
 
 
 def test_each_test_has_a_process_and_an_empty_folder_of_its_own(run):

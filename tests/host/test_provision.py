@@ -260,7 +260,7 @@ def test_a_csv_in_another_encoding(tmp_path):
 
 @pytest.fixture
 def plugged_in(monkeypatch):
-    """plugged_in(rows, {second: ports from then on}) → [(port, second) served], with a clock of its own."""
+    """plugged_in(rows, {second: ports from then on}) → [(port, second) served], with a clock of its own: work takes no time."""
 
     def run(rows, plugged):
         clock = [0.0]
@@ -278,11 +278,21 @@ def plugged_in(monkeypatch):
             rows.tell(given["name"], board, device, "good")
             return given["name"], "online"
 
+        begin = several.Crew.start
+
+        def start(crew, *board):
+            begin(crew, *board)
+            crew.threads[-1].join()  # else the clock would run away from a thread that has not begun
+
         now = SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep)
         monkeypatch.setattr(provision, "time", now)
+        monkeypatch.setattr(several.Crew, "start", start)
         listed = lambda: plugged[max(at for at in plugged if at <= clock[0])]  # noqa: E731
         monkeypatch.setattr(ports.list_ports, "comports", listed)
-        assert provision.as_they_come(rows, work) == 0
+        try:
+            assert provision.as_they_come(rows, work) == 0
+        except KeyboardInterrupt:
+            pytest.fail("the work was still going on after a minute")  # out of here it would end the whole test run
         return served
 
     return run

@@ -64,13 +64,12 @@ def proxy(broker):
 
 
 @pytest.fixture
-def nodes(tmp_path, request):
-    """Make nodes: nodes(config, board="esp32"). They are off."""
+def nodes(tmp_path, compiled):
+    """Make nodes: nodes(config, board="esp32"). They are off, and have on their flash what `make deploy` puts there."""
     made = []
 
     def make(config, board="esp32", **options):
-        form = "compiled" if request.config.getoption("mpy") else "sources"
-        options["files"] = options.get("files") or request.getfixturevalue(form)
+        options.setdefault("files", compiled)
         made.append(Node(tmp_path / f"node{len(made)}", config, board, **options))
         return made[-1]
 
@@ -115,11 +114,10 @@ def sources(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory):
+def compiled(once):
     """The device's files as `make deploy` puts them on a board."""
-    folder = tmp_path_factory.mktemp("mpy")
-    mpy.compile_tree(folder)
-    return folder
+    _, folder = once("compiled", lambda folder: mpy.compile_tree(folder / "tree"))
+    return folder / "tree"
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import paho.mqtt.client as paho
 
-from tools import mpy
+from tools import ROOT, mpy
 from tools.simboard import SimBoard
 
 NAME, OTHER = "n1", "n2"
@@ -108,7 +108,7 @@ class Node:
         (self.flash / "config.json").write_text(text)
 
     def patch(self, path, old, new):
-        """Change one file of the flash, not of the repository."""
+        """Change one file of the flash, not of the repository: its source stands there from then on, and is taken before the .mpy."""
         place = self.flash / path
         top = self.flash / Path(path).parts[0]
         if top.is_symlink():
@@ -118,7 +118,7 @@ class Node:
                 shutil.copytree(source, top, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, top)
-        text = place.read_text()
+        text = (place if place.exists() else ROOT / path).read_text()
         assert text.count(old) == 1, (path, old)
         place.write_text(text.replace(old, new))
 

@@ -32,9 +32,9 @@ QUANTITIES = {
 }
 
 
-def test_a_fresh_node(brokers, nodes, listen, compiled):
+def test_a_fresh_node(brokers, nodes, listen, sources, compiled):
     """From its sources and from bytecode, on both boards."""
-    kinds = (("n1", "esp32", None), ("n2", "esp32", compiled), ("n3", "pico_w", compiled))
+    kinds = (("n1", "esp32", sources), ("n2", "esp32", compiled), ("n3", "pico_w", compiled))
     broker = brokers(
         acl={NODE[0]: sum((own_topics(name) for name, _, _ in kinds), ()), READER[0]: ("read #",)}
     )
