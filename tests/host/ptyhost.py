@@ -155,6 +155,19 @@ class PtyBoard:
             self.child.stdout.close()
             self.child = None
 
+    # who watches
+
+    def wait_for(self, condition):
+        """Wait until condition() holds. AssertionError: it does not within a minute, which is long on a busy machine, too."""
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline, (self.starts, bytes(self.said[-500:]))
+            time.sleep(0.01)
+
+    def wait_until_said(self, text):
+        """Wait until what the board has said ends with a line."""
+        self.wait_for(lambda: self.said.endswith(text + b"\r\n"))
+
     # the wire
 
     def _relay(self):

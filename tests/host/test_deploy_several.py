@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from deploying import CONFIG, FIRMWARE, SECRETS, port
@@ -123,7 +122,8 @@ def test_a_dry_run_of_several(boards, call):
     assert status == 0
     assert "tty0:   would copy    lib/mqtt.mpy" in said
     assert rows(said)["tty1"][1].startswith("would copy 6 files")
-    time.sleep(0.5)
+    for board in boards[:2]:
+        board.wait_for(lambda board=board: board.starts[-1] == "hard" and board.ready)
     assert boards[0].files() == {}
 
 
@@ -155,11 +155,6 @@ def test_stopped_in_mid_copy_all_nodes_start_again(number, boards, tmp_path):
     assert process.returncode == 128 + number, said
     assert "stopping; the nodes restart" in said
     assert [row[1] for row in rows(said).values()] == ["stopped", "stopped"]
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if all(bytes(board.said).endswith(b"node runs\r\n") for board in boards[:2]):
-            break
-        time.sleep(0.1)
     for board in boards[:2]:
-        assert board.starts[-1] == "hard"
-        assert bytes(board.said).endswith(b"node runs\r\n")
+        board.wait_for(lambda board=board: board.starts[-1] == "hard")
+        board.wait_until_said(b"node runs")

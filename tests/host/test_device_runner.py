@@ -79,9 +79,7 @@ def test_a_test_that_hangs_fails(run):
 
 def test_what_waits_for_its_turn_has_its_time(run):
     """Stopped for longer than TIMEOUT, as beside other work: it has used no processor."""
-    outcomes, out = run(
-        "TIMEOUT = 1\nimport utime\ndef test_a(): utime.sleep(2)\n"
-    )
+    outcomes, out = run("TIMEOUT = 1\nimport utime\ndef test_a(): utime.sleep(2)\n")
     assert outcomes == {"test_a": "PASSED"}, out
 
 

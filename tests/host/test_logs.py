@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -31,11 +32,12 @@ def ticking(folder, reset_at=-1, **kind):
 
 def test_logs_do_not_stop_the_node(tmp_path, capsys):
     with ticking(tmp_path) as board:
-        time.sleep(0.3)
-        assert main(["logs", "--port", board.port, "--seconds", "0.8"]) == 0
-        time.sleep(0.2)
+        board.wait_for(lambda: b"tick" in board.said)
+        assert main(["logs", "--port", board.port, "--seconds", "1"]) == 0
+        ticks = board.said.count(b"tick")
+        board.wait_for(lambda: board.said.count(b"tick") > ticks)  # and it goes on
     said = capsys.readouterr().out
-    assert "tick 5\n" in said
+    assert re.search(r"^tick \d+$", said, re.M)
     assert "KeyboardInterrupt" not in said
     assert board.heard == 0
     assert board.starts == ["hard"]
@@ -109,7 +111,7 @@ def test_repl(tmp_path):
 
         def until(text):
             nonlocal said
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while text not in said and time.monotonic() < deadline:
                 said += os.read(terminal, 1000)
             assert text in said

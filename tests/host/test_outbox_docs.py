@@ -59,7 +59,7 @@ class Subscriber:
         self.client.loop_start()
 
     def until(self, n):
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while len(self.got) < n and time.monotonic() < end:
             time.sleep(0.05)
         assert len(self.got) >= n, self.got

@@ -8,7 +8,16 @@ from types import SimpleNamespace
 import pytest
 from deploying import CONFIG, SECRETS, port
 
-from tools import ROOT, CommandError, answers, boardtrial, check_config, ports, provision
+from tools import (
+    ROOT,
+    CommandError,
+    answers,
+    boardtrial,
+    check_config,
+    ports,
+    provision,
+    several,
+)
 from tools.__main__ import main
 from tools.check_config import BAD_CONFIG, BadConfig
 from tools.roster import Roster
@@ -282,7 +291,9 @@ def plugged_in(monkeypatch):
 
         def start(crew, *board):
             begin(crew, *board)
-            crew.threads[-1].join()  # else the clock would run away from a thread that has not begun
+            crew.threads[
+                -1
+            ].join()  # else the clock would run away from a thread that has not begun
 
         now = SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep)
         monkeypatch.setattr(provision, "time", now)
@@ -292,7 +303,9 @@ def plugged_in(monkeypatch):
         try:
             assert provision.as_they_come(rows, work) == 0
         except KeyboardInterrupt:
-            pytest.fail("the work was still going on after a minute")  # out of here it would end the whole test run
+            pytest.fail(
+                "the work was still going on after a minute"
+            )  # out of here it would end the whole test run
         return served
 
     return run

@@ -13,7 +13,7 @@ from tools.simboard import BOARDS, SimBoard
 
 pytestmark = pytest.mark.slow
 
-FAST = 15  # seconds that nothing here should come near
+FAST = 60  # seconds that nothing here comes near, on a busy machine neither
 
 
 both = pytest.mark.parametrize("board", BOARDS)
@@ -380,7 +380,7 @@ s = socket.socket()
 s.settimeout(5)
 s.connect(("127.0.0.1", {port}))
 context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-with open("ca.pem", "rb") as f: context.load_verify_locations(f.read())
+with open("ca.der", "rb") as f: context.load_verify_locations(f.read())
 try:
     context.wrap_socket(s, server_hostname="localhost")
 except ValueError as e:
@@ -434,7 +434,7 @@ def tls_run(made, tmp_path, name):
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     simulated = made(JOIN + "import tls_main\n", scenario=QUICK)
-    (simulated.flash / "ca.pem").write_bytes(authority.ca.read_bytes())
+    (simulated.flash / "ca.der").write_bytes(ssl.PEM_cert_to_DER_cert(authority.ca.read_text()))
     year = time.gmtime().tm_year + 1
     (simulated.flash / "tls_main.py").write_text(TLS.format(port=port, name=name, year=year))
     output = ends_at_the_prompt(simulated)

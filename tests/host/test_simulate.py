@@ -101,7 +101,7 @@ def start(folder, *words, **options):
     )
 
 
-def shown(process, pattern, seconds=20):
+def shown(process, pattern, seconds=60):
     """Read its output until a line matches; all of it so far."""
     lines = []
     deadline = time.monotonic() + seconds
@@ -187,7 +187,7 @@ def test_through_make(tmp_path):
     shown(process, "status online")
     process.terminate()  # make alone: it hands the signal on
     process.communicate(timeout=20)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while processes_in(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert processes_in(tmp_path) == []

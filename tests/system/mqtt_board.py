@@ -150,7 +150,7 @@ class Listener:
         self.client.on_subscribe = lambda *_: self.ready.set()
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
-        assert self.ready.wait(10)
+        assert self.ready.wait(60)
 
     def __enter__(self):
         return self
@@ -159,17 +159,17 @@ class Listener:
         self.client.disconnect()
         self.client.loop_stop()
 
-    def back(self, timeout=10):
+    def back(self, timeout=60):
         """Wait until it has subscribed once more; `ready` was cleared before the connection broke."""
         assert self.ready.wait(timeout)
 
-    def until(self, condition, timeout=20):
+    def until(self, condition, timeout=60):
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, [m.payload for m in self.messages]
             time.sleep(0.02)
 
-    def wait(self, count, timeout=20):
+    def wait(self, count, timeout=60):
         deadline = time.monotonic() + timeout
         while len(self.messages) < count and time.monotonic() < deadline:
             time.sleep(0.02)

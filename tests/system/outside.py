@@ -13,6 +13,9 @@ from tools.simboard import SimBoard
 
 NAME, OTHER = "n1", "n2"
 KEEPALIVE_S = 5
+PATIENCE = (
+    3  # a busy machine takes so many times as long; who waits for what comes loses nothing by it
+)
 ONLINE_S = 15  # Wi-Fi takes 1 to 5 s on a board, and its first attempt may fail
 NODE, READER = ("node", "node-Secret-1"), ("reader", "reader-Secret-1")
 WIFI_PASSWORD = "wifi-Secret-1"
@@ -128,6 +131,12 @@ class Node:
     def start(self):
         self.board.start()
         return self
+
+    def wait_for(self, text, timeout=10, times=1):
+        return self.board.wait_for(text, PATIENCE * timeout, times)
+
+    def wait_resets(self, count, timeout=10):
+        return self.board.wait_resets(count, PATIENCE * timeout)
 
 
 class Message(NamedTuple):
@@ -253,9 +262,9 @@ class Seen:
 
 def until(test, timeout, what, told=lambda: ""):
     """Wait for a test to become true."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + PATIENCE * timeout
     while not test():
-        assert time.monotonic() < deadline, f"not in {timeout} s: {what}\n{told()}"
+        assert time.monotonic() < deadline, f"not in {PATIENCE * timeout} s: {what}\n{told()}"
         time.sleep(0.02)
 
 
