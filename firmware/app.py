@@ -48,7 +48,10 @@ class Node:
         self.health_ms = settings["publish"]["health_s"] * 1000
         self.watchdog = settings["watchdog"]
         self.uplink = parts.uplink(settings["mqtt"], self)
-        self.delivery = parts.delivery(settings["outbox"], settings["publish"]["live_s"], self)
+        self.delivery = parts.delivery(
+            settings["outbox"], settings["publish"]["live_s"], self, channels
+        )
+        self.health.boot = self.delivery.boot
         self.channels = channels
         self.panel = parts.panel(outputs, self)
         led = board.led(settings["node"]["led"])

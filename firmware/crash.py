@@ -6,7 +6,8 @@ import sys
 
 from micropython import const
 
-from firmware.health import BOOT, CRASH, CRASHED, note_reset, read, write
+from firmware.files import read, write
+from firmware.health import CRASH, CRASHED, note_reset
 
 _CRASH_BYTES = const(1000)
 
@@ -34,6 +35,6 @@ def record_crash(error, uptime_s):
     text = str(tail.kept[cut:], "utf-8").strip()
     try:
         note_reset(CRASHED)
-        write(CRASH, "boot %s, %d s after start: %s" % (read(BOOT) or "?", uptime_s, text))
+        write(CRASH, "boot %s, %d s after start: %s" % (read("state/boot") or "?", uptime_s, text))
     except OSError as e:
         print("health: the crash cannot be kept: %s" % e)  # a full flash must not stop the reset

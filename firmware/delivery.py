@@ -4,44 +4,47 @@ What is late goes to `<channel>/history`, in the order it was taken. While late 
 A reading that a newer one of its channel has overtaken goes to `history`, however young: the channel's own topic is in order.
 
 A record's key is the channel's name, its data `flags, boot, seq, uptime, Unix ms or 0` (little-endian, 25 bytes) and
-the quantities as JSON members. A reading that was taken before the first time sync keeps no time of its own: it is its uptime and
-that boot's offset, which `state/times` knows after a restart.
+the quantities as JSON members. What else a reading of an earlier start needs is in `state/boots`: when that start was, for a reading
+taken before the first time sync, and the topic prefix of the node, which had another name then, perhaps.
 
 `now` is ticks_ms, for the outbox and the client; `uptime` is Clock.uptime_ms().
 """
 
-import json
-import os
 import time
 from struct import pack, unpack_from
 
 from micropython import const
 
-from firmware import payload
+from firmware import forget, payload
 from firmware.log import reason
 
 _HEAD = "<BIIQQ"
 _HEAD_BYTES = const(25)
 _RETAIN = const(1)
-_TIMES = "state/times"
-_BOOTS = const(4)  # whose offsets are kept
+_NOTHING = b"-"  # topic of a message that is only an id, and never sent
 _TELL_MS = const(60000)  # between two lines about a full outbox
 
 
 class Delivery:
-    def __init__(self, outbox, client, clock, topics, boot, live_s, log):
+    def __init__(self, outbox, client, clock, topics, boot, channels, live_s, log):
+        """boot: the number of this start."""
         self.outbox = outbox
         self.client = client
         self.clock = clock
         self.topics = topics
         self.boot = boot
+        self._channels = {channel.name.encode(): channel for channel in channels}
         self.live_ms = live_s * 1000
         self.log = log
         self._topics = {}  # key → topics for now, and for late
         self._sent = {}  # packet id → record
+        self._restored = []  # of them, those of which the client has no message, only PUBREL
+        self._again = []  # records to be sent anew: they were restored, and the broker has forgotten them
         self._newest = {}  # key → (boot, seq) of the last reading on the channel's own topic
         self._turn = False  # whose: a fresh reading's?
-        self._offsets = _load_times()  # boot → Unix ms at uptime 0
+        self._origin = None  # Unix ms at uptime 0, for readings of this boot that have no time
+        self._earlier = 0  # the boot that was looked up last,
+        self._found = None  # and what was found
         self._untimed = False  # whether readings of this boot have no time yet
         self._told = 0
         self._told_at = None  # uptime
@@ -68,15 +71,14 @@ class Delivery:
         if not self._untimed:
             return
         self._untimed = False
-        self._offsets[self.boot] = self.clock.unix_ms(0)
-        for boot in sorted(self._offsets)[:-_BOOTS]:
-            del self._offsets[boot]
+        self._origin = self.clock.unix_ms(0)
+        from firmware import boots
+
         try:
-            with open(_TIMES + ".new", "w") as f:
-                json.dump(self._offsets, f)
-            os.rename(_TIMES + ".new", _TIMES)
+            boots.note(self.boot, self._origin, self.oldest())
         except OSError as e:
-            self.log.warning("outbox: %s: %s" % (_TIMES, reason(e)))
+            self.log.warning("boots: when this start was is not kept: %s" % reason(e))
+        forget("boots")
 
     def step(self, now, uptime):
         """Write what is due; say when readings were given up."""
@@ -96,17 +98,24 @@ class Delivery:
         """Hand readings to the client until it takes no more."""
         outbox = self.outbox
         while True:
-            record = outbox.peek(now)
+            record = self._again[0] if self._again else outbox.peek(now)
             if record is None:
                 return
-            late = self._is_late(record, uptime)
-            fresh = outbox.fresh(now) if late and self._turn else None
-            if fresh:
-                record = fresh
+            try:
                 late = self._is_late(record, uptime)
-            self._turn = not self._turn
-            if not self._send(record, late, now):
-                return
+                fresh = outbox.fresh(now) if late and self._turn else None
+                if fresh:
+                    record = fresh
+                    late = self._is_late(record, uptime)
+                self._turn = not self._turn
+                if not self._send(record, late, now):
+                    return
+            except ValueError as e:
+                self.log.error("outbox: a record that is no reading is left out: %s" % reason(e))
+                outbox.log.corrupt += 1
+                outbox.drop(record, now)
+            if self._again and record is self._again[0]:
+                self._again.pop(0)
 
     def acknowledged(self, pids, now):
         """The broker has these."""
@@ -114,6 +123,8 @@ class Delivery:
             record = self._sent.pop(pid, None)
             if record:
                 self.outbox.drop(record, now)
+            if pid in self._restored:
+                self._restored.remove(pid)
 
     def health(self, uptime):
         """Return (name, value) pairs."""
@@ -131,11 +142,19 @@ class Delivery:
             ("outbox_errors", outbox.errors),
         )
 
+    def oldest(self):
+        """Return the boot of the oldest reading that waits, this one if none does."""
+        for record in self.outbox:
+            if _is_reading(record):
+                return min(_head(record)[1], self.boot)
+        return self.boot
+
     def _age_s(self, uptime):
         for record in self.outbox:
-            _, boot, _, at, ts = _head(record)
-            age = self._age(boot, at, ts, uptime)
-            return None if age is None else age // 1000
+            if _is_reading(record):
+                _, boot, _, at, ts = _head(record)
+                age = self._age(boot, at, ts, uptime)
+                return None if age is None else age // 1000
         return 0
 
     def _age(self, boot, at, ts, uptime):
@@ -146,10 +165,23 @@ class Delivery:
         ts = ts or self._filled_in(boot, at)
         return None if now is None or ts is None else max(0, now - ts)
 
+    def _of(self, boot):
+        """Return (Unix ms at uptime 0, topic prefix) of a boot. None: nobody knows, or it is today's."""
+        if boot == self.boot:
+            return self._origin, None
+        if boot != self._earlier:
+            from firmware import boots
+
+            origin, prefix = boots.find(boot)
+            self._found = origin, None if prefix == self.topics.prefix else prefix
+            self._earlier = boot
+            forget("boots")
+        return self._found
+
     def _filled_in(self, boot, at):
         """Return the Unix ms of a reading that had none when it was taken, or None."""
-        offset = self._offsets.get(boot)
-        return None if offset is None else offset + at
+        origin = self._of(boot)[0]
+        return None if origin is None else origin + at
 
     def _is_late(self, record, uptime):
         _, boot, seq, at, ts = _head(record)
@@ -157,13 +189,30 @@ class Delivery:
         if age is None or age > self.live_ms:
             return True
         newest = self._newest.get(record.key)
-        return newest is not None and (boot, seq) < newest
+        # The topic for now of another name is another's, perhaps.
+        return (newest is not None and (boot, seq) < newest) or bool(self._of(boot)[1])
+
+    def _late_topic(self, record):
+        """Return the topic of the name under which a record was taken."""
+        prefix = self._of(_head(record)[1])[1]
+        if prefix:
+            return self.topics.late(prefix, record.key.decode())
+        return self._topic(record.key)[1]
 
     def _topic(self, key):
         found = self._topics.get(key)
         if found is None:
             found = self._topics[key] = self.topics.channel(key.decode())
         return found
+
+    def _qos(self, record):
+        """Return the QoS to send a record at: the channel's of today, or, if it has none, that at which it was taken.
+
+        An exchange of QoS 2 that has come to PUBREC goes on as one, see _restore(). What was kept is not given away at QoS 0.
+        """
+        channel = self._channels.get(record.key)
+        qos = record.qos if channel is None else channel.qos
+        return 1 if qos < 2 else 2
 
     def _message(self, record):
         flags, boot, seq, at, ts = _head(record)
@@ -172,17 +221,19 @@ class Delivery:
 
     def _send(self, record, late, now):
         client = self.client
-        pid = record.pid if record.qos == 2 and record.number else 0
+        qos = self._qos(record)
+        pid = record.pid if qos == 2 and record.number else 0
         if pid in client.in_flight:
             return False
         flags, boot, seq, message = self._message(record)
-        topic = self._topic(record.key)[late]
+        topic = self._late_topic(record) if late else self._topic(record.key)[0]
         retain = bool(flags & _RETAIN) and not late
-        sent = client.send(topic, message, retain, record.qos, pid, boot != self.boot)
+        sent = client.send(topic, message, retain, qos, pid, boot != self.boot)
         if sent is None:
             return False
         self._sent[sent] = record
-        self.outbox.take(record, now)
+        if not record.taken:
+            self.outbox.take(record, now)
         if not late:
             self._newest[record.key] = (boot, seq)
         if record.number and not record.latest:
@@ -190,17 +241,27 @@ class Delivery:
         return True
 
     def _restore(self, record):
-        """PUBREC had come before the restart: PUBREL is to be sent, and PUBLISH only if the broker forgot the session."""
-        _, _, _, message = self._message(record)
-        topic = self._topic(record.key)[1]
-        self.client.restore(record.pid, topic, message, False, 2, True)
+        """PUBREC had come before the restart: PUBREL is to be sent, and PUBLISH only if the broker forgot the session.
+
+        Then it comes from here, see _journal(): all that are unfinished may not fit into the client's buffer.
+        """
+        try:
+            self.client.restore(record.pid, _NOTHING, b"", False, 2, True)
+        except ValueError:  # so many that not even that fits
+            self._again.append(record)
+            return
         self._sent[record.pid] = record
+        self._restored.append(record.pid)
 
     def _journal(self, pids):
-        """The client's: what it learns of exchanges of QoS 2 is on flash before it acts on it."""
+        """The client's: what it learns of exchanges of QoS 2 is on flash before it acts on it. Return what it is to forget."""
         now = time.ticks_ms()
+        forgotten = ()
         if pids is None:
             done = self.outbox.unrelease(now)
+            forgotten, self._restored = self._restored, []
+            for pid in forgotten:
+                self._again.append(self._sent.pop(pid))
         else:
             # One that was sent while the flash took nothing has another id: after a power cut it goes as new.
             records = [self._sent[pid] for pid in pids if pid in self._sent]
@@ -208,16 +269,19 @@ class Delivery:
             done = not records or self.outbox.release(records, now)
         if not done:
             self.log.error("outbox: not written; a power cut now may double a reading")
+        return forgotten
+
+
+def _is_reading(record):
+    """Is a record long enough to be one of ours?"""
+    return len(record.body) > _HEAD_BYTES + record.body[0]
 
 
 def _head(record):
-    """Return flags, boot, seq, uptime and Unix ms, without a copy of the record."""
+    """Return flags, boot, seq, uptime and Unix ms, without a copy of the record. ValueError: it is too short."""
     return unpack_from(_HEAD, record.body, 1 + record.body[0])
 
 
-def _load_times():
-    try:
-        with open(_TIMES) as f:
-            return {int(boot): int(offset) for boot, offset in json.load(f).items()}
-    except (OSError, ValueError, AttributeError):
-        return {}
+def seen(outbox):
+    """Return the boots of the newest records in an outbox."""
+    return [_head(record)[1] for record in outbox.last() if _is_reading(record)]

@@ -1,7 +1,7 @@
-"""What the node knows about itself: boot counter, last crash, counters, and the `health` and `info` documents.
+"""What the node knows about itself: last crash, counters, and the `health` and `info` documents.
 
-Files: state/boot (the counter), state/crash.txt (the last unforeseen exception, bounded), state/reset (why the node reset the
-board on purpose: the Pico cannot tell its own reset from the watchdog's).
+Files: state/crash.txt (the last unforeseen exception, bounded), state/reset (why the node reset the board on purpose: the Pico
+cannot tell its own reset from the watchdog's).
 """
 
 import gc
@@ -10,33 +10,15 @@ import os
 from micropython import const
 
 from firmware import VERSION
+from firmware.files import read, write
+from firmware.log import reason
 
-BOOT = "state/boot"
 CRASH = "state/crash.txt"
 CRASHED = "unforeseen error"  # why main.py resets the board
 _RESET = "state/reset"
-_LONGEST = const(1100)  # bytes of the crash file
+_REASON = const(80)  # characters of what it says
 _FAULTS = const(8)
 _FAILING = const(240)  # characters: Home Assistant takes 255 for a state
-
-
-def read(path):
-    try:
-        with open(path) as f:
-            return f.read(_LONGEST)
-    except OSError:
-        return None
-
-
-def write(path, text):
-    """Old or new, never half: power may fail at any time."""
-    try:
-        os.mkdir("state")
-    except OSError:
-        pass  # it is there
-    with open(path + ".new", "w") as f:
-        f.write(text)
-    os.rename(path + ".new", path)
 
 
 def _some(faults):
@@ -61,35 +43,20 @@ class Health:
     def __init__(self, board, log):
         self.board = board
         self.log = log
-        self.boot = self._count_boot()
+        self.boot = 0  # the number of this start; the node sets it
         self.reset_cause = self._reset_cause()
         self.crash = read(CRASH)
         self.heap_low = None
 
-    def _count_boot(self):
-        """Return a number that no other start of this node has had."""
-        try:
-            boot = int(read(BOOT) or "0") + 1
-        except ValueError:
-            self.log.error("health: %s is damaged" % BOOT)
-            boot = self._draw()
-        try:
-            write(BOOT, str(boot))
-        except OSError as e:
-            self.log.error("health: the boot counter cannot be kept: %s" % e)
-            boot = self._draw()
-        return boot
-
-    def _draw(self):
-        # What cannot be counted is drawn, far above what is ever counted.
-        return 1 << 24 | int.from_bytes(os.urandom(3), "big")
-
     def _reset_cause(self):
         why = reset_note()
-        if why:
+        if not why:
+            return self.board.reset_cause()
+        try:
             os.remove(_RESET)
-            return why
-        return self.board.reset_cause()
+        except OSError as e:
+            self.log.error("health: %s cannot be removed: %s" % (_RESET, reason(e)))
+        return why[:_REASON]
 
     def info(self, address, config, faults, safe):
         """Return (name, value) pairs. config: path of the settings in use; faults: what is wrong with config.json; safe: mode."""

@@ -2,7 +2,9 @@
 
 import os
 
-from firmware.delivery import Delivery
+from firmware.delivery import Delivery, seen
+from firmware.files import make_folder
+from firmware.log import reason
 from firmware.uplink import Uplink
 from mqtt import Client
 
@@ -22,9 +24,11 @@ def uplink(settings, node):
     return Uplink(client, settings, node.log)
 
 
-def delivery(settings, live_s, node):
+def delivery(settings, live_s, node, channels):
+    from firmware import boots, forget
     from outbox import Outbox  # not before: the client's buffer wants 5 KB in one piece
 
+    make_folder()
     outbox = Outbox(
         _OUTBOX,
         settings["bytes"],
@@ -36,8 +40,15 @@ def delivery(settings, live_s, node):
         node.log.info(
             "outbox: %d readings of before, %d places damaged" % (outbox.recovered, outbox.corrupt)
         )
-    client, boot = node.uplink.client, node.health.boot
-    return Delivery(outbox, client, node.clock, node.topics, boot, live_s, node.log)
+    boot = boots.count(seen(outbox), node.log)
+    client = node.uplink.client
+    made = Delivery(outbox, client, node.clock, node.topics, boot, channels, live_s, node.log)
+    try:
+        boots.begin(boot, made.oldest(), node.topics.prefix)
+    except OSError as e:
+        node.log.warning("boots: the node's name is not kept with its readings: %s" % reason(e))
+    forget("boots")
+    return made
 
 
 def panel(outputs, node):

@@ -21,7 +21,11 @@ class Topics:
 
     def channel(self, name):
         """Return the topics of a channel: for a reading of now, and for one delivered late."""
-        return self._under(name), self._under(name + "/history")
+        return self._under(name), self.late(self.prefix, name)
+
+    def late(self, prefix, name):
+        """Return the topic for a late reading of a channel, which may have been taken under another prefix."""
+        return (prefix + "/" + name + "/history").encode()
 
     def output(self, name):
         """Return the topics of an output: what it is, and what it is to become."""

@@ -70,7 +70,8 @@ class Session(MQTTClient):
                 self._greetings.lost()
 
     def set_journal(self, f):
-        """f(pids): PUBREC has come for these, PUBREL waits until f returns; f(None): the broker has forgotten them all.
+        """f(pids): PUBREC has come for these, PUBREL waits until f returns; f(None): the broker has forgotten them all,
+        and f returns those that the client is to forget, too.
 
         Packet ids from 32768 on are then the caller's own.
         """
@@ -290,7 +291,8 @@ class Session(MQTTClient):
         if not present:
             self.received.clear()
             if self._out.recorded is not None:
-                self._journal(None)
+                for pid in self._journal(None) or ():
+                    self._out.forget(pid)
         if not self._early:
             self.resent += len(self.in_flight)
             self._out.resume(present)

@@ -240,6 +240,19 @@ class Outbox(Store):
             if not record.number or record.flags & LATEST:
                 yield record
 
+    def last(self):
+        """Return the records appended last that are still on flash, dropped or not: of the log, and the newest of each key."""
+        log = self.log
+        found = [record for record in self._recent if record.flags & LATEST]
+        if log.segments:
+            segment = log.segments[-1]
+            offset = start = 0
+            while log.read(segment, offset):
+                start, offset = log.start, log.end
+            if offset and log.read(segment, start):
+                found.append(Record(log.body(), log.flags, log.number))
+        return found
+
     @property
     def bytes(self):
         """Bytes of flash it takes, or will take."""

@@ -9,6 +9,7 @@ from outside import until
 from pico import CONFIG, STARTED, put
 
 NAME = "emulated"
+BOOTS = 1000  # starts that the node believes it had
 PATIENCE_S = 90  # a start takes 4 s, four crashes 40 s, on a machine with nothing else to do
 
 SENSOR = {"name": "volts", "type": "adc", "pin": 26, "interval_s": 1}
@@ -28,7 +29,7 @@ def configure(node, seen):
             "sensors": [SENSOR],
             **settings,
         }
-        files = {"config.json": json.dumps(config).encode()}
+        files = {"config.json": json.dumps(config).encode(), "state/boot": b"%d" % BOOTS}
         if driver:
             files |= {"lib/drivers/analog.mpy": None, "lib/drivers/analog.py": driver}
         put(node.flash, files)
@@ -37,11 +38,11 @@ def configure(node, seen):
 
 
 def info(seen, boot, node):
-    """The node's `info` of one of its starts."""
+    """The node's `info` of one of its starts after configure(), the first is 1."""
 
     def found():
         documents = [json.loads(message.text) for message in seen.of(f"{NAME}/info")]
-        return next((each for each in documents if each["boot"] == boot), None)
+        return next((each for each in documents if each["boot"] == BOOTS + boot), None)
 
     until(found, PATIENCE_S, f"info of boot {boot}", node.printed)
     return found()

@@ -32,13 +32,14 @@ LAYERS = (
         "firmware.discovery firmware.discovery_*",
         "firmware.control firmware.commands firmware.blink",
     ),
+    ("firmware.boots",),
     (
         "firmware.config firmware.checker firmware.settings firmware.entries firmware.kinds firmware.wiring",
         "firmware.topics",
         "firmware.payload",
         "firmware.log",
     ),
-    ("firmware.pins",),
+    ("firmware.pins", "firmware.files"),
     ("firmware",),  # its version
     ("mqtt mqtt_*", "outbox outbox_*", "jsonfault", "drivers.*"),
     ("sht", "adcmean", "uartframe"),

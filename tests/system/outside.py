@@ -217,6 +217,10 @@ class Seen:
             if m.topic in topics
         ]
 
+    def boots(self, channel, name=NAME):
+        """The boots that readings have come of."""
+        return sorted({reading["boot"] for reading in self.readings(channel, name)})
+
     def wait_for(self, topic, text=None, timeout=ONLINE_S, times=1):
         """The last message of a topic, once so many with this text (any, if None) have come."""
 

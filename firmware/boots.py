@@ -1,0 +1,201 @@
+"""Starts of this node: the number of this one, and what readings of earlier ones need. Loaded when needed, then let go of.
+
+state/boot has the count. state/boots has a line for each start that needs one, oldest first:
+
+    11730017 1795219201312 outpost/attic
+
+The number; the Unix time at uptime 0 in ms, `-` if it is not needed or not known; the topic prefix, left out where it is that of the
+line before. A start without a line has the prefix of the last line before it, and no reading that lacks its time. The file is
+written when readings get their time later, and when the node has another name than before.
+"""
+
+import os
+import time
+from errno import ENOENT
+
+from micropython import const
+
+from firmware.files import write
+from firmware.log import reason
+
+_COUNT = "state/boot"
+_BOOTS = "state/boots"
+_TIMES = "state/times"  # of versions before state/boots, see _earlier()
+_ABOVE_ALL = 1 << 30  # the number of a start is below: a small integer on every board
+_LINES = const(128)  # an outbox of 128 KB holds 1,100 readings: eight of each of so many starts
+_LINE_BYTES = const(192)  # base and name have at most 64 each
+_TRIES = const(3)
+
+
+def count(seen, log):
+    """Return the number of this start, which no other start has had. seen: numbers that records in the outbox have.
+
+    It is one more than the last. Where the last is not known, because the flash is new or the file damaged, it is drawn: a board
+    that was erased, or stands in for another, must not number its readings as they were numbered before.
+    """
+    last = 0
+    for number in seen:
+        if last < number < _ABOVE_ALL:
+            last = number
+    for number, _, _ in _lines()[0]:
+        last = max(last, number)
+    n = _counted(log)
+    boot = max(n, last) + 1 if n else _drawn(last)
+    try:
+        write(_COUNT, str(boot))
+    except OSError as e:
+        log.error("boots: %s cannot be written: %s" % (_COUNT, reason(e)))
+        boot = _drawn(boot)  # the next start finds the old count
+    return boot
+
+
+def _counted(log):
+    """Return the number of the last start, or None: there was none, or nobody knows."""
+    try:
+        data = _retried(_COUNT, lambda f: f.read(16))
+        if data is None:
+            return None
+        n = int(data)
+        if 0 < n < _ABOVE_ALL - 1:
+            return n
+        why = "is damaged"
+    except ValueError:
+        why = "is damaged"
+    except OSError as e:
+        why = "cannot be read: " + reason(e)
+    log.error("boots: %s %s; the count goes on from a random number" % (_COUNT, why))
+    return None
+
+
+def _drawn(last):
+    """Return a number that is above the last by a random one of 24 bits."""
+    n = int.from_bytes(os.urandom(3), "big") + 1
+    return last + n if last + n < _ABOVE_ALL - 1 else n
+
+
+def find(boot):
+    """Return (Unix ms at uptime 0, topic prefix) of a start. None: nobody knows."""
+    return _find(_lines()[0], boot)
+
+
+def _find(lines, boot):
+    origin = prefix = None
+    for number, at, name in lines:
+        if number > boot:
+            break
+        prefix = name or prefix
+        if number == boot:
+            origin = at or origin
+    return origin, prefix
+
+
+def begin(boot, oldest, prefix):
+    """A start takes its readings under a topic prefix. oldest: the first start of which readings wait. OSError: not kept."""
+    lines, error = _lines()
+    if error:
+        raise error  # it may be there the next time
+    if not lines:
+        # What waits is of a version before, which knew no other names than today's.
+        lines = [(0, None, prefix)] + _earlier()
+    elif _find(lines, _ABOVE_ALL)[1] != prefix:
+        lines.append((boot, None, prefix))
+    else:
+        return
+    _write(lines, oldest)
+    try:
+        os.remove(_TIMES)
+    except OSError:
+        pass  # it was not there
+
+
+def note(boot, origin, oldest):
+    """The readings of a start that lack their time get it. origin: Unix ms at its uptime 0. OSError: not kept."""
+    lines, error = _lines()
+    if error:
+        raise error
+    _write(lines + [(boot, origin, None)], oldest)
+
+
+def _write(lines, oldest):
+    """Write what is needed from the oldest start on, or as much of it as there may be."""
+    while len(lines) > 1 and (len(lines) > _LINES or lines[1][0] <= oldest):
+        _, _, before = lines.pop(0)
+        number, origin, prefix = lines[0]
+        lines[0] = number, origin, prefix or before
+    text = []
+    for number, origin, prefix in lines:
+        text.append("%d %s%s\n" % (number, origin or "-", " " + prefix if prefix else ""))
+    write(_BOOTS, "".join(text))
+
+
+def _lines():
+    """Return [(number, Unix ms at uptime 0 or None, prefix or None)] of the lines that are one, and why it cannot be read."""
+    try:
+        return _retried(_BOOTS, _parsed) or [], None
+    except OSError as e:
+        return [], e
+
+
+def _parsed(f):
+    lines = []
+    for _ in range(2 * _LINES):
+        line = f.readline(_LINE_BYTES)
+        try:
+            number, origin, *prefix = line.decode()[:-1].split(" ", 2)
+            number = int(number)
+            origin = None if origin == "-" else _moment(origin)
+        except ValueError:
+            if not line:
+                break
+            continue
+        prefix = prefix[0] if prefix else None
+        if 0 <= number < _ABOVE_ALL and not (prefix and _is_strange(prefix)):
+            lines.append((number, origin, prefix))
+    return lines
+
+
+def _moment(text):
+    """Return Unix ms. ValueError: it is none that a reading can have."""
+    ms = int(text)
+    if not 0 < ms < 1 << 48:
+        raise ValueError
+    return ms
+
+
+def _is_strange(prefix):
+    """Can this not be the first levels of a topic?"""
+    return any(c < " " or c in "+#" for c in prefix)
+
+
+def _earlier():
+    """Return what state/times knows, which versions before state/boots kept: {"<boot>": Unix ms at uptime 0}."""
+    import json
+
+    lines = []
+    try:
+        with open(_TIMES) as f:
+            times = json.load(f)
+    except (OSError, ValueError):
+        return lines  # it is not there, or nothing that we wrote
+    for boot in times if type(times) is dict else ():
+        try:
+            number, origin = int(boot), _moment(str(times[boot]))
+        except ValueError:
+            continue
+        if 0 < number < _ABOVE_ALL:
+            lines.append((number, origin, None))
+    return sorted(lines)
+
+
+def _retried(path, f):
+    """Return f(open file), None if there is none. OSError: it cannot be read, several times over."""
+    for _ in range(_TRIES):
+        try:
+            with open(path, "rb") as file:
+                return f(file)
+        except OSError as e:
+            if e.errno == ENOENT:
+                return None
+            error = e
+        time.sleep_ms(10)
+    raise error

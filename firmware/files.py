@@ -1,0 +1,36 @@
+"""The node's own small files in `state/`: read whatever is in them, written whole."""
+
+import os
+
+from micropython import const
+
+_LONGEST = const(1100)  # bytes that are read: the crash file is the longest
+
+
+def read(path):
+    """Return the beginning of a file as text, or None: it is not there, or cannot be read."""
+    try:
+        with open(path, "rb") as f:
+            data = f.read(_LONGEST)
+    except OSError:
+        return None
+    try:
+        return data.decode()
+    except UnicodeError:  # not ours any more
+        return bytes([byte if byte < 128 else 63 for byte in data]).decode()
+
+
+def make_folder():
+    """Have the folder `state`, if the flash takes one."""
+    try:
+        os.mkdir("state")
+    except OSError:
+        pass  # it is there
+
+
+def write(path, text):
+    """Old or new, never half: power may fail at any time. OSError: it is as it was."""
+    make_folder()
+    with open(path + ".new", "w") as f:
+        f.write(text)
+    os.rename(path + ".new", path)

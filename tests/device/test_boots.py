@@ -1,0 +1,246 @@
+"""What identifies a reading for ever: its node's name, its boot, its seq; and what a later start must know of its own."""
+
+import errno
+import json
+import os
+import time
+
+from test_app import SYNCED, Run, everything
+
+from firmware import boots
+
+HEAP = "1m"  # the tests keep and parse every message
+
+
+class Silent:
+    lines = []
+
+    def error(self, text):
+        self.lines.append(text)
+
+
+def put(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+
+
+def lines():
+    with open("state/boots") as f:
+        return f.read()
+
+
+def test_a_count_that_nobody_knows_begins_at_random():
+    # It was 1 on every new flash: a replaced board numbered its readings as the one before it had.
+    firsts = set()
+    for damage in (None, "", "garbage", "0", "-3", "1e999", "9" * 40):
+        if damage is None:
+            os.mkdir("state")
+        else:
+            put("state/boot", damage)
+        firsts.add(boots.count((), Silent()))
+        assert boots.count((), Silent()) == max(firsts) or boots.count((), Silent()) > 1
+    assert len(firsts) == 7 and max(firsts) - min(firsts) > 1000, firsts
+    assert all(0 < n <= 1 << 24 for n in firsts)
+
+
+def test_the_count_goes_on_and_is_above_all_that_was_seen():
+    os.mkdir("state")
+    put("state/boot", "41")
+    assert boots.count((), Silent()) == 42
+    assert boots.count((12, 50, 49), Silent()) == 51
+    boots.note(60, SYNCED, 60)
+    assert boots.count((), Silent()) == 61
+    os.remove("state/boot")
+    assert 61 <= boots.count((), Silent()) <= 61 + (1 << 24)
+    os.remove("state/boot")
+    assert boots.count((1 << 23,), Silent()) > 1 << 23
+    os.remove("state/boot")
+    assert boots.count(((1 << 32) - 1,), Silent()) < 1 << 26, "a record of nobody's"
+
+
+def failing(times, path):
+    """Let the next so many open() of a path fail."""
+    left = [times]
+
+    def fail(name, *mode):
+        if name == path and left[0]:
+            left[0] -= 1
+            raise OSError(errno.EIO)
+        return open(name, *mode)
+
+    boots.open = fail
+
+
+def test_a_read_error_is_no_missing_file():
+    # One EIO, and the boots began at 1 again; the times of another boot 1 dated the readings weeks back.
+    os.mkdir("state")
+    put("state/boot", "41")
+    failing(1, "state/boot")
+    assert boots.count((), Silent()) == 42
+    failing(9, "state/boot")
+    n = boots.count((45,), Silent())
+    assert n > 45 and "cannot be read" in Silent.lines[-1], Silent.lines
+    boots.note(n, SYNCED, n)
+    before = lines()
+    failing(1, "state/boots")
+    assert boots.find(n)[0] == SYNCED
+    failing(9, "state/boots")
+    for f in (lambda: boots.begin(n + 1, n, "outpost/x"), lambda: boots.note(n + 1, SYNCED, n)):
+        try:
+            f()
+        except OSError:
+            assert lines() == before, "what it says may be there the next time"
+        else:
+            raise AssertionError
+
+
+def test_what_is_no_longer_needed_goes():
+    os.mkdir("state")
+    boots.begin(5, 5, "outpost/a")
+    boots.note(5, SYNCED, 5)
+    boots.begin(6, 5, "outpost/a")
+    boots.begin(7, 5, "outpost/b")
+    boots.note(7, SYNCED + 7, 5)
+    boots.note(9, SYNCED + 9, 5)
+    assert boots.find(5) == (SYNCED, "outpost/a") and boots.find(6) == (None, "outpost/a")
+    assert boots.find(7) == (SYNCED + 7, "outpost/b") and boots.find(8) == (None, "outpost/b")
+    boots.note(10, SYNCED + 10, 6)
+    assert boots.find(6) == (None, "outpost/a")
+    boots.note(11, SYNCED + 11, 8)
+    assert boots.find(8) == (None, "outpost/b") and boots.find(9)[0] == SYNCED + 9
+    boots.note(12, SYNCED + 12, 12)
+    assert lines() == "12 %d outpost/b\n" % (SYNCED + 12)
+    for n in range(13, 400):
+        boots.note(n, SYNCED + n, 12)
+    assert os.stat("state/boots")[6] < 4096 and boots.find(399) == (SYNCED + 399, "outpost/b")
+    assert boots.find(300) == (SYNCED + 300, "outpost/b")
+
+
+def outage(seconds=12, **options):
+    """A start without a broker; the time comes after five seconds."""
+    r = Run(trusted=False, **options)
+    r.client.reachable = False
+    r.run(5000)
+    r.sync = True
+    r.run(seconds * 1000 - 5000)
+    return r
+
+
+def test_forty_restarts_in_an_outage_lose_no_time():
+    # state/times kept four boots: the readings before came without `ts`.
+    starts = []
+    for _ in range(40):
+        r = outage(outbox_bytes=65536)
+        starts.append((r.node.health.boot, r.node.delivery._origin))
+    last = Run(outbox_bytes=65536)
+    last.run(10000)
+    got = everything(last)
+    early = [(boot, seq) for boot, seq in got if boot != last.node.health.boot and seq <= 5]
+    assert len(early) >= 190, len(early)
+    untimed = [key for key in got if "ts" not in got[key]]
+    assert not untimed, untimed
+    origins = dict(starts)
+    for boot, seq in early:
+        assert 0 <= got[boot, seq]["ts"] - origins[boot] < 20000
+
+
+def test_readings_keep_the_name_they_were_taken_under():
+    first = outage(name="attic")
+    second = outage(name="attic")
+    third = outage(name="cellar")
+    now = Run(name="kitchen")
+    now.run(20000)
+    old = sorted({message[0] for message in now.client.sent if message[0].endswith("/history")})
+    assert old == ["outpost/attic/climate/history", "outpost/cellar/climate/history"], old
+    for r, name in ((first, "attic"), (second, "attic"), (third, "cellar")):
+        seqs = [
+            reading["seq"]
+            for reading in now.readings("outpost/%s/climate/history" % name)
+            if reading["boot"] == r.node.health.boot
+        ]
+        assert sorted(seqs) == list(range(1, len(seqs) + 1)) and len(seqs) >= 7, seqs
+    taken = {reading["boot"] for reading in now.readings("outpost/kitchen/climate")}
+    assert taken == {now.node.health.boot}
+
+
+def test_what_an_earlier_version_left_is_read_on():
+    r = outage(name="attic")
+    boot, origin = r.node.health.boot, r.node.delivery._origin
+    os.remove("state/boots")
+    put("state/times", json.dumps({str(boot): origin, "3": [], "x": 7, "4": 1e9}))
+    now = Run(name="attic")
+    assert now.node.health.boot == boot + 1
+    now.run(20000)
+    late = [json.loads(message[1]) for message in sent_of(now, boot)]
+    assert [reading["seq"] for reading in late] == list(range(1, len(late) + 1))
+    assert len(late) >= 7 and late[0]["boot"] == boot
+    assert 0 <= late[0]["ts"] - origin < 2000
+    assert "times" not in os.listdir("state")
+    for damage in ('{"1":[]}', "[]", "7", '{"1":1e999}', "[" * 500, "\xff"):
+        os.remove("state/boots")
+        put("state/times", damage)
+        boots.begin(9, 9, "outpost/attic")
+        assert boots.find(9) == (None, "outpost/attic")
+
+
+def sent_of(r, boot):
+    """The messages of readings of a boot, now or late."""
+    readings = [message for message in r.client.sent if "/climate" in message[0]]
+    return [message for message in readings if json.loads(message[1])["boot"] == boot]
+
+
+def test_the_settings_of_today_say_at_which_qos():
+    # Readings of a time when the channel had QoS 2 went at QoS 2 for ever, to a broker that has none.
+    r = Run()
+    r.channel.qos = 2
+    r.client.reachable = False
+    r.run(12000)
+    now = Run()
+    now.run(8000)
+    late = sent_of(now, r.node.health.boot)
+    assert len(late) >= 7 and {message[3] for message in late} == {1}
+    r = Run()
+    r.client.reachable = False
+    r.run(12000)
+    now = Run()
+    now.channel.qos = 0
+    now.run(8000)
+    late = sent_of(now, r.node.health.boot)
+    assert len(late) >= 7 and {message[3] for message in late} == {1}, (
+        "it was kept, and is not lost"
+    )
+
+
+def test_readings_of_a_channel_that_is_gone_go_as_they_were_taken():
+    r = Run()
+    r.channel.qos = 2
+    r.client.reachable = False
+    r.run(12000)
+    now = Run()
+    now.node.delivery._channels.clear()
+    now.run(8000)
+    late = sent_of(now, r.node.health.boot)
+    assert len(late) >= 7 and {message[3] for message in late} == {2}
+
+
+def test_a_record_that_is_no_reading_stops_nothing():
+    # Its CRC is right: another program's, or a topic that no broker takes.
+    r = Run()
+    outbox = r.node.delivery.outbox
+    for key, data in ((b"a", b""), (b"\xff\xff", b"x" * 40), (b"a#", b"x" * 40), (b"b", b"short")):
+        outbox.append(key, data, r.now)
+    r.client.reachable = False
+    r.run(8000)
+    now = Run()
+    checked = now.client.send
+
+    def send(topic, *rest):
+        if b"#" in topic:
+            raise ValueError("topic: no + or #")
+        return checked(topic, *rest)
+
+    now.client.send = send
+    now.run(12000)
+    assert now.node.delivery.outbox.corrupt >= 4 and len(now.node.delivery.outbox) <= 1
+    got = [seq for boot, seq in everything(now) if boot == r.node.health.boot]
+    assert sorted(got) == list(range(1, len(got) + 1)) and len(got) >= 7
