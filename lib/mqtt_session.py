@@ -70,10 +70,8 @@ class Session(MQTTClient):
                 self._greetings.lost()
 
     def set_journal(self, f):
-        """f(pids): PUBREC has come for these, PUBREL waits until f returns; f(None): the broker has forgotten them all,
-        and f returns those that the client is to forget, too.
-
-        Packet ids from 32768 on are then the caller's own.
+        """f(pids): PUBREC has come for these, PUBREL waits until f returns; f(None): the broker has forgotten them all, as
+        the client is to do with those that f returns. Packet ids from 32768 on are then the caller's own.
         """
         self._journal = f
         self._out.recorded = []
