@@ -16,14 +16,14 @@ DAYS = 30
 class Authority:
     """A CA whose files are in `folder`. `issue` gives what Broker(tls=…) and a client want."""
 
-    def __init__(self, folder, name="Outpost test CA"):
+    def __init__(self, folder, name="Outpost test CA", parent=None):
+        """parent: the Authority that signs this one, which is then between it and what this one issues."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.subject = subject(name)
-        certificate = self._sign(
-            self.subject, self.key.public_key(), x509.BasicConstraints(ca=True, path_length=0)
-        )
+        constraints = x509.BasicConstraints(ca=True, path_length=0 if parent else 1)
+        certificate = (parent or self)._sign(self.subject, self.key.public_key(), constraints)
         self.ca = self.folder / "ca.pem"
         self.ca.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 

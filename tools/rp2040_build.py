@@ -102,12 +102,20 @@ def _install_programs():
 # ---- sources
 
 
-def _sources_recipe():
+def sources_recipe():
     return repr((setup.SUITES, _SOURCES, _UNPACKED))
 
 
 def _sources_ready():
-    return _stamped("sources.stamp", _sources_recipe())
+    return _stamped("sources.stamp", sources_recipe())
+
+
+def sources():
+    """Return the folder of MicroPython's sources, fetched if they are not there."""
+    if not _sources_ready():
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        _fetch_sources()
+    return FOLDER / "sources" / "micropython"
 
 
 def _fetch_sources():
@@ -124,7 +132,7 @@ def _fetch_sources():
             if suite == setup.SUITES[-1]:
                 raise
             setup.say(f"      {suite}: {str(e).splitlines()[-1]}")
-    _stamp("sources.stamp", _sources_recipe())
+    _stamp("sources.stamp", sources_recipe())
 
 
 def _fetch_from(mirror, suite):
@@ -175,7 +183,7 @@ def _replace(source, place):
 
 
 def _firmware_recipe():
-    digest = hashlib.sha256(_sources_recipe().encode())
+    digest = hashlib.sha256(sources_recipe().encode())
     files = [_MANIFEST, *_CXX.iterdir(), *(RECIPE / "modules").glob("*.py")]
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -207,7 +215,7 @@ def _build_firmware():
         "GIT_CEILING_DIRECTORIES": str(FOLDER),  # else it takes our commit for MicroPython's
     }
     jobs = f"-j{os.cpu_count()}"
-    setup.command(["make", jobs, "-C", micropython / "mpy-cross"], _compiling, env=environment)
+    setup.command(["make", jobs, "-C", micropython / "mpy-cross"], compiling, env=environment)
     (FOLDER / "cxx").mkdir(exist_ok=True)
     for name in ("libstdc++.a", "libsupc++.a"):  # linked by the pico-sdk, and not needed
         setup.command(["arm-none-eabi-ar", "cr", FOLDER / "cxx" / name])
@@ -216,12 +224,12 @@ def _build_firmware():
         shutil.rmtree(FOLDER / "build", ignore_errors=True)  # of a checkout that was elsewhere
         setup.command(configure, env=environment)
         _stamp("cmake.stamp", repr(configure))
-    setup.command(["ninja", "-C", FOLDER / "build", "firmware"], _compiling, env=environment)
+    setup.command(["ninja", "-C", FOLDER / "build", "firmware"], compiling, env=environment)
     setup.write(FIRMWARE, (FOLDER / "build" / "firmware.bin").read_bytes())
     _stamp("firmware.stamp", recipe)
 
 
-def _compiling(line):
+def compiling(line):
     if line.startswith(("CC ", "GEN ", "LINK ")):
         return f"      mpy-cross: {line.split()[1]}"
     if line.startswith("[") and "] " in line:

@@ -1,0 +1,39 @@
+"""Builds MicroPython for this machine with its own mbedTLS, as a Pico W has it, once, into `.toolchain/rp2040/unix`.
+
+Debian's MicroPython is linked with Debian's mbedTLS, which reads PEM where MicroPython's own, up to release 1.28, reads
+DER only. From the sources of the emulated Pico (rp2040_build.py), with the compiler of this machine; about a minute.
+"""
+
+import os
+
+from tools import rp2040_build, setup
+
+FOLDER = rp2040_build.FOLDER / "unix"
+MICROPYTHON = FOLDER / "micropython"
+
+# Without what needs other libraries, and with nothing frozen: the modules under test are the repository's.
+_OPTIONS = (
+    "MICROPY_SSL_MBEDTLS=1",
+    "MICROPY_PY_BTREE=0",
+    "MICROPY_PY_FFI=0",
+    "MICROPY_PY_BLUETOOTH=0",
+    "MICROPY_USE_READLINE=0",
+    "FROZEN_MANIFEST=",
+)
+
+
+def build():
+    """Make it unless it is there."""
+    with setup.locked():
+        recipe = repr((rp2040_build.sources_recipe(), _OPTIONS))
+        stamp = FOLDER / "stamp"
+        if stamp.exists() and stamp.read_text() == recipe:
+            return
+        setup.say("MicroPython for this machine, with its own mbedTLS")
+        port = rp2040_build.sources() / "ports" / "unix"
+        FOLDER.mkdir(exist_ok=True)
+        # else it takes our commit for MicroPython's
+        environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(rp2040_build.FOLDER)}
+        words = ["make", f"-j{os.cpu_count()}", "-C", port, f"BUILD={FOLDER}", "PROG=micropython"]
+        setup.command([*words, *_OPTIONS], rp2040_build.compiling, env=environment)
+        setup.write(stamp, recipe.encode())
