@@ -10,6 +10,7 @@ from micropython import const
 _LONGEST = const(512)  # bytes of a payload that can be meant for us
 _RESTART_MS = const(30000)  # a restart waits so long for the broker: over a lost connection
 _REPLIES = const(4)  # that wait for room
+_NO_MEMORY = b'{"ok":false,"error":"not enough memory"}'
 
 
 class Control:
@@ -82,12 +83,16 @@ class Control:
             self.panel.set(topic, data)
 
     def _command(self, name, data):
-        from firmware.commands import run
-
         self.log.info("control: " + name)
+        try:
+            from firmware.commands import run
+
+            reply = run(self, name, data)
+        except MemoryError:  # not even for the reply
+            reply = _NO_MEMORY
         if len(self._replies) == _REPLIES:
             self._replies.pop(0)
-        self._replies.append(run(self, name, data))
+        self._replies.append(reply)
         self._send()
 
     def _send(self):

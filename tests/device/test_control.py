@@ -139,12 +139,47 @@ def test_arguments_are_an_object_or_none():
         assert rig.ask("identify", payload) == [{"cmd": "identify", "ok": True}], payload
 
 
+ID = "id: give text or a whole number, of at most 128 bytes"
+
+
+def test_a_command_of_any_length_has_a_reply_that_fits():
+    """One larger than the client's buffer ended the connection, and the broker sent the command again."""
+    rig = Rig()
+    for mark in (b'"%s"' % (b"x" * 500), b'"%s"' % (b"\\u0001" * 80), b"9" * 500):
+        assert rig.ask("identify", b'{"id":%s}' % mark) == [
+            {"cmd": "identify", "ok": False, "error": ID}
+        ]
+    assert rig.ask("identify", b'{"id":"%s"}' % (b"x" * 126))[0]["ok"]
+    for name in ("n" * 400, "\x01" * 400, '"' * 400, "\x7f" * 450):
+        reply = rig.ask(name, b'{"id":"%s"}' % (b"x" * 126))[0]
+        assert not reply["ok"] and reply["cmd"] == name[:32]
+    commands.COMMANDS["long"] = lambda control, arguments: (("all", "x" * 6000),)
+    reply = rig.ask("long", b'{"id":1}')[0]
+    assert reply["id"] == 1 and reply["ok"] and reply["error"].startswith("the reply has 60")
+    assert not rig.broker.out and rig.client.connected
+
+
+def test_a_command_that_fails_is_answered_and_does_not_come_again():
+    def broken(control, arguments):
+        return {}["wanted"]
+
+    def hungry():
+        raise MemoryError
+
+    rig = Rig()
+    commands.COMMANDS["broken"] = broken
+    assert rig.ask("broken") == [{"cmd": "broken", "ok": False, "error": "KeyError: wanted"}]
+    commands.payload = type("", (), {"document": lambda pairs: hungry()})
+    assert rig.ask("broken") == [{"ok": False, "error": "not enough memory"}]
+    assert not rig.broker.out
+
+
 def test_an_id_is_text_or_a_number():
     """What json could not write in the reply would end the node, and the broker would send it again."""
     rig = Rig()
     for mark in (b"[" * 240 + b"]" * 240, b'{"a":1}', b"1e999", b"1.5", b"true", b"[]"):
         assert rig.ask("identify", b'{"id":%s}' % mark) == [
-            {"cmd": "identify", "ok": False, "error": "id: give text or a whole number"}
+            {"cmd": "identify", "ok": False, "error": ID}
         ]
     assert rig.control.blink is None
     assert rig.ask("restart", b'{"id":[]}')[0]["ok"] is False
@@ -206,7 +241,7 @@ def test_what_is_too_long_is_no_command():
         "warning control: %sidentify ignored, it is too long" % CMD
     )
     assert rig.ask("identify", b"x" * 512)[0]["ok"]
-    assert rig.ask("x" * 400, b"")[0]["cmd"] == "x" * 400
+    assert rig.ask("x" * 400, b"")[0]["cmd"] == "x" * 32
 
 
 def test_what_is_for_an_output_goes_there():
