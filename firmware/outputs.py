@@ -1,10 +1,10 @@
 """Outputs: what a node switches or dims. Each starts in its safe state and returns to it when nobody can control it.
 
-switch   a relay or LED, on or off          `ON`, `OFF`, `TOGGLE`                          {"state":"ON"}
+switch   a relay or LED, on or off          `ON`, `OFF`, `TOGGLE`, {"state":"ON"}          {"state":"ON"}
 light    a LED dimmed by PWM                the same, {"state":"ON","brightness":128}      {"state":"ON","brightness":128,…}
-number   a fan, a valve: 0 to 100 %         `42`                                           {"value":42}
+number   a fan, a valve: 0 to 100 %         `42`, {"value":42}                             {"value":42}
 
-What comes by `<output>/set` and what is told on `<output>` are Home Assistant's payloads for the platforms of these names.
+`1` and `true` are ON, `0` and `false` OFF, in small letters or large. What comes by `<output>/set` and what is told on `<output>` are Home Assistant's payloads for the platforms of these names.
 """
 
 import json
@@ -120,8 +120,8 @@ class Switch(Output):
 
     def command(self, payload):
         """Do what a payload of `set` says. ValueError: what would be right."""
-        word = _word(payload)
-        if word not in _WORDS:
+        word = _word(_wanted(payload).get("state"))
+        if word is None:
             raise ValueError("send ON, OFF or TOGGLE")
         self.be(not self.on if word == "TOGGLE" else word == "ON")
 
@@ -148,12 +148,10 @@ class Light(Output):
 
     def command(self, payload):
         """Do what a payload of `set` says. ValueError: what would be right."""
-        word, brightness = _word(payload), None
-        if word[:1] == "{":
-            wanted = json.loads(payload)
-            brightness = wanted.get("brightness")
-            word = wanted.get("state", None if brightness is None else "ON")
-        if word not in _WORDS or not (
+        wanted = _wanted(payload)
+        brightness = wanted.get("brightness")
+        word = _word(wanted.get("state", None if brightness is None else "ON"))
+        if word is None or not (
             brightness is None or (type(brightness) is int and 0 <= brightness <= 255)
         ):
             raise ValueError('send ON, OFF, TOGGLE or {"state":"ON","brightness":128}, of 255')
@@ -177,9 +175,11 @@ class Number(Output):
 
     def command(self, payload):
         """Do what a payload of `set` says. ValueError: what would be right."""
+        wanted = _wanted(payload)
+        value = wanted.get("value", wanted.get("state"))
         try:
-            value = float(payload)
-        except ValueError:
+            value = float(value) if type(value) in (str, int, float) else -1
+        except (ValueError, OverflowError):
             value = -1
         if not 0 <= value <= 100:  # nor is NaN
             raise ValueError("send a number from 0 to 100")
@@ -190,12 +190,28 @@ class Number(Output):
 
 
 _KINDS = {"switch": Switch, "light": Light, "number": Number}
-_WORDS = ("ON", "OFF", "TOGGLE")
 _STATE = b'{"state":"%s"}'
+# What tools send for each.
+_WORDS = {
+    "ON": "ON",
+    "TRUE": "ON",
+    "1": "ON",
+    "OFF": "OFF",
+    "FALSE": "OFF",
+    "0": "OFF",
+    "TOGGLE": "TOGGLE",
+}
 
 
-def _word(payload):
+def _wanted(payload):
+    """Return the JSON object of a payload, {} if it is none; a plain word or number is its `state`."""
     try:
-        return payload.decode().strip().upper()
-    except UnicodeError:
-        return ""
+        text = payload.decode().strip()
+        return json.loads(text) if text[:1] == "{" else {"state": text}
+    except ValueError:  # nor UTF-8
+        return {}
+
+
+def _word(state):
+    """Return ON, OFF or TOGGLE, or None."""
+    return _WORDS.get(str(state).strip('" ').upper()) if type(state) in (str, int, bool) else None

@@ -129,13 +129,30 @@ def test_a_switch_does_what_it_is_told():
             (b" off ", 0),
             (bytearray(b"ON"), 1),
             (bytearray(b" " * 505 + b"OFF"), 0),
+            # as Node-RED, ioBroker, a shell and Home Assistant's own payloads have it
+            (b"true", 1),
+            (b"False", 0),
+            (b"1", 1),
+            (b"0", 0),
+            (b'"ON"', 1),
+            (b'{"state":"OFF"}', 0),
+            (b'{"state":"on"}', 1),
+            (b'{"state":false}', 0),
+            (b' {"state": 1, "transition": 2}', 1),
+            (b'{"state":"toggle"}', 0),
         ):
             output.changed = False
             output.command(payload)
             assert level() == on ^ invert
             assert output.state() == b'{"state":"%s"}' % (b"ON" if on else b"OFF")
             assert output.changed
-        for payload in ODD + (b"1", b"true", b'{"state":"ON"}'):
+        for payload in ODD + (
+            b"2",
+            b"yes",
+            b'{"state":2}',
+            b"{}",
+            b'{"value":1}',
+        ):
             assert refused(output, payload) == "send ON, OFF or TOGGLE"
 
 
@@ -165,6 +182,8 @@ def test_a_light_remembers_how_bright_it_was():
         b'{"state":"TOGGLE"}',
         b'{"state":"OFF","brightness":102}',
         b"TOGGLE",
+        b"false",
+        b'{"state":1}',
         b'{"state":"ON","brightness":0}',  # off
         b'{"state":"ON","brightness":null,"transition":2}',
     ):
@@ -178,6 +197,8 @@ def test_a_light_remembers_how_bright_it_was():
         ("OFF", 51),
         ("ON", 51),
         ("OFF", 51),
+        ("OFF", 102),
+        ("ON", 102),
         ("OFF", 102),
         ("ON", 102),
         ("OFF", 102),
@@ -197,6 +218,7 @@ def test_a_light_refuses_the_rest():
         b'{"brightness":"12"}',
         b'{"brightness":true}',
         b'{"brightness":[1]}',
+        b'{"brightness":[1],"state":"ON"}',
         b'{"brightness":1e999}',
         b'{"brightness":1%s}' % (b"0" * 400),
         b'{"state":"BLINK","brightness":9}',
@@ -231,6 +253,8 @@ def test_a_number_is_a_share_of_the_time():
             (b"1e2", 100),
             (b"-0", 0),
             (bytearray(b"0" * 505 + b"7"), 7),
+            (b'{"value":42}', 42),
+            (b'{"value":"42.5"}', 43),
         ):
             output.command(payload)
             assert output.state() == b'{"value":%d}' % value
@@ -253,7 +277,10 @@ def test_a_number_refuses_what_is_none_and_what_is_beyond():
         b"42 %",
         b"4,2",
         b"true",
-        b'{"value":42}',
+        b'{"value":101}',
+        b'{"value":true}',
+        b'{"value":1%s}' % (b"0" * 400),
+        b"{}",
     ):
         assert refused(output, payload) == "send a number from 0 to 100"
 
