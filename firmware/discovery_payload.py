@@ -39,7 +39,10 @@ _TEXTS = (
 )
 _BUTTONS = (("restart", "Restart", "config"), ("identify", "Identify", "diagnostic"))
 
-_LIGHT = '"schema":"json","brightness":true,"sup_clrm":["brightness"]'
+# What is not claimed Home Assistant assumes: it would send them to a light that cannot.
+_LIGHT = (
+    '"schema":"json","brightness":true,"sup_clrm":["brightness"],"flash":false,"transition":false'
+)
 _SWITCH = '"val_tpl":"{{ value_json.state | default(none) }}"'
 _NUMBER = (
     '"val_tpl":"{{ value_json.value | default(none) }}",'
@@ -88,6 +91,7 @@ class Config:
         """node: as in firmware/app.py: name, topics, channels, panel (None, or with outputs), control.led, board, health_ms."""
         self.node = node
         self.id = safe(node.name)
+        self.old_ms = node.delivery.live_ms + _SLACK_S * 1000
         board = node.board
         try:
             mac = '"cns":[["mac","%s"]],' % board.radio.mac()
@@ -141,17 +145,27 @@ class Config:
     def _common(self, key, name):
         return '"uniq_id":"%s.%s","name":%s,"qos":1' % (self.id, key, json.dumps(name or None))
 
-    def _state(self, key, name, topic, other="none", member=None):
+    def _state(self, key, name, topic, other="none", member=None, old_ms=0):
         # A failure is published without its quantities: `default` makes that unknown, and no error in the user's log.
-        template = ',"stat_t":%s,"val_tpl":"{{ value_json.%s | default(%s) }}"'
-        return self._common(key, name) + template % (_text(topic), member or key, other)
+        template = "{{ value_json.%s | default(%s) }}" % (member or key, other)
+        if old_ms:
+            # What was in flight when the link died comes again as it was. From an old one the template makes nothing, and
+            # the state stays; without `ts` nobody knows.
+            template = (
+                "{%% if now().timestamp()*1000-value_json.ts|default(9e15)<%d %%}%s{%% endif %%}"
+                % (old_ms, template)
+            )
+        return self._common(key, name) + ',"stat_t":%s,"val_tpl":"%s"' % (_text(topic), template)
 
     def _reading(self, channel, key, field):
         quantity, unit, device_class, decimals = field
         node = self.node
         name = title(channel.name, node.name, quantity)
-        text = self._state(key, name, node.topics.channel(channel.name)[0], member=quantity)
-        # A retained reading is handed out again when Home Assistant starts, and would count as new, however old it is.
+        # A retained reading is handed out again when Home Assistant starts, and counts as new, however old it is: who
+        # has it retained wants that.
+        old_ms = 0 if channel.retain else self.old_ms
+        topic = node.topics.channel(channel.name)[0]
+        text = self._state(key, name, topic, member=quantity, old_ms=old_ms)
         if not channel.retain:
             period_ms = channel.interval_ms
             if channel.change:

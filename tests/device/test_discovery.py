@@ -46,6 +46,7 @@ def make_node(*channels, name="attic", outputs=(), led=None):
         control=Thing(led=led),
         board=board,
         health_ms=60000,
+        delivery=Thing(live_ms=30000),
     )
 
 

@@ -6,8 +6,11 @@ light.mqtt; home-assistant/core, components/mqtt/schemas.py, discovery.py, abbre
 Only what a node may want is here. Rows marked (*) are the classes' own documentation, not the tables in those files.
 """
 
+import datetime
 import json
 import re
+
+import jinja2
 
 # Long names of the keys, by the short one.
 SHORT = {
@@ -82,9 +85,7 @@ _STATE = " state_topic value_template"
 _SENSOR = _STATE + " device_class expire_after force_update"
 _NUMBERS = " state_class suggested_display_precision unit_of_measurement last_reset_value_template options"
 _COMMAND = " command_template device_class retain"
-_LIGHT = (
-    " brightness_scale effect effect_list flash_time_long flash_time_short supported_color_modes"
-)
+_LIGHT = " brightness_scale effect effect_list flash flash_time_long flash_time_short supported_color_modes transition"
 # Platform: keys that must be there, keys that may.
 PLATFORMS = {
     "sensor": ("state_topic", _SENSOR + _NUMBERS),
@@ -195,6 +196,20 @@ def faults(topic, payload, prefix="homeassistant"):
             found.append(f"{key}: unique_id is not unique")
         unique.add(component.get("unique_id"))
     return found
+
+
+def state(entity, payload, before, now):
+    """The state of an entity after a message. before: its state, None: unknown; now: Unix seconds.
+
+    As components/mqtt has it: the template makes text of a payload; an empty one changes nothing, `None` is unknown.
+    """
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    clock = datetime.datetime.fromtimestamp(now, datetime.UTC)
+    value = json.loads(payload)
+    text = environment.from_string(entity["val_tpl"]).render(
+        now=lambda: clock, value=payload.decode(), value_json=value
+    )
+    return before if text == "" else None if text == "None" else text
 
 
 def _no_doubles(pairs):

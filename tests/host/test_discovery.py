@@ -35,6 +35,7 @@ def make(channels=(), outputs=(), name="attic", base="outpost", led=True):
             radio=SimpleNamespace(mac=lambda: "24:6f:28:a1:b2:c3"),
         ),
         health_ms=60000,
+        delivery=SimpleNamespace(live_ms=30000),
     )
 
 
@@ -124,7 +125,8 @@ def test_a_reading():
         "name": "Outside temperature",
         "qos": 1,
         "stat_t": "outpost/attic/outside",
-        "val_tpl": "{{ value_json.temperature | default(none) }}",
+        "val_tpl": "{% if now().timestamp()*1000-value_json.ts|default(9e15)<60000 %}"
+        "{{ value_json.temperature | default(none) }}{% endif %}",
         "exp_aft": 180,
         "dev_cla": "temperature",
         "stat_cla": "measurement",
@@ -138,6 +140,53 @@ def test_yes_or_no():
     assert entry["p"] == "binary_sensor" and entry["dev_cla"] == "opening"
     assert (entry["pl_on"], entry["pl_off"]) == ("True", "False")
     assert not {"stat_cla", "unit_of_meas", "sug_dsp_prc"} & set(entry)
+
+
+NOW = 1_795_887_425
+
+
+@pytest.mark.parametrize(
+    ("members", "state"),
+    [
+        ({"ts": NOW * 1000, "open": True}, "True"),
+        ({"ts": NOW * 1000 - 59_000, "open": True}, "True"),
+        (
+            {"ts": NOW * 1000 - 61_000, "open": True},
+            "False",
+        ),  # as it was: an automation sees nothing
+        ({"ts": NOW * 1000 - 9 * 3600_000, "open": True}, "False"),
+        ({"ts": NOW * 1000 - 9 * 3600_000, "error": "EIO"}, "False"),
+        ({"ts": NOW * 1000 + 20_000, "open": True}, "True"),  # this clock is behind
+        ({"open": True}, "True"),  # the node does not know the time
+        ({"ts": NOW * 1000, "error": "EIO"}, None),
+    ],
+)
+def test_an_old_reading_changes_nothing(members, state):
+    """What was in flight when the link died is sent again, on the live topic, a night later."""
+    payload = json.dumps(members | {"boot": 1, "seq": 2}).encode()
+    for form in (components(make([channel("door", "open")]))["door-open"], _single("door-open")):
+        assert home_assistant.state(form, payload, "False", NOW) == state
+    number = components(make([channel("out", "temperature")]))["out-temperature"]
+    payload = payload.replace(b'"open": true', b'"temperature": 21.5')
+    expected = {"True": "21.5", "False": "19.0", None: None}[state]
+    assert home_assistant.state(number, payload, "19.0", NOW) == expected
+
+
+def _single(key):
+    return {
+        m[0].split("/")[3]: json.loads(m[1]) for m in entities(make([channel("door", "open")]))
+    }[key]
+
+
+def test_who_has_readings_retained_wants_the_last_one():
+    entry = components(make([channel("door", "open", retain=True)]))["door-open"]
+    old = json.dumps({"ts": NOW * 1000 - 9 * 3600_000, "open": True}).encode()
+    assert home_assistant.state(entry, old, None, NOW) == "True"
+
+
+def test_a_light_claims_only_what_it_does():
+    lamp = components(make([], OUTPUTS))["lamp-light"]
+    assert lamp["flash"] is False and lamp["transition"] is False
 
 
 def test_what_counts_only_grows():
