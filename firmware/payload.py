@@ -25,11 +25,13 @@ def _number(name, value, decimals):
 def body(fields, values):
     """Return the quantities of a reading as JSON members.
 
-    fields: tuples of (quantity, …, decimals); values: bool, int or float in the same order.
+    fields: tuples of (quantity, …, decimals); values: bool, int or float in the same order; None: left out.
     ValueError: a value that JSON cannot carry (NaN, infinity).
     """
     members = []
     for field, value in zip(fields, values):
+        if value is None:
+            continue
         name = field[0]
         members.append('"' + name + '":' + _number(name, value, field[-1]))
     return ",".join(members).encode()

@@ -15,3 +15,13 @@ class Builder:
         if stuck and self.bus == "i2c":
             self.board.recover_i2c(*self.wires[:2])
         return self.driver(getattr(self.board, self.bus)(*self.wires), **self.options)
+
+    def acknowledged(self):
+        """Does a chip know the address? One that refuses all it is told is none at all, by what the bus says."""
+        if self.bus != "i2c":
+            return False
+        try:
+            self.board.i2c(*self.wires).writeto(self.options["address"], b"")
+            return True
+        except OSError:
+            return False

@@ -26,6 +26,9 @@ class Change:
         if isinstance(result, str) or isinstance(last, str):
             return result != last
         for value, before, band in zip(result, last, self.deadbands):
-            if not abs(value - before) <= band:  # NaN is to be told, too
+            if value is None or before is None:
+                if value is not before:
+                    return True
+            elif not abs(value - before) <= band:  # NaN is to be told, too
                 return True
         return False

@@ -22,7 +22,7 @@ _TIMED_OUT = (110, 116)  # ETIMEDOUT of the Pico, of the ESP32
 
 class Channel:
     def __init__(self, name, build, fields, interval_ms, qos=0, retain=False):
-        """build: called with True if the bus seemed stuck, returns a driver. interval_ms: at most 6 days.
+        """build: called with True if the bus seemed stuck, returns a driver; see build.py. interval_ms: at most 6 days.
 
         fields: tuple of (quantity, unit, device class, decimals), see `firmware/sensors/types.py`.
         """
@@ -65,6 +65,7 @@ class Channel:
     def step(self, now):
         """Return a tuple of values in the order of fields, a text (the failure to publish) or None.
 
+        A value may be None: that quantity was not measured, the others were. `error` then says so.
         Raises only what is a bug.
         """
         if self._at is None:
@@ -76,7 +77,7 @@ class Channel:
         except (OSError, ValueError) as e:
             return self._failed(now, e)
         if values is not None:
-            self.error = None
+            self.error = _lacking(self.fields, values) if None in values else None
             self._retry_ms = _FIRST_RETRY_MS
         return values
 
@@ -124,19 +125,27 @@ class Channel:
         longest = max(_FIRST_RETRY_MS, min(self.interval_ms, _LONGEST_RETRY_MS))
         self._retry_ms = min(self._retry_ms * 2, longest)
         self.errors += 1
-        text = _text(error)
+        text = self._text(error)
         if text == self.error and not self._regular:
             return None
         self.error = text
         return text
 
+    def _text(self, error):
+        what = error.args[-1] if error.args else None
+        if isinstance(what, str):
+            return what
+        if what in (EIO, ENODEV):  # Pico, ESP32: nobody acknowledged
+            acknowledged = getattr(self._build, "acknowledged", None)
+            if acknowledged and acknowledged():
+                return "a chip answers, but not as this type does"
+            return "no answer on the bus"
+        if what in _TIMED_OUT:
+            return "timed out"
+        return "error %s" % what
 
-def _text(error):
-    what = error.args[-1] if error.args else None
-    if isinstance(what, str):
-        return what
-    if what in (EIO, ENODEV):  # Pico, ESP32: nobody acknowledged
-        return "no answer on the bus"
-    if what in _TIMED_OUT:
-        return "timed out"
-    return "error %s" % what
+
+def _lacking(fields, values):
+    return ", ".join([field[0] for field, value in zip(fields, values) if value is None]) + (
+        " was not measured"
+    )

@@ -2,7 +2,7 @@
 
     calibrate: {"reads", "is"} points → · scale + offset         filter: median → average → min, max
 
-Whole numbers stay whole, yes and no are left alone. A filter's window is of readings, the newest first; it starts
+Whole numbers stay whole, yes and no are left alone, and what was not measured (None) stays out. A filter's window is of readings, the newest first; it starts
 anew after a failure: what was before it is not what is now.
 """
 
@@ -31,11 +31,14 @@ class Process:
         """Return the tuple of values to publish, those derived last. OSError: by the settings there is no such value."""
         result = [self._one(i, value) for i, value in enumerate(values)]
         for function, indices, more in self._derived:
-            result.append(function(*[result[i] for i in indices], *more))
+            arguments = [result[i] for i in indices]
+            result.append(None if None in arguments else function(*arguments, *more))
         return tuple(result)
 
     def _one(self, i, value):
-        if isinstance(value, bool):
+        if value is None and self._filters[i]:
+            self._filters[i].reset()
+        if value is None or isinstance(value, bool):
             return value
         whole = isinstance(value, int)
         if self._calibrations[i]:

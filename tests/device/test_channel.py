@@ -583,3 +583,30 @@ def test_one_that_fails_for_ever_keeps_no_memory():
     before = allocated()
     after = allocated()
     assert after <= before, (before, after)
+
+
+def test_a_quantity_that_was_not_measured_is_told_beside_the_others():
+    class Half(Driver):
+        def read(self):
+            return (21.5, None)
+
+    bench = Bench(kind=Half)
+    bench.channel.fields = (("temperature", 2), ("gas_resistance", 0))
+    results = bench.run(1000)
+    assert [result for _, result in results] == [(21.5, None)], results
+    assert bench.channel.error == "gas_resistance was not measured"
+    assert bench.channel.errors == 0
+    Half.read = lambda self: (21.5, 7)
+    bench.run(10_000)
+    assert bench.channel.error is None
+
+
+def test_a_quantity_that_comes_and_goes_is_a_change():
+    from firmware.sensors.change import Change
+
+    change = Change([0.5, 10], 3_600_000)
+    assert change.passes(0, (21.5, 100))
+    assert not change.passes(1000, (21.5, 105))
+    assert change.passes(2000, (21.5, None))
+    assert not change.passes(3000, (21.6, None))
+    assert change.passes(4000, (21.6, 105))

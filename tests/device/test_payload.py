@@ -46,3 +46,8 @@ def test_error_text_is_escaped():
 def test_document_keeps_order_and_leaves_out_none():
     got = payload.document((("b", 1), ("a", None), ("c", "x"), ("d", ["e"])))
     assert got == b'{"b":1,"c":"x","d":["e"]}', got
+
+
+def test_what_was_not_measured_is_left_out():
+    assert payload.body(FIELDS, (21.375, None, True)) == b'"temperature":21.38,"open":true'
+    assert payload.body(FIELDS, (None, 7, None)) == b'"count":7'

@@ -146,6 +146,18 @@ def test_a_window_starts_anew_after_a_failure():
     assert process.apply((2.0,)) == (1.25,)
 
 
+def test_what_was_not_measured_stays_out():
+    two = ("temperature", "gas_resistance")
+    settings = {"gas_resistance": dict(OPEN, average=2)}
+    process = Process(two, {"gas_resistance": dict(PLAIN, offset=5)}, settings)
+    assert process.apply((20.0, 100.0)) == (20.0, 105.0)
+    assert process.apply((21.0, None)) == (21.0, None)
+    assert process.apply((22.0, 200.0)) == (22.0, 205.0)  # no mean with what was before
+    process = Process(("temperature", "humidity"), {}, {})
+    process.derive("dew_point", True)
+    assert process.apply((20.0, None)) == (20.0, None, None)
+
+
 def test_one_without_filters_can_be_reset():
     process = Process(ONE, {"temperature": PLAIN}, {})
     process.reset()
