@@ -149,7 +149,7 @@ class Board:
         return dht.DHT22(machine.Pin(pin))
 
     def adc(self, pin):
-        """Return an object whose read_uv() gives microvolts at the pin."""
+        """Return an object whose read_uv() gives microvolts at the pin, and read_u16() the code, 65535 at the end."""
         if esp32 is not None:
             return machine.ADC(machine.Pin(pin), atten=machine.ADC.ATTN_11DB)
         return _PicoAdc(machine.ADC(pin))
@@ -193,10 +193,10 @@ class _PicoAdc:
     """The Pico's ADC counts in 1/65535 of its 3.3 V supply and has no read_uv()."""
 
     def __init__(self, adc):
-        self._adc = adc
+        self.read_u16 = adc.read_u16
 
     def read_uv(self):
-        return self._adc.read_u16() * 3300000 // 65535
+        return self.read_u16() * 3300000 // 65535
 
 
 class _Echo:

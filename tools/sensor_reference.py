@@ -46,12 +46,17 @@ A sensor that fails publishes why, and never a value: `{"boot":17,"seq":42,"erro
 it fails and then once an interval. It is tried again after 1 s, 2 s, 4 s and so on up to its interval, at most 5
 minutes, from the beginning: plug it in and it comes to life. The others do not notice.
 
+What a chip shows before it has measured, after it was reset, or at the end of its range is a failure, too, and no value.
+A BME680 whose plate did not get hot (a weak supply, wind or frost at the sensor, a damaged chip) publishes the rest without
+`gas_resistance`, and `failing` in `health` says `gas_resistance was not measured`.
+
 | error | look for |
 |---|---|
 """
 
 # … is any text, and what is in brackets after one of these is more of it.
 FAILURES = {
+    "a chip answers, but not as this type does": "another chip than configured at that address; this one, while it is busy or damaged",
     "no answer on the bus": "wiring, supply, the address, missing pull-up resistors",
     "timed out": "a line held low: a short, a wrong pin; a DHT22 that does not answer",
     "no data from the sensor": "TX and RX exchanged, no 5 V at the sensor, another sensor",
@@ -64,11 +69,14 @@ FAILURES = {
     "chip stays busy": "a damaged chip or wire",
     "calibration is blank": "a damaged chip or wire",
     "chip does not keep its settings": "another chip than configured; a weak supply, at which it restarts",
-    "reading out of the chip's range": "another chip than configured (DHT11 for DHT22), a damaged one; 5000 ppm and more at an MH-Z19",
+    "reading out of the chip's range": "another chip than configured (DHT11 for DHT22), a damaged one; under 400 ppm at an MH-Z19, and 2000, 5000 or 10000, where its range ends",
     "too bright": "less `sensitivity` for a BH1750; others measure up to full sun: shade them",
     "current too large for the shunt": "a larger current needs a shunt of fewer ohms",
     "voltage beyond range_v": "set a larger `range_v`, or put a divider before the input",
-    "heater did not reach its temperature": "a weak supply, wind or frost at the sensor, a damaged chip",
+    "data line held high": "a short; a chip that lost its power in mid-answer",
+    "others answer on the wire, not this address": "`address`: that of a chip that was replaced; a broken wire to this one",
+    "voltage above the ADC's range": "a divider (`r1`, `r2`) that brings it down; a broken wire to the divider's lower resistor",
+    "voltage below the ADC's range": "an ESP32 cannot tell less than 0.1 to 0.15 V: a Pico or an `ads1115` can; nothing is connected",
     "under 0.3 V at the pin: no battery?": "the battery or the divider is not connected",
     "count on flash is damaged": "worn-out flash, or another program wrote to the file; the count begins at 0",
     "no sensor at the pin": "the soil sensor's output or its supply is not connected, or something holds the pin at 3.3 V",
@@ -80,7 +88,10 @@ FAILURES = {
 }
 
 # What a bus says in any driver's place.
-_OF_THE_BUS = {"i2c": ("no answer on the bus", "timed out"), "dht": ("timed out",)}
+_OF_THE_BUS = {
+    "i2c": ("no answer on the bus", "timed out", "a chip answers, but not as this type does"),
+    "dht": ("timed out",),
+}
 _BUSES = {
     "i2c": "I2C",
     "onewire": "1-Wire",

@@ -78,6 +78,7 @@ class ADS1115:
         self._wait()
         self.i2c.readfrom_mem_into(self.address, _CONVERSION, self.buf)
         raw = self.buf[0] << 8 | self.buf[1]
+        self._idle()  # still as it was told: a chip that was just reset shows 0 V
         if raw & 0x8000:
             raw -= 0x10000
         if raw >= _HIGHEST or raw == _LOWEST:

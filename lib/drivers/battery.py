@@ -8,7 +8,7 @@ Range: 0 to 100 %, 5 % at best.
 
 from errno import EIO
 
-from adcmean import microvolts
+from adcmean import microvolts, within
 from micropython import const
 
 _UNPLUGGED_UV = const(300000)
@@ -34,7 +34,7 @@ class Battery:
     conversion_ms = 0
 
     def __init__(self, adc, r1=0, r2=1):
-        """adc: read_uv() gives microvolts at the pin. r1, r2: the divider, in any one unit."""
+        """adc: read_uv() gives microvolts at the pin, read_u16() the code. r1, r2: the divider, in any one unit."""
         self.adc = adc
         self.ratio = (r1 + r2) / r2
 
@@ -46,7 +46,7 @@ class Battery:
         uv = microvolts(self.adc)
         if uv < _UNPLUGGED_UV:
             raise OSError(EIO, "under 0.3 V at the pin: no battery?")
-        volts = uv * self.ratio / 1000000
+        volts = within(self.adc, uv) * self.ratio / 1000000
         return (volts, percent(int(volts * 1000 + 0.5)))
 
 

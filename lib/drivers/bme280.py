@@ -1,7 +1,8 @@
 """BME280 and BMP280: temperature, pressure and, BME280 only, humidity, I2C 0x76 or 0x77.
 
 One forced measurement at a time, oversampling x1: 9.3 ms at most, then the chip sleeps by itself. The compensation
-is the data sheets' integer one: 64 bits for the pressure, exact also where floats are single precision.
+is the data sheets' integer one: 64 bits for the pressure, exact also where floats are single precision. What the chip
+shows of a quantity that it has not measured is also a code of a real one, now and then: then it measures once more.
 Range: -40 to 85 °C, ±1 °C from 0 to 65; 300 to 1100 hPa, ±1 hPa; 0 to 100 %, ±3 %.
 Source: Bosch BST-BME280-DS002, 4.2.3 and 5.4; BST-BMP280-DS001, 3.11.3 and 4.3.
 """
@@ -17,13 +18,16 @@ _RESET = const(0xE0)
 _CTRL_HUM = const(0xF2)
 _STATUS = const(0xF3)
 _CTRL_MEAS = const(0xF4)
-_DATA = const(0xF7)
+_DATA = const(5)  # in what is read from _CTRL_HUM on
 _MEASURING = const(0x08)  # status: a conversion runs
 _IM_UPDATE = const(0x01)  # status: the calibration is being copied from the chip's memory
 _FORCED_X1 = const(0x25)  # temperature x1, pressure x1, measure once
+_ASLEEP_X1 = const(0x24)  # what it makes of that when it is done
 _PATIENCE_MS = const(20)
+_TRIES = const(3)
 
 _BLANK = "calibration is blank"
+_NOT_MEASURED = "chip has not measured"
 
 # What answers at these addresses.
 _CHIPS = {0x55: "BMP180", 0x58: "BMP280", 0x60: "BME280", 0x61: "BME680"}
@@ -37,7 +41,9 @@ class BMP280:
         """Reset the chip and read its calibration. OSError: no answer, or another chip's."""
         self.i2c = i2c
         self.address = address
-        self.buf = bytearray(6)
+        self.buf = bytearray(_DATA + 6)
+        self._tries = 0  # since start()
+        self._fresh = False  # is in buf what read() is to return?
         found = i2c.readfrom_mem(address, _ID, 1)[0]
         if found not in self.ids:
             wanted = self.ids[0]
@@ -61,25 +67,53 @@ class BMP280:
             time.sleep_ms(1)
 
     def start(self):
+        self._tries = 0
+        self._measure()
+
+    def _measure(self):
+        self._tries += 1
+        self._fresh = False
         self.i2c.writeto_mem(self.address, _CTRL_MEAS, bytes((_FORCED_X1,)))
 
+    def ready(self):
+        """Fetch the measurement. Return 0: read it, or ms to wait. OSError: the chip was reset since it was told."""
+        if self._fresh:
+            return 0
+        self._wait(_MEASURING)
+        buf = self.buf
+        self.i2c.readfrom_mem_into(self.address, _CTRL_HUM, buf)
+        if buf[2] != _ASLEEP_X1 or self._forgot():
+            raise OSError(EIO, _NOT_MEASURED)
+        if self._raw(0) == 0x80000 or self._raw(3) == 0x80000 or self._blank():
+            # It converts to a likely value.
+            if self._tries == _TRIES:
+                raise OSError(EIO, _NOT_MEASURED)
+            self._measure()
+            return self.conversion_ms
+        self._fresh = True
+        return 0
+
+    def _forgot(self):
+        return False
+
+    def _blank(self):
+        return False
+
     def read(self):
-        """Return (temperature in °C, pressure in hPa)."""
+        """Return (temperature in °C, pressure in hPa), once ready() has said 0."""
         _, temperature, pressure = self._measured()
         return (temperature, pressure)
 
     def _raw(self, i):
         buf = self.buf
+        i += _DATA
         return buf[i] << 12 | buf[i + 1] << 4 | buf[i + 2] >> 4
 
     def _measured(self):
-        """Fetch what was measured and refuse what cannot be true. Return (t_fine, °C, hPa)."""
-        self._wait(_MEASURING)
-        self.i2c.readfrom_mem_into(self.address, _DATA, self.buf)
-        # A chip that has not measured (it was reset since start) shows this, and it converts to likely values.
-        # One of them alone is a reading like any other.
-        if self._raw(0) == self._raw(3) == 0x80000:
-            raise OSError(EIO, "chip has not measured")
+        """Refuse what cannot be true. Return (t_fine, °C, hPa)."""
+        if not self._fresh:
+            raise OSError(EIO, _NOT_MEASURED)
+        self._fresh = False
         t_fine = self.t_fine(self._raw(3))
         temperature = self.temperature(t_fine)
         pressure = self.pressure(self._raw(0), t_fine)
@@ -118,7 +152,7 @@ class BME280(BMP280):
 
     def __init__(self, i2c, address=0x76):
         super().__init__(i2c, address)
-        self.buf = bytearray(8)
+        self.buf = bytearray(_DATA + 8)
         h = i2c.readfrom_mem(address, 0xE1, 7)
         h2, h3 = unpack_from("<hB", h)
         if h2 in (0, -1):
@@ -134,11 +168,19 @@ class BME280(BMP280):
         self.i2c.writeto_mem(self.address, _CTRL_HUM, b"\x01")
         super().start()
 
+    def _forgot(self):
+        return self.buf[0] & 7 != 1
+
+    def _raw_h(self):
+        return self.buf[_DATA + 6] << 8 | self.buf[_DATA + 7]
+
+    def _blank(self):
+        return self._raw_h() == 0x8000
+
     def read(self):
-        """Return (temperature in °C, humidity in %, pressure in hPa)."""
+        """Return (temperature in °C, humidity in %, pressure in hPa), once ready() has said 0."""
         t_fine, temperature, pressure = self._measured()
-        raw = self.buf[6] << 8 | self.buf[7]
-        return (temperature, self.humidity(raw, t_fine) / 1024, pressure)
+        return (temperature, self.humidity(self._raw_h(), t_fine) / 1024, pressure)
 
     def humidity(self, raw, t_fine):
         """Return 1/1024 %."""

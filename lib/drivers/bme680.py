@@ -3,7 +3,8 @@
 One forced measurement at a time, oversampling x2, x1 and x4, 20 ms; then 150 ms in which a hot plate heats up and the
 resistance of its metal oxide is measured. It falls when there is something to burn in the air: alcohol, solvents, what
 people and kitchens give off. The ohms are published as they are: what they mean differs from chip to chip and drifts,
-over days at first, so compare them with themselves. No air quality index is made of them. The plate warms its board:
+over days at first, so compare them with themselves. No air quality index is made of them. While the plate does not reach
+its temperature, the gas is left out of the reading and the rest is there. The plate warms its board:
 at short intervals the temperature is too high. A BME690 is refused: it converts by other formulas. The arithmetic is in
 integers; that of the pressure keeps the bits which the data sheet's drops to stay within 32.
 Range: -40 to 85 °C, ±1 °C from 0 to 65; 0 to 100 %, ±3 %; 300 to 1100 hPa, ±0.6 hPa.
@@ -28,6 +29,7 @@ _HEATING_MS = const(150)
 _MEASURING_MS = const(20)  # (2 + 1 + 4) x 1.963 + 9 x 0.477 + 1 = 19.03
 _PATIENCE_MS = const(50)
 _POLL_MS = const(5)
+_TRIES = const(3)
 
 _BLANK = "calibration is blank"
 _NOT_MEASURED = "chip has not measured"
@@ -48,6 +50,8 @@ class BME680:
         self.conversion_ms = _MEASURING_MS + (_HEATING_MS if heater_c else 0)
         self.buf = bytearray(17)
         self._began = 0  # ticks
+        self._tries = 0  # since start()
+        self._fresh = False  # is in buf what read() is to return?
         self._ambient = 2500  # hundredths of °C, until it is known better
         found = i2c.readfrom_mem(address, _ID, 1)[0]
         if found != 0x61:
@@ -84,6 +88,12 @@ class BME680:
         self._range_error = error >> 4
 
     def start(self):
+        self._tries = 0
+        self._measure()
+
+    def _measure(self):
+        self._tries += 1
+        self._fresh = False
         setup = self._setup
         if self.heater_c:
             setup[1] = self.heat(self.heater_c)
@@ -91,28 +101,47 @@ class BME680:
         self._began = time.ticks_ms()
 
     def ready(self):
-        """Return ms still to wait, 0: read."""
+        """Fetch the measurement. Return 0: read it, or ms to wait."""
+        if self._fresh:
+            return 0
         left = self.conversion_ms - time.ticks_diff(time.ticks_ms(), self._began)
         if left > 0:
             return left
-        status = self.i2c.readfrom_mem(self.address, _FIELD, 1)[0] & (_NEW | _BUSY)
-        if status == _NEW:
-            return 0
-        if left < -_PATIENCE_MS:
-            # Neither busy nor done: it was reset since start.
-            raise OSError(EIO, "chip stays busy" if status & _BUSY else _NOT_MEASURED)
-        return _POLL_MS
+        self.i2c.readfrom_mem_into(self.address, _FIELD, self.buf)
+        status = self.buf[0] & (_NEW | _BUSY)
+        if status != _NEW:
+            if left < -_PATIENCE_MS:
+                # Neither busy nor done: it was reset since start.
+                raise OSError(EIO, "chip stays busy" if status & _BUSY else _NOT_MEASURED)
+            return _POLL_MS
+        pressure, temperature, humidity = self._raw()
+        if pressure == 0x80000 or temperature == 0x80000 or humidity == 0x8000:
+            # What it shows of a quantity that it has not measured, and converts to a likely value. Now and then it is the
+            # code of a real one: then it is another if it measures once more.
+            if self._tries == _TRIES:
+                raise OSError(EIO, _NOT_MEASURED)
+            self._measure()
+            return self.conversion_ms
+        self._fresh = True
+        return 0
+
+    def _raw(self):
+        b = self.buf
+        return (
+            b[2] << 12 | b[3] << 4 | b[4] >> 4,
+            b[5] << 12 | b[6] << 4 | b[7] >> 4,
+            b[8] << 8 | b[9],
+        )
 
     def read(self):
-        """Return (temperature in °C, humidity in %, pressure in hPa), and the gas in Ω with a heater."""
-        buf = self.buf
-        self.i2c.readfrom_mem_into(self.address, _FIELD, buf)
-        raw_p = buf[2] << 12 | buf[3] << 4 | buf[4] >> 4
-        raw_t = buf[5] << 12 | buf[6] << 4 | buf[7] >> 4
-        # One of the two alone is a real value: at this oversampling its last bits are 0.
-        blank = raw_p == 0x80000 == raw_t
-        if blank or buf[0] & (_NEW | _BUSY) != _NEW:
+        """Return (temperature in °C, humidity in %, pressure in hPa), once ready() has said 0.
+
+        With a heater, the gas in Ω besides: None if the plate did not reach its temperature.
+        """
+        if not self._fresh:
             raise OSError(EIO, _NOT_MEASURED)
+        self._fresh = False
+        raw_p, raw_t, raw_h = self._raw()
         t_fine = self.t_fine(raw_t)
         temperature = self.temperature(t_fine)
         pressure = self.pressure(raw_p, t_fine)
@@ -121,7 +150,7 @@ class BME680:
         self._ambient = temperature
         values = (
             temperature / 100,
-            self.humidity(buf[8] << 8 | buf[9], temperature) / 1000,
+            self.humidity(raw_h, temperature) / 1000,
             pressure / 25600,
         )
         return values + (self._gas(),) if self.heater_c else values
@@ -129,10 +158,8 @@ class BME680:
     def _gas(self):
         i = 15 if self._variant else 13
         low = self.buf[i + 1]
-        if not low & _VALID:
-            raise OSError(EIO, _NOT_MEASURED)
-        if not low & _HOT:
-            raise OSError(EIO, "heater did not reach its temperature")
+        if low & (_VALID | _HOT) != _VALID | _HOT:
+            return None
         return self.gas(self.buf[i] << 2 | low >> 6, low & 15)
 
     # The data sheet's arithmetic. Its shifts of negative numbers are Python's.

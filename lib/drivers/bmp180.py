@@ -21,10 +21,13 @@ _DATA = const(0xF6)
 _TEMPERATURE = const(0x2E)
 _PRESSURE = const(0x34)
 _BUSY = const(0x20)  # control: a conversion runs
+_WHICH = const(0x1F)  # control: what was converted last, 0 after a reset
 _RESET_CODE = const(0x800000)  # in the data registers after a reset
-_PATIENCE_MS = const(100)  # both take 32, and twice that if each is repeated
+_TRIES = const(3)
+_PATIENCE_MS = const(100)  # both take 32, and three times that if each is repeated
 
 _BLANK = "calibration is blank"
+_NOT_MEASURED = "chip has not measured"
 _RANGE = "reading out of the chip's range"
 
 # What answers at this address.
@@ -42,7 +45,7 @@ class BMP180:
         self.buf = bytearray(3)
         self._began = 0  # ticks
         self._control = 0  # of the conversion under way
-        self._repeated = False
+        self._tries = 0  # of this conversion
         self._raw_t = self._raw_p = None  # 24 bits, once they are known
         found = i2c.readfrom_mem(address, _ID, 1)[0]
         if found != 0x55:
@@ -58,30 +61,34 @@ class BMP180:
 
     def start(self):
         self._raw_t = self._raw_p = None
-        self._repeated = False
+        self._tries = 0
         self._began = time.ticks_ms()
         self._convert(_TEMPERATURE)
 
     def _convert(self, control):
+        self._tries += 1
         self._control = control
         self.i2c.writeto_mem(self.address, _CONTROL, bytes((control,)))
 
     def ready(self):
         """Return ms still to wait, 0: read. Between the two conversions it begins the second."""
-        if self.i2c.readfrom_mem(self.address, _CONTROL, 1)[0] & _BUSY:
+        control = self.i2c.readfrom_mem(self.address, _CONTROL, 1)[0]
+        if not control & _WHICH:  # it was reset since it was told to convert
+            raise OSError(EIO, _NOT_MEASURED)
+        if control & _BUSY:
             if time.ticks_diff(time.ticks_ms(), self._began) > _PATIENCE_MS:
                 raise OSError(EIO, "chip stays busy")
             return 1
         self.i2c.readfrom_mem_into(self.address, _DATA, self.buf)
         raw = self.buf[0] << 16 | self.buf[1] << 8 | self.buf[2]
-        if raw == _RESET_CODE and not self._repeated:
-            # Either the chip was reset since it was told to convert, or this is a reading like any other: a second
-            # conversion tells.
-            self._repeated = True
+        if raw == _RESET_CODE or (self._raw_t is None and raw >> 8 == _RESET_CODE >> 8):
+            # It has not measured, or this is a reading like any other: of that the next conversion is another.
+            if self._tries == _TRIES:
+                raise OSError(EIO, _NOT_MEASURED)
             self._convert(self._control)
         elif self._raw_t is None:
             self._raw_t = raw
-            self._repeated = False
+            self._tries = 0
             self._convert(_PRESSURE | self.oversampling << 6)
         else:
             self._raw_p = raw
@@ -92,8 +99,8 @@ class BMP180:
         """Return (temperature in °C, pressure in hPa), once ready() has said 0."""
         raw_t, raw_p = self._raw_t, self._raw_p
         self._raw_t = self._raw_p = None
-        if raw_p is None or raw_t == raw_p == _RESET_CODE:
-            raise OSError(EIO, "chip has not measured")
+        if raw_p is None:
+            raise OSError(EIO, _NOT_MEASURED)
         b5 = self.b5(raw_t >> 8)
         temperature = self.temperature(b5)
         pressure = self.pressure(raw_p >> 8 - self.oversampling, b5)

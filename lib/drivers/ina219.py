@@ -23,6 +23,7 @@ _AFTER_RESET = const(0x399F)
 _MODE = const(0x3FFB)  # 32 V, shunt ±320 mV, 128 samples of each, both once
 _NOT_THE_TRIGGER = const(0xFFF8)
 _READY = const(2)  # of _BUS: the conversion is done
+_OVERFLOW = const(1)  # of _BUS: more than the chip can count
 _CLIPPED = const(32000)  # 320 mV over the shunt, the most it can tell
 _HIGHEST_MV = const(26000)
 _PATIENCE_MS = const(200)
@@ -65,10 +66,6 @@ class INA219:
         self.i2c.writeto_mem(self.address, _CONFIG, self.buf)
 
     def start(self):
-        self._again = True
-        self._convert()
-
-    def _convert(self):
         self._began = time.ticks_ms()
         self._set(_MODE)
 
@@ -77,13 +74,9 @@ class INA219:
         return (self._get(_CONFIG) ^ _MODE) & _NOT_THE_TRIGGER
 
     def ready(self):
-        """Return the ms still to wait. After a brown-out of the chip it is told once more to measure."""
+        """Return the ms still to wait. OSError: the chip was reset since it was told to measure."""
         if self._forgot():
-            if not self._again:
-                raise OSError(EIO, "chip has not measured")
-            self._again = False
-            self._convert()
-            return self.conversion_ms
+            raise OSError(EIO, "chip has not measured")
         if self._get(_BUS) & _READY:
             return 0
         if time.ticks_diff(time.ticks_ms(), self._began) > _PATIENCE_MS:
@@ -98,7 +91,7 @@ class INA219:
             raise OSError(EIO, "chip has not measured")
         if shunt & 0x8000:
             shunt -= 0x10000
-        if abs(shunt) >= _CLIPPED:
+        if abs(shunt) >= _CLIPPED or bus & _OVERFLOW:
             raise OSError(EIO, "current too large for the shunt")
         millivolts = (bus >> 3) * 4
         if millivolts > _HIGHEST_MV:

@@ -25,9 +25,11 @@ _RESET = const(0x8000)
 _MODE = const(0x4723)  # 64 samples of 1.1 ms, shunt and bus, once
 _NOT_THE_TRIGGER = const(0x8FF8)
 _READY = const(8)  # of _MASK_ENABLE: the conversion is done; to read it clears it
+_OVERFLOW = const(4)  # of _MASK_ENABLE: more than the chip can count
 _CLIPPED = const(0x7FFF)
 _HIGHEST = const(28800)  # 36 V in steps of 1.25 mV
 _PATIENCE_MS = const(205)
+_TOO_MUCH = "current too large for the shunt"
 
 _TI = const(0x5449)
 _INA226 = const(0x2260)  # the last digit is the revision
@@ -69,10 +71,6 @@ class INA226:
         self.i2c.writeto_mem(self.address, _CONFIG, self.buf)
 
     def start(self):
-        self._again = True
-        self._convert()
-
-    def _convert(self):
         self._done = False
         self._began = time.ticks_ms()
         self._set(_MODE)
@@ -82,14 +80,13 @@ class INA226:
         return (self._get(_CONFIG) ^ _MODE) & _NOT_THE_TRIGGER
 
     def ready(self):
-        """Return the ms still to wait. After a brown-out of the chip it is told once more to measure."""
+        """Return the ms still to wait. OSError: the chip was reset since it was told to measure."""
         if self._forgot():
-            if not self._again:
-                raise OSError(EIO, "chip has not measured")
-            self._again = False
-            self._convert()
-            return self.conversion_ms
-        if self._get(_MASK_ENABLE) & _READY:
+            raise OSError(EIO, "chip has not measured")
+        flags = self._get(_MASK_ENABLE)
+        if flags & _OVERFLOW:
+            raise OSError(EIO, _TOO_MUCH)
+        if flags & _READY:
             self._done = True
         if self._done:
             return 0
@@ -106,7 +103,7 @@ class INA226:
         if shunt & 0x8000:
             shunt -= 0x10000
         if abs(shunt) >= _CLIPPED:
-            raise OSError(EIO, "current too large for the shunt")
+            raise OSError(EIO, _TOO_MUCH)
         if bus > _HIGHEST:
             raise OSError(EIO, "reading out of the chip's range")
         volts = bus / 800

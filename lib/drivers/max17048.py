@@ -2,7 +2,7 @@
 
 It runs from the cell and measures by itself, four times a second or, hibernating, every 45 s. What it has learnt about
 the cell is not touched: the driver does not reset it. A cell just connected is waited for, 1 s. Of a cell that is not
-connected it shows anything; what cannot be one is refused.
+connected it shows anything; what cannot be one is refused. Asleep, as another program may have left it, it is woken.
 Range: 2.5 to 5 V, ±7.5 mV.
 Source: Maxim MAX17048 data sheet, 19-6171: "Registers".
 """
@@ -14,12 +14,15 @@ from micropython import const
 
 _VCELL = const(0x02)  # the charge follows it
 _VERSION = const(0x08)
+_CONFIG = const(0x0C)
+_ASLEEP = const(0x80)  # of the config's second byte
 _STATUS = const(0x1A)
 _RESTARTED = const(0x01)  # of the status' first byte
 _MAX17048 = const(0x0010)  # the last digit is the revision
 _FIRST_MS = const(1000)  # after it got its supply
 _LOWEST = const(32000)  # 2.5 V
 _HIGHEST = const(64000)  # 5 V
+_FULLEST = const(0x8000)  # 128 %: no cell is that much fuller than its model
 
 
 class MAX17048:
@@ -35,7 +38,12 @@ class MAX17048:
         if found & 0xFFF0 != _MAX17048:
             expected = "; expected a MAX17048 (0x%04x)" % _MAX17048
             raise OSError(EIO, "chip id 0x%04x" % found + expected)
-        self._settles = bool(self._status() & _RESTARTED)
+        config = i2c.readfrom_mem(address, _CONFIG, 2)
+        if config[1] & _ASLEEP:  # it shows what it measured before
+            i2c.writeto_mem(address, _CONFIG, bytes((config[0], config[1] & ~_ASLEEP)))
+            self._settles = True
+        else:
+            self._settles = bool(self._status() & _RESTARTED)
         self._began = time.ticks_ms()
 
     def _status(self):
@@ -62,8 +70,8 @@ class MAX17048:
         if self._settles or self._status() & _RESTARTED:
             raise OSError(EIO, "chip has not measured")
         vcell = buf[0] << 8 | buf[1]
-        if not _LOWEST <= vcell <= _HIGHEST:
+        charge = buf[2] << 8 | buf[3]
+        if not _LOWEST <= vcell <= _HIGHEST or charge >= _FULLEST:
             raise OSError(EIO, "reading out of the chip's range")
         # Above 100: the cell is fuller than the one in the chip's model, as after a charge to the full 4.2 V.
-        percent = min((buf[2] << 8 | buf[3]) + 128 >> 8, 100)
-        return (vcell / 12800, percent)
+        return (vcell / 12800, min(charge + 128 >> 8, 100))

@@ -50,11 +50,11 @@ class MCP9808:
         if self.buf != _AWAKE:
             raise OSError(EIO, "chip has not measured")
         self.i2c.writeto_mem(self.address, _CONFIG, _ASLEEP)
-        # The first three bits compare it with limits that nobody set: above and below at once it cannot be.
-        flags = raw >> 13
-        raw &= 0x1FFF
+        if raw == 0xFFFF:  # would be -1/16 °C, above and below its limits at once
+            raise OSError(EIO, "data line held high")
+        raw &= 0x1FFF  # the first three bits compare it with limits, whoever set those
         if raw & 0x1000:
             raw -= 0x2000
-        if flags & 3 == 3 or not -40 * 16 <= raw <= 125 * 16:
+        if not -40 * 16 <= raw <= 125 * 16:
             raise OSError(EIO, "reading out of the chip's range")
         return (raw / 16,)

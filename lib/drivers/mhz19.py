@@ -1,8 +1,9 @@
 """MH-Z19B and MH-Z19C: carbon dioxide, on a serial port.
 
 They want 5 V (4.5 V at least); their signals are 3.3 V. Nothing is reported in the first minute after the node's start
-or a failure, and for two minutes more not the values that they show while they warm up: 410, 500 and 515 ppm. At
-5000 ppm they are at their end, which is an error. With `self_calibration` the least of each day is taken for 400 ppm:
+or a failure, and for two minutes more not the values that they show while they warm up: 410, 500 and 515 ppm. They are
+told to measure up to 5000 ppm; an older one ends at 2000. At its end one shows that figure for whatever there is: 2000,
+5000 and 10000 are errors, and so is what is under 400. With `self_calibration` the least of each day is taken for 400 ppm:
 fresh air once a day, or set it to false.
 Range: 400 to 5000 ppm, ±50 ppm and 5 %.
 Source: Winsen MH-Z19B user's manual, version 1.0.
@@ -17,12 +18,14 @@ from uartframe import Frames
 _READ = b"\xff\x01\x86\x00\x00\x00\x00\x00\x79"
 _CALIBRATE = b"\xff\x01\x79\xa0\x00\x00\x00\x00\xe6"
 _DO_NOT = b"\xff\x01\x79\x00\x00\x00\x00\x00\x86"
+_RANGE = b"\xff\x01\x99\x00\x00\x00\x13\x88\xcb"  # 5000 ppm
 _HEAD = b"\xff\x86"
 _SIZE = const(9)
 _DARK_MS = const(60000)
 _WARM_MS = const(180000)
 _WARMING = (410, 500, 515)
-_END = const(5000)
+_LEAST = const(400)
+_ENDS = (2000, 5000, 10000)  # of the ranges there are
 _PATIENCE_MS = const(500)
 _LOOK_MS = const(20)
 
@@ -38,10 +41,14 @@ class MHZ19:
         self._warm_ms = _WARM_MS  # 0: all is true from now on
         self._asked = None  # ticks
         self._questions = 0
+        self._ranged = False
         uart.write(_CALIBRATE if self_calibration else _DO_NOT)
 
     def start(self):
         self._questions = 0
+        if not self._ranged:  # not in one go with the command before it
+            self._ranged = True
+            self.uart.write(_RANGE)
 
     def ready(self):
         """Ask, a second time if need be. Return ms to wait, 0 when the answer came. OSError: none did."""
@@ -73,7 +80,7 @@ class MHZ19:
                 return None
             if not 0 <= up < _WARM_MS:
                 self._warm_ms = 0
-        if not 0 < ppm <= 10000 or ppm == _END:
+        if not _LEAST <= ppm < _ENDS[-1] or ppm in _ENDS:
             raise OSError(EIO, "reading out of the chip's range")
         return (ppm,)
 

@@ -1,6 +1,7 @@
 """PMS5003, PMS7003 and PMSA003: particles in the air, on a serial port.
 
-It wants 5 V; its signals are 3.3 V. It sends by itself about once a second; the values are those for the atmosphere.
+It wants 5 V; its signals are 3.3 V. It sends by itself about once a second, and is told to, since another program may have
+had it wait for questions; the values are those for the atmosphere.
 What it says in the first 30 s after its fan started is not yet true and is left out, also after the node's start and
 after a failure, for it may have had no power. With `sleeps` the fan runs 30 s for each reading and rests in between; RX
 must be wired for that. Leave SET and RESET open.
@@ -16,11 +17,13 @@ from uartframe import Frames
 
 _WAKE = b"\x42\x4d\xe4\x00\x01\x01\x74"
 _SLEEP = b"\x42\x4d\xe4\x00\x00\x01\x73"
+_ACTIVE = b"\x42\x4d\xe1\x00\x01\x01\x71"
 _HEAD = b"\x42\x4d\x00\x1c"  # with the length: answers to commands are shorter
 _SIZE = const(32)
 _SETTLE_MS = const(30000)
 _PATIENCE_MS = const(4000)
 _LOOK_MS = const(50)  # 48 bytes
+_MOST = const(5000)  # µg/m³, ten times its range: nothing that is a measurement
 
 
 class PMS5003:
@@ -42,7 +45,9 @@ class PMS5003:
 
     def ready(self):
         """Return ms to wait, 0 when a frame came. OSError: none did."""
-        self._settled = True
+        if not self._settled:
+            self.uart.write(_ACTIVE)  # only now: it was deaf while it woke
+            self._settled = True
         if self._since is None:
             self._since = time.ticks_ms()
             self.frames.forget()
@@ -58,7 +63,10 @@ class PMS5003:
             self._settled = False
             self.uart.write(_SLEEP)
         b = self.frames.buf
-        return (b[10] << 8 | b[11], b[12] << 8 | b[13], b[14] << 8 | b[15])
+        values = (b[10] << 8 | b[11], b[12] << 8 | b[13], b[14] << 8 | b[15])
+        if max(values) > _MOST:
+            raise OSError(EIO, "reading out of the chip's range")
+        return values
 
 
 def _right(b):

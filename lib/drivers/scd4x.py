@@ -29,6 +29,7 @@ _STOP_MS = const(500)  # nor now, while it ends a measurement
 _RETRY_MS = const(50)
 _PERIOD_MS = const(5000)
 _POLL_MS = const(200)
+_END = const(40000)  # ppm: it shows no more, however much there is
 _PATIENCE_MS = const(17000)  # the first is not used, one may be spoiled, the third comes at 15 s
 
 # What it does, as far as we know.
@@ -145,6 +146,6 @@ class SCD4X:
         buf = self.buf
         co2 = buf[0] << 8 | buf[1]
         temperature = (buf[3] << 8 | buf[4]) * 175 / 65535 - 45
-        if co2 > 40000 or not -10 <= temperature <= 60:
+        if co2 >= _END or not -10 <= temperature <= 60:
             raise OSError(EIO, "reading out of the chip's range")
         return (co2, temperature, (buf[6] << 8 | buf[7]) * 100 / 65535)

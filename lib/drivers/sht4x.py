@@ -36,6 +36,8 @@ class SHT4X(SHT):
         self.answer(b"\x89", 2, 2)
 
     def values(self, temperature, humidity):
+        if humidity in (0, 0xFFFF):  # the ends of what it can say, -6 and 119 %
+            raise OSError(EIO, "reading out of the chip's range")
         # Near the ends the chip's figure may be a little beyond them.
         humidity = humidity * 125 / 65535 - 6
         return temperature * 175 / 65535 - 45, min(max(humidity, 0.0), 100.0)

@@ -94,7 +94,8 @@ class SI7021:
             raise OSError(EIO, "chip has not measured")
         self._fresh = False
         temperature = self._celsius * 175.72 / 65536 - 46.85
-        if not -40 <= temperature <= 125:
+        # The codes at the ends are no humidity: -6 and 119 %.
+        if not -40 <= temperature <= 125 or not 0 < self._percent < 0xFFFC:
             raise OSError(EIO, "reading out of the chip's range")
         # Near the ends the chip's figure may be a little beyond them.
         return (temperature, min(max(self._percent * 125 / 65536 - 6, 0.0), 100.0))

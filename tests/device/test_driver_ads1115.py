@@ -5,50 +5,27 @@ import time
 import chips as fakes
 import machine
 import sim
+import stand
 from chips import ads1115 as chips
+from stand import failure, measure, nearly
 
 from drivers.ads1115 import ADS1115
 from firmware.sensors.channel import Channel
 
 BOARDS = ("esp32", "pico_w")
 
+near = nearly(0.000126)
+
 FORGOT = "chip does not keep its settings"
 
+VOLTS = [1.0, 0.5, 2.0, 0.25]
 
-class Bench:
-    """A chip at 0x48; the voltages at its inputs can be moved."""
+
+class Bench(stand.I2C):
+    """A chip at 0x48."""
 
     def __init__(self, bits=16):
-        sim.no_bench()
-        sim.i2c_devices.clear()
-        sim.virtual()
-        self.volts = [1.0, 0.5, 2.0, 0.25]
-        self.chip = chips.Chip(sim, lambda n: self.volts[n], bits)
-        sim.i2c_attach(4, 5, 0x48, self.chip, "adc")
-        self.i2c = machine.I2C(0, sda=machine.Pin(4), scl=machine.Pin(5))
-
-    def shows(self, register):
-        return self.i2c.readfrom_mem(0x48, register, 2).hex()
-
-
-def measure(driver):
-    driver.start()
-    assert driver.conversion_ms == 0
-    return driver.read()
-
-
-def failure(function, *args):
-    try:
-        function(*args)
-    except OSError as e:
-        return e.args[-1]
-    raise AssertionError("no OSError")
-
-
-def near(values, wanted, tolerance):
-    (value,) = values
-    assert type(value) is float, value
-    assert abs(value - wanted) <= tolerance, (value, wanted)
+        super().__init__(chips.Chip, 0x48, VOLTS, bits)
 
 
 def test_vectors():
@@ -104,25 +81,25 @@ def test_every_input():
         ("1-3", 0.25),
         ("2-3", 1.75),
     ):
-        near(measure(ADS1115(bench.i2c, input=input)), volts, 0.000126)
-    bench.volts[0] = 0.0
-    near(measure(ADS1115(bench.i2c, input="0-1")), -0.5, 0.000126)
+        near(measure(ADS1115(bench.i2c, input=input)), volts)
+    bench.truth[0] = 0.0
+    near(measure(ADS1115(bench.i2c, input="0-1")), -0.5)
 
 
 def test_the_divider():
     bench = Bench()
     near(measure(ADS1115(bench.i2c, r1=100, r2=10)), 11.0, 0.0014)
-    near(measure(ADS1115(bench.i2c, r1=0, r2=1)), 1.0, 0.000126)
+    near(measure(ADS1115(bench.i2c, r1=0, r2=1)), 1.0)
 
 
 def test_beyond_the_range():
     bench = Bench()
     for input, volts in (("0", 2.05), ("0-1", 3.0), ("0", 5.0)):
-        bench.volts = [volts, 0.0, 0.0, 0.0]
+        bench.truth = [volts, 0.0, 0.0, 0.0]
         driver = ADS1115(bench.i2c, input=input, range_v="2.048")
         assert failure(measure, driver) == "voltage beyond range_v", volts
     driver = ADS1115(bench.i2c, input="0-1", range_v="2.048")
-    bench.volts = [0.0, 2.1, 0.0, 0.0]
+    bench.truth = [0.0, 2.1, 0.0, 0.0]
     assert failure(measure, driver) == "voltage beyond range_v"
     for raw in (0x7FFF, 0x7FF0, 0x8000):
         bench.chip.raw = raw
@@ -133,9 +110,9 @@ def test_an_ads1015_will_do():
     bench = Bench(12)
     driver = ADS1115(bench.i2c)
     near(measure(driver), 1.0, 0.0021)
-    bench.volts[0] = -0.001
+    bench.truth[0] = -0.001
     near(measure(driver), -0.002, 1e-9)
-    bench.volts[0] = 4.2
+    bench.truth[0] = 4.2
     assert failure(measure, driver) == "voltage beyond range_v"
 
 
@@ -146,28 +123,16 @@ def test_drivers_of_one_chip_do_not_disturb_each_other():
         driver.start()
     for _ in range(2):
         for driver, volts in zip(drivers, (1.0, 0.5, 1.75)):
-            near(driver.read(), volts, 0.000126)
+            near(driver.read(), volts)
 
 
 def test_it_takes_10_ms():
     bench = Bench()
     driver = ADS1115(bench.i2c)
     began = sim.now()
-    bench.volts[0] = 2.5
-    near(measure(driver), 2.5, 0.000126)
+    bench.truth[0] = 2.5
+    near(measure(driver), 2.5)
     assert 9 <= sim.now() - began <= 10
-
-
-def test_a_busy_chip_is_not_waited_for_for_ever():
-    bench = Bench()
-    driver = ADS1115(bench.i2c)
-    bench.chip.stuck = True
-    began = sim.now()
-    assert failure(measure, driver) == "chip stays busy"
-    assert sim.now() - began <= 20
-    bench.chip.stuck = False
-    sim.advance(10)
-    near(measure(driver), 1.0, 0.000126)
 
 
 def test_one_that_another_program_left_converting():
@@ -177,7 +142,7 @@ def test_one_that_another_program_left_converting():
     began = sim.now()
     driver = ADS1115(bench.i2c, input="1")
     assert sim.now() - began <= 10
-    near(measure(driver), 0.5, 0.000126)
+    near(measure(driver), 0.5)
 
 
 def test_a_chip_that_restarts_while_it_converts_is_no_value():
@@ -189,7 +154,7 @@ def test_a_chip_that_restarts_while_it_converts_is_no_value():
         sim.after(5, bench.chip.reset)
         assert failure(measure, driver) == FORGOT
         assert bench.shows(0) == "0000" and bench.shows(1) == "8583"
-        near(measure(driver), 1.0 if input == "0" else 0.5, 0.000126)
+        near(measure(driver), 1.0 if input == "0" else 0.5)
 
 
 def test_another_chip():
@@ -205,22 +170,6 @@ def test_data_lines_held_later_are_no_value():
     for data in (b"\0\0", b"\xff\xff"):
         bench.chip.read = lambda n: data
         assert failure(measure, driver) == FORGOT, data
-
-
-def test_nobody_answers():
-    bench = Bench()
-    code = 19 if sim.ESP32 else 5
-    assert failure(ADS1115, bench.i2c, 0x49) == code
-    driver = ADS1115(bench.i2c)
-    sim.unplugged.add("adc")
-    assert failure(measure, driver) == code
-
-
-def test_bus_held_low():
-    bench = Bench()
-    driver = ADS1115(bench.i2c)
-    sim.stuck.add(4)
-    assert failure(measure, driver) == (116 if sim.ESP32 else 110)
 
 
 def test_sensors_with_the_same_address_are_one_chip():
@@ -256,7 +205,7 @@ def test_sensors_with_the_same_address_are_one_chip():
         )
     results = {}
 
-    def run(ms):
+    def run_all(ms):
         results.clear()
         end = sim.now() + ms
         while sim.now() < end:
@@ -270,14 +219,14 @@ def test_sensors_with_the_same_address_are_one_chip():
         for setting, volts in zip(settings, (1.5, 12.0, 0.75, 2.25)):
             near(results[setting["name"]][-1], volts, 0.0006)
 
-    run(3500)
+    run_all(3500)
     all_good()
     assert all(len(results[name]) == 4 for name in results), results
     sim.unplugged.add("b")  # any of its names
-    run(3000)
+    run_all(3000)
     for name in ("a", "b", "d"):
         assert set(results[name]) == {"no answer on the bus"}, results
     assert len(results["other"]) == 3
     sim.unplugged.clear()
-    run(3000)
+    run_all(3000)
     all_good()

@@ -1,6 +1,7 @@
 """Voltages and batteries, over the simulated ADC and with made-up samples."""
 
 import sim
+from stand import failure
 
 from drivers.analog import Voltage
 from drivers.battery import Battery, percent
@@ -18,6 +19,9 @@ class Samples:
     def read_uv(self):
         self.i += 1
         return self.samples[(self.i - 1) % len(self.samples)]
+
+    def read_u16(self):
+        return 32768
 
 
 def test_divider():
@@ -39,13 +43,31 @@ def test_mean():
 
 
 def test_unplugged():
-    try:
-        Battery(Samples(299999), 100, 100).read()
-    except OSError as e:
-        assert e.args[-1] == "under 0.3 V at the pin: no battery?", e
-    else:
-        raise AssertionError("no OSError")
+    assert (
+        failure(Battery(Samples(299999), 100, 100).read) == "under 0.3 V at the pin: no battery?"
+    )
     Battery(Samples(300000), 100, 100).read()
+
+
+def test_an_end_of_the_range_is_no_voltage():
+    from firmware.board import Board
+
+    sim.no_bench()
+    sim.virtual()
+    pin = 34 if sim.ESP32 else 26
+    adc = Board().adc(pin)
+    volts = 0.0
+    sim.adc_attach(pin, lambda: int(volts * 1000000), "voltage")
+    for volts in (3.4, 5.0):
+        for driver in (Voltage, Battery):
+            assert failure(driver(adc, 100, 100).read) == "voltage above the ADC's range"
+    for volts in (0.0, 0.1):
+        if sim.ESP32:  # it would show 0.142 V for both
+            assert failure(Voltage(adc).read) == "voltage below the ADC's range"
+        else:
+            assert abs(Voltage(adc).read()[0] - volts) < 0.005
+    volts = 3.0
+    assert abs(Voltage(adc).read()[0] - volts) < 0.02
 
 
 def test_curve():
@@ -92,9 +114,4 @@ def test_adc_of_a_pin_the_radio_has():
 
     sim.no_bench()
     network.WLAN(network.STA_IF).active(True)
-    try:
-        Voltage(Board().adc(25)).read()
-    except OSError as e:
-        assert e.errno == 116
-    else:
-        raise AssertionError("no OSError")
+    assert failure(Voltage(Board().adc(25)).read) == 116

@@ -4,16 +4,18 @@ import machine
 import onewire
 import sim
 from chips import ds18b20 as chips
+from stand import NOT_MEASURED, RANGE, failure, measure
 
 from drivers.ds18b20 import DS18B20
 
 BOARDS = ("esp32", "pico_w")
 
 ROM = bytes.fromhex("28ff641e0f160390")
+MARKS = "6a95"  # in the two bytes for an alarm
 
 
-def rom(n):
-    head = bytes((0x28, n, 0x64, 0x1E, 0x0F, 0x16, 0x03))
+def rom(n, family=0x28):
+    head = bytes((family, n, 0x64, 0x1E, 0x0F, 0x16, 0x03))
     return head + bytes((chips.crc8(head),))
 
 
@@ -23,6 +25,7 @@ class Bench:
     def __init__(self, *roms):
         sim.no_bench()
         sim.virtual()
+        sim.onewire_devices.clear()
         self.celsius = 21.5
         self.chips = [chips.Chip(sim, lambda: self.celsius, r) for r in roms or (ROM,)]
         self.chip = self.chips[0]
@@ -31,18 +34,19 @@ class Bench:
         self.wire = onewire.OneWire(machine.Pin(4))
 
 
-def measure(driver):
-    driver.start()
-    sim.advance(driver.conversion_ms)
-    return driver.read()
+def frame(text):
+    """Eight bytes and their checksum, with the driver's marks in place of the data sheet's 4b46."""
+    data = bytes.fromhex(text.replace("4b46", MARKS))
+    return data + bytes((chips.crc8(data),))
 
 
-def failure(kind, function, *args):
+def refused(function, *args):
+    """Return the text of the ValueError that it raises."""
     try:
         function(*args)
-    except kind as e:
+    except ValueError as e:
         return e.args[-1]
-    raise AssertionError("no " + kind.__name__)
+    raise AssertionError("no ValueError")
 
 
 def test_temperatures_of_the_data_sheet():
@@ -57,23 +61,32 @@ def test_temperatures_of_the_data_sheet():
 def test_frames():
     bench = Bench()
     driver = DS18B20(bench.wire)
-    bench.chip.frame = bytes.fromhex("91014b467fff0f1025")
-    assert measure(driver) == (25.0625,)
-    bench.chip.frame = bytes.fromhex("5eff4b467fff0210b6")
-    assert measure(driver) == (-10.125,)
+    for text, celsius in (("91014b467fff0f10", 25.0625), ("5eff4b467fff0210", -10.125)):
+        bench.chip.frame = frame(text)
+        assert measure(driver) == (celsius,)
 
 
 def test_undefined_bits_are_left_out():
-    # 21.5625 is 0x159; the chip sets the bits that are undefined.
+    # One that knows fewer than 12 bits, whatever it is told.
     bench = Bench()
-    bench.celsius = 21.5625
     driver = DS18B20(bench.wire)
-    for config, expected in ((0x1F, 21.5), (0x3F, 21.5), (0x5F, 21.5), (0x7F, 21.5625)):
-        bench.chip.scratchpad[4] = config
-        assert measure(driver) == (expected,), config
-    bench.celsius = -0.0625
+    for low, config, expected in (
+        ("5f01", "1f", 21.5),
+        ("5b01", "3f", 21.5),
+        ("5901", "5f", 21.5),
+        ("5901", "7f", 21.5625),
+        ("ffff", "1f", -0.5),
+    ):
+        bench.chip.frame = frame(low + "4b46" + config + "ff0f10")
+        assert measure(driver) == (expected,), (low, config)
+
+
+def test_the_resolution_that_another_program_set():
+    bench = Bench()
     bench.chip.scratchpad[4] = 0x1F
-    assert measure(driver) == (-0.5,)
+    bench.celsius = 21.5625
+    assert measure(DS18B20(bench.wire)) == (21.5625,)
+    assert bench.chip.stored == b"\x4b\x46\x7f"  # what it keeps for ever is as it was
 
 
 def test_start_and_read_do_not_wait():
@@ -90,24 +103,91 @@ def test_start_and_read_do_not_wait():
 def test_power_on_value_is_no_reading():
     bench = Bench()
     driver = DS18B20(bench.wire)
-    assert failure(OSError, driver.read) == "chip has not measured"
+    assert failure(driver.read) == NOT_MEASURED
     driver.start()
     sim.advance(749)  # too early by a millisecond
-    assert failure(OSError, driver.read) == "chip has not measured"
+    assert failure(driver.read) == NOT_MEASURED
     sim.advance(1)
     assert driver.read() == (21.5,)
     bench.chip.powered = False
     driver.start()
     sim.advance(750)
-    assert failure(OSError, driver.read) == "chip has not measured"
+    assert failure(driver.read) == NOT_MEASURED
 
 
-def test_data_line_held_low():
+def test_copies_that_lose_their_power_in_a_conversion():
+    # What they show then, in bytes as they were seen: never a value, not even one that a room may have.
+    for born in (
+        "50054b467fff0c10",  # the maker's own
+        "500555007fff0c10",
+        "500555aa7fffff10",
+        "5005ffff7fff1010",  # 85 °C as if it had measured them
+        "90014b467fff0010",  # 25 °C
+        "00004b467fff1010",
+        "f0074b467fff1010",  # 127 °C
+    ):
+        bench = Bench()
+        bench.chip.tells = False
+        bench.chip.born = bytes.fromhex(born)
+        bench.chip.stored = bench.chip.born[2:5]
+        bench.chip.power_on()
+        driver = DS18B20(bench.wire)
+        bench.chip.powered = False
+        assert failure(measure, driver) == NOT_MEASURED, born
+        bench.chip.powered = True
+        assert measure(driver) == (21.5,), born
+        for ms in (1, 400, 749):
+            driver.start()
+            sim.advance(ms)
+            bench.chip.power_on()
+            sim.advance(750 - ms)
+            assert failure(driver.read) == NOT_MEASURED, (born, ms)
+
+
+def test_a_conversion_that_was_not_begun():
+    # The chip got its marks, and not the command after them.
+    for tells, ds18s20 in ((True, False), (False, False), (True, True)):
+        bench = Bench(rom(1, 0x10 if ds18s20 else 0x28))
+        bench.chip.tells = tells
+        driver = DS18B20(bench.wire)
+        bench.chip._convert = lambda: None
+        assert failure(measure, driver) == NOT_MEASURED
+
+
+def test_85_degrees():
     bench = Bench()
+    bench.celsius = 85.0
     driver = DS18B20(bench.wire)
-    sim.stuck.add(4)
-    driver.start()
-    assert failure(OSError, driver.read) == "data line held low"
+    assert measure(driver) == (85.0,)
+    bench.chip.tells = False  # a copy does not tell it from its start
+    bench.chip.scratchpad[6] = 0x0C
+    assert failure(measure, driver) == NOT_MEASURED
+    bench.celsius = 84.9375
+    assert measure(driver) == (84.9375,)
+
+
+def test_a_ds18s20():
+    table = (125.0, 84.9375, 25.0625, 10.125, 0.5, 0.0, -0.5, -10.125, -25.0625, -55.0)
+    for family in (0x10, 0x22, 0x3B):
+        bench = Bench(rom(1, family))
+        driver = DS18B20(bench.wire)
+        for bench.celsius in table:
+            assert measure(driver) == (bench.celsius,), (family, bench.celsius)
+        bench.chip.power_on()
+        assert failure(driver.read) == NOT_MEASURED
+    bench = Bench(rom(1, 0x10))
+    driver = DS18B20(bench.wire)
+    bench.chip.frame = frame("32004b46ffff0c10")  # the data sheet's 25 °C
+    assert measure(driver) == (25.0,)
+    for text in ("32004b46ffff0c00", "32004b46ffff1110"):  # no count, and more than all of it
+        bench.chip.frame = frame(text)
+        assert failure(measure, driver) == RANGE
+
+
+def test_a_max31850_is_named():
+    bench = Bench(rom(1, 0x3B))
+    bench.chip.frame = frame("90014b46f0ffffff")
+    assert failure(measure, DS18B20(bench.wire)) == "another chip answers (a MAX31850)"
 
 
 def test_one_wrong_checksum_is_forgiven():
@@ -134,7 +214,7 @@ def test_wrong_checksums():
     bench = Bench()
     driver = DS18B20(bench.wire)
     bench.chip.frame = bytes.fromhex("91014b467fff0f1024")
-    assert failure(OSError, driver.read) == "checksum"
+    assert failure(driver.read) == "checksum"
 
 
 def test_out_of_range():
@@ -144,16 +224,20 @@ def test_out_of_range():
         bench.celsius = celsius
         driver.start()
         sim.advance(750)
-        assert failure(OSError, driver.read) == "reading out of the chip's range"
+        assert failure(driver.read) == RANGE
 
 
 def test_nobody_on_the_wire():
     bench = Bench()
     driver = DS18B20(bench.wire)
     sim.unplugged.add("chip0")
-    assert failure(OSError, DS18B20, bench.wire) == 19
-    assert failure(OSError, driver.start) == 19
-    assert failure(OSError, driver.read) == 19
+    assert failure(DS18B20, bench.wire) == 19
+    assert failure(driver.start) == 19
+    assert failure(driver.read) == 19
+    sim.unplugged.clear()
+    head = b"\x29\x01\x02\x03\x04\x05\x06"
+    bench = Bench(head + bytes((chips.crc8(head),)))
+    assert failure(DS18B20, bench.wire) == "another chip answers (family 0x29)"
 
 
 def test_this_one_is_not_on_the_wire():
@@ -161,13 +245,13 @@ def test_this_one_is_not_on_the_wire():
     driver = DS18B20(bench.wire, rom(9).hex())
     driver.start()
     sim.advance(750)
-    assert failure(OSError, driver.read) == 19
+    assert failure(driver.read) == "others answer on the wire, not this address"
 
 
 def test_several_on_the_wire_want_an_address():
     roms = [rom(n) for n in (1, 2, 130)]
     bench = Bench(*roms)
-    text = failure(ValueError, DS18B20, bench.wire)
+    text = refused(DS18B20, bench.wire)
     assert text.startswith("several on the wire, set address to one of "), text
     for r in roms:
         assert r.hex() in text, text
@@ -184,11 +268,11 @@ def test_wrong_addresses():
     wrong = ["28ff641e0f160391", "10ff641e0f160390", "0000000000000000", "28ff"]
     for head in (
         b"\x28",
-        b"\x10\xff\x64\x1e\x0f\x16\x03",
+        b"\x29\xff\x64\x1e\x0f\x16\x03",
     ):  # the length, the family: the checksum is right
         wrong.append((head + bytes((chips.crc8(head),))).hex())
     for address in wrong:
-        text = failure(ValueError, DS18B20, bench.wire, address)
+        text = refused(DS18B20, bench.wire, address)
         assert text == address + " is no DS18B20's address", text
 
 
@@ -203,7 +287,7 @@ def test_two_on_a_wire_do_not_disturb_each_other():
     two.start()  # in the middle of the other's conversion
     sim.advance(350)
     assert one.read() == (10.0,)
-    assert failure(OSError, two.read) == "chip has not measured"
+    assert failure(two.read) == NOT_MEASURED
     sim.advance(400)
     assert two.read() == (30.0,)
     assert one.read() == (10.0,)

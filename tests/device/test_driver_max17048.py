@@ -1,48 +1,20 @@
 """MAX17048 over the simulated I2C bus."""
 
-import time
-
-import machine
 import sim
+import stand
 from chips import max17048 as chips
+from stand import NOT_MEASURED, RANGE, failure, measure
 
 from drivers.max17048 import MAX17048
-from firmware.sensors.channel import Channel
 
 BOARDS = ("esp32", "pico_w")
 
 
-class Bench:
-    """A chip at 0x36; the voltage of its cell can be moved."""
+class Bench(stand.I2C):
+    """A chip at 0x36."""
 
     def __init__(self):
-        sim.no_bench()
-        sim.i2c_devices.clear()
-        sim.virtual()
-        self.volts = 3.9
-        self.chip = chips.Chip(sim, lambda: self.volts)
-        sim.i2c_attach(4, 5, 0x36, self.chip, "cell")
-        self.i2c = machine.I2C(0, sda=machine.Pin(4), scl=machine.Pin(5))
-
-    def shows(self, register):
-        return self.i2c.readfrom_mem(0x36, register, 2).hex()
-
-
-def measure(driver):
-    driver.start()
-    wait = driver.ready()
-    while wait:
-        sim.advance(wait)
-        wait = driver.ready()
-    return driver.read()
-
-
-def failure(function, *args):
-    try:
-        function(*args)
-    except OSError as e:
-        return e.args[-1]
-    raise AssertionError("no OSError")
+        super().__init__(chips.Chip, 0x36, 3.9)
 
 
 def near(values, volts, percent):
@@ -68,7 +40,7 @@ def test_shows_the_cell():
     bench = Bench()
     driver = MAX17048(bench.i2c)
     for volts, percent in ((3.9, 68), (3.0, 0), (4.2, 100), (3.65, 10), (3.75, 30)):
-        bench.volts = volts
+        bench.truth = volts
         near(measure(driver), volts, percent)
 
 
@@ -83,9 +55,17 @@ def test_no_more_than_100_percent():
 def test_what_is_no_cell():
     bench = Bench()
     driver = MAX17048(bench.i2c)
-    for vcell, soc in ((0, 0), (0xFFFF, 0xFFFF), (0x7CFF, 0x1000), (0xFA01, 0x6400), (0x0320, 0)):
+    for vcell, soc in (
+        (0, 0),
+        (0xFFFF, 0xFFFF),
+        (0x7CFF, 0x1000),
+        (0xFA01, 0x6400),
+        (0x0320, 0),
+        (0xC800, 0xFFFF),
+        (0xC800, 0x8000),
+    ):
         bench.chip.raw = (vcell, soc)
-        assert failure(measure, driver) == "reading out of the chip's range", vcell
+        assert failure(measure, driver) == RANGE, vcell
 
 
 def test_another_chip():
@@ -115,17 +95,29 @@ def test_nothing_is_waited_for_and_nothing_written():
     assert sim.now() == began
 
 
+def test_one_that_another_program_put_to_sleep_is_woken():
+    bench = Bench()
+    bench.i2c.writeto_mem(0x36, chips.CONFIG, b"\x97\x9c")
+    bench.truth = 3.65  # it still shows 3.9 V
+    driver = MAX17048(bench.i2c)
+    near(measure(driver), 3.65, 10)
+    assert bench.shows(chips.CONFIG) == "971c"
+    began = sim.now()
+    near(measure(MAX17048(bench.i2c)), 3.65, 10)
+    assert sim.now() == began
+
+
 def test_a_cell_just_connected_is_waited_for():
     bench = Bench()
     bench.chip.reset()
     bench.chip.registers[chips.STATUS] |= 0x4200
     driver = MAX17048(bench.i2c)
-    assert failure(driver.read) == "chip has not measured"
+    assert failure(driver.read) == NOT_MEASURED
     driver.start()
     assert driver.ready() == 1000
     sim.advance(999)
     assert driver.ready() == 1
-    assert failure(driver.read) == "chip has not measured"
+    assert failure(driver.read) == NOT_MEASURED
     sim.advance(1)
     assert driver.ready() == 0
     near(driver.read(), 3.9, 68)
@@ -140,7 +132,7 @@ def test_a_chip_that_restarts_is_no_empty_cell():
     bench.chip.reset()
     sim.advance(500)
     assert bench.shows(chips.SOC) == "0000" and bench.shows(chips.VCELL) != "0000"
-    assert failure(measure, driver) == "chip has not measured"
+    assert failure(measure, driver) == NOT_MEASURED
     driver = MAX17048(bench.i2c)
     near(measure(driver), 3.9, 68)
     assert sim.now() >= 1500
@@ -150,54 +142,8 @@ def test_data_lines_held_later_are_no_value():
     bench = Bench()
     driver = MAX17048(bench.i2c)
     for byte, text in (
-        (b"\0", "reading out of the chip's range"),
-        (b"\xff", "chip has not measured"),
+        (b"\0", RANGE),
+        (b"\xff", NOT_MEASURED),
     ):
         bench.chip.read = lambda n: byte * n
         assert failure(measure, driver) == text
-
-
-def test_nobody_answers():
-    bench = Bench()
-    code = 19 if sim.ESP32 else 5
-    sim.unplugged.add("cell")
-    assert failure(MAX17048, bench.i2c) == code
-    sim.unplugged.clear()
-    driver = MAX17048(bench.i2c)
-    sim.unplugged.add("cell")
-    assert failure(measure, driver) == code
-
-
-def test_bus_held_low():
-    bench = Bench()
-    driver = MAX17048(bench.i2c)
-    sim.stuck.add(4)
-    assert failure(measure, driver) == (116 if sim.ESP32 else 110)
-
-
-def test_gone_and_back():
-    bench = Bench()
-    channel = Channel("cell", lambda stuck: MAX17048(bench.i2c), (), 5000)
-    results = []
-
-    def run(ms):
-        results.clear()
-        end = sim.now() + ms
-        while sim.now() < end:
-            result = channel.step(time.ticks_ms())
-            if result is not None:
-                results.append(result)
-            sim.advance(max(min(channel.due(time.ticks_ms()), end - sim.now()), 1))
-
-    run(4000)
-    near(results[0], 3.9, 68)
-    sim.unplugged.add("cell")
-    run(10000)
-    assert set(results) == {"no answer on the bus"}, results
-    sim.unplugged.clear()
-    bench.chip.reset()
-    bench.volts = 4.0
-    run(10000)
-    for result in results:
-        near(result, 4.0, 82)
-    assert results and channel.error is None

@@ -83,13 +83,13 @@ def test_warming_up():
 
 def test_the_first_minute_is_left_out_whatever_it_says():
     bench = Bench(warm_ms=0)
-    bench.ppm = 2000
+    bench.ppm = 1999
     began = sim.now()
     while sim.now() - began < 59_000:
         assert measure(bench.driver) is None
         sim.advance(500)
     sim.advance(1000)
-    assert measure(bench.driver) == (2000,)
+    assert measure(bench.driver) == (1999,)
 
 
 def test_its_warming_values_are_values_later():
@@ -115,11 +115,24 @@ def test_out_of_range():
     bench = warm()
     bench.ppm = 6000  # it says 5000
     assert failure(measure, bench.driver) == RANGE
-    for ppm in (0, 10001, 65535):
+    for ppm in (0, 399, 2000, 5000, 10000, 10001, 65535):  # the ends of the ranges there are, too
         bench.chip.answer = answer(ppm)
         assert failure(measure, bench.driver) == RANGE, ppm
-    bench.chip.answer = answer(9999)  # there are such
-    assert measure(bench.driver) == (9999,)
+    for ppm in (400, 1999, 2001, 4999, 5001, 9999):  # there are such
+        bench.chip.answer = answer(ppm)
+        assert measure(bench.driver) == (ppm,)
+
+
+def test_the_range_that_another_program_set():
+    bench = Bench(warm_ms=0)
+    bench.chip.range = 2000
+    sim.advance(180_000)
+    bench.ppm = 3456
+    assert measure(bench.driver) == (3456,)
+    assert bench.chip.range == 5000
+    bench.chip.only_2000 = True  # an older one knows no other
+    bench.chip.range = 2000
+    assert failure(measure, bench.driver) == RANGE
 
 
 def test_self_calibration():
@@ -162,6 +175,7 @@ def test_what_came_before_is_thrown_away():
 
 def test_a_wrong_sum_is_asked_again():
     bench = warm()
+    measure(bench.driver)
     bench.chip.spoil = 1
     before = bench.chip.asked
     assert measure(bench.driver) == (640,)

@@ -152,6 +152,26 @@ def test_silence():
     assert failure(measure, bench.driver) == NO_DATA
 
 
+def test_one_that_was_told_to_wait_for_questions_is_told_to_send():
+    for asleep in (False, True):
+        bench = Bench()
+        bench.chip.write(b"\x42\x4d\xe1\x00\x00\x01\x70")  # another program's
+        assert bench.chip.passive
+        if asleep:
+            bench.chip.write(b"\x42\x4d\xe4\x00\x00\x01\x73")
+        assert measure(bench.driver) == bench.air
+        assert not bench.chip.passive
+
+
+def test_no_such_dust():
+    bench = settled()
+    for words in ("ffff000c0010", "000713890010", "0007000cffff"):  # 5001 in the middle
+        data = VECTOR[:10] + bytes.fromhex(words) + VECTOR[16:30]
+        bench.chip.frame = data + bytes((sum(data) >> 8, sum(data) & 0xFF))
+        sim.advance(1000)
+        assert failure(measure, bench.driver) == "reading out of the chip's range"
+
+
 def test_another_sensor_talks():
     for noise in (b"\xff\x86\x02\x60\x47\x00\x00\x00\xd1", bytes(32), b"\xff" * 32):
         bench = Bench()
@@ -177,7 +197,7 @@ def test_it_sleeps_between_readings():
         bench.air = (n, n + 1, n + 2)
         assert measure(bench.driver) == bench.air
         assert 30_000 <= chip.awake_ms - before <= 32_000
-    assert len(chip.commands) == 8
+    assert chip.commands == [(0xE4, 1), (0xE1, 1), (0xE4, 0)] * 4
 
 
 def test_one_that_was_put_to_sleep_is_woken():

@@ -1,55 +1,22 @@
 """TMP117 over the simulated I2C bus."""
 
-import time
-
-import machine
 import sim
+import stand
 from chips import tmp117 as chips
+from stand import NOT_MEASURED, RANGE, failure, measure, nearly
 
 from drivers.tmp117 import TMP117
-from firmware.sensors.channel import Channel
 
 BOARDS = ("esp32", "pico_w")
 
+near = nearly(1e-9)
 
-class Bench:
-    """A chip at 0x48; its temperature can be moved."""
+
+class Bench(stand.I2C):
+    """A chip at 0x48."""
 
     def __init__(self):
-        sim.no_bench()
-        sim.i2c_devices.clear()
-        sim.virtual()
-        self.celsius = 21.5
-        self.chip = chips.Chip(sim, lambda: self.celsius)
-        sim.i2c_attach(4, 5, 0x48, self.chip, "room")
-        self.i2c = machine.I2C(0, sda=machine.Pin(4), scl=machine.Pin(5))
-
-    def shows(self, register):
-        return self.i2c.readfrom_mem(0x48, register, 2).hex()
-
-
-def measure(driver):
-    driver.start()
-    sim.advance(driver.conversion_ms)
-    wait = driver.ready()
-    while wait:
-        sim.advance(wait)
-        wait = driver.ready()
-    return driver.read()
-
-
-def failure(function, *args):
-    try:
-        function(*args)
-    except OSError as e:
-        return e.args[-1]
-    raise AssertionError("no OSError")
-
-
-def near(values, wanted, tolerance=1e-9):
-    (value,) = values
-    assert type(value) is float, value
-    assert abs(value - wanted) <= tolerance, (value, wanted)
+        super().__init__(chips.Chip, 0x48, 21.5)
 
 
 def test_vectors():
@@ -72,7 +39,7 @@ def test_shows_the_temperature():
     bench = Bench()
     driver = TMP117(bench.i2c)
     for celsius in (21.5, -0.003, 0.0, -55.0, 149.99, -17.33):
-        bench.celsius = celsius
+        bench.truth = celsius
         near(measure(driver), celsius, 0.0079)
 
 
@@ -81,14 +48,14 @@ def test_out_of_range():
     driver = TMP117(bench.i2c)
     for raw in (0x4B01, 0xE47F, 0x7FFF, 0x8001):
         bench.chip.raw = raw
-        assert failure(measure, driver) == "reading out of the chip's range", raw
+        assert failure(measure, driver) == RANGE, raw
 
 
 def test_256_degrees_below_is_not_measured():
     bench = Bench()
     driver = TMP117(bench.i2c)
     bench.chip.raw = 0x8000
-    assert failure(measure, driver) == "chip has not measured"
+    assert failure(measure, driver) == NOT_MEASURED
 
 
 def test_another_chip():
@@ -118,7 +85,7 @@ def test_it_sleeps_between_readings():
     bench = Bench()
     driver = TMP117(bench.i2c)
     near(measure(driver), 21.5)
-    bench.celsius = 30.0
+    bench.truth = 30.0
     before = bench.shows(chips.TEMPERATURE)
     sim.advance(5000)
     assert bench.shows(chips.TEMPERATURE) == before
@@ -145,46 +112,12 @@ def test_too_early_there_is_nothing():
     bench = Bench()
     driver = TMP117(bench.i2c)
     near(measure(driver), 21.5)
-    bench.celsius = -10.0
+    bench.truth = -10.0
     driver.start()
     sim.advance(138)
-    assert failure(driver.read) == "chip has not measured"
+    assert failure(driver.read) == NOT_MEASURED
     assert driver.ready() > 0
     near(measure(driver), -10.0)
-
-
-def test_a_chip_that_was_not_told_has_not_measured():
-    bench = Bench()
-    assert failure(TMP117(bench.i2c).read) == "chip has not measured"
-
-
-def test_a_busy_chip_is_not_waited_for_for_ever():
-    bench = Bench()
-    driver = TMP117(bench.i2c)
-    bench.chip.stuck = True
-    began = sim.now()
-    assert failure(measure, driver) == "chip stays busy"
-    assert sim.now() - began < 250
-
-
-def test_a_chip_that_restarts_is_no_value():
-    bench = Bench()
-    driver = TMP117(bench.i2c)
-    near(measure(driver), 21.5)
-    for ms in (130, 20):
-        driver.start()
-        sim.advance(150 - ms)
-        bench.chip.reset()
-        sim.advance(ms)
-        assert failure(driver.ready) == "chip has not measured"
-        assert failure(driver.read) == "chip has not measured"
-    driver.start()
-    sim.advance(driver.conversion_ms)
-    assert driver.ready() == 0
-    bench.chip.reset()
-    sim.advance(200)  # it has measured by then, but not as it was told
-    assert failure(driver.read) == "chip has not measured"
-    near(measure(driver), 21.5)
 
 
 def test_data_lines_held_later_are_no_value():
@@ -195,49 +128,5 @@ def test_data_lines_held_later_are_no_value():
         sim.advance(driver.conversion_ms)
         driver._done = True
         bench.chip.read = lambda n: byte * n
-        assert failure(driver.ready) == "chip has not measured"
-        assert failure(driver.read) == "chip has not measured"
-
-
-def test_nobody_answers():
-    bench = Bench()
-    code = 19 if sim.ESP32 else 5
-    assert failure(TMP117, bench.i2c, 0x49) == code
-    driver = TMP117(bench.i2c)
-    sim.unplugged.add("room")
-    for method in (driver.start, driver.ready, driver.read):
-        assert failure(method) == code
-
-
-def test_bus_held_low():
-    bench = Bench()
-    driver = TMP117(bench.i2c)
-    sim.stuck.add(4)
-    assert failure(driver.start) == (116 if sim.ESP32 else 110)
-
-
-def test_gone_and_back():
-    bench = Bench()
-    channel = Channel("room", lambda stuck: TMP117(bench.i2c), (), 5000)
-    results = []
-
-    def run(ms):
-        results.clear()
-        end = sim.now() + ms
-        while sim.now() < end:
-            result = channel.step(time.ticks_ms())
-            if result is not None:
-                results.append(result)
-            sim.advance(max(min(channel.due(time.ticks_ms()), end - sim.now()), 1))
-
-    run(4000)
-    near(results[0], 21.5)
-    sim.unplugged.add("room")
-    run(10000)
-    assert set(results) == {"no answer on the bus"}, results
-    sim.unplugged.clear()
-    bench.chip.reset()
-    run(10000)
-    for result in results:
-        near(result, 21.5)
-    assert results and channel.error is None
+        assert failure(driver.ready) == NOT_MEASURED
+        assert failure(driver.read) == NOT_MEASURED

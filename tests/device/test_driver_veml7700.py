@@ -1,62 +1,24 @@
 """VEML7700 over the simulated I2C bus."""
 
-import time
-
-import machine
 import sim
+import stand
 from chips import veml7700 as chips
+from stand import NOT_MEASURED, failure, measure, nearly
 
 from drivers.veml7700 import VEML7700
-from firmware.sensors.channel import Channel
 
 BOARDS = ("esp32", "pico_w")
 
-NACK = 19 if sim.ESP32 else 5
+near = nearly(0.0005)
+
 COARSE, MIDDLE, FINE = 0x1300, 0x1800, 0x0840
 
 
-class Bench:
-    """A chip at 0x10; its light can be moved."""
+class Bench(stand.I2C):
+    """A chip at 0x10."""
 
     def __init__(self, lux=1000.0):
-        sim.no_bench()
-        sim.i2c_devices.clear()
-        sim.virtual()
-        self.lux = lux
-        self.chip = chips.Chip(sim, lambda: self.lux)
-        sim.i2c_attach(4, 5, 0x10, self.chip, "light")
-        self.i2c = machine.I2C(0, sda=machine.Pin(4), scl=machine.Pin(5))
-
-
-def wait(driver):
-    """Wait until it is ready to be read. No call of it may block."""
-    while True:
-        began = sim.now()
-        ms = driver.ready()
-        assert sim.now() - began <= 20, sim.now() - began
-        if not ms:
-            return
-        sim.advance(ms)
-
-
-def measure(driver):
-    driver.start()
-    sim.advance(driver.conversion_ms)
-    wait(driver)
-    return driver.read()
-
-
-def failure(function, *args):
-    try:
-        function(*args)
-    except OSError as e:
-        return e.args[-1]
-    raise AssertionError("no OSError")
-
-
-def near(values, lux, tolerance=0.0005):
-    assert len(values) == 1 and type(values[0]) is float, values
-    assert abs(values[0] - lux) <= tolerance, (values, lux)
+        super().__init__(chips.Chip, 0x10, lux)
 
 
 def test_sensitivity_of_the_simulated_chip():
@@ -77,9 +39,9 @@ def test_shows_the_light():
     bench = Bench()
     driver = VEML7700(bench.i2c)
     lights = (0.0, 0.05, 100.0, 268.0, 270.0, 2000.0, 16000.0, 17000.0, 100000.0, 140000.0)
-    for bench.lux in lights + tuple(reversed(lights)) + (0.05, 120000.0, 0.05):
-        step = 0.0168 if bench.lux < 250 else 0.2688 if bench.lux < 2100 else 2.1504
-        near(measure(driver), bench.lux, step / 2 + 1e-6)
+    for bench.truth in lights + tuple(reversed(lights)) + (0.05, 120000.0, 0.05):
+        step = 0.0168 if bench.truth < 250 else 0.2688 if bench.truth < 2100 else 2.1504
+        near(measure(driver), bench.truth, step / 2 + 1e-6)
 
 
 def test_ranges():
@@ -103,11 +65,11 @@ def test_out_of_the_dark_into_the_sun():
     driver = VEML7700(bench.i2c)
     measure(driver)
     bench.chip.settings.clear()
-    bench.lux = 100000.0
+    bench.truth = 100000.0
     near(measure(driver), 100000.0, 1.1)
     assert bench.chip.settings == [FINE, MIDDLE, COARSE]
     bench.chip.settings.clear()
-    bench.lux = 1.0
+    bench.truth = 1.0
     near(measure(driver), 1.0, 0.01)
     assert bench.chip.settings == [COARSE, MIDDLE, FINE]
 
@@ -115,9 +77,9 @@ def test_out_of_the_dark_into_the_sun():
 def test_nothing_saturates_in_silence():
     bench = Bench()
     driver = VEML7700(bench.i2c)
-    for bench.lux in (140930.0, 200000.0):
+    for bench.truth in (140930.0, 200000.0):
         assert failure(measure, driver) == "too bright"
-    bench.lux = 50.0
+    bench.truth = 50.0
     near(measure(driver), 50.0, 0.01)
 
 
@@ -137,15 +99,15 @@ def test_no_range_is_read_before_its_time():
         bench = Bench(lux)
         driver = VEML7700(bench.i2c)
         measure(driver)
-        bench.lux *= 0.9
+        bench.truth *= 0.9
         driver.start()
         assert driver.conversion_ms >= ms * 1.1
         sim.advance(driver.conversion_ms - 1)
         assert driver.ready() == 1
-        assert failure(driver.read) == "chip has not measured"
+        assert failure(driver.read) == NOT_MEASURED
         sim.advance(1)
         assert driver.ready() == driver.ready() == 0
-        near(driver.read(), bench.lux, 1.1)
+        near(driver.read(), bench.truth, 1.1)
 
 
 def test_it_sleeps_between_readings():
@@ -153,19 +115,6 @@ def test_it_sleeps_between_readings():
     driver = VEML7700(bench.i2c)
     measure(driver)
     assert bench.chip.registers[chips.CONF] & 1
-
-
-def test_no_reading_is_told_twice():
-    bench = Bench()
-    driver = VEML7700(bench.i2c)
-    assert failure(driver.read) == "chip has not measured"
-    measure(driver)
-    assert failure(driver.read) == "chip has not measured"
-    driver.start()
-    sim.advance(driver.conversion_ms)
-    assert driver.ready() == 0
-    bench.lux = 2000.0
-    near(measure(driver), 2000.0, 0.2)
 
 
 def test_what_another_program_set_is_forgotten():
@@ -184,18 +133,6 @@ def test_the_wrong_chip():
         assert failure(VEML7700, bench.i2c) == "chip id 0x%02x; expected a VEML7700 (0x81)" % id
 
 
-def test_a_chip_that_lost_its_power_is_not_darkness():
-    bench = Bench()
-    driver = VEML7700(bench.i2c)
-    for when in (1, 60, 129):
-        driver.start()
-        sim.advance(when)
-        bench.chip.reset()
-        sim.advance(driver.conversion_ms - when)
-        assert failure(driver.ready) == "chip has not measured"
-        near(measure(driver), 1000.0, 0.2)
-
-
 def test_power_that_goes_in_the_middle_of_the_answer():
     bench = Bench()
     driver = VEML7700(bench.i2c)
@@ -203,7 +140,7 @@ def test_power_that_goes_in_the_middle_of_the_answer():
     sim.advance(driver.conversion_ms)
     bench.chip.reset()
     bench.chip.registers[chips.LIGHT] = 3721
-    assert failure(driver.ready) == "chip has not measured"
+    assert failure(driver.ready) == NOT_MEASURED
 
 
 def test_lines_that_say_nothing():
@@ -213,48 +150,4 @@ def test_lines_that_say_nothing():
         bench.chip.read = lambda n, line=line: line
         driver.start()
         sim.advance(driver.conversion_ms)
-        assert failure(driver.ready) == "chip has not measured"
-
-
-def test_nobody_answers():
-    bench = Bench()
-    assert failure(VEML7700, bench.i2c, 0x11) == NACK
-    driver = VEML7700(bench.i2c)
-    driver.start()
-    sim.unplugged.add("light")
-    assert failure(driver.start) == NACK
-    sim.advance(driver.conversion_ms)
-    assert failure(driver.ready) == NACK
-
-
-def test_bus_held_low():
-    bench = Bench()
-    driver = VEML7700(bench.i2c)
-    sim.stuck.add(4)
-    assert failure(driver.start) == (116 if sim.ESP32 else 110)
-
-
-def test_gone_and_back():
-    bench = Bench()
-    channel = Channel("light", lambda stuck: VEML7700(bench.i2c), (), 5000)
-    results = []
-
-    def run(ms):
-        end = sim.now() + ms
-        while sim.now() < end:
-            result = channel.step(time.ticks_ms())
-            if result is not None:
-                results.append(result)
-            sim.advance(max(min(channel.due(time.ticks_ms()), end - sim.now()), 1))
-
-    run(4000)
-    near(results.pop(), 1000.0, 0.2)
-    sim.unplugged.add("light")
-    run(10000)
-    assert results and set(results) == {"no answer on the bus"}, results
-    results.clear()
-    sim.unplugged.clear()
-    bench.chip.reset()
-    run(10000)
-    near(results[-1], 1000.0, 0.2)
-    assert channel.error is None
+        assert failure(driver.ready) == NOT_MEASURED

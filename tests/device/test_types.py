@@ -5,57 +5,13 @@ import sys
 import time
 
 import sim
+from stand import attach, checked, detach_all, first, forget
 
 from firmware import sensors
 
 gc.threshold(8192)  # as firmware/start.py
 
 BOARDS = ("esp32", "pico_w")
-
-# A pin for each use, which both boards have. (I2C0 of a Pico: 4, 5.)
-PINS = {"sda": 4, "scl": 5, "onewire": 15, "input": 18, "output": 19, "tx": 16, "rx": 17}
-PINS["adc"] = 34 if sim.ESP32 else 26
-
-
-def config(*sensor_settings):
-    return {
-        "wifi": {"networks": [{"ssid": "home"}]},
-        "mqtt": {"brokers": [{"host": "192.0.2.1"}]},
-        "sensors": list(sensor_settings),
-    }
-
-
-def checked(**setting):
-    """Return the checked settings of one sensor, given no more than what has no default."""
-    from firmware import config as checker
-
-    rows = sensors.TYPES[setting["type"]][2]
-    for key, kind, default, limit, _ in rows:
-        if default is ... and key not in setting:
-            assert kind == "pin", key
-            setting[key] = PINS[limit]
-    setting.setdefault("name", setting["type"])
-    settings, faults = checker.check(config(setting), sensors.TYPES, sim.BOARD)
-    assert not faults, faults
-    return settings["sensors"][0]
-
-
-def attach(setting):
-    import chips
-
-    sim.no_bench()
-    sim.virtual()
-    chips.attach(setting, sim.the_world(), sim)
-
-
-def first(channel, ms=70_000):
-    """Run the channel until it has a result."""
-    end = sim.now() + ms
-    while sim.now() < end:
-        result = channel.step(time.ticks_ms())
-        if result is not None:
-            return result
-        sim.advance(max(channel.due(time.ticks_ms()), 1))
 
 
 def alternatives(quantities):
@@ -97,18 +53,6 @@ def test_quantities_are_whole():
         assert 0 <= decimals <= 3, name  # float32 has seven digits
 
 
-def forget(*packages):
-    """Unload the modules within packages, as if they had never been imported."""
-    for name in list(sys.modules):
-        package, _, module = name.rpartition(".")
-        if package in packages:
-            parent = sys.modules.get(package)
-            if hasattr(parent, module):
-                delattr(parent, module)
-            del sys.modules[name]
-    gc.collect()
-
-
 def forget_the_check():
     """As a node does before it loads its sensors."""
     from firmware import config as checker
@@ -122,15 +66,7 @@ def test_every_type_gives_a_reading():
     for setting in settings:
         forget("drivers", "chips")  # no board has to hold those of all types
         kind = setting["type"]
-        for devices in (
-            sim.i2c_devices,
-            sim.onewire_devices,
-            sim.dht_devices,
-            sim.adc_devices,
-            sim.uart_devices,
-            sim.echo_devices,
-        ):
-            devices.clear()
+        detach_all()
         attach(setting)
         from firmware.board import Board
 

@@ -5,6 +5,7 @@ Source: Maxim/Analog 19-7487.
 
 CONVERT, READ, WRITE, COPY, RECALL, POWER = 0x44, 0xBE, 0x4E, 0x48, 0xB8, 0xB4
 _POWER_ON = b"\x50\x05\x4b\x46\x7f\xff\x0c\x10"  # 85 °C: has not measured
+_DS18S20_ON = b"\xaa\x00\x4b\x46\xff\xff\x0c\x10"  # the same
 
 
 def crc8(data):
@@ -17,13 +18,17 @@ def crc8(data):
 
 
 class Chip:
-    """measure() gives °C. `powered` False: there is not the current to measure. `frame` (9 bytes) replaces what it says."""
+    """measure() gives °C. `born`: what it shows when its power comes; `tells`: byte 6 follows the temperature (no copy's does).
+    `powered` False: there is not the current to measure. `frame` (9 bytes) replaces what it says."""
 
     def __init__(self, sim, measure, rom):
         self.sim = sim
         self.measure = measure
         self.rom = rom
-        self.scratchpad = bytearray(_POWER_ON)
+        self.ds18s20 = rom[0] == 0x10
+        self.born = _DS18S20_ON if self.ds18s20 else _POWER_ON
+        self.tells = True
+        self.scratchpad = bytearray(self.born)
         self.stored = bytes(_POWER_ON[2:5])
         self.powered = True
         self.frame = None
@@ -38,7 +43,7 @@ class Chip:
         self.sent = 0
 
     def power_on(self):
-        self.scratchpad[:] = _POWER_ON[:2] + self.stored + _POWER_ON[5:]
+        self.scratchpad[:] = self.born[:2] + self.stored + self.born[5:]
         self.ready_at = None
         self.reset()
 
@@ -53,11 +58,11 @@ class Chip:
                 self.stored = bytes(self.scratchpad[2:5])
             elif byte == RECALL:
                 self.scratchpad[2:5] = self.stored
-        elif self.command == WRITE and len(self.received) < 3:
+        elif self.command == WRITE and len(self.received) < 3 - self.ds18s20:
             self.received += bytes((byte,))
+            self.scratchpad[1 + len(self.received)] = byte
             if len(self.received) == 3:
-                self.scratchpad[2:4] = self.received[:2]
-                self.scratchpad[4] = self.received[2] & 0x60 | 0x1F
+                self.scratchpad[4] = byte & 0x60 | self.scratchpad[4] & 0x9F
 
     def read_byte(self):
         self._progress()
@@ -82,17 +87,24 @@ class Chip:
             self.power_on()  # the attempt pulled its supply down
             return
         self.raw = int(self.measure() * 16 // 1)
-        self.ready_at = self.sim.now() + (750 >> (12 - self._bits()))
+        self.ready_at = self.sim.now() + (750 if self.ds18s20 else 750 >> (12 - self._bits()))
 
     def _progress(self):
         if self.ready_at is None or self.sim.now() < self.ready_at:
             return
         self.ready_at = None
+        if self.ds18s20:
+            # Half degrees, rounded; by the count its program comes to sixteenths.
+            whole = (self.raw + 4) >> 4
+            self.scratchpad[0:2] = ((whole << 1) & 0xFFFF).to_bytes(2, "little")
+            self.scratchpad[6] = 16 - (self.raw + 4 - whole * 16)
+            return
         below = (1 << (12 - self._bits())) - 1
         raw = self.raw | below  # undefined, so a program that forgets to mask them shall see it
         self.scratchpad[0] = raw & 0xFF
         self.scratchpad[1] = raw >> 8 & 0xFF
-        self.scratchpad[6] = 0x10 - (raw & 15)
+        if self.tells:
+            self.scratchpad[6] = 0x10 - (raw & 15)
 
 
 def rom_of(name):

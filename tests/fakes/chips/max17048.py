@@ -7,6 +7,7 @@ VCELL, SOC, MODE, VERSION, HIBERNATE, CONFIG = 0x02, 0x04, 0x06, 0x08, 0x0A, 0x0
 CRATE, VRESET, STATUS, COMMAND = 0x16, 0x18, 0x1A, 0xFE
 _RESET = 0x5400
 _RESTARTED = 0x0100
+_SLEEP = 0x0080  # of CONFIG; that MODE allows it is taken for granted
 _VCELL_MS, _SOC_MS = 250, 1000
 
 # A cell at rest: volts, percent
@@ -29,6 +30,7 @@ class Chip:
     def reset(self):
         """The cell was taken out and put in again, or the command."""
         self.since = self.sim.now()
+        self.asleep_with = None  # what it measured last
         self.registers = {HIBERNATE: 0x8030, CONFIG: 0x971C, VRESET: 0x9600, STATUS: _RESTARTED}
 
     def write(self, data):
@@ -41,6 +43,10 @@ class Chip:
             self.reset()
             return False  # it does not acknowledge its end
         if self.pointer in self.registers:
+            if self.pointer == CONFIG and value & _SLEEP and self.asleep_with is None:
+                self.asleep_with = self.measure()
+            elif self.pointer == CONFIG and not value & _SLEEP:
+                self.asleep_with = None
             self.registers[self.pointer] = value
         return None
 
@@ -63,7 +69,7 @@ class Chip:
             return 0
         if self.raw:
             return self.raw[register == SOC]
-        volts = self.measure()
+        volts = self.measure() if self.asleep_with is None else self.asleep_with
         if register == VCELL:
             return min(max(int(volts / 78.125e-6), 0), 0xFFFF)
         return int(_percent(volts) * 256)

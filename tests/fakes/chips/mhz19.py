@@ -10,17 +10,19 @@ _BYTES_PER_S = 960
 class Chip:
     """measure() gives ppm. `warm_ms`: so long it shows `warming`; `deaf`: it hears nothing; `noise`: before an answer.
 
+    `range`: where it ends; `only_2000`: and it knows no other.
     `spoil`: so many of the next answers have a wrong bit; `answer` (9 bytes) replaces what it says.
     """
 
     warming = 410
+    range = 5000
 
     def __init__(self, sim, measure, warm_ms=90_000):
         self.sim = sim
         self.measure = measure
         self.warm_ms = warm_ms
         self.on_since = sim.now()
-        self.deaf = False
+        self.deaf = self.only_2000 = False
         self.spoil = 0
         self.noise = b""
         self.answer = None
@@ -40,20 +42,24 @@ class Chip:
                 continue
             command, self._came = self._came[:9], self._came[9:]
             if command[8] == _check(command):
-                self._command(command[2], command[3])
+                self._command(command[2], command[3], command[6] << 8 | command[7])
 
-    def _command(self, command, value):
+    def _command(self, command, value, wide):
         if command == 0x86:
             self.asked += 1
             self._send(self.answer or self._frame())
         elif command == 0x79:
             self.calibrates = value == 0xA0
             self._send(b"\xff\x79\x01\x00\x00\x00\x00\x00\x86")
+        elif command == 0x99:
+            if not self.only_2000:
+                self.range = wide
+            self._send(b"\xff\x99\x01\x00\x00\x00\x00\x00\x66")
         elif command == 0x87:
             self.zeroed += 1
 
     def _frame(self):
-        ppm = min(int(self.measure() + 0.5), 5000)
+        ppm = min(int(self.measure() + 0.5), self.range)
         if self.sim.now() - self.on_since < self.warm_ms:
             ppm = self.warming
         data = bytes((0xFF, 0x86, ppm >> 8, ppm & 0xFF, 62, 0, 0, 0))
