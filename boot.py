@@ -10,22 +10,32 @@ if ".frozen" in sys.path:
     sys.path.remove(".frozen")
     sys.path.append(".frozen")
 
+_BOOT_S = 60  # it takes one
+
 
 def boot():
     import json
 
-    from firmware.board import Board
-    from firmware.wifi import begin
+    from firmware.guard import Guard
 
-    # Not checked here: main.py does that, and says what is wrong.
-    with open("config.json") as f:
-        settings = json.load(f)
-    board = Board()
-    name = settings.get("node", {}).get("name") or board.name
-    begin(board.radio, settings["wifi"], name)
+    guard = Guard()
+    guard.begin(_BOOT_S)
+    try:
+        from firmware.board import Board
+        from firmware.wifi import begin
+
+        # Not checked here: main.py does that, and says what is wrong.
+        with open("config.json") as f:
+            settings = json.load(f)
+        board = Board(guard)
+        name = settings.get("node", {}).get("name") or board.name
+        begin(board.radio, settings["wifi"], name)
+    finally:
+        guard.end()  # after Ctrl-C, too, and when mpremote has come: a soft reset runs this file
 
 
 try:
     boot()
 except Exception as e:
-    print("boot: Wi-Fi is left to main.py: %r" % e)
+    # In pieces: to make one text of them might take memory that is not there.
+    print("boot: Wi-Fi is left to main.py:", type(e).__name__, e)

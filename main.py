@@ -1,26 +1,63 @@
 """Runs the node. Whatever was not foreseen is recorded and ends in a reset: a dead node helps nobody.
 
-Never updated over the air.
+Only Ctrl-C ends at the prompt. Never updated over the air.
 """
 
+import gc
+import sys
 import time
 
-from firmware.board import Board
+import micropython
+from machine import WDT, reset
+
+_START_S = 120  # a start takes ten; then the node has a watchdog
+_PAUSE_S = 5  # so that a node in a crash loop can still be reached with Ctrl-C
+
+
+def run(guard):
+    from firmware.board import Board
+    from firmware.start import run as run_node
+
+    run_node(Board(guard))
 
 
 def main():
-    board = Board()
-    started = time.ticks_ms()
+    guard = None
     try:
-        from firmware.start import run
+        began = time.ticks_ms()
+        record = None
+        kept = False
+        try:
+            # First what the end needs: by then there may be no memory for it.
+            if hasattr(micropython, "alloc_emergency_exception_buf"):
+                micropython.alloc_emergency_exception_buf(100)
+            from firmware.guard import Guard
 
-        run(board)
-    except Exception as e:
-        from firmware.crash import record_crash
+            guard = Guard()
+            guard.begin(_START_S)
+            from firmware.crash import record_crash as record
 
-        record_crash(e, time.ticks_diff(time.ticks_ms(), started) // 1000)
-        time.sleep(5)  # so that a node in a crash loop can still be reached with Ctrl-C
-        board.reset()
+            run(guard)
+        except Exception as e:
+            # The application is over, and its modules are most of what is in memory.
+            sys.modules.clear()
+            gc.collect()
+            try:
+                sys.print_exception(e)
+                kept = record(e, time.ticks_diff(time.ticks_ms(), began) // 1000)
+            except Exception:
+                kept = False  # no memory even so, or `record` could not be loaded
+        time.sleep(_PAUSE_S)
+        if kept:
+            reset()
+        # What cannot be written the watchdog tells, without memory or flash: the next start counts its bite as a crash.
+        WDT(timeout=1000)
+        while True:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        if guard:
+            guard.end()
+        raise
 
 
 main()

@@ -4,6 +4,7 @@ Every pass advances every part by a step that does not wait: sampling goes on wh
 sleeps until the next part is due or the broker sends something. The watchdog is fed by passes that sampled, never by a timer.
 """
 
+import gc
 import select
 import time
 
@@ -12,7 +13,8 @@ from micropython import const
 from firmware import payload
 from firmware.clock import Clock
 from firmware.control import Control
-from firmware.health import Health, note_reset
+from firmware.files import note_reset
+from firmware.health import Health
 from firmware.log import Log
 from firmware.topics import Topics
 from firmware.wifi import Wifi
@@ -85,10 +87,19 @@ class Node:
                 now = time.ticks_ms()
                 self.step(now)
                 self._sleep(self.due(time.ticks_ms()))
+        except MemoryError:
+            self._let_go()
+            raise
         finally:
             self._keep()
             self.uplink.stop(self.topics.status, b"offline")
             self._keep()
+
+    def _let_go(self):
+        """There is no memory left: of what takes some, keep what brings the readings to safety."""
+        self.channels = ()
+        self.panel = self.discovery = None
+        gc.collect()
 
     def _keep(self):
         """Have every reading on flash: whatever comes now may take what is in RAM."""
@@ -130,7 +141,13 @@ class Node:
 
     def _sample(self, now, uptime):
         for channel in self.channels:
-            result = channel.step(now)
+            try:
+                result = channel.step(now)
+            except MemoryError:
+                # The node ends here; that it had a reading in hand is told.
+                self._let_go()
+                self._take(channel, "not enough memory", uptime)
+                raise
             if result is None:
                 continue
             if self.panel and channel.fields[0][1] == "" and not isinstance(result, str):
@@ -140,6 +157,19 @@ class Node:
 
     def _take(self, channel, result, uptime):
         """Number a result and keep it: from here on it is not lost."""
+        self.seq += 1
+        try:
+            self._hand_over(channel, result, uptime)
+        except MemoryError:
+            # The node ends here, the reading in hand does not.
+            self._let_go()
+            try:
+                self._hand_over(channel, result, uptime)
+            except MemoryError:
+                self.delivery.lost()
+            raise
+
+    def _hand_over(self, channel, result, uptime):
         if isinstance(result, str):
             members = payload.error(result)
         else:
@@ -147,7 +177,6 @@ class Node:
                 members = payload.body(channel.fields, result)
             except ValueError as e:
                 members = payload.error(str(e))
-        self.seq += 1
         if channel.qos:
             self.delivery.take(channel, uptime, self.seq, members)
         elif self.uplink.ready:  # at QoS 0 nothing is kept for later
@@ -234,10 +263,12 @@ class Node:
         """Called only where the loop and the sampler have advanced."""
         if self._armed:
             self.board.feed()
-        elif self.watchdog["enabled"] and uptime >= self.watchdog["arm_after_s"] * 1000:
+        elif uptime >= self.watchdog["arm_after_s"] * 1000:
             self._armed = True
-            self.board.arm_watchdog(self.watchdog["timeout_s"])
-            self.log.debug("node: watchdog armed")
+            if self.watchdog["enabled"]:
+                self.board.arm_watchdog(self.watchdog["timeout_s"])
+                self.log.debug("node: watchdog armed")
+            self.board.guard.end()
 
     def _reset(self, why):
         self.log.error("node: resetting the board: " + why)

@@ -39,7 +39,9 @@ _ONE_I2C = ("esp32c3", "esp32c6")  # controllers; the others have two
 
 
 class Board:
-    def __init__(self):
+    def __init__(self, guard=None):
+        """guard: main.py's, of the start."""
+        self.guard = guard
         self.hardware = os.uname().machine
         self.model = next((model for mark, model in _MODELS if mark in self.hardware), "unknown")
         self.id = machine.unique_id().hex()

@@ -1,13 +1,11 @@
-"""An unforeseen exception, kept for the next start. Loaded when it has happened."""
+"""An unforeseen exception, kept for the next start. In memory from the start on: when it has happened there may be none to load it."""
 
-import gc
 import io
 import sys
 
 from micropython import const
 
-from firmware.files import read, write
-from firmware.health import CRASH, CRASHED, note_reset
+from firmware.files import CRASH, CRASHED, note_reset, read, write
 
 _CRASH_BYTES = const(1000)
 
@@ -24,17 +22,25 @@ class _Tail(io.IOBase):
 
 
 def record_crash(error, uptime_s):
-    """Print the traceback and keep its end for the next start."""
-    sys.print_exception(error)
-    gc.collect()
+    """Have the next start count a crash, and keep the end of the traceback for it. Return whether it will count."""
+    try:
+        note_reset(CRASHED)  # first, and short: it is what leads to safe mode
+    except OSError as e:
+        print("health: the crash cannot be kept: %s" % e)
+        return False
+    try:
+        _keep_traceback(error, uptime_s)
+    except (OSError, MemoryError) as e:
+        # A full flash, for one, must not stop the reset.
+        print("health: the traceback cannot be kept: %s" % e)
+    return True
+
+
+def _keep_traceback(error, uptime_s):
     tail = _Tail()
     sys.print_exception(error, tail)
     cut = 0
     while tail.kept[cut : cut + 1] and tail.kept[cut] & 0xC0 == 0x80:  # the rest of a character
         cut += 1
     text = str(tail.kept[cut:], "utf-8").strip()
-    try:
-        note_reset(CRASHED)
-        write(CRASH, "boot %s, %d s after start: %s" % (read("state/boot") or "?", uptime_s, text))
-    except OSError as e:
-        print("health: the crash cannot be kept: %s" % e)  # a full flash must not stop the reset
+    write(CRASH, "boot %s, %d s after start: %s" % (read("state/boot") or "?", uptime_s, text))

@@ -61,6 +61,10 @@ class Delivery:
         key = channel.name.encode()
         self.outbox.append(key, head + members, time.ticks_ms(), channel.qos, channel.latest)
 
+    def lost(self):
+        """There was no memory to keep a reading."""
+        self.outbox.dropped += 1
+
     def send_now(self, channel, at, seq, members):
         """Send a reading of QoS 0, or lose it."""
         message = payload.reading(self.clock.unix_ms(at), self.boot, seq, members)

@@ -4,6 +4,9 @@ import os
 
 from micropython import const
 
+CRASH = "state/crash.txt"  # the last unforeseen exception, bounded
+CRASHED = "unforeseen error"  # why main.py resets the board
+_RESET = "state/reset"  # why the node reset the board on purpose: a Pico cannot tell its own reset from the watchdog's
 _LONGEST = const(1100)  # bytes that are read: the crash file is the longest
 
 
@@ -34,3 +37,18 @@ def write(path, text):
     with open(path + ".new", "w") as f:
         f.write(text)
     os.rename(path + ".new", path)
+
+
+def note_reset(why):
+    """Say why the node is about to reset the board."""
+    write(_RESET, why)
+
+
+def reset_note():
+    """Return what was said before this start, or None."""
+    return read(_RESET)
+
+
+def forget_note():
+    """It has been told."""
+    os.remove(_RESET)

@@ -1,21 +1,13 @@
-"""What the node knows about itself: last crash, counters, and the `health` and `info` documents.
-
-Files: state/crash.txt (the last unforeseen exception, bounded), state/reset (why the node reset the board on purpose: the Pico
-cannot tell its own reset from the watchdog's).
-"""
+"""What the node knows about itself: last crash, counters, and the `health` and `info` documents."""
 
 import gc
-import os
 
 from micropython import const
 
 from firmware import VERSION
-from firmware.files import read, write
+from firmware.files import CRASH, forget_note, read, reset_note
 from firmware.log import reason
 
-CRASH = "state/crash.txt"
-CRASHED = "unforeseen error"  # why main.py resets the board
-_RESET = "state/reset"
 _REASON = const(80)  # characters of what it says
 _FAULTS = const(8)
 _FAILING = const(240)  # characters: Home Assistant takes 255 for a state
@@ -27,16 +19,6 @@ def _some(faults):
     if len(faults) > _FAULTS:
         some.append("%d more" % (len(faults) - _FAULTS))
     return some or None
-
-
-def note_reset(why):
-    """Say why the node is about to reset the board."""
-    write(_RESET, why)
-
-
-def reset_note():
-    """Return what was said before this start, or None. It is there until a Health is made."""
-    return read(_RESET)
 
 
 class Health:
@@ -53,9 +35,9 @@ class Health:
         if not why:
             return self.board.reset_cause()
         try:
-            os.remove(_RESET)
+            forget_note()
         except OSError as e:
-            self.log.error("health: %s cannot be removed: %s" % (_RESET, reason(e)))
+            self.log.error("health: the note of the reset cannot be removed: %s" % reason(e))
         return why[:_REASON]
 
     def info(self, address, config, faults, safe):

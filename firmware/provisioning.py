@@ -13,8 +13,7 @@ import time
 
 from micropython import const
 
-from firmware.files import read, write
-from firmware.health import note_reset
+from firmware.files import note_reset, read, write
 from firmware.log import reason
 from firmware.provisioning_dns import NameServer
 from firmware.provisioning_form import (

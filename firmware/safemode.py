@@ -8,8 +8,7 @@ import os
 
 from micropython import const
 
-from firmware.files import read, write
-from firmware.health import CRASHED, reset_note
+from firmware.files import CRASHED, read, reset_note, write
 
 _CRASHES = "state/crashes"
 _MOST = const(4)  # so many in a row are no accident; after safe mode the first will do

@@ -16,6 +16,7 @@ LAST_GOOD = "state/config.json"
 # Collect after so many bytes rather than when nothing is left: garbage between what stays is what keeps a TLS handshake from
 # finding the 17 KB in one piece that it needs.
 _COLLECT_EVERY = const(8192)
+_START_S = const(120)  # more than it takes until the watchdog can be armed
 
 
 def _load_settings(board):
@@ -77,10 +78,12 @@ def run(board):
             print("config: " + fault)
         print("config: nothing to run on; mend config.json and run `make deploy`, or use a phone:")
     if settings is None or _is_held(board, settings["provisioning"]):
+        board.guard.end()  # people take their time
         from firmware.provisioning import open_portal
 
         open_portal(board, settings, faults)  # ends in a reset
         return
+    board.guard.begin(settings["watchdog"]["arm_after_s"] + _START_S)
     crashes = _count_crashes(board, settings)
     channels, outputs = _load_hardware(settings, board)
     from firmware.app import Node

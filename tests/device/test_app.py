@@ -72,6 +72,8 @@ class Board:
     def __init__(self):
         self.radio = Radio()
         self.armed = None
+        self.guard = self
+        self.guarded = True  # by main.py
         self.fed = 0
         self.resets = 0
 
@@ -86,6 +88,9 @@ class Board:
 
     def arm_watchdog(self, timeout_s):
         self.armed = timeout_s
+
+    def end(self):
+        self.guarded = False
 
     def feed(self):
         self.fed += 1
@@ -335,9 +340,9 @@ def test_sampling_goes_on_without_wifi():
 def test_watchdog_is_armed_late_and_then_fed():
     r = Run()
     r.run(19000)
-    assert r.board.armed is None and r.board.fed == 0
+    assert r.board.armed is None and r.board.fed == 0 and r.board.guarded
     r.run(3000)
-    assert r.board.armed == 8 and r.board.fed > 10
+    assert r.board.armed == 8 and r.board.fed > 10 and not r.board.guarded
 
 
 def test_boot_counter_counts_and_survives():
@@ -583,3 +588,53 @@ def test_no_growth_over_many_readings():
     r.run(2000000, step=1000)
     gc.collect()
     assert gc.mem_alloc() - before < 512, gc.mem_alloc() - before
+
+
+def until_memory_ends(r):
+    """Return the records that the node has kept in its last pass."""
+    before = len(r.node.delivery.outbox)
+    try:
+        r.run(2000)
+    except MemoryError:
+        return [record.data for record in r.node.delivery.outbox][before:]
+    raise AssertionError("it goes on as if nothing had been")
+
+
+def test_a_reading_in_hand_when_the_memory_ends_is_kept():
+    r = Run(online=False)
+    r.run(3000)
+    take = r.node.delivery.take
+    seqs = []
+
+    def short_of_memory(channel, at, seq, members):
+        seqs.append(seq)
+        if len(seqs) == 1:
+            raise MemoryError
+        take(channel, at, seq, members)
+
+    r.node.delivery.take = short_of_memory
+    (kept,) = until_memory_ends(r)
+    assert b"temperature" in kept and len(set(seqs)) == 1
+    assert r.node.delivery.outbox.dropped == 0
+
+
+def test_or_counted():
+    def no_memory(*args):
+        raise MemoryError
+
+    r = Run(online=False)
+    r.run(3000)
+    r.node.delivery.take = no_memory
+    assert until_memory_ends(r) == []
+    assert r.node.delivery.outbox.dropped == 1
+
+
+def test_a_sensor_for_which_there_is_no_memory_is_told():
+    def no_memory(now):
+        raise MemoryError
+
+    r = Run(online=False)
+    r.run(3000)
+    r.node.channels[0].step = no_memory
+    (kept,) = until_memory_ends(r)
+    assert b'"error":"not enough memory"' in kept

@@ -121,6 +121,7 @@ class Board:
 
     def __init__(self):
         self.radio = Radio()
+        self.guard = self
 
     def reset_cause(self):
         return "power on"
@@ -128,7 +129,7 @@ class Board:
     def _nothing(self, *args):
         pass
 
-    feed = arm_watchdog = set_time = led = _nothing
+    feed = end = arm_watchdog = set_time = led = _nothing
 
 
 class Channel:

@@ -13,10 +13,10 @@ class Board:
 
 def start(cause, note=None):
     """One start of the node; what it is preceded by."""
-    from firmware import health, safemode
+    from firmware import files, safemode
 
     if note:
-        health.note_reset(note)
+        files.note_reset(note)
     crashes = safemode.crashes(Board(cause))
     if note:
         import os
@@ -66,8 +66,8 @@ def test_nothing_is_written_for_a_node_that_does_not_crash():
 
 
 def test_a_damaged_count_is_none():
-    from firmware import health
+    from firmware import files
 
     for text in ("", "x", "-", "99999999999999999999"):
-        health.write("state/crashes", text)
+        files.write("state/crashes", text)
         assert 1 <= start("watchdog") <= 5

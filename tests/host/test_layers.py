@@ -16,7 +16,7 @@ from tools.mpy import module_name
 LAYERS = (
     ("boot", "main"),
     (
-        "firmware.board firmware.radio firmware.accesspoint",
+        "firmware.board firmware.radio firmware.accesspoint firmware.guard",
     ),  # so high that only boot and main reach it: hardware is handed down
     ("firmware.start",),
     ("firmware.app", "firmware.provisioning firmware.provisioning_*"),

@@ -13,7 +13,14 @@ from device_code import files
 HARDWARE = {
     "machine", "network", "esp32", "rp2", "dht", "onewire", "ds18x20", "neopixel", "bluetooth", "espnow",
 }  # fmt: skip
-BOARD = ("firmware/board.py", "firmware/radio.py", "firmware/accesspoint.py")
+# main.py: the last thing it can do, whatever is broken, is a reset.
+BOARD = (
+    "firmware/board.py",
+    "firmware/radio.py",
+    "firmware/accesspoint.py",
+    "firmware/guard.py",
+    "main.py",
+)
 STARTED = ("boot.py", "main.py")
 LINES = 300
 
