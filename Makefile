@@ -8,7 +8,7 @@ TOOLS := $(VENV) -m tools
 option = $(if $($(1)),--$(2) '$($(1))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run board test test-board check format size bench bench-outbox torture check-config scan deploy flash provision watch logs repl lock clean distclean
+.PHONY: help setup ready run board test test-board check format size bench bench-outbox torture dst check-config scan deploy flash provision watch logs repl lock clean distclean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ bench-outbox: ready ## what the outbox writes, keeps and takes, on a littlefs
 
 torture: ready ## cut link, broker and power of a node, a thousand times, and count (SEED=1 CUTS=1000 BOARD=esp32|pico_w)
 	@$(TOOLS) torture $(call option,SEED,seed) $(call option,CUTS,cuts) $(call option,BOARD,board)
+
+dst: ready ## deterministic simulation: live a node's lives among faults, from a seed (SEED=1 LIVES=1000 JOBS=2 GO_ON=1; STORY=1 tells one)
+	@$(TOOLS) dst $(call option,SEED,seed) $(call option,LIVES,lives) $(call option,JOBS,jobs) $(call option,WITHOUT,without) \
+	  $(if $(GO_ON),--go-on) $(if $(STORY),--story)
 
 check-config: ready ## check config.json (CONFIG=file, BOARD= checks the pins too, NODE=name|all: nodes/<name>.json over it)
 	@$(TOOLS) check-config '$(or $(CONFIG),config.json)' $(call option,BOARD,board) $(call option,NODE,node)

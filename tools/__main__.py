@@ -29,6 +29,7 @@ COMMANDS = {
     "bench-outbox": ("bench_outbox", "what the outbox writes, keeps and takes, on a littlefs"),
     "bench-drain": ("bench_drain", "how fast a node drains its outbox after an outage"),
     "torture": ("torture", "cut a node from its broker and its power, and count what arrives"),
+    "dst": ("dst", "live a node's lives in a simulated world, from a seed that replays exactly"),
     "size": ("size", "flash and RAM each device module takes"),
 }
 

@@ -1,0 +1,178 @@
+"""What the simulated world and its node share: the story, the moment at which the board ends, what the checker found.
+
+Everything that the node may call passes a gate here. When the power has failed the next gate raises `sim.Reset`, and so
+does every one after it: what the program still does on its way out has no effect that anybody could see.
+"""
+
+import sys
+from binascii import crc32
+
+import sim
+from micropython import const
+
+_MASK = const(0x3FFFFFFF)
+_SPIN = const(30000)  # looks at the clock, between which it must have moved
+
+shown = False  # is the story printed?
+trace = 0  # sums up all that happened, in its order
+faults = []  # what the checker found: texts
+dead = None  # how this life ended
+ended_at = None
+zero = 0  # ms of the world at which the board's ticks are 0
+calls = 0
+_alarm = _SPIN
+_alarm_at = 0
+_heap_in = 0  # allocations until the heap is full; 0: it will not be
+_heap_left = 0  # how many fail from there on
+heap_failed = 0  # in this life
+_print = print
+
+
+def begin(show):
+    """A new world."""
+    global shown, trace, dead, slowest_ms
+    shown = show
+    trace = slowest_ms = 0
+    dead = None
+    faults.clear()
+    sim._events.clear()
+    sim._up = 0
+
+
+def power_on(first_tick):
+    """A new life of the board."""
+    global dead, ended_at, zero, calls, _alarm, _alarm_at, _heap_in, heap_failed
+    dead = ended_at = None
+    zero = sim.now() - first_tick
+    calls = heap_failed = _heap_in = 0
+    _alarm, _alarm_at = _SPIN, sim.now()
+
+
+def power_off():
+    """The board has ended, and what it ran is gone."""
+    global dead, _heap_in
+    dead = None
+    _heap_in = 0
+
+
+def tell(kind, text):
+    """Add a line to the story."""
+    global trace
+    line = "%10.3f  %-8s %s" % (sim.now() / 1000, kind, text)
+    trace = crc32(line.encode(), trace)
+    if shown:
+        _print(line)
+
+
+def found(text):
+    """The promise is broken."""
+    tell("FAULT", text)
+    if len(faults) < 20:
+        faults.append(text)
+
+
+def console(*args, **options):
+    """The node's print."""
+    tell("console", " ".join([str(arg) for arg in args]))
+
+
+def die(how):
+    """The board ends now."""
+    end(how)
+    raise sim.Reset(how)
+
+
+def end(how):
+    """The board has ended; the program notices at the next gate."""
+    global dead, ended_at
+    if dead is None:
+        dead = how
+        ended_at = sim.now()
+        tell("board", "ends: " + how)
+
+
+def gate():
+    if dead is not None:
+        raise sim.Reset(dead)
+
+
+def ticks():
+    """The board's ticks_ms."""
+    global calls
+    if dead is not None:
+        raise sim.Reset(dead)
+    calls += 1
+    if calls >= _alarm:
+        _wake()
+    return (sim._up - zero) & _MASK
+
+
+def heap_full(after, times):
+    """After so many allocations, as far as they are seen here, some find no memory."""
+    global _heap_in, _heap_left
+    _heap_in = after
+    _heap_left = times
+
+
+def allocate():
+    """Something is done that needs memory: a file, a module, a packet, a transfer."""
+    global _heap_in, _heap_left, heap_failed
+    if dead is not None:
+        raise sim.Reset(dead)
+    if _heap_in:
+        _heap_in -= 1
+        if not _heap_in:
+            heap_failed += 1
+            _heap_left -= 1
+            _heap_in = 1 if _heap_left > 0 else 0
+            tell("fault", "no memory")
+            raise MemoryError("memory allocation failed, allocating 128 bytes")
+
+
+def _wake():
+    global _alarm, _alarm_at
+    if sim.now() == _alarm_at:
+        found("the node spins: the clock stands still")
+        die("power")
+    _alarm = calls + _SPIN
+    _alarm_at = sim.now()
+
+
+def traceback(error):
+    if shown:
+        sys.print_exception(error)
+
+
+last_pass = 0  # when the node last went to sleep of its own will
+
+
+def passed():
+    """The node's loop has come to its end, and waits."""
+    global last_pass
+    if dead is not None:
+        raise sim.Reset(dead)
+    sim.advance(1)  # what it did took time
+    if dead is not None:
+        raise sim.Reset(dead)
+    last_pass = sim.now()
+
+
+def sleep_ms(ms):
+    """The board's sleep_ms."""
+    passed()
+    sim.advance(ms)
+    if dead is not None:
+        raise sim.Reset(dead)
+
+
+def sleep(seconds):
+    sleep_ms(int(seconds * 1000))
+
+
+def bytes_passed(data):
+    """Count what went over a wire into the trace."""
+    global trace
+    trace = crc32(data, trace)
+
+
+slowest_ms = 0  # one way, of all that was drawn

@@ -1,0 +1,433 @@
+"""What happens in one story, drawn from its seed: the world, the node's settings, and in each of its lives the faults.
+
+A story is a board that is switched on again and again, and in the end is left alone in a world without faults until all that
+it owes has arrived.
+"""
+
+import socket
+
+import bench
+import sim
+import stage
+import wires
+from chipset import World
+from modelbroker import Broker
+from norram import HOW, Flash
+from prng import Random
+from truth import Life, Truth
+
+A, B, NTP, ROUTER = "192.0.2.10", "192.0.2.20", "192.0.2.123", "192.168.1.1"
+NAMES = ("attic", "cellar", "roof", "shed")
+ADDRESSES = ("0x48", "0x49", "0x4a", "0x4b")
+NODES = ("", "north", "south")
+_DAY = 86_400_000
+_BLOCKS = 48
+
+# Ways of a broker that stay: one in three has one.
+WAYS = (
+    "qos2_close",
+    "qos2_puback",
+    "qos2_silent",
+    "history_close",
+    "history_silent",
+    "retain_close",
+    "will_close",
+    "sub_close",
+    "sub_refuse",
+    "pubrel_close",
+    "forgetful",
+)
+
+
+class Story:
+    def __init__(self, seed, without=()):
+        """without: names of faults that are left out."""
+        self.seed = seed
+        self.random = random = Random(seed)
+        self.without = without
+        self.truth = Truth()
+        self.flash = Flash(random.fork(), _BLOCKS)
+        self.urandom = random.fork()
+        self.world = World(self.truth.measured)
+        self.mac = random.bytes(3)
+        self.lives = 0
+        self.planned = random.between(4, 12)
+        self.first_tick = 0
+        self.timers = []
+        self.exact = True  # do sessions persist, and so each reading of QoS 2 arrives once?
+        sim.seed(random(1 << 20))
+        self._make_network()
+        self.config = self._draw_config()
+
+    def may(self, fault, percent):
+        """Draw whether something happens; what is left out draws the same numbers."""
+        return self.random.chance(percent) and fault not in self.without
+
+    # the world
+
+    def _make_network(self):
+        random = self.random
+        truth = self.truth
+        wires.latency_ms = random.choice((1, 5, 40))
+        self.two = self.may("two", 25)
+        self.brokers = [Broker("A", truth.arrived)]
+        if self.two:
+            self.brokers.append(Broker("B", truth.arrived))
+        for broker in self.brokers:
+            if random.chance(30):
+                broker.ways.add("early")
+            way = random.choice(WAYS)
+            if random.chance(33) and way not in self.without and "ways" not in self.without:
+                broker.ways.add(way)
+        wires.servers.clear()
+        wires.servers[A] = self.brokers[0]
+        if self.two:
+            wires.servers[B] = self.brokers[1]
+        self.ntp = wires.TimeServer()
+        wires.time_servers.clear()
+        wires.time_servers[NTP] = self.ntp
+        sim.hosts.clear()
+        sim.hosts.update({"a.lan": A, "b.lan": B, "pool.ntp.org": NTP, "ntp.lan": NTP})
+        sim._air = [bench.AccessPoint("home", "secret12")]
+        for broker in self.brokers:
+            if "forgetful" in broker.ways or self.two:
+                self.exact = False
+            if [
+                way
+                for way in broker.ways
+                if way.startswith("qos2") or "_close" in way or "_silent" in way
+            ]:
+                self.exact = False
+            names = ", ".join(sorted(broker.ways)) or "sound"
+            stage.tell("world", "broker %s: %s" % (broker.name, names))
+
+    def _draw_config(self):
+        random = self.random
+        named = random.chance(50)
+        hosts = [("a.lan", A), ("b.lan", B)][: len(self.brokers)]
+        config = {
+            "node": {"name": random.choice(NODES)},
+            "wifi": {"networks": [{"ssid": "home", "password": "secret12"}]},
+            "mqtt": {
+                "brokers": [{"host": pair[0 if named else 1]} for pair in hosts],
+                "keepalive_s": random.choice((10, 30)),
+                "clean_session": random.chance(8),
+            },
+            "publish": {
+                "qos": random.choice((1, 2)),
+                "live_s": random.choice((5, 30)),
+                "health_s": random.choice((5, 20)),
+            },
+            "outbox": {
+                "bytes": random.choice((8192, 65536, 65536)),
+                "sync_s": random.choice((0, 5, 5)),
+                "ram_bytes": 4096,
+            },
+            "ntp": {"host": random.choice(("pool.ntp.org", NTP)), "interval_s": 3600},
+            "watchdog": {"arm_after_s": 5, "timeout_s": 8},
+            "discovery": random.chance(15),
+            "log": {"level": "debug"},
+            "sensors": [],
+        }
+        for i in range(random.between(1, 3)):
+            config["sensors"].append(self._draw_sensor(NAMES[i], ADDRESSES[i]))
+        if config["mqtt"]["clean_session"]:
+            self.exact = False
+        return config
+
+    def _draw_sensor(self, name, address):
+        random = self.random
+        pins = {"sda": 21, "scl": 22} if sim.ESP32 else {"sda": 4, "scl": 5}
+        sensor = {
+            "name": name,
+            "type": random.choice(("tmp117", "ads1115")),
+            "address": address,
+            "interval_s": random.choice((0.5, 1, 2, 5)),
+            "qos": random.choice((1, 1, 2, 2, 0)),
+            "delivery": "latest" if random.chance(12) else "all",
+        }
+        sensor.update(pins)
+        return sensor
+
+    # between two lives
+
+    def between(self):
+        """What somebody does while the board has no power. Return how long it lasts, ms."""
+        random = self.random
+        if self.may("replaced", 4):
+            self.mac = random.bytes(3)
+            self.flash = Flash(random.fork(), _BLOCKS)
+            self.truth.erased()
+            self.exact = False
+            stage.tell("person", "another board in its place")
+        elif self.may("erased", 3):
+            self.flash = Flash(random.fork(), _BLOCKS)
+            self.truth.erased()
+            self.exact = False
+            stage.tell("person", "erases the flash")
+        if self.may("config", 15):
+            self._change_config()
+        if self.may("broker_restarts", 10):
+            broker = random.choice(self.brokers)
+            broker.stop()
+            broker.start()
+            stage.tell("world", "broker %s restarts" % broker.name)
+        if self.may("broker_forgets", 5):
+            broker = random.choice(self.brokers)
+            self.exact = False
+            broker.ways.add("forgetful")
+            broker.stop()
+            broker.start()
+            broker.ways.discard("forgetful")
+            stage.tell("world", "broker %s forgets everything" % broker.name)
+        return random.choice((50, 500, 3000, 20_000, 3_600_000))
+
+    def _change_config(self):
+        random = self.random
+        sensors = self.config["sensors"]
+        what = random(6)
+        if what == 0:
+            self.config["node"]["name"] = random.choice(NODES)
+            self.exact = False
+        elif what == 1:
+            sensor = random.choice(sensors)
+            sensor["qos"] = random.choice((0, 1, 2))
+        elif what == 2:
+            i = random(len(sensors))
+            sensors[i] = self._draw_sensor(sensors[i]["name"], sensors[i]["address"])
+        elif what == 3 and len(sensors) < 3:
+            free = [n for n in NAMES if n not in [s["name"] for s in sensors]]
+            used = [s["address"] for s in sensors]
+            address = next(a for a in ADDRESSES if a not in used)
+            sensors.append(self._draw_sensor(random.choice(free), address))
+        elif what == 4 and len(sensors) > 1:
+            sensors.pop(random(len(sensors)))
+        else:
+            self.config["outbox"]["sync_s"] = random.choice((0, 5))
+            if random.chance(10):
+                self.config["mqtt"]["clean_session"] = True
+                self.exact = False
+        stage.tell("person", "changes the settings: %d" % what)
+
+    # a life
+
+    def begin_life(self, last):
+        """Draw what happens to the board from its power-on; last: nothing, any more."""
+        random = self.random
+        self.lives += 1
+        node = self.config["node"]["name"] or self.board_name()
+        life = Life(self.lives, _copy(self.config), node)
+        self.truth.begin(life)
+        self.first_tick = random.choice((0, 0, 0, (1 << 29) - 20_000, (1 << 30) - 30_000))
+        stage.tell("board", "power on, life %d, node %s" % (self.lives, node))
+        if last:
+            self.heal()
+            return
+        length = random.choice((300, 3000, 8000, 15_000, 25_000, 40_000))
+        length = random.between(length // 3, length)
+        for _ in range(random.choice((0, 1, 1, 2, 3))):
+            self._at(random(length), self._draw_trouble(life))
+        self._draw_end(life, length)
+
+    def board_name(self):
+        unique = sim.mac() if sim.ESP32 else b"\xe6\x61\x64\x08\x43" + sim.mac()[3:]
+        return ("esp32-" if sim.ESP32 else "picow-") + unique.hex()[-6:]
+
+    def _at(self, ms, function):
+        if function:
+            self.timers.append(sim.after(ms, function))
+
+    def power_off(self):
+        """The board has ended: nothing more of what was drawn for this life."""
+        for timer in self.timers:
+            sim.cancel(timer)
+        self.timers.clear()
+
+    def _draw_end(self, life, length):
+        random = self.random
+        kind = random(100)
+        self._at(length, lambda: stage.die("power"))
+        if kind < 30:
+            if "cut" not in self.without:
+                operations, how = random.between(1, 40), random.choice(HOW)
+                self._at(random(length), lambda: self.flash.fail(operations, how))
+        elif kind < 42:
+            if "restart" not in self.without:
+                self._at(random(length), self._restart)
+        elif kind < 54:
+            if "heap" not in self.without:
+                after, times = random.between(1, 60), random.choice((1, 1, 2, 5))
+                self._at(random(length), lambda: self._heap(life, after, times))
+        elif kind < 60:
+            if "hang" not in self.without:
+                self._at(random(length), lambda: self._hang(60_000))
+
+    def _restart(self):
+        topic = "outpost/%s/cmd/restart" % self.truth.life.node
+        for broker in self.brokers:
+            broker.route(topic, b"{}", 1)
+
+    def _heap(self, life, after, times):
+        life.heap_at = sim.now()
+        stage.heap_full(after, times)
+
+    def _hang(self, ms):
+        stage.tell("fault", "the program hangs")
+        bench.hang(ms)
+
+    def _draw_trouble(self, life):
+        """Return a function that begins something for a while, or None."""
+        random = self.random
+        kinds = (
+            "wifi", "wifi", "zombie", "kick", "broker", "broker", "silent", "slow", "cut", "cut",
+            "mute", "refuses", "dns", "ntp", "read", "write", "full", "sensor", "leap", "pieces",
+        )  # fmt: skip
+        kind = random.choice(kinds)
+        ms = random.choice((200, 2000, 6000, 15_000, 40_000))
+        broker = random.choice(self.brokers)
+        n = random.between(1, 400)
+        how = random(8)
+        if kind in self.without:
+            return None
+        return lambda: self._trouble(life, kind, ms, broker, n, how)
+
+    def _trouble(self, life, kind, ms, broker, n, how):
+        stage.tell("fault", "%s for %d ms (%s, %d, %d)" % (kind, ms, broker.name, n, how))
+        getattr(self, "_" + kind)(life, ms, broker, n, how)
+
+    def _later(self, ms, function, *args):
+        """It ends by itself, also when the board has been restarted meanwhile."""
+        sim.after(ms, lambda: function(*args))
+
+    def _wifi(self, life, ms, broker, n, how):
+        bench.wifi_off()
+        self._later(ms, bench.wifi_on)
+
+    def _zombie(self, life, ms, broker, n, how):
+        bench.zombie()
+        self._later(ms, bench.zombie, False)
+
+    def _kick(self, life, ms, broker, n, how):
+        bench.kick()
+
+    def _broker(self, life, ms, broker, n, how):
+        broker.stop()
+        self._later(ms, broker.start)
+
+    def _silent(self, life, ms, broker, n, how):
+        broker.stop("silent")
+        self._later(ms, broker.start)
+
+    def _slow(self, life, ms, broker, n, how):
+        broker.delay_ms = how * 400
+        stage.slowest_ms = max(stage.slowest_ms, how * 400)
+        self._later(ms, setattr, broker, "delay_ms", 0)
+
+    def _cut(self, life, ms, broker, n, how):
+        for conn in broker.conns:
+            if how == 0:
+                conn.wire.cut()
+            elif how < 5:
+                conn.wire.up_left = n
+            else:
+                conn.wire.down_left = n % 60 + 1
+            break
+
+    def _pieces(self, life, ms, broker, n, how):
+        for conn in broker.conns:
+            conn.wire.piece = n % 7 + 1
+
+    def _mute(self, life, ms, broker, n, how):
+        broker.mute = True
+        self._later(ms, setattr, broker, "mute", False)
+
+    def _refuses(self, life, ms, broker, n, how):
+        broker.refuses = 2 + how % 4
+        self._later(ms, setattr, broker, "refuses", 0)
+
+    def _dns(self, life, ms, broker, n, how):
+        mode = ("fail", "silent", "slow", "slow")[how % 4]
+        if mode == "slow":
+            socket.dns_ms = n * 20
+            self._later(ms, setattr, socket, "dns_ms", 0)
+        else:
+            sim.dns_mode = mode
+            self._later(ms, setattr, sim, "dns_mode", "ok")
+
+    def _ntp(self, life, ms, broker, n, how):
+        modes = ("silent", "wrong", "short", "kiss", "unsynchronised", "stranger", "zero", "late")
+        mode = modes[how]
+        self.ntp.skew_ms = 631_152_000_000 if n & 1 else -631_152_000_000
+        if mode == "late":
+            self.ntp.delay_ms = n * 20
+            mode = "ok"
+        self.ntp.mode = mode
+        self._later(ms, self._ntp_well)
+
+    def _ntp_well(self):
+        self.ntp.mode = "ok"
+        self.ntp.delay_ms = 0
+
+    def _read(self, life, ms, broker, n, how):
+        self.exact = False
+        self.flash.sick("read", n % 20 + 1)
+
+    def _write(self, life, ms, broker, n, how):
+        self._refuse_writes(life)
+        self.flash.sick("write", n % 4 + 1)
+
+    def _refuse_writes(self, life):
+        self.exact = False
+        if life.flash_at is None:
+            life.flash_at = sim.now()
+        life.flash_until = 1 << 60
+
+    def _full(self, life, ms, broker, n, how):
+        self._refuse_writes(life)
+        self.flash.fill()
+        self._later(ms, self._not_full)
+
+    def _not_full(self):
+        self.flash.drain()
+        self.truth.life.flash_until = sim.now()
+
+    def _sensor(self, life, ms, broker, n, how):
+        self.truth.sensor_faults = True
+        name = life.config["sensors"][0]["name"]
+        bench.unplug(name)
+        self._later(ms, bench.replug, name)
+
+    def _leap(self, life, ms, broker, n, how):
+        """Hours in which nothing happens are over at once, a few times."""
+        for i in range(how + 1):
+            self._at(1 + i * 4000, lambda: self._jump(n * _DAY // 200))
+
+    def _jump(self, ms):
+        stage.tell("world", "%d ms later" % ms)
+        sim._up += ms
+        sim._bites += ms
+        for broker in self.brokers:
+            broker.lift(ms)
+        self.truth.jumped()
+
+    def heal(self):
+        """The faults end."""
+        bench.wifi_on()
+        bench.zombie(False)
+        for broker in self.brokers:
+            broker.start()
+            broker.mute = False
+            broker.refuses = broker.delay_ms = 0
+        sim.dns_mode = "ok"
+        socket.dns_ms = 0
+        self._ntp_well()
+        self.flash.drain()
+        self.flash.well()
+        sim.unplugged.clear()
+        stage.tell("world", "all faults are over")
+
+
+def _copy(config):
+    import json
+
+    return json.loads(json.dumps(config))

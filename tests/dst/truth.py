@@ -1,0 +1,286 @@
+"""The checker: what the chips really had, what arrived, and whether the promise of README's table was kept.
+
+An Event is one conversion that went over the bus to the node. Arrivals are what a subscriber of every broker gets. Checked
+at once: that what arrives was true (value, unit, channel, node, time, identity, order). Checked when a story ends: that
+nothing is missing, or comes again, beyond what the table allows.
+"""
+
+import json
+
+import sim
+import stage
+from micropython import const
+
+_CLOCK_MS = const(
+    2300
+)  # between a reading's `ts` and the conversion; an RTC that was set before has whole seconds
+_PASS_MS = const(1500)  # a pass of the loop, and the conversion before it
+_LIVE_MS = const(3000)  # beside live_s: what a pass and the way take
+_RETRY_MS = const(12000)  # after a write that failed the outbox waits for ten seconds
+
+
+class Event:
+    def __init__(self, at, life, sensor, quantity, text):
+        self.at = at
+        self.life = life
+        self.sensor = sensor
+        self.quantity = quantity
+        self.text = text
+        self.key = None  # (node, boot, seq) it arrived under
+        self.ts = None
+        self.came = []  # (ms, broker, topic) of each arrival
+        self.gone = None  # why it may be missing
+
+    def __str__(self):
+        return "%s %s=%s of %.3f s, life %d" % (
+            self.sensor["name"],
+            self.quantity,
+            self.text,
+            self.at / 1000,
+            self.life.number,
+        )
+
+
+class Life:
+    """One life of a board: its settings, and what becomes of it."""
+
+    def __init__(self, number, config, node):
+        self.number = number
+        self.config = config
+        self.node = node  # its name in topics
+        self.began = sim.now()
+        self.end = None  # how it ended
+        self.ended = None
+        self.last_pass = None
+        self.sync_ms = int(config["outbox"]["sync_s"] * 1000)
+        self.flash_at = None  # since when the flash refused writes, ms
+        self.flash_until = 0
+        self.heap_at = None  # when there was no memory
+        self.heap_times = 0
+        self.dropped = 0  # the last that health said
+        self.boots = set()
+
+
+class Truth:
+    def __init__(self):
+        self.events = []
+        self.life = None
+        self.lives = []
+        self._known = {}  # (quantity, text) → events
+        self._measured = {}  # sensor's name → (quantity, text) of its last conversion
+        self.keys = {}  # (node, boot, seq) → Event, or the text of a failure
+        self.newest = {}  # live topic → ms of the newest event on it, and when it was heard
+        self.timed = {}  # (node, boot) → ms since when its time is known for certain
+        self.sensor_faults = False  # readings may be failures
+        self.doubled = []
+        self.dropped = 0  # what health said last
+        self.arrivals = 0
+        self._jump = -1_000_000  # ms of the last
+        self.newest_came = 0  # ms of the newest conversion that has arrived
+
+    # the chips' side
+
+    def measured(self, name, quantity, text):
+        self._measured[name] = (quantity, text)
+
+    def taken(self, name):
+        """The last conversion of this sensor has gone over the bus."""
+        if stage.dead:
+            return
+        quantity, text = self._measured[name]
+        for sensor in self.life.config["sensors"]:
+            if sensor["name"] == name:
+                break
+        event = Event(sim.now(), self.life, sensor, quantity, text)
+        self.events.append(event)
+        self._known.setdefault((quantity, text), []).append(event)
+        stage.tell("chip", "%s %s=%s" % (name, quantity, text))
+
+    # the subscribers' side
+
+    def arrived(self, broker, topic, payload, qos, heard, dup):
+        self.arrivals += 1
+        levels = topic.split("/")
+        if len(levels) < 3 or levels[0] != "outpost":
+            return
+        node, name = levels[1], levels[2]
+        if name == "health":
+            self._health(payload)
+        elif name == "info":
+            self._info(payload)
+        elif name not in ("status", "log", "reply", "cmd", "all"):
+            self._reading(broker, topic, node, name, levels[3:], payload, heard, dup)
+
+    def _health(self, payload):
+        told = json.loads(payload)
+        self.dropped = told["dropped"]
+        self.life.dropped = self.dropped
+
+    def _info(self, payload):
+        told = json.loads(payload)
+        for fault in told.get("config_faults") or ():
+            if "not kept" not in fault:  # the flash was full
+                stage.found("info has faults of the config: %s" % fault)
+
+    def _reading(self, broker, topic, node, name, rest, payload, heard, dup):
+        try:
+            reading = json.loads(payload)
+            boot, seq = reading.pop("boot"), reading.pop("seq")
+            ts = reading.pop("ts", None)
+            ((quantity, _),) = reading.items()
+        except (ValueError, KeyError, TypeError, AttributeError):
+            stage.found("no reading: %s %r" % (topic, payload))
+            return
+        what = "%s boot %d seq %d" % (topic, boot, seq)
+        if rest not in ([], ["history"]):
+            stage.found("%s: what topic is that" % what)
+        late = bool(rest)
+        text = payload.decode().split('"%s":' % quantity)[1][:-1]
+        key = (node, boot, seq)
+        if quantity == "error":
+            self._failure(what, key, text)
+            return
+        event = self._identify(what, name, quantity, text, ts)
+        if event is None:
+            return
+        self._check_identity(what, key, event, node)
+        self._check_time(what, event, ts, (node, boot))
+        if not event.came and not late and not dup:
+            self._check_live(what, event, topic, heard)
+        if event.came and event.sensor["qos"] == 2:
+            self.doubled.append((what, event, event.came[-1], (sim.now(), broker.name, topic)))
+        self.newest_came = max(self.newest_came, event.at)
+        event.came.append((sim.now(), broker.name, topic))
+
+    def _failure(self, what, key, text):
+        if not self.sensor_faults:
+            stage.found("%s: a failure without a fault: %s" % (what, text))
+        known = self.keys.get(key)
+        if known is None:
+            self.keys[key] = text
+        elif known != text:
+            stage.found("%s stands for two: %s; the failure %s" % (what, known, text))
+
+    def _identify(self, what, name, quantity, text, ts):
+        """Return the conversion that a value is of."""
+        found = None
+        for event in self._known.get((quantity, text), ()):
+            if event.sensor["name"] == name:
+                found = event
+                if ts is None or abs(sim._TRUE_TIME + event.at - ts) < 600_000:
+                    break
+        if found is None:
+            stage.found("%s: no chip ever said %s=%s" % (what, quantity, text))
+        return found
+
+    def _check_identity(self, what, key, event, node):
+        known = self.keys.get(key)
+        if known is None:
+            if event.key is not None and event.key != key:
+                stage.found("%s: came before as %r" % (what, event.key))
+            self.keys[key] = event
+            event.key = key
+        elif known is not event:
+            stage.found("%s stands for two: %s; %s" % (what, known, event))
+        if node != event.life.node:
+            stage.found("%s: was taken under the name %s" % (what, event.life.node))
+        event.life.boots.add(key[1])
+
+    def _check_time(self, what, event, ts, boot):
+        if ts is None:
+            known = self.timed.get(boot)
+            ended = event.life.ended
+            if known is not None and ended is not None and known < ended - 15_000:
+                if not event.life.flash_at:
+                    stage.found("%s: has no time, and its boot had" % what)
+            return
+        off = ts - (sim._TRUE_TIME + event.at)
+        if abs(off) > _CLOCK_MS:
+            stage.found("%s: its ts is %d ms off" % (what, off))
+        if event.ts is not None and event.ts != ts:
+            stage.found("%s: had another ts before, %d ms away" % (what, ts - event.ts))
+        event.ts = ts
+        if event.life is self.life:
+            self.timed.setdefault(boot, sim.now())
+
+    def _check_live(self, what, event, topic, heard):
+        """A message of QoS 2 is handed on at PUBREL, however late: what counts is when the node sent it."""
+        live_ms = event.life.config["publish"]["live_s"] * 1000
+        age = heard - event.at
+        slow = _LIVE_MS + 2 * stage.slowest_ms
+        if (
+            age > live_ms + slow and heard - self._jump > slow
+        ):  # else it was on its way when time jumped
+            stage.found("%s: came live after %d ms" % (what, age))
+        at, before = self.newest.get(topic, (0, 0))
+        if event.at < at and heard > before:
+            stage.found("%s: came live after a newer one" % what)
+        if event.at > at:
+            self.newest[topic] = event.at, heard
+
+    def jumped(self):
+        """Time has made a jump."""
+        self._jump = sim.now()
+
+    # lives
+
+    def begin(self, life):
+        self.life = life
+        self.lives.append(life)
+
+    def ended(self, how):
+        life = self.life
+        life.end = how
+        life.ended = stage.ended_at or sim.now()
+        life.last_pass = stage.last_pass
+        if stage.heap_failed:
+            life.heap_times = stage.heap_failed
+
+    def erased(self):
+        """What is on the flash is no more."""
+        for event in self.events:
+            if not event.came and event.gone is None:
+                event.gone = "the flash was erased"
+
+    def settle(self):
+        """Judge what is missing, as far as it is known without the rest."""
+        for event in self.events:
+            if event.gone is None and not event.came:
+                event.gone = self._excuse(event)
+
+    def missing(self):
+        """Return the events that are owed."""
+        self.settle()
+        return [event for event in self.events if not event.came and event.gone is None]
+
+    def _excuse(self, event):
+        """Return why an event need not arrive, or None."""
+        life, sensor = event.life, event.sensor
+        if sensor["qos"] == 0:
+            return "QoS 0"
+        if life.end is None:
+            if sensor["delivery"] == "latest" and self._is_superseded(event):
+                return "superseded"
+            return None
+        if sensor["delivery"] == "latest" and self._is_superseded(event):
+            return "superseded"
+        if life.heap_at is not None:
+            if event.at > life.heap_at - (life.sync_ms + _PASS_MS if life.heap_times > 1 else 400):
+                return "no memory"
+        if life.end == "reset":
+            return None
+        if event.at > life.last_pass - life.sync_ms - _PASS_MS:
+            return "in RAM when the power failed"
+        bad = life.flash_at
+        if bad is not None and event.at > bad - life.sync_ms - _PASS_MS:
+            if life.ended < life.flash_until + _RETRY_MS:
+                return "the flash took nothing"
+        return None
+
+    def _is_superseded(self, event):
+        for other in reversed(self.events):
+            if other is event:
+                return False
+            if other.sensor["name"] == event.sensor["name"]:
+                return True
+        return False

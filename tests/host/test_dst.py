@@ -1,0 +1,30 @@
+"""The deterministic simulator: a handful of stories, and that a seed is the same story whenever and wherever it is told."""
+
+import pytest
+
+from tools import dst, mpy
+
+ESP32 = (1, 3, 5, 7)
+PICO_W = (2, 4, 6, 16)
+
+
+@pytest.fixture(scope="session")
+def device(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("device")
+    mpy.compile_tree(folder)
+    return folder
+
+
+@pytest.mark.parametrize("seeds", [ESP32, PICO_W], ids=["esp32", "pico_w"])
+def test_nothing_is_lost_and_nothing_invented(device, seeds):
+    results = list(dst.play(device, seeds))
+    assert [result.faults for result in results] == [[]] * len(seeds)
+    assert sum(result.lives for result in results) > 20
+    assert sum(result.arrivals for result in results) > 500
+
+
+def test_a_seed_replays_exactly(device):
+    *_, after_another = dst.play(device, (3, 1))
+    (alone,) = dst.play(device, (1,))
+    assert alone == after_another
+    assert alone.trace != next(dst.play(device, (3,))).trace
