@@ -61,6 +61,7 @@ class Node:
         self.uplink.arrived = self.control.arrived
         # In safe mode it would take back the sensors that are only left alone.
         self.discovery = None if self.safe else parts.discovery(settings["discovery"], self)
+        self.uplink.starting = self.delivery.withdraw
         self.uplink.acknowledge = self._acknowledged
         parts.drop()
         self.seq = 0

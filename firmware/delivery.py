@@ -6,7 +6,6 @@ A reading that a newer one of its channel has overtaken goes to `history`, howev
 A record's key is the channel's name, its data `flags, boot, seq, uptime, Unix ms or 0` (little-endian, 25 bytes) and
 the quantities as JSON members. What else a reading of an earlier start needs is in `state/boots`: when that start was, for a reading
 taken before the first time sync, and the topic prefix of the node, which had another name then, perhaps.
-
 `now` is ticks_ms, for the outbox and the client; `uptime` is Clock.uptime_ms().
 """
 
@@ -120,6 +119,14 @@ class Delivery:
                 outbox.drop(record, now)
             if self._again and record is self._again[0]:
                 self._again.pop(0)
+
+    def withdraw(self, uptime):
+        """Before a connection is opened: what was sent as a reading of now, and is late by now, is to go to history."""
+        if self._sent:
+            from firmware import withdraw
+
+            self._again += withdraw.late(self, _head, uptime)
+            forget("withdraw")
 
     def acknowledged(self, pids, now):
         """The broker has these."""
@@ -238,6 +245,7 @@ class Delivery:
         self._sent[sent] = record
         if not record.taken:
             self.outbox.take(record, now)
+        record.live = qos == 1 and not late
         if not late:
             self._newest[record.key] = (boot, seq)
         if record.number and not record.latest:

@@ -39,6 +39,7 @@ class Uplink:
         self.log = log
         self.connected = False
         self.connects = 0
+        self.starting = None  # called with the uptime before each attempt to connect
         self.acknowledge = None  # called with the packet ids that were acknowledged, and now
         self.arrived = (
             None  # called with topic, payload, retained and uptime for each message that came
@@ -136,6 +137,8 @@ class Uplink:
             self._trying = True
             raise OSError("TLS needs the time, and no time server has answered")
         self._trying = True
+        if self.starting:
+            self.starting(uptime)
         client.start(now, self.clean_session)
 
     def _advance(self, now, uptime):
@@ -168,12 +171,24 @@ class Uplink:
 
     def _send_documents(self):
         in_flight = [document[0] for document in self._documents if document[2] is not None]
-        for document in self._documents:
+        for document in self._documents[:]:
             if document[2] is None and document[0] not in in_flight:
-                document[2] = self.client.send(document[0], document[1], True, 1)
+                try:
+                    document[2] = self.client.send(document[0], document[1], True, 1)
+                except ValueError as e:  # it would be so at each connection
+                    self._documents.remove(document)
+                    self.log.error("mqtt: %s is not published: %s" % (document[0].decode(), e))
+
+    def _forget_documents(self):
+        """Each connection begins with new ones: an output is what it is then, and not what it was when the link died."""
+        for document in self._documents:
+            if document[2] is not None:
+                self.client.forget(document[2])
+        self._documents = []
 
     def _failed(self, uptime, error):
         self.client.close()
+        self._forget_documents()
         self.log.warning(
             "mqtt: %s %s: %s"
             % ("lost" if self.connected else "cannot reach", self.broker, reason(error))

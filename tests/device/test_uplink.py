@@ -25,6 +25,7 @@ class Client:
         self.acked = []
         self.window = 10
         self.pending = 0
+        self.forgotten = []
 
     def start(self, now, clean_session=False):
         self.starts.append((now, self.server, self.port, self.user, self.pswd))
@@ -42,6 +43,10 @@ class Client:
             return None
         self.sent.append((topic, payload, retain, qos))
         return len(self.sent)
+
+    def forget(self, pid):
+        assert not self.connected
+        self.forgotten.append(pid)
 
     def poll_ms(self, now):
         return 1000
@@ -113,6 +118,46 @@ def test_document_again_only_after_the_acknowledgement():
     client.acked = [1]
     run(uplink, 1000)
     assert [message[1] for message in client.sent] == [b"1", b"3"] and uplink.ready
+
+
+def test_what_was_true_when_the_link_died_is_not_said_on_the_next_connection():
+    """An output that was ON, and is OFF since: who hears ON again acts on it."""
+    client = Client("a.test")
+    uplink = make(client, A)
+    run(uplink, 2000)
+    uplink.introduce(b"lamp", b"ON")
+    run(uplink, 200)
+    uplink.introduce(b"lamp", b"OFF")  # waits for the acknowledgement
+    assert client.sent == [(b"lamp", b"ON", True, 1)]
+    client.up = ()
+    run(uplink, 200)
+    assert client.forgotten == [1]
+    client.up = ("a.test",)
+    run(uplink, 5000)
+    assert uplink.connected and len(client.sent) == 1
+    uplink.introduce(b"lamp", b"OFF")  # as the node does at each connection
+    run(uplink, 200)
+    assert client.sent[1:] == [(b"lamp", b"OFF", True, 1)]
+
+
+def test_a_document_that_is_too_large_costs_neither_the_connection_nor_the_others():
+    class Small(Client):
+        def send(self, topic, payload, retain=False, qos=0):
+            if len(payload) > 100:
+                raise ValueError("message larger than the buffer: use a Stream")
+            return super().send(topic, payload, retain, qos)
+
+    client = Small("a.test")
+    uplink = make(client, A)
+    run(uplink, 2000)
+    uplink.introduce(b"info", b"x" * 101)
+    uplink.introduce(b"status", b"online")
+    run(uplink, 2000)
+    assert client.sent == [(b"status", b"online", True, 1)] and uplink.ready
+    assert uplink.log.waiting[-1].endswith(
+        "mqtt: info is not published: message larger than the buffer: use a Stream"
+    )
+    assert len(client.starts) == 1
 
 
 def test_next_broker_when_the_first_fails_and_its_own_credentials():

@@ -26,7 +26,7 @@ LAYERS = (
         "firmware.wifi",
         "firmware.clock",
         "firmware.health firmware.crash firmware.safemode",
-        "firmware.delivery",
+        "firmware.delivery firmware.withdraw",
         "firmware.sensors firmware.sensors.*",
         "firmware.outputs",
         "firmware.discovery firmware.discovery_*",

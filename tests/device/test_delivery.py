@@ -1,0 +1,143 @@
+"""Readings in flight when the link dies: those that have become late go to history. The real client and outbox, a scripted broker."""
+
+import json
+import time
+
+import sim
+from mqtt_peer import Broker, Net, run
+
+from firmware.delivery import Delivery
+from firmware.log import Log
+from firmware.topics import Topics
+from mqtt import Client
+from outbox import Outbox
+
+BOARDS = ("esp32", "pico_w")
+HEAP = "400k"  # both ends of the connection are here
+
+SYNCED = 1795219200000
+LIVE, LATE = b"outpost/attic/room", b"outpost/attic/room/history"
+
+
+class Channel:
+    name = "room"
+    retain = latest = False
+
+    def __init__(self, qos):
+        self.qos = qos
+
+
+class Clock:
+    def unix_ms(self, uptime):
+        return SYNCED + uptime
+
+
+class Rig:
+    def __init__(self, qos=1, sync_ms=5000):
+        sim.virtual()
+        self.broker = Broker()
+        self.client = Client("c", "broker", net=Net(self.broker))
+        self.channel = Channel(qos)
+        self.outbox = Outbox("box", 16384, sync_ms)
+        self.delivery = Delivery(
+            self.outbox,
+            self.client,
+            Clock(),
+            Topics("outpost", "attic"),
+            7,
+            [self.channel],
+            30,
+            Log(),
+        )
+        self.uptime = 0
+        self.seq = 0
+
+    def connect(self):
+        self.broker.mute = False
+        self.delivery.withdraw(self.uptime)
+        self.client.start(time.ticks_ms())
+        self.run()
+
+    def take(self):
+        self.seq += 1
+        self.delivery.take(self.channel, self.uptime, self.seq, b'"temperature":20.5')
+
+    def run(self):
+        for _ in range(5):
+            self.delivery.drain(self.uptime, time.ticks_ms())
+            acked, _ = run(self.client, time.ticks_ms())
+            self.delivery.acknowledged(acked, time.ticks_ms())
+
+    def wait(self, seconds):
+        time.sleep_ms(1000 * seconds)
+        self.uptime += 1000 * seconds
+        self.delivery.step(time.ticks_ms(), self.uptime)
+
+    def lose(self):
+        """The link dies with what is sent from now on."""
+        self.broker.hear = lambda first, pid, answer: []
+        self.run()
+        self.broker.hear = None
+        self.client.close()
+
+    def seen(self):
+        seen = [(topic, json.loads(payload)["seq"]) for topic, payload in self.broker.seen]
+        self.broker.seen = []
+        return seen
+
+
+def test_at_qos_1_what_has_become_late_goes_to_history():
+    for sync_ms in (0, 5000):  # on flash before it is sent, and after
+        rig = Rig(sync_ms=sync_ms)
+        rig.connect()
+        for _ in range(3):
+            rig.take()
+        rig.lose()
+        assert rig.seen() == [(LIVE, 1), (LIVE, 2), (LIVE, 3)], "and no acknowledgement"
+        rig.wait(29)
+        rig.take()
+        rig.wait(9 * 3600)
+        rig.take()
+        rig.connect()
+        assert sorted(rig.seen()) == sorted(
+            [(LATE, 1), (LATE, 2), (LATE, 3), (LATE, 4), (LIVE, 5)]
+        )
+        assert len(rig.outbox) == 0 and rig.client.pending == 0
+
+
+def test_what_is_still_of_now_is_sent_again_as_it_was():
+    rig = Rig()
+    rig.connect()
+    rig.take()
+    rig.lose()
+    rig.seen()
+    rig.wait(29)
+    rig.connect()
+    assert rig.seen() == [(LIVE, 1)] and len(rig.outbox) == 0
+
+
+def test_lost_again_and_again_it_is_withdrawn_once():
+    rig = Rig()
+    rig.connect()
+    rig.take()
+    rig.lose()
+    rig.wait(60)
+    rig.broker.hear = lambda first, pid, answer: []
+    rig.connect()
+    rig.client.close()
+    rig.wait(60)
+    rig.seen()
+    rig.broker.hear = None
+    rig.connect()
+    assert rig.seen() == [(LATE, 1)] and len(rig.outbox) == 0 and rig.client.pending == 0
+
+
+def test_at_qos_2_it_stays_what_it_was():
+    """The broker may have it: under another topic it would be there twice."""
+    rig = Rig(qos=2)
+    rig.connect()
+    rig.take()
+    rig.lose()
+    rig.wait(3600)
+    rig.connect()
+    assert rig.seen() == [(LIVE, 1)] and len(rig.outbox) == 0
