@@ -77,6 +77,12 @@ class Checker:
 
     def sensor(self, path, value, rows):
         kind = value.get("type") if type(value) is dict else None
+        if type(kind) is str and kind not in self.types:
+            from firmware.partnames import SYNONYMS
+
+            if SYNONYMS.get(kind) in self.types:
+                kind = SYNONYMS[kind]
+                value = dict(value, type=kind)
         if type(kind) is str and kind in self.types:
             own = self.types[kind][2]
             replaced = [row[0] for row in own]
@@ -102,7 +108,9 @@ class Checker:
         # Of an unknown type only the type can be said to be wrong.
         known = sorted(self.types)
         if type(kind) is str:
-            near = kinds.nearest(kind, known)
+            from firmware.partnames import nearest
+
+            near = nearest(kind, known)
             self.fault(
                 path + ".type",
                 "unknown",

@@ -67,6 +67,10 @@ def run(control, name, data):
 
 def _arguments(data):
     try:
+        if b"\\u" in data:
+            from jsonpairs import joined
+
+            data = joined(bytes(data))
         given = json.loads(data)
     except ValueError:
         given = None  # Home Assistant's PRESS, say

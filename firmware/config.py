@@ -43,6 +43,11 @@ def parse(text):
     del sys.modules["jsonfault"]  # 5 KB on a node, which does not need it again
     if fault:
         raise ValueError(fault)
+    if "\\u" in text:
+        import jsonpairs
+
+        text = jsonpairs.joined(text.encode()).decode()
+        del sys.modules["jsonpairs"]
     return json.loads(text)
 
 
@@ -133,3 +138,4 @@ def drop():
     from firmware import forget
 
     forget("config", "checker", "settings", "entries", "kinds", "wiring", "pins")
+    forget("partnames", "roms")  # if they were needed

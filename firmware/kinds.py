@@ -26,7 +26,7 @@ _IS = {
 }
 _HEX = "0123456789abcdefABCDEF"
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_HOST = _LETTERS + "0123456789-."
+_HOST = _LETTERS + "0123456789-._"
 _RIGHT = {
     "bool": "true or false",
     "host": "a name such as broker.local or an address such as 192.168.1.5, without scheme and port",
@@ -104,7 +104,7 @@ def _host(value, _):
         return _ipv4(value, _)
     if len(value) > 253 or any(character not in _HOST for character in value):
         return "is no name of a host"
-    # RFC 1123, 2.1
+    # RFC 1123, 2.1; a _ is not in it, and in many a network
     if any(
         not 1 <= len(part) <= 63 or part[0] == "-" or part[-1] == "-" for part in value.split(".")
     ):
@@ -113,8 +113,8 @@ def _host(value, _):
 
 
 def _hostname(value, _):
-    if len(value) > 32 or "." in value:  # network.hostname() takes 32
-        return "is too long or has a dot"
+    if len(value) > 32 or "." in value or "_" in value:  # network.hostname() takes 32
+        return "is too long or has a dot or _"
     return _host(value, _)
 
 
@@ -127,7 +127,11 @@ def _country(value, _):
 
 
 def _ipv4(value, _):
-    return None if address(value) is not None else "is no IPv4 address"
+    if address(value) is None:
+        return "is no IPv4 address"
+    # lwIP, as C, reads such a number as octal: 010 is 8.
+    plain = ".".join([str(int(part)) for part in value.split(".")])
+    return None if plain == value else "has zeros before a number: without them it is " + plain
 
 
 def _path(value, _):
@@ -135,7 +139,9 @@ def _path(value, _):
 
 
 def _rom(value, _):
-    return None if is_hex(value, 16) else "is no 1-Wire address"
+    from firmware.roms import wrong
+
+    return wrong(value)
 
 
 _CHECKS = {

@@ -104,8 +104,11 @@ class Wiring:
                 break
         for other, theirs in self.members[bus]:
             address = settings.get("address")
+            other_address = theirs.get("address")
+            # of a 1-Wire chip, its digits in small letters and in large are the same
             if address is not None and (
-                address == theirs.get("address") or "" in (address, theirs.get("address"))
+                str(address).lower() == str(other_address).lower()
+                or "" in (address, other_address)
             ):
                 # One chip with several inputs is several sensors.
                 if (

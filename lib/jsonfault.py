@@ -3,7 +3,7 @@
 `json.loads` says "syntax error in JSON" on MicroPython, and takes `{"a" 1, 3 "b": 2}` for JSON. Files
 that people edit deserve better: `fault(text)` returns "line 3, column 7: a comma is missing here",
 or None when the text is JSON (RFC 8259) that every parser reads alike. So what it also refuses: a key
-given twice, surrogates as \\u escapes, more than 8 levels.
+given twice, half of a character of two \\u escapes, more than 8 levels.
 
 A character of the text is never repeated in the words: it may be a password with a quote in it.
 """
@@ -135,14 +135,23 @@ class _Scanner:
         self.at += 1
         letter = self.data[self.at : self.at + 1]
         if letter == b"u":
-            digits = self.data[self.at + 1 : self.at + 5]
-            if len(digits) < 4 or not all(digit in _HEX for digit in digits):
-                self.fail("\\u needs four hexadecimal digits", start)
-            if 0xD800 <= int(digits.decode(), 16) < 0xE000:
+            code = self.code(start)
+            if 0xD800 <= code < 0xE000:
+                if self.data[self.at + 5 : self.at + 7] == b"\\u":
+                    self.at += 6
+                    if code < 0xDC00 and 0xDC00 <= self.code(start) < 0xE000:
+                        self.at += 4
+                        return
                 self.fail("half a character, write the character itself", start)
             self.at += 4
         elif not letter or letter not in b'"\\/bfnrt':
             self.fail("a backslash is written twice: \\\\", start)
+
+    def code(self, start):
+        digits = self.data[self.at + 1 : self.at + 5]
+        if len(digits) < 4 or not all(digit in _HEX for digit in digits):
+            self.fail("\\u needs four hexadecimal digits", start)
+        return int(digits.decode(), 16)
 
     def number(self):
         start = self.at

@@ -297,18 +297,27 @@ def _pattern(pattern):
     return make
 
 
+def names_of(kind):
+    """A sensor type, and what else it is called."""
+    from firmware.partnames import SYNONYMS
+
+    return [kind] + [name for name, meant in SYNONYMS.items() if meant == kind]
+
+
 def _sensors(limit, default, types):
     # One branch a type; `if` and not `oneOf`, so that an editor speaks of the type that was meant.
     branches = [
         {
-            "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+            "if": {"properties": {"type": {"enum": names_of(name)}}, "required": ["type"]},
             "then": schema_of_rows(rows_of(limit[2], own), types),
         }
         for name, (_, _, own, _) in sorted(types.items())
     ]
     items = {
         "type": "object",
-        "properties": {"type": {"enum": sorted(types)}},
+        "properties": {
+            "type": {"enum": sorted(name for kind in types for name in names_of(kind))}
+        },
         "required": ["type"],
         "allOf": branches,
     }
@@ -349,10 +358,10 @@ _SCHEMAS = {
     "secret": _text,
     "level": _level,
     "path": lambda limit, default, types: {"type": "string", "maxLength": 128},
-    "host": _pattern(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"),
+    "host": _pattern(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?"),
     "hostname": _pattern(r"[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?"),
     "country": _pattern("[A-Z]{2}"),
-    "ipv4": _pattern(r"[0-9]{1,3}(\.[0-9]{1,3}){3}"),
+    "ipv4": _pattern(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}"),
     "rom": _pattern("[0-9A-Fa-f]{16}"),
     "sensors": _sensors,
 }

@@ -135,8 +135,8 @@ OFTEN = (
 FAMILIES = {
     0x28: ("DS18B20", "ds18b20"),
     0x22: ("DS1822", "ds18b20"),
-    0x10: ("DS18S20", None),
-    0x3B: ("DS1825 or MAX31850", None),
+    0x10: ("DS18S20", "ds18b20"),
+    0x3B: ("DS1825 or MAX31850", "ds18b20"),
     0x26: ("DS2438", None),
     0x3A: ("DS2413", None),
     0x01: ("DS2401", None),

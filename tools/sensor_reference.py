@@ -141,8 +141,13 @@ def anchor(names):
 def section(module, names, types, quantities):
     words, limits, source = about(module)
     first = names[0]
+    from firmware.partnames import SYNONYMS
+
     bus, rows = types[first][1:3]
     parts = [f"\n## {listing(names)}\n\n{words}\n"]
+    for name in names:
+        if others := [other for other, kind in SYNONYMS.items() if kind == name]:
+            parts.append(f"\n`{name}` may also be written {listing(others)}.\n")
     if limits:
         parts.append(f"\n**Range**: {limits}\n")
     parts.append(f"\n```text\n{picture(first, bus, rows)}\n```\n")

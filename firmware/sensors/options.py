@@ -104,7 +104,13 @@ BH1750 = at(("0x23", "0x5c"), "0x5c if ADDR is wired to 3.3 V") + (
 
 DS18B20 = (
     ("pin", "pin", ..., "onewire", "data pin, 4.7 kΩ to 3.3 V; several sensors may share it"),
-    ("address", "rom", "", None, "16 hexadecimal digits; empty: the only one on the wire"),
+    (
+        "address",
+        "rom",
+        "",
+        None,
+        "16 hexadecimal digits, those of the family first; empty: the only one on the wire",
+    ),
     ("interval_s", "number", 60, (1, 86400), "time from one reading to the next"),
 )
 

@@ -507,7 +507,16 @@ def test_sensors_on_one_wire():
     rom = "28ff641e0f160390"
     assert not sensors(("ds18b20", {"pin": 4}), ("ds18b20", {"pin": 5}))
     assert not sensors(
-        ("ds18b20", {"pin": 4, "address": rom}), ("ds18b20", {"pin": 4, "address": rom[:-1] + "1"})
+        ("ds18b20", {"pin": 4, "address": rom}),
+        ("ds18b20", {"pin": 4, "address": "10ff641e0f160375"}),
+    )
+    one(
+        sensors(
+            ("ds18b20", {"pin": 4, "address": rom}),
+            ("ds18b20", {"pin": 4, "address": rom.upper()}),
+        ),
+        "sensors[1].address",
+        "does not tell it from sensors[0]",
     )
     # Without an address a sensor answers for whatever is on the wire.
     one(
@@ -613,7 +622,11 @@ def test_broken_json_says_where_and_what():
         ('{"a": "b"c"}', "line 1, column 10", "before a quote"),
         ('{"é": 1,\n "ü": "\\x"}', "line 2, column 8", "backslash is written twice"),
         ('{"a": "\\u12g4"}', "line 1, column 8", "four hexadecimal"),
-        ('{"a": "\\ud83d\\ude00"}', "line 1, column 8", "write the character itself"),
+        ('{"a": "\\ud83d"}', "line 1, column 8", "write the character itself"),
+        ('{"a": "\\ud83d\\n"}', "line 1, column 8", "write the character itself"),
+        ('{"a": "\\ud83d\\u0041"}', "line 1, column 8", "write the character itself"),
+        ('{"a": "\\ude00\\ud83d"}', "line 1, column 8", "write the character itself"),
+        ('{"a": "\\ud83d\\ude0"}', "line 1, column 8", "four hexadecimal"),
         ('{"a": 1, "a": 2}', "line 1, column 10", "twice"),
         ("[" * 9 + "]" * 9, "line 1, column 9", "more than 8 brackets"),
     ):

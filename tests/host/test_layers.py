@@ -34,14 +34,14 @@ LAYERS = (
     ),
     ("firmware.boots",),
     (
-        "firmware.config firmware.checker firmware.settings firmware.entries firmware.kinds firmware.wiring",
+        "firmware.config firmware.checker firmware.settings firmware.entries firmware.kinds firmware.wiring firmware.partnames firmware.roms",
         "firmware.topics",
         "firmware.payload",
         "firmware.log",
     ),
     ("firmware.pins", "firmware.files"),
     ("firmware",),  # its version
-    ("mqtt mqtt_*", "outbox outbox_*", "jsonfault", "drivers.*"),
+    ("mqtt mqtt_*", "outbox outbox_*", "jsonfault", "jsonpairs", "drivers.*"),
     ("sht", "adcmean", "uartframe"),
     ("umqtt.simple", "umqtt.robust", "microdot.microdot", "crc8"),
 )

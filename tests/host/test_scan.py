@@ -239,10 +239,10 @@ def test_every_simulated_chip_is_known(kind, address, call):
 
 @pytest.mark.slow
 def test_several_on_one_wire(call):
-    bench = "".join(f"rom({rom!r})\n" for rom in (*ROMS, "100102030405aa", "2201020304050607"))
+    bench = "".join(f"rom({rom!r})\n" for rom in (*ROMS, "260102030405aa", "2201020304050607"))
     _, out, _ = call(sensors=[{"name": "temperature-1", "type": "ds18b20", "pin": 4}], bench=bench)
     assert f"  {ROMS[0]}  DS18B20\n" in out
-    assert "  100102030405aa77  DS18S20: no driver\n" in out
+    assert "  260102030405aaed  DS2438: no driver\n" in out
     assert "a wrong checksum" in out
     assert "2201020304050607" not in out
     assert '"temperature-1" in config.json (ds18b20) has no address: give it one of these\n' in out

@@ -23,5 +23,16 @@ MODULES = {
 
 def attach(setting, world, sim):
     """Attach the chip of one entry of `sensors`. KeyError, ValueError, ImportError: no chip fits it."""
-    module = MODULES.get(setting["type"], setting["type"])
-    __import__("chips." + module, None, None, ("attach",)).attach(setting, world, sim)
+    kind = setting["type"]
+    try:
+        module = _module(kind)
+    except ImportError:
+        from firmware.partnames import SYNONYMS
+
+        setting = dict(setting, type=SYNONYMS[kind])
+        module = _module(setting["type"])
+    module.attach(setting, world, sim)
+
+
+def _module(kind):
+    return __import__("chips." + MODULES.get(kind, kind), None, None, ("attach",))
