@@ -1,7 +1,7 @@
 """Home Assistant shows the node by itself: when it is told what there is.
 
 At each connection, and when Home Assistant has started, since it begins with nothing. What is sent then is in discovery_plan.py and
-discovery_payload.py, which are in memory only meanwhile: they take 9 KB.
+discovery_payload.py, which are in memory only meanwhile, as is discovery_message.py: they take 9 KB.
 
 `uptime` is Clock.uptime_ms(): there may be weeks between two connections.
 """
@@ -9,7 +9,6 @@ discovery_payload.py, which are in memory only meanwhile: they take 9 KB.
 import os
 
 from micropython import const
-from mqtt_stream import Stream
 
 from firmware import forget
 
@@ -23,7 +22,7 @@ _LONGEST_MS = const(60000)
 
 def _drop():
     """Forget what makes the messages. It comes back when it is needed."""
-    forget("discovery_plan", "discovery_payload")
+    forget("discovery_plan", "discovery_payload", "discovery_message")
 
 
 class Discovery:
@@ -38,6 +37,7 @@ class Discovery:
         self._at = None  # uptime when to announce, None: nothing is due
         self._plan = None  # the announcement under way: what messages() yields
         self._message = None  # of it, what is to be sent or in flight
+        self._payload = None  # of that: bytes, or a Stream of an open file
         self._pid = None  # packet id, in flight
         self._resume = None  # uptime when the plan goes on
         self._blocked = False  # the client had no room
@@ -49,7 +49,9 @@ class Discovery:
         """A connection came up: announce when it has held for a while. The broker may be another one, so all of it."""
         self._online = True
         self._blocked = False
-        self._plan = self._message = None
+        self._plan = None
+        if self._pid is None:
+            self._done()
         settled = uptime + self.settle_ms
         self._at = settled if self._barred is None else self._barred
 
@@ -69,7 +71,8 @@ class Discovery:
         if self._pid is None or self._client.sock is not None:
             return
         self._client.forget(self._pid)
-        self._pid = self._plan = self._message = None
+        self._plan = None
+        self._done()
         _drop()
         self._lost += 1
         if self._lost >= _TRIES:
@@ -79,7 +82,7 @@ class Discovery:
     def acknowledged(self, pids):
         """The broker has these."""
         if self._pid is not None and self._pid in pids:
-            self._pid = self._message = None
+            self._done()
             self._lost = 0
 
     def due(self, uptime):
@@ -104,7 +107,8 @@ class Discovery:
         if self._plan is None:
             if self._at is None or self._at - uptime > 0:
                 return False
-            self._at = self._barred = self._resume = self._message = None
+            self._at = self._barred = self._resume = None
+            self._done()
         elif self._resume is not None:
             if self._resume - uptime > 0:
                 return False
@@ -131,17 +135,26 @@ class Discovery:
                 self._message = None
                 return False
         topic, source, retain = self._message
-        payload = b""
-        if source:
-            payload = Stream(source, sum(len(piece) for piece in source))
+        if self._payload is None:
+            from firmware.discovery_message import whole
+
+            self._payload = whole(source, self.log)
         self._client = client
-        self._pid = client.send(topic, payload, retain, 1)
+        self._pid = client.send(topic, self._payload, retain, 1)
         self._blocked = self._pid is None
         return False
 
+    def _done(self):
+        """The message under way is acknowledged, or given up."""
+        file = getattr(self._payload, "source", None)
+        if hasattr(file, "close"):
+            file.close()
+        self._pid = self._message = self._payload = None
+
     def _give_up(self, uptime, why):
         """Readings matter more."""
-        self._pid = self._plan = self._message = None
+        self._plan = None
+        self._done()
         self._at = self._barred = uptime + _BARRED_MS
         _drop()
         self.log.error("discovery: %s; tried again in an hour" % why)

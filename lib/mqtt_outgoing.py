@@ -69,6 +69,7 @@ class Outgoing(Buffer):
         if stream:
             n += len(stream)
             size += length_size(n) - length_size(n - len(stream))
+            stream.rewind(0)  # takes memory: before anything of the message is in the buffer
         i = self.end
         if i + size > self.limit:
             if size > self.limit:
@@ -90,6 +91,8 @@ class Outgoing(Buffer):
         i += 2
         pack_into(self.formats.get(n) or self._format(n), buf, i, topic)
         i += n
+        n = len(payload)
+        form = self.formats.get(n) or self._format(n)
         if qos:
             buf[i] = pid >> 8
             buf[i + 1] = pid & 0xFF
@@ -98,15 +101,14 @@ class Outgoing(Buffer):
             self.starts.append(start)
             self.exactly_once += qos >> 1
             self.pid = pid
-        n = len(payload)
         if n:
-            pack_into(self.formats.get(n) or self._format(n), buf, i, payload)
+            pack_into(form, buf, i, payload)
         self.end = i + n
         self.gaps = True
         if stream:
             stream.pid = pid
             stream.head = i - start
-            stream.rewind(i)
+            stream.at = i
             self.stream = stream
         return start
 

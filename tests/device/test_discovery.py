@@ -65,13 +65,9 @@ class Fake:
         assert qos == 1 and not self.in_flight
         if not self.room:
             return None
-        if payload != b"":
-            pieces = list(payload.source)
-            assert all(type(piece) is bytes and 0 < len(piece) < 700 for piece in pieces)
-            whole = b"".join(pieces)
-            assert len(whole) == len(payload), (len(whole), len(payload))
-            assert b"".join(list(payload.source)) == whole  # again after a lost connection
-            payload = whole
+        if type(payload) is not bytes:
+            payload = content(payload)
+        assert type(payload) is bytes
         self.pid += 1
         self.in_flight.append(self.pid)
         self.sent.append((topic, payload, retain))
@@ -81,6 +77,26 @@ class Fake:
         self.forgotten.append(pid)
         if pid in self.in_flight:
             self.in_flight.remove(pid)
+
+
+def content(stream):
+    """All of a stream, as it is sent, and sent again after a lost connection."""
+    pieces = Pieces()
+    for _ in range(2):
+        pieces.taken = []
+        stream.rewind(0)
+        while not stream.flush(pieces)[0]:
+            pass
+        whole = b"".join(pieces.taken)
+        assert len(whole) == len(stream), (len(whole), len(stream))
+    return whole
+
+
+class Pieces:
+    def write(self, buf, off, n):
+        assert 0 < n < 700
+        self.taken.append(bytes(buf[off : off + n]))
+        return n
 
 
 class Rig:
@@ -180,7 +196,7 @@ def test_the_file_comes_after_the_acknowledgement():
     lines = kept().split(b"\n")
     assert json.loads(lines[0])[:4] == ["homeassistant", "attic", False, True]
     assert lines[1] == b"sensor out-temperature" and b"button restart" in lines
-    assert os.listdir("state") == ["discovery"]
+    assert sorted(os.listdir("state")) == ["announcement", "discovery"]
 
 
 def test_the_file_is_not_written_when_nothing_changed():
@@ -691,6 +707,87 @@ def no_memory(topic, payload, retain, qos):
     raise MemoryError
 
 
+class Hungry:
+    """The channels of a node: to go through them for the n-th time there is no memory."""
+
+    def __init__(self, channels, n):
+        self.channels = channels
+        self.n = n
+
+    def __iter__(self):
+        self.n -= 1
+        for channel in self.channels:
+            if not self.n:
+                raise MemoryError
+            yield channel
+
+
+def test_a_message_is_begun_only_when_it_can_be_finished():
+    """Out of memory in the middle of it ended the connection, and the readings on it."""
+    for per_entity in (False, True):
+        given_up = 0
+        for n in range(1, 12):
+            channels = [channel("s%d" % i, "temperature", "humidity") for i in range(6)]
+            node = make_node(*channels)
+            node.channels = Hungry(channels, n)
+            rig = Rig(node, per_entity=per_entity)
+            net = Net(Acks())
+            client = real(rig, net)
+            rig.discovery.begin(rig.now)
+            drive(rig, client)
+            assert client.connected and len(net.wires) == 1
+            client.send(b"reading", b"1", qos=1)
+            drive(rig, client)
+            for topic, payload in net.broker.seen[:-1]:
+                assert json.loads(payload)
+            assert net.broker.seen[-1] == (b"reading", b"1") and client.in_flight == []
+            given_up += len(rig.log.waiting)
+            assert len(rig.log.waiting) + rig.done == 1
+            for name in os.listdir("state"):
+                os.remove("state/" + name)
+        assert given_up >= 3
+
+
+def test_no_memory_to_begin_to_send_leaves_the_client_whole():
+    """Not even for the piece that a file is read by."""
+    from mqtt_stream import Stream
+
+    net = Net(Acks())
+    client = Client("node", "broker", net=net)
+    connect(client)
+
+    class Never:
+        def __iter__(self):
+            raise MemoryError
+
+    try:
+        client.send(b"t", Stream(Never(), 2000), qos=1)
+    except MemoryError:
+        pass
+    assert client.in_flight == []
+    client.send(b"reading", b"1", qos=1)
+    run(client)
+    assert net.broker.seen == [(b"reading", b"1")] and client.connected
+
+
+def test_the_same_message_is_written_once():
+    rig = Rig()
+    rig.announce()
+    with open("state/announcement", "rb") as f:
+        assert json.loads(f.read())["cmps"]
+    os.rename("state/announcement", "state/other")
+    os.mkdir("state/announcement")  # a write would fail
+    assert len(rig.announce()) == 1 and "announcement: " in rig.log.waiting[-1]
+    os.rmdir("state/announcement")
+    os.rename("state/other", "state/announcement")
+    import builtins
+
+    modes = []
+    opened = builtins.open
+    builtins.open = lambda path, mode="r": modes.append(mode) or opened(path, mode)
+    assert len(rig.announce()) == 1 and modes and "wb" not in modes
+
+
 def test_memory():
     """Twelve sensors of three quantities: what an announcement takes beyond what is there before and after."""
     channels = [
@@ -699,18 +796,49 @@ def test_memory():
     rig = Rig(make_node(*channels))
     peak = [0]
 
+    def measure():
+        gc.collect()
+        peak[0] = max(peak[0], gc.mem_alloc() - before)
+
+    class File:
+        def __init__(self, file):
+            self.file = file
+
+        def write(self, piece):
+            measure()
+            return self.file.write(piece)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            self.file.close()
+
+    import builtins
+
+    opened = builtins.open
+    builtins.open = lambda path, mode="r": (
+        File(opened(path, mode))
+        if path.endswith("announcement") and mode == "wb"
+        else opened(path, mode)
+    )
+
     class Meter:
         in_flight = []
         pid = 0
         sock = None
 
+        def write(self, buf, off, n):
+            self.size += n
+            measure()
+            return n
+
         def send(self, topic, payload, retain=False, qos=0):
-            size = 0
-            for piece in payload.source:
-                size += len(piece)
-                gc.collect()
-                peak[0] = max(peak[0], gc.mem_alloc() - before)
-            assert size == len(payload) > 12000, size
+            self.size = 0
+            payload.rewind(0)
+            while not payload.flush(self)[0]:
+                pass
+            assert self.size == len(payload) > 12000, self.size
             self.pid += 1
             self.in_flight.append(self.pid)
             return self.pid
@@ -718,7 +846,8 @@ def test_memory():
     rig.client = Meter()
     kept = []
     for n in range(4):
-        import firmware.discovery_plan  # it is dropped each time
+        import firmware.discovery_message
+        import firmware.discovery_plan  # they are dropped each time
 
         gc.collect()
         before = gc.mem_alloc()
