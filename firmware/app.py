@@ -16,6 +16,7 @@ from firmware.control import Control
 from firmware.files import note_reset
 from firmware.health import Health
 from firmware.log import Log
+from firmware.names import Names
 from firmware.topics import Topics
 from firmware.wifi import Wifi
 
@@ -46,7 +47,8 @@ class Node:
         self.name = settings["node"]["name"] or board.name
         self.topics = Topics(settings["node"]["base"], self.name)
         self.wifi = Wifi(board.radio, settings["wifi"], self.name, self.log)
-        self.clock = Clock(settings["ntp"], board, self.log)
+        self.names = Names(board.radio)
+        self.clock = Clock(settings["ntp"], board, self.log, self.names)
         self.health_ms = settings["publish"]["health_s"] * 1000
         self.watchdog = settings["watchdog"]
         self.uplink = parts.uplink(settings["mqtt"], self)
@@ -203,6 +205,7 @@ class Node:
         if self.clock.step(uptime, online):
             self.delivery.time_known()
         if self.uplink.step(now, uptime, online, self.clock.trusted):
+            self.clock.broker = self.uplink.client.server
             self.uplink.introduce(self.topics.status, b"online")
             pairs = self.health.info(
                 self.board.radio.address(), self.source, self.faults, self.safe

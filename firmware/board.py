@@ -24,6 +24,9 @@ _I2C_CLOCKS = const(9)  # enough for any chip to finish the byte it holds the bu
 # WATCHDOG: REASON of the RP2040 and RP2350 datasheets; bit 0 it ran out, bit 1 it was forced to.
 _PICO_REASON = {"pico_w": 0x40058008, "pico2_w": 0x400D8008}
 
+_MARK = b"time"
+_MARKED_S = const(120)  # a minute, a crash, a start
+
 _ECHO_US = const(40000)  # sound is back from 6 m by then
 
 _MODELS = (  # the first that occurs in os.uname().machine
@@ -104,6 +107,27 @@ class Board:
 
         year, month, day, hour, minute, second, weekday, _ = time.gmtime(unix_s - epoch())
         machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
+        self.mark_time()
+
+    def mark_time(self):
+        """Note that the clock shows what this program set: to be called every minute. What a reset wipes on a Pico is not kept."""
+        if esp32 is not None:
+            machine.RTC().memory(_MARK + time.time().to_bytes(8, "big"))
+
+    def kept_time(self):
+        """Return the Unix s of a clock that this program had set before a reset just now; None: who knows who set it."""
+        if esp32 is None:
+            return None
+        from firmware.clock import epoch
+
+        memory = machine.RTC().memory()
+        if len(memory) != len(_MARK) + 8 or not memory.startswith(_MARK):
+            return None
+        now = time.time()
+        # mpremote sets the clock, too, and to local time; it is not done with that in so short a time.
+        if not 0 <= now - int.from_bytes(memory[len(_MARK) :], "big") <= _MARKED_S:
+            return None
+        return now + epoch()
 
     # buses and pins
 

@@ -21,7 +21,7 @@ def uplink(settings, node):
         window=settings["window"],
     )
     client.set_last_will(node.topics.status, b"offline", retain=True, qos=1)
-    return Uplink(client, settings, node.log)
+    return Uplink(client, settings, node.log, node.names)
 
 
 def delivery(settings, live_s, node, channels):

@@ -127,6 +127,10 @@ class Radio:
     def address(self):
         return self._call("ifconfig")[0]
 
+    def servers(self):
+        """Return the addresses of the gateway and of the name server, as DHCP or the settings gave them."""
+        return self._call("ifconfig")[2:]
+
 
 _radio = []
 

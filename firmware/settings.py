@@ -154,7 +154,13 @@ SETTINGS = (
         "object",
         (),
         (
-            ("host", "host", "pool.ntp.org", None, "time server"),
+            (
+                "host",
+                "host",
+                "pool.ntp.org",
+                None,
+                "time server; the router and the broker are asked too, before it if it is a name",
+            ),
             ("port", "int", 123, (1, 65535), "its UDP port"),
             (
                 "interval_s",

@@ -20,6 +20,7 @@ from micropython import const
 
 from firmware.clock import Clock
 from firmware.log import Log, reason
+from firmware.names import Names
 from firmware.wifi import Wifi
 from mqtt import Client, ProtocolError, Refused
 
@@ -56,7 +57,7 @@ class Trial:
         self.name = settings["node"]["name"] or board.name
         self.log = Log(settings["log"]["level"])
         self._now = 0  # uptime, as the node's
-        self.clock = Clock(settings["ntp"], board, self.log)
+        self.clock = Clock(settings["ntp"], board, self.log, Names(board.radio))
         self._client = None
         self._course = self._run()
 
@@ -126,7 +127,7 @@ class Trial:
         clock = self.clock
         for _ in self._within(_CLOCK_MS):
             if clock.step(self._now, True):
-                self.done.append("the clock is set from %s" % clock.host)
+                self.done.append("the clock is set from %s" % clock.server)
                 return
             yield
         if not clock.trusted:
@@ -207,4 +208,4 @@ def drop():
     for name in list(sys.modules):
         if name.startswith(("mqtt", "umqtt")):
             del sys.modules[name]
-    forget("trial", "wifi", "clock")
+    forget("trial", "wifi", "clock", "names", "lookup", "sntp")

@@ -22,6 +22,7 @@ _ROUNDS = const(
     8
 )  # before the pause doubles: most outages are a restart, and a node should be back at once
 _CLOCK_POLL_MS = const(200)
+_LOOK_UP_MS = const(20)
 _CLOCK_MS = const(20000)  # once online, a TLS connection waits so long for the time
 _REFUSED_MS = const(30000)  # wrong credentials do not mend in a second
 _STABLE_MS = const(10000)  # a connection that held this long ends the back-off
@@ -31,8 +32,9 @@ _DOUBT_MAX_MS = const(3600000)
 
 
 class Uplink:
-    def __init__(self, client, settings, log):
-        """client: lib/mqtt.py Client; settings: the `mqtt` part."""
+    def __init__(self, client, settings, log, names=None):
+        """client: lib/mqtt.py Client; settings: the `mqtt` part; names: a Names, without it the client looks names up and blocks."""
+        self.names = names
         self.client = client
         self.brokers = settings["brokers"]
         self.clean_session = settings["clean_session"]
@@ -74,7 +76,7 @@ class Uplink:
         return max(0, self._wait - (uptime - self._since))
 
     def step(self, now, uptime, online, clock_trusted):
-        """Advance. Return True on the step in which a connection came up. Only the name look-up can block."""
+        """Advance. Return True on the step in which a connection came up. Never waits."""
         if not online:
             self._online_since = None
         elif self._online_since is None:
@@ -126,10 +128,15 @@ class Uplink:
         settings = self.brokers[self._broker]
         tls = settings["tls"]
         client = self.client
-        client.server, client.port = settings["host"], settings["port"]
+        host = settings["host"]
+        address = self.names.find(host, uptime) if self.names else host
+        if address is None:
+            self._since, self._wait = uptime, _LOOK_UP_MS
+            return
+        client.server, client.port = address, settings["port"]
         client.user, client.pswd = settings["user"] or None, settings["password"]
         client.ssl = bool(tls)
-        client.ssl_params = tls or {}
+        client.ssl_params = dict(tls, server_name=tls.get("server_name") or host) if tls else {}
         if tls and not clock_trusted:
             if uptime - self._online_since < _CLOCK_MS:
                 self._since, self._wait = uptime, _CLOCK_POLL_MS
@@ -164,6 +171,8 @@ class Uplink:
         self._trying = False
         self.connected = True
         self.connects += 1
+        if self.names:
+            self.names.served(self.brokers[self._broker]["host"])
         self._silent = 0
         self._doubt_ms = _DOUBT_MS
         self._since = uptime

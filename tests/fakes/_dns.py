@@ -17,6 +17,23 @@ def numeric(host):
     return None
 
 
+def known(host):
+    """The 4 bytes a working name server has for a name, or None."""
+    there = sim.hosts.get(host)
+    if there:
+        return numeric(there)
+    if sim.internet_on and ("ntp" in host or host.startswith("time.")):
+        return bytes((192, 0, 2, 123))
+    if not sim.is_virtual:
+        try:
+            for entry in usocket.getaddrinfo(host, 1):
+                if entry[0] == 2:
+                    return bytes(entry[-1][4:8])
+        except OSError:
+            pass
+    return None
+
+
 def _lookup(host):
     """The name server's answer, after the time it takes. Nothing feeds the watchdog meanwhile."""
     end = sim.now() + _DNS_MS
@@ -24,19 +41,9 @@ def _lookup(host):
         if sim.dns_mode == "fail":
             break
         if sim.link == sim.UP and sim.dns_mode == "ok":
-            known = sim.hosts.get(host)
-            if known:
-                return numeric(known)
-            if sim.internet_on and ("ntp" in host or host.startswith("time.")):
-                return bytes((192, 0, 2, 123))
-            if sim.is_virtual:
-                break
-            try:
-                for entry in usocket.getaddrinfo(host, 1):
-                    if entry[0] == 2:
-                        return bytes(entry[-1][4:8])
-            except OSError:
-                pass
+            found = known(host)
+            if found:
+                return found
             break
         if sim.now() >= end and sim.dns_mode != "hang":
             break

@@ -320,6 +320,8 @@ class socket(io.IOBase):
         address = _tuple(address)
         if sim.time_server is not None and address[1] == sim.time_server.port:
             address = (sim.time_server.asked, 123)
+        if sim.name_server is not None and address[1] == sim.name_server.port:
+            address = sim.name_server.asked
         return data, address
 
     # -- bytes out
@@ -399,6 +401,12 @@ class socket(io.IOBase):
 
                 sim.time_server = bench.TimeServer()
             sim.time_server.ask(self._s, data, ".".join(str(b) for b in ip))
+        elif address[1] in (53, 5353):
+            if sim.name_server is None:
+                import bench
+
+                sim.name_server = bench.NameServer()
+            sim.name_server.ask(self._s, data, (".".join(str(b) for b in ip), address[1]))
         elif self._link() == sim.UP:
             try:
                 self._s.sendto(data, _sockaddr(ip, address[1]))

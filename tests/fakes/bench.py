@@ -95,6 +95,8 @@ class TimeServer:
         self.asked = asked
         if sim.link != sim.UP or not sim.internet_on or self.mode == "silent" or len(data) < 48:
             return
+        if asked == "192.168.1.1" and not sim.router_has_time:
+            return
         client.sendto(data, self.address)
         query, client_address = self._s.recvfrom(64)
         ms = sim.true_ms() + (631_152_000_000 if self.mode == "wrong" else 0)
@@ -111,6 +113,43 @@ class TimeServer:
             + stamp * 2
         )
         self._s.sendto(reply[:20] if self.mode == "short" else reply, client_address)
+
+
+class NameServer:
+    """DNS and mDNS as seen from the board: what `getaddrinfo` would find, without its waiting."""
+
+    def __init__(self):
+        self._s = sim.usocket.socket(sim.usocket.AF_INET, sim.usocket.SOCK_DGRAM)
+        self._s.bind(sim.usocket.getaddrinfo("127.0.0.1", 0)[0][-1])
+        self.port = _bound_port(self._s)
+        self.address = b"\x02\0" + struct.pack(">H", self.port) + b"\x7f\0\0\x01" + bytes(8)
+        self.asked = None
+        self.questions = 0
+
+    def ask(self, client, data, asked):
+        import _dns
+
+        self.questions += 1
+        self.asked = asked
+        multicast = asked[1] == 5353
+        if sim.link != sim.UP or sim.dns_mode in ("silent", "hang"):
+            return
+        labels, at = [], 12
+        while data[at]:
+            labels.append(data[at + 1 : at + 1 + data[at]].decode())
+            at += 1 + data[at]
+        name = ".".join(labels)
+        found = None if sim.dns_mode == "fail" else _dns.known(name)
+        if multicast:
+            if not found:
+                return  # nobody of that name is there
+            self.asked = (".".join(str(b) for b in found), 5353)
+        code = 0 if found else 2 if sim.dns_mode == "fail" or not sim.internet_on else 3
+        head = data[:2] + bytes((0x81, 0x80 | code, 0, 1, 0, 1 if found else 0, 0, 0, 0, 0))
+        record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + found if found else b""
+        client.sendto(b"?", self.address)  # for its address
+        _, client_address = self._s.recvfrom(1)
+        self._s.sendto(head + data[12 : at + 5] + record, client_address)
 
 
 def _bound_port(s):

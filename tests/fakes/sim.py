@@ -330,7 +330,9 @@ tls_fault = None  # "memory": no room for the record buffers
 flash = None  # `norflash`'s chip, where the flash is an image
 flash_full = False
 internet_on = True
+router_has_time = False  # as most have not
 time_server = None
+name_server = None
 
 
 def set_link(state):

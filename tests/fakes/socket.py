@@ -9,7 +9,7 @@ time hold while the program waits. What differs from the host, as lwIP has it:
 - while the link is down or a zombie, nothing arrives and a write succeeds until the send buffer is full
 - when the access point goes, the ESP32 aborts its sockets (113, then 128); the Pico's linger. The peer hears nothing
 - a socket that was dropped without close() keeps its place
-- UDP to port 123 reaches a time server that knows `sim.true_ms()`
+- UDP to port 123 reaches a time server that knows `sim.true_ms()`, to 53 and 5353 a name server that knows `sim.hosts`
 
 Source: extmod/modlwip.c, ports/esp32/modsocket.c, lwIP core/dns.c.
 """

@@ -24,7 +24,7 @@ LAYERS = (
     (
         "firmware.uplink",
         "firmware.wifi",
-        "firmware.clock",
+        "firmware.clock firmware.sntp",
         "firmware.health firmware.crash firmware.safemode",
         "firmware.delivery firmware.withdraw",
         "firmware.sensors firmware.sensors.*",
@@ -38,6 +38,7 @@ LAYERS = (
         "firmware.topics",
         "firmware.payload",
         "firmware.log",
+        "firmware.names firmware.lookup",
     ),
     ("firmware.pins", "firmware.files"),
     ("firmware",),  # its version

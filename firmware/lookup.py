@@ -1,0 +1,100 @@
+"""The IPv4 address of a name, without blocking: DNS over UDP (RFC 1035), for names in .local mDNS (RFC 6762, 6.7).
+
+`socket.getaddrinfo` blocks a Pico for up to 14 s, which is longer than its watchdog can count, and an ESP32 for up to 21 s.
+Loaded while a name is looked up.
+"""
+
+import errno
+import os
+import socket
+
+from micropython import const
+
+_PORT = const(53)
+_MULTICAST = ("224.0.0.251", 5353)
+_WAITS_MS = (1000, 2000, 4000)  # as lwIP does: then it asks again, or gives up
+_HEAD = const(12)
+_LONGEST = const(512)
+_NO_SUCH_NAME = const(3)
+
+
+class Lookup:
+    def __init__(self, name, servers):
+        """servers: addresses of name servers, asked in turn. OSError: it is not a name, or there is no socket."""
+        self._multicast = name.endswith(".local")
+        self._servers = servers
+        self._query = _query(name)
+        self._tries = 0
+        self._asked = 0  # uptime
+        self._fault = "no name server answers"
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sock.setblocking(False)
+
+    def step(self, uptime):
+        """Return the address, or None: not yet. OSError: it cannot be found. Whoever gets either of the first and last closes."""
+        if not self._tries or uptime - self._asked >= _WAITS_MS[self._tries - 1]:
+            if self._tries == len(_WAITS_MS) or not self._servers:
+                raise OSError(errno.ETIMEDOUT, self._fault)
+            self._peer = _MULTICAST
+            if not self._multicast:
+                self._peer = (self._servers[self._tries % len(self._servers)], _PORT)
+            self._tries += 1
+            self._asked = uptime
+            self._sock.sendto(self._query, self._peer)
+        while True:
+            try:
+                data, peer = self._sock.recvfrom(_LONGEST)
+            except OSError as e:
+                if e.errno != errno.EAGAIN:
+                    raise
+                return None
+            # Who answers for a .local name does so from an address of its own.
+            if peer[1] == self._peer[1] and (self._multicast or peer[0] == self._peer[0]):
+                found = self._answer(data)
+                if found:
+                    return found
+
+    def close(self):
+        self._sock.close()
+
+    def _answer(self, data):
+        query = self._query
+        # QR and opcode 0, our id and our question: else it is not an answer to us
+        if data[:2] != query[:2] or len(data) < len(query) or data[2] & 0xF8 != 0x80:
+            return None
+        if data[4:6] != query[4:6] or data[_HEAD : len(query)].lower() != query[_HEAD:].lower():
+            return None
+        code = data[3] & 15
+        if code and code != _NO_SUCH_NAME:
+            self._fault = "the name server says error %d" % code  # another one may know
+            return None
+        address = _first_address(data, len(query))
+        if not address:
+            raise OSError(errno.ENOENT, "no such name")
+        return address
+
+
+def _query(name):
+    packet = os.urandom(2) + b"\1\0\0\1\0\0\0\0\0\0"  # recursion desired; one question
+    for label in name.split("."):
+        if not 0 < len(label) < 64:
+            raise OSError(errno.EINVAL, "%s is not a host name" % name)
+        packet += bytes((len(label),)) + label.lower().encode()
+    return packet + b"\0\0\1\0\1"  # A, IN
+
+
+def _first_address(data, at):
+    """Return the first A record of the answers, which begin there, as text; None: there is none, or it leads nowhere."""
+    for _ in range(data[6] << 8 | data[7]):
+        while at < len(data) and 0 < data[at] < 0xC0:
+            at += 1 + data[at]
+        at += 2 if at < len(data) and data[at] else 1  # a pointer, or the root
+        if at + 10 > len(data):
+            return None
+        size = data[at + 8] << 8 | data[at + 9]
+        record = data[at + 10 : at + 10 + size]
+        # The first bit of the class is mDNS's.
+        if data[at : at + 2] == b"\0\1" and data[at + 3] == 1 and len(record) == size == 4:
+            return ".".join([str(byte) for byte in record]) if any(record) else None
+        at += 10 + size
+    return None

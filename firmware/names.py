@@ -1,0 +1,77 @@
+"""The hosts of the settings and their addresses: looked up without blocking, and kept while they serve."""
+
+from micropython import const
+
+from firmware import forget
+
+_USES = const(3)  # of an address that does not serve, until its name is looked up again
+
+
+def is_address(host):
+    """Is it an IPv4 address, and needs no look-up?"""
+    return len(host.split(".")) == 4 and host.replace(".", "").isdigit()
+
+
+class Names:
+    def __init__(self, radio):
+        self.radio = radio
+        self._known = {}  # host: [address, uses since it last served]
+        self._lookups = {}  # host: Lookup
+
+    def gateway(self):
+        """Return the router's address, or None."""
+        try:
+            return _given(self.radio.servers()[0])
+        except OSError:
+            return None
+
+    def find(self, host, uptime):
+        """Return the address of a host, or None: it is being looked up, ask again. OSError: there is none to be had."""
+        if is_address(host):
+            return host
+        known = self._known.get(host)
+        if known and known[1] < _USES:
+            known[1] += 1
+            return known[0]
+        try:
+            address = self._look_up(host, uptime)
+        except OSError:
+            if not known:
+                raise
+            return known[0]  # no name server is no reason not to try
+        if address:
+            self._known[host] = [address, 1]
+        return address
+
+    def served(self, host):
+        """The address of a host is good."""
+        if host in self._known:
+            self._known[host][1] = 0
+
+    def _look_up(self, host, uptime):
+        try:
+            if host not in self._lookups:
+                from firmware.lookup import Lookup
+
+                # The gateway mostly is a name server, too.
+                gateway, dns = self.radio.servers()
+                servers = [each for each in (dns, gateway) if _given(each)]
+                self._lookups[host] = Lookup(host, servers)
+            address = self._lookups[host].step(uptime)
+        except OSError:
+            self._end(host)
+            raise
+        if address:
+            self._end(host)
+        return address
+
+    def _end(self, host):
+        lookup = self._lookups.pop(host, None)
+        if lookup:
+            lookup.close()
+        if not self._lookups:
+            forget("lookup")
+
+
+def _given(address):
+    return None if address in ("", "0.0.0.0") else address
