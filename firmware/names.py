@@ -1,5 +1,7 @@
 """The hosts of the settings and their addresses: looked up without blocking, and kept while they serve."""
 
+from errno import ENOMEM
+
 from micropython import const
 
 from firmware import forget
@@ -51,7 +53,10 @@ class Names:
     def _look_up(self, host, uptime):
         try:
             if host not in self._lookups:
-                from firmware.lookup import Lookup
+                try:
+                    from firmware.lookup import Lookup
+                except MemoryError:
+                    raise OSError(ENOMEM, "not enough memory") from None
 
                 # The gateway mostly is a name server, too.
                 gateway, dns = self.radio.servers()

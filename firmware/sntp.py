@@ -1,7 +1,13 @@
-"""One question to a time server, and what of its answer can be believed: SNTP, RFC 4330, section 5.
+"""Asking for the time: SNTP, RFC 4330. Loaded while it is asked for.
 
-SNTP is not authenticated. What can be checked is: the answer comes from who was asked, echoes a random request, is from a server
-that is itself synchronised, and came when somebody was looking. Loaded while a question is open.
+Asked are the `host` of the settings, the gateway and the broker, the last one that was good first; an address before a name, for
+that needs no look-up. A name comes after the gateway and the broker, which are nearer. SNTP is not authenticated. What can be
+checked is: the answer comes from who was asked, echoes a random request, is from a server that is itself synchronised, and came
+when somebody was looking. What is then believed:
+
+1. Nothing before the newest time that was ever believed without doubt, nor before this firmware's release.
+2. At once what agrees with the time that is known; or, if none is, what is less than two years after the newest one.
+3. Anything else when another server says the same, or the same one three times.
 """
 
 import errno
@@ -10,11 +16,166 @@ import socket
 
 from micropython import const
 
+from firmware.log import reason
+from firmware.names import is_address
+
+_PORT = const(123)
 _NTP_TO_UNIX = const(2208988800)  # seconds from 1900 to 1970
 _ERA = 1 << 32  # NTP seconds wrap on 2036-02-07
 _LONGEST = const(68)  # bytes, with a signature that is not looked at
 # Root delay and dispersion, s: RFC 4330 calls one second infinite, but Windows says 10 of itself. RFC 5905: MAXDISP.
 _INFINITE_S = const(16)
+_AHEAD_MS = const(63072000000)  # two years: so long may a node have been in a drawer
+_LOOK_MS = const(20)
+_ANSWER_MS = const(2000)
+_NEAR_MS = const(1000)  # of the gateway, of the broker
+_SLOW_MS = const(
+    500
+)  # an answer that took longer is asked for again, and may then take twice that, and then four times
+_SLOW_TRIES = const(3)
+_AGREE_MS = const(2000)
+_SAME = const(3)  # answers of one server, against what is known, until they are believed
+_AGAIN_MS = const(4000)
+_RATE_MS = const(
+    3600000
+)  # who is asked too often is asked once an hour at most, then twice as rarely
+_INTERVAL_MAX_MS = const(604800000)
+
+
+class Asking:
+    """One server after the other, until one is believed or all have failed."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.why = "anybody: nobody is left to be asked"
+        self.rate = False  # was it asked too often?
+        self._turn = 0  # of the servers
+        self._round = 0
+        self._question = None
+        self._slow = 0  # answers in a row that came late
+        self._told = {}  # server: (offset it gave against what is known, how often)
+        self._since = 0  # uptime
+        self._wait = 0
+
+    def step(self, uptime):
+        """Return None: not done, (server, offset, uptime it was asked at, sure): see Clock, or False: nobody has the time."""
+        if self._question:
+            return self._listen()
+        if uptime - self._since < self._wait:
+            return None
+        servers = self._servers()
+        if self._turn >= len(servers):
+            # Who contradicts what is known is asked again, whoever else is silent.
+            self._round += 1
+            self._turn = 0
+            if not self._told or self._round >= _SAME:
+                return False
+            self._pause(uptime, _AGAIN_MS)
+            return None
+        self._ask(servers[self._turn], uptime)
+        return None
+
+    def due(self, uptime):
+        return _LOOK_MS if self._question else max(0, self._wait - (uptime - self._since))
+
+    def _servers(self):
+        """Return who may be asked, in order."""
+        clock = self.clock
+        servers = [clock.names.gateway(), clock.broker]
+        servers.insert(0 if is_address(clock.host) else 2, clock.host)
+        servers.insert(0, clock.server)
+        return [
+            server
+            for i, server in enumerate(servers)
+            if server and server not in servers[:i] and server not in clock.denied
+        ]
+
+    def _ask(self, server, uptime):
+        clock = self.clock
+        try:
+            address = clock.names.find(server, uptime)
+            if address is None:
+                self._pause(uptime, _LOOK_MS)
+                return
+            port = clock.port if server == clock.host else _PORT
+            self._question = Question(server, address, port, clock)
+        except OSError as e:
+            self._next(server, reason(e))
+
+    def _listen(self):
+        question = self._question
+        server = question.server
+        answer = why = None
+        try:
+            answer = question.answer()
+            patience = _ANSWER_MS if server == self.clock.host else _NEAR_MS
+            if not answer and self.clock.now() - question.asked >= patience:
+                why = "no answer"
+        except Kiss as e:
+            why = self._kissed(server, e.args[0])
+        except OSError as e:
+            why = reason(e)
+        if answer or why:
+            question.close()
+            self._question = None
+        if answer:
+            return self._weigh(server, *answer)
+        if why:
+            self._next(server, why)
+        return None
+
+    def _kissed(self, server, code):
+        """RFC 4330, section 8."""
+        clock = self.clock
+        if code in ("DENY", "RSTR"):
+            clock.denied.append(server)
+            self._turn -= 1  # it is no longer in the list
+        elif code == "RATE":
+            self.rate = True
+            clock.interval_ms = min(max(2 * clock.interval_ms, _RATE_MS), _INTERVAL_MAX_MS)
+        return "it does not want to be asked (%s)" % code
+
+    def _weigh(self, server, unix_ms, at, age):
+        """An answer came: it was unix_ms at that uptime."""
+        clock = self.clock
+        if age > _SLOW_MS << self._slow:
+            self._slow += 1
+            if self._slow == _SLOW_TRIES:
+                self._next(server, "its answers take too long to say when that was")
+            return None
+        if unix_ms < clock.newest_s * 1000:
+            self._next(server, "its time is in the past")
+            return None
+        offset = unix_ms - at
+        if clock.offset is None:
+            sure = unix_ms - clock.newest_s * 1000 < _AHEAD_MS
+        else:
+            # A crystal is wrong by 1 s in 3 hours at worst; a real-time clock knows whole seconds.
+            drift = (at - (clock.synced_at or 0)) // 10000
+            sure = abs(offset - clock.offset) <= _AGREE_MS + drift
+        if not (sure or self._confirmed(server, offset)):
+            self._next(server, "its time is not what is known")
+            return None
+        return server, offset, at, sure
+
+    def _confirmed(self, server, offset):
+        """Has another server said the same, or this one often enough?"""
+        for other, (told, _) in self._told.items():
+            if other != server and abs(told - offset) <= _AGREE_MS:
+                return True
+        told, times = self._told.get(server, (offset, 0))
+        times = times + 1 if abs(told - offset) <= _AGREE_MS else 1
+        self._told[server] = offset, times
+        return times >= _SAME
+
+    def _next(self, server, why):
+        self.why = "%s: %s" % (server, why)
+        self._slow = self._wait = 0
+        self._turn += 1
+
+    def _pause(self, uptime, ms):
+        self._since = uptime
+        self._wait = ms
 
 
 class Kiss(Exception):
@@ -22,10 +183,10 @@ class Kiss(Exception):
 
 
 class Question:
-    def __init__(self, server, port, clock):
-        """Ask. server: an address; clock: now() gives its uptime in ms. OSError: there is no way to it."""
+    def __init__(self, server, address, port, clock):
+        """Ask. server: its name; clock: now() gives its uptime in ms. OSError: there is no way to it."""
         self.server = server
-        self._peer = (server, port)
+        self._peer = (address, port)
         self._clock = clock
         # version 4, client; the random number comes back as the originate timestamp
         self._nonce = os.urandom(8)

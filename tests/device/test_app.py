@@ -210,14 +210,14 @@ class Run:
         self.channel = self.node.channels[0]
         self.now = time.ticks_ms()
         clock = self.node.clock
-        clock._offset = None
+        clock.offset = None
         clock.step = self._clock
         self.sync = trusted
 
     def _clock(self, uptime, online):
         clock = self.node.clock
-        if self.sync and online and clock._offset is None:
-            clock._offset = SYNCED - uptime
+        if self.sync and online and clock.offset is None:
+            clock.offset = SYNCED - uptime
             return True
         return False
 

@@ -196,7 +196,7 @@ def node():
     settings["wifi"].update({"hostname": "", "country": "", "power_save": False})
     found = app.Node(Board(), settings, "config.json", (), [Channel()], ())
     found.log.level = 9
-    found.clock._offset = 1795219200000
+    found.clock.offset = 1795219200000
     found.clock.step = lambda now, online: False
     return found
 

@@ -5,7 +5,7 @@ From day 6.2 to 12.4 ticks_diff takes an old stamp for one of the future; a few 
 
 from test_app import Run
 
-HEAP = "600k"
+HEAP = "900k"
 TIMEOUT = 60
 HOUR = 3600000
 # Undisturbed for so long: before, in and after each half of the wrap, up to the fifth.
