@@ -120,7 +120,7 @@ class socket(io.IOBase):
         self._check()
         host = address[0]
         if self._type == SOCK_DGRAM:
-            self._asked = host
+            self._asked = address
             return
         if sim.link == sim.DOWN:
             raise OSError(errnos.EHOSTUNREACH)
@@ -206,19 +206,30 @@ class socket(io.IOBase):
             if self._timeout == 0:
                 raise OSError(errnos.EAGAIN)
             self._wait(lambda: self._datagrams)
-        return self._datagrams.pop(0)[:n], (self._asked, 123)
+        return self._datagrams.pop(0)[:n], self._asked
 
     def sendto(self, data, address):
         self._check()
         host, port = address
         if sim.link == sim.DOWN:
             raise OSError(errnos.EHOSTUNREACH)
-        self._asked = host
+        self._asked = host, port
+        if port in (53, 5353):
+            self._ask_for_a_name(bytes(data))
+            return len(data)
         server = wires.time_servers.get(host)
         stage.tell("sntp", "asks " + host)
         if server and port == 123 and sim.link == sim.UP:
             server.ask(bytes(data), self._datagram)
         return len(data)
+
+    def _ask_for_a_name(self, query):
+        from _dns import reply
+
+        stage.tell("dns", "asks " + self._asked[0])
+        data = reply(query, self._asked[1] == 5353) if sim.link == sim.UP else None
+        if data:
+            sim.after(dns_ms, lambda: self._datagram(data))
 
     def bind(self, address):
         self._check()

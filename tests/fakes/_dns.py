@@ -34,6 +34,21 @@ def known(host):
     return None
 
 
+def reply(query, multicast):
+    """What a name server says to a query, or nobody of that name to one by multicast: None."""
+    labels, at = [], 12
+    while query[at]:
+        labels.append(query[at + 1 : at + 1 + query[at]].decode())
+        at += 1 + query[at]
+    found = None if sim.dns_mode == "fail" else known(".".join(labels))
+    if sim.dns_mode in ("silent", "hang") or (multicast and not found):
+        return None
+    code = 0 if found else 2 if sim.dns_mode == "fail" or not sim.internet_on else 3
+    head = query[:2] + bytes((0x81, 0x80 | code, 0, 1, 0, 1 if found else 0, 0, 0, 0, 0))
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + found if found else b""
+    return head + query[12 : at + 5] + record
+
+
 def _lookup(host):
     """The name server's answer, after the time it takes. Nothing feeds the watchdog meanwhile."""
     end = sim.now() + _DNS_MS

@@ -131,25 +131,14 @@ class NameServer:
 
         self.questions += 1
         self.asked = asked
-        multicast = asked[1] == 5353
-        if sim.link != sim.UP or sim.dns_mode in ("silent", "hang"):
+        if sim.link != sim.UP:
             return
-        labels, at = [], 12
-        while data[at]:
-            labels.append(data[at + 1 : at + 1 + data[at]].decode())
-            at += 1 + data[at]
-        name = ".".join(labels)
-        found = None if sim.dns_mode == "fail" else _dns.known(name)
-        if multicast:
-            if not found:
-                return  # nobody of that name is there
-            self.asked = (".".join(str(b) for b in found), 5353)
-        code = 0 if found else 2 if sim.dns_mode == "fail" or not sim.internet_on else 3
-        head = data[:2] + bytes((0x81, 0x80 | code, 0, 1, 0, 1 if found else 0, 0, 0, 0, 0))
-        record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + found if found else b""
-        client.sendto(b"?", self.address)  # for its address
-        _, client_address = self._s.recvfrom(1)
-        self._s.sendto(head + data[12 : at + 5] + record, client_address)
+        data = _dns.reply(data, asked[1] == 5353)
+        if data:
+            if asked[1] == 5353:
+                self.asked = (".".join(str(b) for b in data[-4:]), 5353)  # it is who is asked for
+            client.sendto(b"?", self.address)  # for its address
+            self._s.sendto(data, self._s.recvfrom(1)[1])
 
 
 def _bound_port(s):
