@@ -5,7 +5,7 @@ import sys
 import time
 
 import sim
-from stand import attach, checked, detach_all, first, forget
+from stand import attach, checked, chip_of, detach_all, first, forget
 
 from firmware import sensors
 
@@ -98,6 +98,24 @@ def test_bme280_at_work():
     assert first(channel) == "no answer on the bus"
     sim.unplugged.clear()
     assert isinstance(first(channel), tuple)
+
+
+def test_a_bme680_whose_plate_stays_cold_publishes_the_rest():
+    from firmware import payload
+    from firmware.board import Board
+
+    setting = checked(type="bme680", interval_s=5, dew_point=True, filter={"gas_resistance": {}})
+    attach(setting)
+    chip_of("bme680").cold = True
+    channel = sensors.load(setting, Board())
+    values = first(channel)
+    members = payload.body(channel.fields, values).decode()
+    assert members.startswith('"temperature":21.5'), members
+    assert '"humidity":45.0,"pressure":1013.2' in members and '"dew_point":9.0' in members, members
+    assert "gas" not in members and channel.error == "gas_resistance was not measured", members
+    chip_of("bme680").cold = False
+    assert '"gas_resistance":1' in payload.body(channel.fields, first(channel)).decode()
+    assert channel.error is None
 
 
 def test_a_stuck_bus_is_recovered():
