@@ -56,8 +56,14 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     # a terminal that closes and a plain kill are a Ctrl-C: `finally` and `with` run, children are stopped
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), _stop)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(
+            stream, "reconfigure"
+        ):  # a terminal that lacks a letter, as on Windows, shows a `?`
+            stream.reconfigure(errors="replace")
     try:
         return chosen.run(args)
     except CommandError as e:

@@ -7,7 +7,6 @@
 Everything it writes is in `folder`: its configuration, the hashed passwords, what it persists, `mosquitto.log`.
 """
 
-import os
 import re
 import signal
 import socket
@@ -15,7 +14,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tools import CommandError, processes, toolchain
+from tools import CommandError, processes, shell, toolchain
 
 HOST = "127.0.0.1"
 PATIENCE = 10  # seconds for the broker to start
@@ -110,7 +109,7 @@ class Broker:
             "connection_messages true",
             f"persistence {yes(self.persistent)}",
         ]
-        if os.geteuid() == 0:
+        if shell.is_root():
             lines.append(
                 "user root"
             )  # else it becomes `mosquitto`, who may not read the folder or not exist

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from tools import CommandError
+from tools import CommandError, shell
 
 
 def need(programs, what):
@@ -20,7 +20,7 @@ def need(programs, what):
 def install(packages, what):
     """Install packages of Debian; `what` as above."""
     words = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
-    if os.geteuid() or not shutil.which("apt-get"):
+    if not shell.is_root() or not shutil.which("apt-get"):
         raise CommandError(f"{what} needs {', '.join(packages)}: sudo {' '.join(words)}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     # One of several mirrors may be half way through a change: what there is of the lists is often enough.

@@ -7,7 +7,9 @@ more than its chip: a Pico is taken for one with a W.
 import contextlib
 import glob
 import io
+import os
 import re
+import string
 from pathlib import Path
 
 from tools import CommandError, ports
@@ -124,6 +126,8 @@ def _esptool(port):
 def drives():
     """Folders where boot loaders are mounted."""
     folders = {Path(folder) for pattern in DRIVES for folder in glob.glob(pattern)}
+    if os.name == "nt":
+        folders |= {Path(f"{letter}:/") for letter in string.ascii_uppercase}
     return sorted(folder for folder in folders if drive_name(folder))
 
 

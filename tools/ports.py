@@ -74,10 +74,15 @@ def find(port=None):
         matching = [board.device for board in found if board.serial_number == port[3:]]
         if matching:
             return matching[0]
-    elif os.path.exists(port):
+    elif exists(port):
         return port
     others = f"; there is\n{_listing(found)}" if found else ", and no other board either"
     raise CommandError(f"{port} is not there{others}", NO_BOARD)
+
+
+def exists(port):
+    """Whether there is such a port. Windows' are no files: COM3."""
+    return os.path.exists(port) or any(port == each.device for each in list_ports.comports())
 
 
 def find_all(port=None):

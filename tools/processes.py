@@ -26,8 +26,7 @@ def stop(process, patience=5):
     if process.poll() is None:
         process.terminate()
         deadline = time.monotonic() + patience
-        # looked at, not reaped: until `kill` has reaped it, nothing else can have its number
-        while not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        while not _ended(process):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.005)
@@ -37,8 +36,18 @@ def stop(process, patience=5):
 def kill(process):
     """End a process of `start` and its group at once. Returns its exit code."""
     if process.returncode is None:
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
     return process.wait()
+
+
+def _ended(process):
+    """Looked at, not reaped: until `kill` has reaped it, nothing else can have its number. (macOS can look from Python 3.13 on only.)"""
+    if not hasattr(os, "waitid"):
+        return process.poll() is not None
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 @atexit.register

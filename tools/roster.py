@@ -94,7 +94,7 @@ class Roster:
             if not _settled(self.told[name]):
                 self._taken.pop(name, None)
             beside = self.results.with_name(self.results.name + ".new")
-            with beside.open("w", newline="") as file:
+            with beside.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, _RESULTS)
                 writer.writeheader()
                 writer.writerows(self.told[name] for name in self.rows if name in self.told)

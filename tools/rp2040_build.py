@@ -12,7 +12,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from tools import ROOT, CommandError, debian, setup, toolchain
+from tools import ROOT, CommandError, debian, debs, setup, shell, toolchain
 
 RECIPE = ROOT / "tools" / "rp2040"
 FOLDER = toolchain.FOLDER / "rp2040"
@@ -53,11 +53,11 @@ def build():
     )
     if all(ready() for _, ready, _ in steps[2:]) and shutil.which("node"):
         return
-    with setup.locked():
+    with shell.locked():
         FOLDER.mkdir(parents=True, exist_ok=True)
         for number, (what, ready, make) in enumerate(steps, 1):
             if not ready():
-                setup.say(f"[{number}/{len(steps)}] {what}")
+                shell.say(f"[{number}/{len(steps)}] {what}")
                 make()
 
 
@@ -85,7 +85,7 @@ def _missing():
 
 def _newlib():
     # gcc answers with the name alone when it does not know the place
-    return setup.output(["arm-none-eabi-gcc", "-print-file-name=libc.a"]).strip()
+    return shell.output(["arm-none-eabi-gcc", "-print-file-name=libc.a"]).strip()
 
 
 def _programs_ready():
@@ -94,7 +94,7 @@ def _programs_ready():
 
 def _install_programs():
     debian.install(_missing(), "the emulated board")
-    version = setup.output(["node", "--version"]).strip()
+    version = shell.output(["node", "--version"]).strip()
     if int(version.strip("v").partition(".")[0] or 0) < _OLDEST_NODE:
         raise CommandError(f"node {version} is too old for rp2040js: {_OLDEST_NODE} or newer")
 
@@ -103,7 +103,7 @@ def _install_programs():
 
 
 def sources_recipe():
-    return repr((setup.SUITES, _SOURCES, _UNPACKED))
+    return repr((debs.SUITES, _SOURCES, _UNPACKED))
 
 
 def _sources_ready():
@@ -123,15 +123,15 @@ def _fetch_sources():
         raise CommandError(
             "apt-get is not here (not a Debian?): the firmware is built from Debian's sources"
         )
-    mirror = setup.debian_mirror()
-    for suite in setup.SUITES:
+    mirror = debs.mirror()
+    for suite in debs.SUITES:
         try:
             _fetch_from(mirror, suite)
             break
         except CommandError as e:
-            if suite == setup.SUITES[-1]:
+            if suite == debs.SUITES[-1]:
                 raise
-            setup.say(f"      {suite}: {str(e).splitlines()[-1]}")
+            shell.say(f"      {suite}: {str(e).splitlines()[-1]}")
     _stamp("sources.stamp", sources_recipe())
 
 
@@ -140,18 +140,18 @@ def _fetch_from(mirror, suite):
     shutil.rmtree(tree, ignore_errors=True)
     shutil.rmtree(FOLDER / "build", ignore_errors=True)  # cmake's, of other sources
     tree.mkdir()
-    architecture = setup.output(["dpkg", "--print-architecture"]).strip()
-    with setup.private_apt(FOLDER, mirror, suite, architecture, ("deb", "deb-src")) as (
+    architecture = shell.output(["dpkg", "--print-architecture"]).strip()
+    with debs.private_apt(FOLDER, mirror, suite, architecture, ("deb", "deb-src")) as (
         apt,
         folder,
     ):
-        progress = setup.apt_progress("sources")
-        setup.command([*apt, "--download-only", "source", *_SOURCES], progress, cwd=folder)
+        progress = debs.apt_progress("sources")
+        shell.command([*apt, "--download-only", "source", *_SOURCES], progress, cwd=folder)
         packages = [f"{name}-source" for name in _UNPACKED]
         # without what they depend on: the C++ library alone is 440 MB, and the firmware needs nothing of it
-        setup.command([*apt, "download", *packages], progress, cwd=folder)
+        shell.command([*apt, "download", *packages], progress, cwd=folder)
         for package in folder.glob("*.deb"):
-            setup.command(["dpkg", "-x", package, folder / "root"])
+            shell.command(["dpkg", "-x", package, folder / "root"])
         micropython = _untar(folder, "micropython", tree / "micropython")
         for name in _SOURCES[1:]:
             _untar(folder, name, micropython / "lib" / name)
@@ -163,7 +163,7 @@ def _fetch_from(mirror, suite):
 
 def _untar(folder, name, place):
     """Unpack the one release archive of that name, whose files are in one folder, to `place`."""
-    setup.show(f"      unpacking {name}")
+    shell.show(f"      unpacking {name}")
     (archive,) = folder.glob(f"{name}_*.orig.tar.*")
     unpacked = folder / name
     with tarfile.open(archive) as tar:
@@ -215,16 +215,16 @@ def _build_firmware():
         "GIT_CEILING_DIRECTORIES": str(FOLDER),  # else it takes our commit for MicroPython's
     }
     jobs = f"-j{os.cpu_count()}"
-    setup.command(["make", jobs, "-C", micropython / "mpy-cross"], compiling, env=environment)
+    shell.command(["make", jobs, "-C", micropython / "mpy-cross"], compiling, env=environment)
     (FOLDER / "cxx").mkdir(exist_ok=True)
     for name in ("libstdc++.a", "libsupc++.a"):  # linked by the pico-sdk, and not needed
-        setup.command(["arm-none-eabi-ar", "cr", FOLDER / "cxx" / name])
+        shell.command(["arm-none-eabi-ar", "cr", FOLDER / "cxx" / name])
     configure = _cmake(micropython)
     if not _stamped("cmake.stamp", repr(configure)):
         shutil.rmtree(FOLDER / "build", ignore_errors=True)  # of a checkout that was elsewhere
-        setup.command(configure, env=environment)
+        shell.command(configure, env=environment)
         _stamp("cmake.stamp", repr(configure))
-    setup.command(["ninja", "-C", FOLDER / "build", "firmware"], compiling, env=environment)
+    shell.command(["ninja", "-C", FOLDER / "build", "firmware"], compiling, env=environment)
     setup.write(FIRMWARE, (FOLDER / "build" / "firmware.bin").read_bytes())
     _stamp("firmware.stamp", recipe)
 
@@ -252,7 +252,7 @@ def _fetch_rp2040js():
     NPM.mkdir(exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(RECIPE / name, NPM)
-    setup.command(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=NPM)
+    shell.command(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=NPM)
     _stamp("npm.stamp", _npm_recipe())
 
 

@@ -116,7 +116,9 @@ class Scan:
                 f"make flash PORT={self.link.port}",
                 UNSUITABLE,
             )
-        self.link.run(Path(__file__).with_name("scan_probe.py").read_text() + _TELL)
+        self.link.run(
+            Path(__file__).with_name("scan_probe.py").read_text(encoding="utf-8") + _TELL
+        )
         self.known = Known(model_of(machine), *self._call("settings()", most=40_000))
         self.in_use = set()  # pins of an I2C bus that was found
 

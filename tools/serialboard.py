@@ -9,7 +9,6 @@ import contextlib
 import os
 import re
 import struct
-import termios
 import time
 from base64 import b64encode
 
@@ -20,8 +19,13 @@ from mpremote.transport_serial import SerialTransport
 from tools import CommandError, ports
 from tools.ports import BUSY, LOST, NO_BOARD, UNSUITABLE
 
+try:
+    from termios import error as _TerminalError
+except ImportError:  # Windows
+    _TerminalError = OSError
+
 # What mpremote raises when the line is cut.
-_LINK_ERRORS = (OSError, TransportError, struct.error, termios.error)
+_LINK_ERRORS = (OSError, TransportError, struct.error, _TerminalError)
 
 _ANSWER_S = 10  # a board that says nothing for so long is gone; erasing flash takes a second
 _PATIENCE_S = (5, 5, 10)  # to reach the prompt, attempt by attempt
@@ -88,9 +92,9 @@ class Link:
             self._repl = _Repl(self.port, timeout=2)
             self._repl.serial.write_timeout = 5
         except (*_LINK_ERRORS, ValueError):  # ValueError: a URL pyserial does not know
-            if "://" in self.port or not os.path.exists(self.port):
+            if "://" in self.port or not ports.exists(self.port):
                 raise CommandError(f"{self.port} cannot be opened", NO_BOARD) from None
-            if not os.access(self.port, os.R_OK | os.W_OK):
+            if os.path.exists(self.port) and not os.access(self.port, os.R_OK | os.W_OK):
                 raise CommandError(
                     f"no permission for {self.port}: sudo usermod -aG dialout $USER, then log in again",
                     BUSY,
@@ -272,7 +276,7 @@ class Link:
             for board in ports.boards():
                 if self.identity and board.serial_number == self.identity:
                     self.port = board.device
-            if "://" in self.port or os.path.exists(self.port):
+            if "://" in self.port or ports.exists(self.port):
                 # not ours yet: udev gives the permissions a moment later
                 with contextlib.suppress(CommandError):
                     self._open()

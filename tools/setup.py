@@ -2,14 +2,14 @@
 
 1. `.venv`: the host's Python packages, locked by hash in `requirements.txt`.
 2. `lib/umqtt`, `lib/microdot`: umqtt.simple, umqtt.robust and microdot from PyPI, untouched, checked by SHA-256.
-3. `.toolchain`: MicroPython's unix port and mosquitto. What is on PATH when it serves, else Debian's packages, unpacked
-   into a folder of our own (apt with a private state, `dpkg -x`), each started through its own loader.
+3. `.toolchain`: MicroPython's unix port and mosquitto. All from PATH when they serve, else all from Debian's packages (debs.py).
+
+What talks to a board (flash, deploy, logs, …) needs 1 and 2 only: `--packages`, on every system that has Python.
 
 A step's stamp is written last, so a set-up that was interrupted is completed by the next one; when all is there no step
 touches the network. The steps up to `.venv` use the standard library alone.
 """
 
-import fcntl
 import hashlib
 import io
 import json
@@ -17,19 +17,16 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
-from tools import ROOT, CommandError, debian, toolchain
+from tools import ROOT, CommandError, debian, debs, toolchain
+from tools.shell import command, is_root, locked, output, say
 
 VENV = ROOT / ".venv"
 LIB = ROOT / "lib"
-LOCK = ROOT / ".build" / "setup.lock"
-LOG = ROOT / ".build" / "setup.log"
 
 # What a board has of others: PyPI's newest sdists. (pip refuses umqtt.simple's, which has no setup.py.)
 LIBRARIES = {
@@ -57,31 +54,28 @@ LIBRARIES = {
     ),
 }
 
-# trixie is the first Debian with MicroPython >= 1.25; bytecode and API of the boards' 1.25 and later. A mirror in the
-# middle of a synchronisation may have one name of a suite whole and the other not.
-SUITES = ("trixie", "stable")
-PACKAGES = ("micropython", "mosquitto", "mosquitto-clients")
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# What to try on each machine, best first: 32 bits are what a board has.
-ARCHITECTURES = {"amd64": ("i386", "amd64"), "arm64": ("armhf", "arm64")}
-LOADERS = {
-    # Debian's architecture: (library folder, loader in it)
-    "i386": ("i386-linux-gnu", "ld-linux.so.2"),
-    "amd64": ("x86_64-linux-gnu", "ld-linux-x86-64.so.2"),
-    "armhf": ("arm-linux-gnueabihf", "ld-linux-armhf.so.3"),
-    "arm64": ("aarch64-linux-gnu", "ld-linux-aarch64.so.1"),
-}
 BROWSER = {"chromium": "chromium", "chromedriver": "chromium-driver"}  # program: package
 SBIN = ("/usr/local/sbin", "/usr/sbin")
 MOSQUITTO = set(toolchain.PROGRAMS) - {"micropython"}
 MICROPYTHON_OLDEST = (1, 25)
 MOSQUITTO_OLDEST = (2, 0)
-BY_HAND = "install MicroPython >= 1.25 (unix port) and mosquitto >= 2.0 with its clients on PATH, then run make setup again"
+BY_HAND = "install MicroPython >= 1.25 (unix port, with ffi) and mosquitto >= 2.0 with its clients on PATH, then run make setup again"
+# What the simulated board is made of, besides what every MicroPython has: some builds leave it out.
+PROBE = """\
+import ffi, select, socket, sys, tls, vfs
+vfs.VfsLfs2
+print(*sys.implementation[1][:2], 64 if sys.maxsize >> 32 else 32)
+"""
 
 
 def add_arguments(parser):
     parser.add_argument(
         "--quiet", action="store_true", help="say nothing when everything is there"
+    )
+    parser.add_argument(
+        "--packages",
+        action="store_true",
+        help="Python packages only: all that is needed to talk to a board",
     )
     parser.add_argument(
         "--browser",
@@ -94,8 +88,16 @@ def run(args):
     steps = (
         ("Python packages", "into .venv", venv_ready, make_venv),
         ("umqtt and microdot", "from PyPI, into lib", libraries_ready, fetch_libraries),
-        ("MicroPython and mosquitto", "into .toolchain", toolchain_ready, make_toolchain),
     )
+    if not args.packages:
+        toolchain.needs_unix()
+        programs = (
+            "MicroPython and mosquitto",
+            "into .toolchain",
+            toolchain_ready,
+            make_toolchain,
+        )
+        steps = (*steps, programs)
     if args.browser:
         _find_browser()
     if all(ready() for _, _, ready, _ in steps):
@@ -116,26 +118,9 @@ def _find_browser():
         with locked():
             debian.need(BROWSER, "the test of the page for a phone")
     except CommandError as e:
-        if not os.geteuid():
+        if is_root():
             raise
         say(f"note: {e}; without it that test is skipped")
-
-
-def say(text):
-    print(text, flush=True)
-
-
-@contextmanager
-def locked():
-    """One set-up at a time in one checkout."""
-    LOCK.parent.mkdir(exist_ok=True)
-    with LOCK.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            say("Waiting for another set-up of this checkout.")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def sha256(data):
@@ -149,46 +134,6 @@ def write(path, data):
     new.replace(path)
 
 
-def command(words, progress=None, **options):
-    """Run a command and show what `progress(line)` makes of its lines; CommandError with the last others if it fails."""
-    lines = []
-    with subprocess.Popen(
-        [str(word) for word in words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        **options,
-    ) as process:
-        try:
-            for line in process.stdout:
-                text = progress and progress(line)
-                if text:
-                    show(text)
-                else:
-                    lines.append(line)
-        except BaseException:
-            process.terminate()
-            raise
-        finally:
-            show("")
-    if process.returncode:
-        LOG.parent.mkdir(exist_ok=True)
-        LOG.write_text("".join(lines))
-        told = "".join(lines[-8:]).strip()
-        name = words[words.index("-m") + 1] if "-m" in words else Path(words[0]).name
-        raise CommandError(f"{name} failed ({process.returncode}; all of it: {LOG}):\n{told}")
-
-
-def show(text):
-    """One line that is written over; nothing where no one watches."""
-    if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns - 1
-        sys.stdout.write("\r\x1b[K" + text[:width])
-        sys.stdout.flush()
-
-
 # --- .venv ------------------------------------------------------------------------------------------------------------
 
 
@@ -197,19 +142,19 @@ def venv_recipe():
     return sha256(lock)
 
 
+def venv_python():
+    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
 def venv_ready():
     stamp = VENV / "stamp"
     # the interpreter itself is looked at too: it vanishes when the system's Python is upgraded
-    return (
-        stamp.exists()
-        and stamp.read_text() == venv_recipe()
-        and (VENV / "bin" / "python").exists()
-    )
+    return stamp.exists() and stamp.read_text() == venv_recipe() and venv_python().exists()
 
 
 def make_venv():
     stamp = VENV / "stamp"
-    if not (stamp.exists() and (VENV / "bin" / "python").exists()):
+    if not (stamp.exists() and venv_python().exists()):
         python = sys.executable if sys.prefix == sys.base_prefix else sys._base_executable
         command([python, "-m", "venv", "--clear", VENV])
     rows = (ROOT / "requirements.txt").read_text().splitlines()
@@ -223,7 +168,7 @@ def make_venv():
             return f"      {len(seen)}/{packages} {found[1]}"
         return "      installing" if line.startswith("Installing") else None
 
-    pip = [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    pip = [venv_python(), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     command([*pip, "install", "--require-hashes", "-r", ROOT / "requirements.txt"], progress)
     write(stamp, venv_recipe().encode())
 
@@ -249,7 +194,7 @@ def fetch_libraries():
             sdist = Path(folder) / "sdist.tar.gz"
             command(
                 [
-                    VENV / "bin" / "python",
+                    venv_python(),
                     "-m",
                     "tools.fetch",
                     project,
@@ -283,8 +228,12 @@ def toolchain_ready():
         stamp = json.loads(toolchain.STAMP.read_text())
     except (FileNotFoundError, ValueError):
         return False
-    # what was taken from PATH may have been uninstalled since
-    return stamp["suites"] == list(SUITES) and all(Path(path).exists() for path in stamp["system"])
+    # What was taken from PATH may have been uninstalled since, and is all of them or none.
+    return (
+        stamp["suites"] == list(debs.SUITES)
+        and len(stamp["system"]) in (0, len(toolchain.PROGRAMS))
+        and all(Path(path).exists() for path in stamp["system"])
+    )
 
 
 def make_toolchain():
@@ -300,27 +249,29 @@ def make_toolchain():
     if bits != 32:
         say("      note: no 32-bit MicroPython runs here; this one gets a heap twice as large")
     system = [words[0] for words in wrappers.values() if not within(words[0])]
-    stamp = {"suites": SUITES, "bits": bits, "system": system}
+    stamp = {"suites": debs.SUITES, "bits": bits, "system": system}
     write(toolchain.STAMP, json.dumps(stamp, indent=1).encode())
 
 
 def choose(folder):
-    """{program: words that start it} for all programs: this machine's own if they serve, else Debian's."""
+    """{program: words that start it}: all of them this machine's own, or all Debian's. A broker of one and a plugin of another do not fit."""
     own = programs_on_path()
-    chosen = {program: words for program, words in own.items() if serves(program, words)}
-    if len(chosen) < len(toolchain.PROGRAMS):
-        try:
-            debian = debian_programs(folder)
-        except CommandError:
-            if len(own) < len(toolchain.PROGRAMS):
-                raise
-            return own  # a 64-bit MicroPython is better than none
-        chosen = debian | chosen
-    return chosen
-
-
-def serves(program, words):
-    return program != "micropython" or micropython_bits(words) == 32
+    missing = [program for program in toolchain.PROGRAMS if program not in own]
+    if (
+        not missing
+        and micropython_bits(own["micropython"]) == 32
+        and toolchain.plugin_of(own["mosquitto"][0])
+    ):
+        return own
+    try:
+        return debs.programs(folder, micropython_bits)
+    except CommandError as e:
+        if missing:
+            how = "brew install micropython mosquitto" if sys.platform == "darwin" else BY_HAND
+            raise CommandError(
+                f"{e}; of its own it has no {', '.join(missing)} that would do: {how}"
+            ) from None
+        return own  # a 64-bit MicroPython is better than none
 
 
 def within(path):
@@ -348,18 +299,21 @@ def programs_on_path():
     if not micropython_bits(found.get("micropython", [""])):
         found.pop("micropython", None)
     # the clients are of the broker's version: all or none
+    versions = {
+        version(found[name][0]) for name in ("mosquitto", "mosquitto_sub") if name in found
+    }
     if (
         len(found.keys() & MOSQUITTO) < len(MOSQUITTO)
-        or mosquitto_version(found["mosquitto"][0]) < MOSQUITTO_OLDEST
+        or len(versions) > 1
+        or versions.pop() < MOSQUITTO_OLDEST
     ):
         found = {name: words for name, words in found.items() if name not in MOSQUITTO}
     return found
 
 
 def micropython_bits(words):
-    """32 or 64; 0 when it does not run or is too old."""
-    program = "import sys; print(*sys.implementation[1][:2], 64 if sys.maxsize >> 32 else 32)"
-    out = output([*words, "-c", program])
+    """32 or 64; 0 when it does not run, is too old, or lacks what the simulated board needs."""
+    out = output([*words, "-c", PROBE])
     try:
         major, minor, bits = (int(word) for word in out.split())
     except ValueError:
@@ -367,138 +321,7 @@ def micropython_bits(words):
     return bits if (major, minor) >= MICROPYTHON_OLDEST else 0
 
 
-def mosquitto_version(path):
-    found = re.search(r"mosquitto version (\d+)\.(\d+)", output([path, "-h"]))
-    return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def output(words):
-    """What a command prints; "" when it cannot run."""
-    options = {"capture_output": True, "text": True, "errors": "replace", "timeout": 20}
-    try:
-        done = subprocess.run(words, check=False, **options)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout
-
-
-def debian_programs(folder):
-    """Unpack Debian's packages; {program: words that start it}."""
-    for program in ("apt-get", "dpkg"):
-        if not shutil.which(program):
-            raise CommandError(f"{program} is not here (not a Debian?): {BY_HAND}")
-    if not KEYRING.exists():
-        raise CommandError(f"{KEYRING} is missing: install debian-archive-keyring, or {BY_HAND}")
-    mirror = debian_mirror()
-    machine = output(["dpkg", "--print-architecture"]).strip()
-    for architecture in ARCHITECTURES.get(machine, (machine,)):
-        if architecture not in LOADERS:
-            raise CommandError(f"no way known to run Debian's {architecture} packages: {BY_HAND}")
-        root = folder / architecture
-        unpack_any(mirror, architecture, root)
-        triplet, loader = LOADERS[architecture]
-        libraries = root / "usr" / "lib" / triplet
-        start = [str(libraries / loader), "--library-path", str(libraries)]
-        if micropython_bits([*start, root / "usr" / "bin" / "micropython"]):
-            places = {"mosquitto": "sbin"}
-            return {
-                program: [*start, str(root / "usr" / places.get(program, "bin") / program)]
-                for program in toolchain.PROGRAMS
-            }
-        shutil.rmtree(root)
-    raise CommandError(f"Debian's MicroPython does not run on this machine: {BY_HAND}")
-
-
-def debian_mirror():
-    """The address of the Debian mirror this machine already uses."""
-    named = os.environ.get("DEBIAN_MIRROR")
-    if named:
-        return named
-    form = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
-    targets = output(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
-    rows = [line.split("|", 2) for line in targets.splitlines()]
-    for origin, label, address in rows:
-        if (origin, label) == ("Debian", "Debian"):
-            return address
-    # a fresh container: no lists were fetched yet, so origins are not known, but addresses are
-    for *_, address in rows:
-        if address.rstrip("/").endswith("/debian"):
-            return address
-    raise CommandError(f"apt knows no Debian mirror: name one in DEBIAN_MIRROR, or {BY_HAND}")
-
-
-def unpack_any(mirror, architecture, root):
-    """unpack() from the first suite that the mirror has whole."""
-    for suite in SUITES:
-        try:
-            return unpack(mirror, suite, architecture, root)
-        except CommandError as e:
-            shutil.rmtree(root, ignore_errors=True)
-            if suite == SUITES[-1]:
-                raise
-            say(f"      {suite}: {str(e).splitlines()[-1]}")
-
-
-def unpack(mirror, suite, architecture, root):
-    """Debian's PACKAGES and all they need, of one architecture, unpacked into `root`."""
-    with private_apt(root.parent, mirror, suite, architecture) as (apt, folder):
-        command(
-            [*apt, "--download-only", "install", *PACKAGES],
-            apt_progress(f"packages ({architecture})"),
-        )
-        for package in sorted((folder / "cache" / "archives").glob("*.deb")):
-            show(f"      unpacking {package.name.partition('_')[0]}")
-            command(["dpkg", "-x", package, root])
-
-
-@contextmanager
-def private_apt(parent, mirror, suite, architecture, kinds=("deb",)):
-    """An apt-get with a state of its own in a folder below `parent`; the system's stays as it is. Yields (its words, that folder).
-
-    kinds: of packages it knows, "deb" and "deb-src". All Debian's packages, but none is installed.
-    """
-    with tempfile.TemporaryDirectory(dir=parent) as name:
-        folder = Path(name)
-        for part in ("lists/partial", "cache/archives/partial"):
-            (folder / part).mkdir(parents=True)
-        lines = [f"{kind} [signed-by={KEYRING}] {mirror} {suite} main\n" for kind in kinds]
-        (folder / "sources.list").write_text("".join(lines))
-        config = folder / "apt.conf"
-        config.write_text(APT_CONF.format(folder=folder, architecture=architecture))
-        apt = ["apt-get", "-c", config, "-q", "-y", "-o", "APT::Status-Fd=1"]
-        command([*apt, "update"], apt_progress("package lists"))
-        yield apt, folder
-
-
-APT_CONF = """\
-Dir::Etc::SourceList "{folder}/sources.list";
-Dir::Etc::SourceParts "/dev/null";
-Dir::Etc::Preferences "/dev/null";
-Dir::Etc::PreferencesParts "/dev/null";
-Dir::State::Lists "{folder}/lists";
-Dir::State::status "/dev/null";
-Dir::State::extended_states "{folder}/extended_states";
-Dir::Cache "{folder}/cache";
-Dir::Log "{folder}";
-Debug::NoLocking "1";
-APT::Architecture "{architecture}";
-#clear APT::Architectures;
-APT::Architectures {{ "{architecture}"; }};
-APT::Install-Recommends "false";
-APT::Update::Error-Mode "any";
-Acquire::Retries "3";
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-#clear DPkg::Pre-Install-Pkgs;
-"""
-
-
-def apt_progress(what):
-    def progress(line):
-        found = re.match(r"dlstatus:\d+:(\d+)", line)
-        return f"      {what} {found[1]} %" if found else None
-
-    return progress
+def version(path):
+    """Version of mosquitto or one of its clients, as (2, 0, 21)."""
+    found = re.search(r"mosquitto\S* version (\d+)\.(\d+)\.(\d+)", output([path, "--help"]))
+    return tuple(int(number) for number in found.groups()) if found else (0, 0, 0)

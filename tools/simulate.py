@@ -4,7 +4,6 @@ Everything is on loopback, and its files are in `.sim/<board>`: the board's flas
 a board), its console, the broker's files.
 """
 
-import fcntl
 import json
 import secrets
 import shutil
@@ -15,7 +14,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tools import ROOT, CommandError, mpy, watch
+from tools import ROOT, CommandError, mpy, shell, watch
 from tools.broker import Broker
 from tools.check_config import check
 from tools.ntp import TimeServer
@@ -113,10 +112,8 @@ def alone(folder):
     """Two nodes cannot have one flash."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CommandError(f"a node runs in {short(folder)} already") from None
+        if not shell.take(file):
+            raise CommandError(f"a node runs in {short(folder)} already")
         yield
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import ROOT, CommandError, setup, toolchain
+from tools import ROOT, CommandError, debs, setup, shell, toolchain
 
 
 def program(folder, name, text):
@@ -35,14 +35,22 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def own(place, micropython="1 25 32", mosquitto="mosquitto version 2.0.21"):
+ELF32, ELF64 = (b"\x7fELF" + bytes((kind,)) + bytes(13) + b"\3\0" for kind in (1, 2))
+
+
+def own(place, micropython="1 25 32", mosquitto="2.0.21", clients=None, plugin=None):
     """Programs of the machine itself."""
     if micropython:
         program(place / "path", "micropython", micropython)
     if mosquitto:
-        program(place / "sbin", "mosquitto", mosquitto)
+        program(place / "sbin", "mosquitto", f"mosquitto version {mosquitto}")
         for name in ("mosquitto_sub", "mosquitto_pub", "mosquitto_passwd"):
-            program(place / "path", name, "")
+            text = f"{name} version {clients or mosquitto} running on libmosquitto"
+            program(place / "path", name, text)
+        library = place / "lib" / "x86_64-linux-gnu"
+        library.mkdir(parents=True, exist_ok=True)
+        script = (place / "sbin" / "mosquitto").read_bytes()
+        (library / toolchain.PLUGIN).write_bytes(plugin or script)
 
 
 def debian(names=toolchain.PROGRAMS):
@@ -87,8 +95,9 @@ def test_every_package_is_locked_with_its_hash():
         ({"micropython": "2 0 32"}, set(toolchain.PROGRAMS)),
         ({"micropython": "Segmentation fault"}, setup.MOSQUITTO),
         ({"micropython": None}, setup.MOSQUITTO),
-        ({"mosquitto": "mosquitto version 1.6.9"}, {"micropython"}),
-        ({"mosquitto": "mosquitto version 2.1.0"}, set(toolchain.PROGRAMS)),
+        ({"mosquitto": "1.6.9"}, {"micropython"}),
+        ({"mosquitto": "2.1.0"}, set(toolchain.PROGRAMS)),
+        ({"mosquitto": "2.0.11", "clients": "2.0.21"}, {"micropython"}),
         ({"mosquitto": None}, {"micropython"}),
     ],
 )
@@ -103,28 +112,66 @@ def test_own_broker_without_its_clients_is_not_used(place):
     assert setup.programs_on_path().keys() == {"micropython"}
 
 
-def test_own_32_bit_micropython_is_preferred(place, monkeypatch):
-    own(place, mosquitto=None)
-    monkeypatch.setattr(setup, "debian_programs", lambda folder: debian())
-    chosen = setup.choose(toolchain.FOLDER)
-    assert chosen == debian(setup.MOSQUITTO) | {
-        "micropython": [str(place / "path" / "micropython")]
-    }
-
-
-def test_own_64_bit_micropython_is_used_when_there_is_no_other(place, monkeypatch):
-    own(place, micropython="1 25 64")
-    monkeypatch.setattr(setup, "debian_programs", lambda folder: debian())
-    assert setup.choose(toolchain.FOLDER)["micropython"] == debian()["micropython"]
-
-    def not_a_debian(folder):
+@pytest.fixture
+def no_debian(monkeypatch):
+    def programs(folder, runs):
         raise CommandError("no apt")
 
-    monkeypatch.setattr(setup, "debian_programs", not_a_debian)
+    monkeypatch.setattr(debs, "programs", programs)
+
+
+@pytest.mark.parametrize(
+    "some",
+    [
+        {"mosquitto": None},
+        {"micropython": None},
+        {"micropython": "1 25 64"},
+        {"mosquitto": "2.0.11", "clients": "2.0.21"},
+        {"plugin": ELF32},  # Debian's of another architecture
+    ],
+)
+def test_programs_of_the_machine_come_whole_or_not_at_all(place, monkeypatch, some):
+    monkeypatch.setattr(debs, "programs", lambda folder, runs: debian())
+    own(place, **some)
+    assert setup.choose(toolchain.FOLDER) == debian()
+    own(place)
+    assert setup.choose(toolchain.FOLDER) == setup.programs_on_path()
+
+
+def test_own_64_bit_micropython_is_used_when_there_is_no_other(place, no_debian):
+    own(place, micropython="1 25 64")
     assert setup.choose(toolchain.FOLDER)["micropython"] == [str(place / "path" / "micropython")]
-    (place / "path" / "micropython").unlink()
-    with pytest.raises(CommandError, match="no apt"):
+
+
+@pytest.mark.parametrize(
+    ("system", "told"), [("linux", r"unix port, with ffi"), ("darwin", "brew install micropython")]
+)
+def test_what_is_missing_is_named(place, monkeypatch, no_debian, system, told):
+    monkeypatch.setattr(setup.sys, "platform", system)
+    own(place, micropython="1 22 32")
+    with pytest.raises(CommandError, match=f"no apt.* has no micropython that would do: .*{told}"):
         setup.choose(toolchain.FOLDER)
+
+
+def test_a_plugin_is_of_the_broker_or_none(place):
+    own(place)
+    broker = place / "sbin" / "mosquitto"
+    library = place / "lib" / "x86_64-linux-gnu" / toolchain.PLUGIN
+    assert toolchain.plugin_of(broker) == library
+    for kind, other in ((ELF32, ELF64), (ELF64, ELF32)):
+        broker.write_bytes(kind)
+        library.write_bytes(other)
+        assert toolchain.plugin_of(broker) is None
+        library.write_bytes(kind)
+        assert toolchain.plugin_of(broker) == library
+    library.unlink()
+    assert toolchain.plugin_of(broker) is None
+
+
+def test_the_plugin_of_the_set_up_is_its_brokers(place):
+    own(place)
+    setup.make_toolchain()
+    assert toolchain.plugin() == place / "lib" / "x86_64-linux-gnu" / toolchain.PLUGIN
 
 
 def test_64_bits_are_told_and_double_the_heap(place, capsys):
@@ -147,35 +194,27 @@ def test_32_bits_are_taken_as_they_are(place, capsys):
 
 def test_not_a_debian(place):
     with pytest.raises(CommandError, match=r"apt-get is not here.*install MicroPython >= 1\.25"):
-        setup.debian_programs(toolchain.FOLDER)
+        setup.choose(toolchain.FOLDER)
 
 
 @pytest.fixture
 def apt(place, monkeypatch):
     program(place / "path", "apt-get", "")
     program(place / "path", "dpkg", "")
-    monkeypatch.setattr(setup, "KEYRING", place)
-    monkeypatch.setattr(setup, "debian_mirror", lambda: "mirror")
-    monkeypatch.setattr(setup, "output", lambda words: "amd64\n")
+    monkeypatch.setattr(debs, "mirror", lambda: "mirror")
+    monkeypatch.setattr(debs, "output", lambda words: "amd64\n")
     unpacked = []
 
     def unpack(mirror, suite, architecture, root):
         unpacked.append(architecture)
         root.mkdir(parents=True)
 
-    monkeypatch.setattr(setup, "unpack", unpack)
+    monkeypatch.setattr(debs, "unpack", unpack)
     return unpacked
 
 
-def test_keyring_missing(apt, monkeypatch):
-    monkeypatch.setattr(setup, "KEYRING", Path("/nowhere/keyring.gpg"))
-    with pytest.raises(CommandError, match="install debian-archive-keyring"):
-        setup.debian_programs(toolchain.FOLDER)
-
-
 def test_32_bits_come_first(apt, monkeypatch):
-    monkeypatch.setattr(setup, "micropython_bits", lambda words: 32)
-    words = setup.debian_programs(toolchain.FOLDER)["mosquitto"]
+    words = debs.programs(toolchain.FOLDER, lambda words: 32)["mosquitto"]
     root = toolchain.FOLDER / "i386"
     libraries = str(root / "usr/lib/i386-linux-gnu")
     assert words == [
@@ -194,34 +233,31 @@ def test_a_mirror_that_has_a_suite_under_one_name_only(apt, monkeypatch, capsys)
         tried.append(suite)
         root.mkdir(parents=True)
         if suite == "trixie":
-            raise setup.CommandError("apt-get failed\nMirror sync in progress?")
+            raise CommandError("apt-get failed\nMirror sync in progress?")
         assert list(root.iterdir()) == []
 
-    monkeypatch.setattr(setup, "unpack", unpack)
-    monkeypatch.setattr(setup, "micropython_bits", lambda words: 32)
-    setup.debian_programs(toolchain.FOLDER)
+    monkeypatch.setattr(debs, "unpack", unpack)
+    debs.programs(toolchain.FOLDER, lambda words: 32)
     assert tried == ["trixie", "stable"]
     assert "trixie: Mirror sync in progress?" in capsys.readouterr().out
 
 
 def test_a_kernel_that_runs_no_32_bit_programs(apt, monkeypatch):
-    monkeypatch.setattr(setup, "micropython_bits", lambda words: 64 if "amd64" in words[0] else 0)
-    words = setup.debian_programs(toolchain.FOLDER)["micropython"]
+    words = debs.programs(toolchain.FOLDER, lambda words: "amd64" in words[0])["micropython"]
     assert words[0].endswith("amd64/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
     assert apt == ["i386", "amd64"]
     assert not (toolchain.FOLDER / "i386").exists()
 
 
 def test_nothing_of_debian_runs(apt, monkeypatch):
-    monkeypatch.setattr(setup, "micropython_bits", lambda words: 0)
     with pytest.raises(CommandError, match="does not run on this machine"):
-        setup.debian_programs(toolchain.FOLDER)
+        debs.programs(toolchain.FOLDER, lambda words: 0)
 
 
 def test_an_architecture_without_a_row(apt, monkeypatch):
-    monkeypatch.setattr(setup, "output", lambda words: "sparc64\n")
+    monkeypatch.setattr(debs, "output", lambda words: "sparc64\n")
     with pytest.raises(CommandError, match="sparc64"):
-        setup.debian_programs(toolchain.FOLDER)
+        debs.programs(toolchain.FOLDER, lambda words: 0)
 
 
 @pytest.mark.parametrize(
@@ -237,17 +273,63 @@ def test_an_architecture_without_a_row(apt, monkeypatch):
 )
 def test_mirror_is_the_one_the_machine_uses(monkeypatch, targets, mirror):
     monkeypatch.delenv("DEBIAN_MIRROR", raising=False)
-    monkeypatch.setattr(setup, "output", lambda words: targets)
-    assert setup.debian_mirror() == mirror
+    monkeypatch.setattr(debs, "output", lambda words: targets)
+    assert debs.mirror() == mirror
 
 
-def test_mirror_may_be_named(monkeypatch):
-    monkeypatch.setattr(setup, "output", lambda words: "")
+def test_mirror_may_be_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(debs, "output", lambda words: "")
+    debootstrap = tmp_path / "debootstrap"
+    debootstrap.write_text('DEF_MIRROR="http://other/ubuntu"\n')
+    monkeypatch.setattr(debs, "DEBOOTSTRAP", debootstrap)
     monkeypatch.delenv("DEBIAN_MIRROR", raising=False)
     with pytest.raises(CommandError, match="DEBIAN_MIRROR"):
-        setup.debian_mirror()
+        debs.mirror()
     monkeypatch.setenv("DEBIAN_MIRROR", "http://mine/debian")
-    assert setup.debian_mirror() == "http://mine/debian"
+    assert debs.mirror() == "http://mine/debian"
+
+
+# --- a relative of Debian, such as Ubuntu or Raspberry Pi OS: what Debian's keys and address are is in packages it has
+
+APT = """\
+case "$*" in
+  indextargets*) echo 'Ubuntu|Ubuntu|http://ports/ubuntu/' ;;
+  "-q download "*) for name; do :; done; [ "$name" != "$REFUSED" ] || { echo "E: Unable to locate package $name"; exit 100; }; : > "${name}_1_all.deb" ;;
+esac
+"""
+DPKG = """\
+case "$2" in
+  *keyring*) file=usr/share/keyrings/debian-archive-keyring.gpg text=keys ;;
+  *) file=usr/sbin/debootstrap text='DEF_MIRROR="http://m/debian"' ;;
+esac
+mkdir -p "$3/${file%/*}"; echo "$text" > "$3/$file"
+"""
+
+
+@pytest.fixture
+def ubuntu(place, monkeypatch):
+    for name, text in (("apt-get", APT), ("dpkg", DPKG)):
+        (place / "path" / name).write_text(f"#!/bin/sh\n{text}")
+        (place / "path" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place / 'path'}:{os.defpath}")
+    monkeypatch.delenv("DEBIAN_MIRROR", raising=False)
+    for name, path in (("KEYRING", debs.KEYRING), ("DEBOOTSTRAP", debs.DEBOOTSTRAP)):
+        there = type("Missing", (type(path),), {"exists": lambda self: False})(path)
+        monkeypatch.setattr(debs, name, there)
+
+
+def test_keys_and_mirror_come_from_the_systems_own_packages(ubuntu):
+    assert debs.mirror() == "http://m/debian"
+    assert debs.keyring().read_text() == "keys\n"
+    assert toolchain.FOLDER in debs.keyring().parents
+
+
+def test_a_package_that_the_system_does_not_have(ubuntu, monkeypatch):
+    monkeypatch.setenv("REFUSED", "debian-archive-keyring")
+    with pytest.raises(CommandError) as error:
+        debs.keyring()
+    assert "Unable to locate package debian-archive-keyring" in str(error.value)
+    assert "sudo apt-get install debian-archive-keyring" in str(error.value)
 
 
 # --- stamps and wrappers
@@ -350,9 +432,9 @@ def test_venv_of_another_lock_or_half_made_is_not_ready(tmp_path, monkeypatch):
 
 
 def test_a_step_that_fails_shows_its_last_lines_and_keeps_them_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(setup, "LOG", tmp_path / "log")
+    monkeypatch.setattr(shell, "LOG", tmp_path / "log")
     with pytest.raises(CommandError) as failure:
-        setup.command(["sh", "-c", "seq 100; echo no route to host >&2; exit 3"])
+        shell.command(["sh", "-c", "seq 100; echo no route to host >&2; exit 3"])
     lines = str(failure.value).splitlines()
     assert lines[0].startswith("sh failed (3")
     assert lines[-2:] == ["100", "no route to host"]
@@ -361,14 +443,14 @@ def test_a_step_that_fails_shows_its_last_lines_and_keeps_them_all(tmp_path, mon
 
 
 def test_one_set_up_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(setup, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(shell, "LOCK", tmp_path / "lock")
     code = (
-        "import sys, pathlib; from tools import setup; setup.LOCK = pathlib.Path(sys.argv[1])\n"
-        "with setup.locked(): print('in', flush=True)"
+        "import sys, pathlib; from tools import shell; shell.LOCK = pathlib.Path(sys.argv[1])\n"
+        "with shell.locked(): print('in', flush=True)"
     )
-    with setup.locked():
+    with shell.locked():
         other = subprocess.Popen(
-            [sys.executable, "-c", code, setup.LOCK], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, shell.LOCK], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         assert other.stdout.readline() == "Waiting for another set-up of this checkout.\n"
     assert other.communicate(timeout=20)[0] == "in\n"

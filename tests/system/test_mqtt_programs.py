@@ -1,7 +1,6 @@
 """Programs as one writes them for umqtt, with umqtt and with nothing changed but the import, over a real mosquitto."""
 
 import time
-from pathlib import Path
 
 import pytest
 from mqtt_board import Board, Listener, run
@@ -139,13 +138,6 @@ def test_robust_over_a_restart_of_the_broker(brokers, client):
         assert board.hear() == ["door/bell", "2"]
 
 
-def plugin():
-    """mosquitto's dynamic-security plugin: the one that refuses subscriptions; an acl_file grants them all."""
-    for folder in (toolchain.FOLDER, *Path("/usr/lib").glob("*-linux-gnu*")):
-        for path in sorted(folder.rglob("mosquitto_dynamic_security.so")):
-            return path
-
-
 DYNAMIC_SECURITY = """\
 {"defaultACLAccess": {"publishClientSend": true, "publishClientReceive": true, "subscribe": false, "unsubscribe": true},
  "clients": [], "anonymousGroup": "all",
@@ -157,7 +149,9 @@ DYNAMIC_SECURITY = """\
 
 @pytest.mark.parametrize("client", IMPORTS)
 def test_subscription_refused_by_mosquitto(brokers, tmp_path, client):
-    path = plugin()
+    path = (
+        toolchain.plugin()
+    )  # dynamic security: the one that refuses subscriptions; an acl_file grants them all
     if path is None:
         pytest.skip("this mosquitto came without its dynamic-security plugin")
     config = tmp_path / "dynamic-security.json"
