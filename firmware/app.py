@@ -257,9 +257,9 @@ class Node:
         if uptime - self._health_since >= self._health_wait:
             self._health_since = uptime
             self._health_wait = self.health_ms
-            self.uplink.publish(
-                self.topics.health, payload.document(self.health.report(self, uptime))
-            )
+            state = payload.document(self.health.report(self, uptime))
+            self.uplink.publish(self.topics.health, state)
+            self.log.state(state)
 
     # staying alive
 

@@ -30,6 +30,11 @@ class Log:
             self.dropped += 1
         self.waiting.append(line)
 
+    def state(self, document):
+        """Show the `health` document on the console, that who looks there sees a node that is well; it has a topic of its own."""
+        if self.level < 2:
+            print("%d health %s" % (self.uptime_s, document.decode()))
+
     def debug(self, text):
         self._write(0, text)
 

@@ -1,11 +1,12 @@
 """Show what a board prints, without stopping what runs on it. Ctrl-C ends it; a board that resets is waited for.
 
-Nothing is sent. Some boards with a USB-to-serial chip reset when their port is opened, whoever opens it.
+A node that is well says little: its state (`health`) once a minute. Nothing is sent. Some boards with a USB-to-serial chip reset when their port is opened, whoever opens it.
 """
 
 import argparse
+import time
 
-from tools import ports
+from tools import ports, said
 from tools.serialboard import Link
 
 
@@ -16,13 +17,34 @@ def add_arguments(parser):
     parser.add_argument("--seconds", type=float, help="end after so long")
 
 
+SILENCE_S = 75  # publish.health_s is 60 unless config.json says otherwise
+MORE = f"""\
+nothing for {SILENCE_S} s. A node says its `health` every publish.health_s (60 s), with log.level info or debug. If that is what it has,
+no node runs: press the board's reset button and watch it start, or look with make repl.
+More of a node that is well: make watch shows its readings; "log": {{"level": "debug"}} in config.json, then make deploy, what it does"""
+
+
+def follow(lines):
+    """Print what comes; once, when nothing does, how to see more. lines: as of Link.lines, "" for silence."""
+    heard = time.monotonic()
+    told = False
+    for line in lines:
+        if line:
+            print(line, flush=True)
+            heard = time.monotonic()
+        elif not told and time.monotonic() - heard > SILENCE_S:
+            told = True
+            print(said(MORE), flush=True)
+
+
 def run(args):
     with Link(ports.find(args.port)) as link:
-        print(f"{link.port}: what the board prints from now on (Ctrl-C ends)", flush=True)
+        print(
+            f"{link.port}: what the board prints from now on (Ctrl-C ends). A node that is well says its `health` once a minute",
+            flush=True,
+        )
         try:
-            for line in link.lines(args.seconds):
-                if line:
-                    print(line, flush=True)
+            follow(link.lines(args.seconds))
         except KeyboardInterrupt:
             print()  # the usual way to end it
     return 0

@@ -1,10 +1,16 @@
-"""Open a board's REPL with mpremote. What runs there goes on until Ctrl-C."""
+"""Open a board's REPL with mpremote. What runs there goes on until Ctrl-C.
+
+mpremote waits for a port by its file descriptor, and a URL's (`socket://…`) has none: there `python -m tools.repl` is mpremote with a
+wait that looks fifty times a second.
+"""
 
 import argparse
+import os
+import select
 import subprocess
 import sys
 
-from tools import CommandError, ports
+from tools import ROOT, CommandError, ports
 from tools.serialboard import Link
 
 
@@ -27,8 +33,28 @@ def run(args):
     )
     try:
         # `resume`: mpremote would otherwise soft-reset the board
-        return subprocess.call(
-            [sys.executable, "-m", "mpremote", "connect", port, "resume", "repl"]
-        )
+        module = "tools.repl" if "://" in port else "mpremote"
+        words = [sys.executable, "-m", module, "connect", port, "resume", "repl"]
+        paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+        return subprocess.call(words, env=environment)
     except KeyboardInterrupt:
         return 0
+
+
+def main():
+    """mpremote for the port of a URL. Its arguments are ours."""
+    from mpremote import console
+    from mpremote.main import main as mpremote
+
+    if hasattr(console, "ConsolePosix"):
+        console.ConsolePosix.waitchar = lambda self, port: select.select([self.infd], [], [], 0.02)
+    try:
+        return mpremote()
+    except OSError as e:
+        print(f"\r\nlost the board: {e}", file=sys.stderr)
+        return ports.LOST
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -647,3 +647,21 @@ def test_a_sensor_for_which_there_is_no_memory_is_told():
     r.node.channels[0].step = no_memory
     (kept,) = until_memory_ends(r)
     assert b'"error":"not enough memory"' in kept
+
+
+def test_the_console_shows_that_a_node_is_well():
+    """Else `make logs` of a node on which nothing happens would show nothing."""
+    from firmware import log
+
+    shown = []
+    log.print = shown.append
+    r = Run()
+    r.node.log.level = log.LEVELS.index("info")
+    r.run(180_000)
+    lines = [line for line in shown if " health {" in line]
+    sent = [message[1].decode() for message in r.client.on("outpost/esp32-a1b2c3/health")]
+    assert len(sent) > 2 and lines[-1].endswith(" health " + sent[-1]), shown
+    r.node.log.level = log.LEVELS.index("warning")
+    del shown[:]
+    r.run(180_000)
+    assert not [line for line in shown if "health {" in line], shown

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from tests.host.ptyhost import PtyBoard
-from tools import ROOT, ports, serialboard
+from tests.host.ptyhost import Bridge, PtyBoard
+from tools import ROOT, logs, ports, serialboard
 from tools.__main__ import main
 
 TICKS = b"""\
@@ -99,29 +99,74 @@ def test_repl_needs_a_terminal(capsys, monkeypatch):
     assert "needs a terminal" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-def test_repl(tmp_path):
-    """A person types: the node runs on until Ctrl-C, then a line is answered, Ctrl-] leaves."""
-    with ticking(tmp_path) as board:
-        child, terminal = pty.fork()
-        if child == 0:
+class Typist:
+    """`repl` at a terminal of its own, and who types there."""
+
+    def __init__(self, port):
+        self.child, self.terminal = pty.fork()
+        self.said = b""
+        if self.child == 0:
             os.chdir(ROOT)
-            os.execv(sys.executable, [sys.executable, "-m", "tools", "repl", "--port", board.port])
-        said = b""
+            os.execv(sys.executable, [sys.executable, "-m", "tools", "repl", "--port", port])
 
-        def until(text):
-            nonlocal said
-            deadline = time.monotonic() + 60
-            while text not in said and time.monotonic() < deadline:
-                said += os.read(terminal, 1000)
-            assert text in said
+    def until(self, text):
+        deadline = time.monotonic() + 60
+        while text not in self.said and time.monotonic() < deadline:
+            try:
+                self.said += os.read(self.terminal, 1000)
+            except OSError:  # it has ended
+                break
+        assert text in self.said, self.said
 
-        until(b"tick 9")
-        os.write(terminal, b"\x03")
-        until(b">>> ")
-        os.write(terminal, b"print(6 * 7)\r")
-        until(b"42")
-        os.write(terminal, b"\x1d")
-        assert os.waitpid(child, 0)[1] == 0
-        os.close(terminal)
+    def type(self, text):
+        os.write(self.terminal, text)
+
+    def end(self):
+        code = os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
+        os.close(self.terminal)
+        return code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("url", [False, True])
+def test_repl(tmp_path, url):
+    """A person types: the node runs on until Ctrl-C, then a line is answered, Ctrl-] leaves. By a URL, as `make board` has it, too."""
+    with ticking(tmp_path) as board, Bridge(board) as bridge:
+        typist = Typist(bridge.url if url else board.port)
+        typist.until(b"tick 9")
+        typist.type(b"\x03")
+        typist.until(b">>> ")
+        typist.type(b"print(6 * 7)\r")
+        typist.until(b"42")
+        typist.type(b"\x1d")
+        assert typist.end() == 0
+        assert b"Traceback" not in typist.said.partition(b">>> ")[2]
     assert board.starts == ["hard"]
+
+
+@pytest.mark.slow
+def test_repl_when_the_board_of_a_url_is_switched_off(tmp_path):
+    with ticking(tmp_path) as board:
+        with Bridge(board) as bridge:
+            typist = Typist(bridge.url)
+            typist.until(b"tick")
+        typist.until(b"lost the board")
+        assert typist.end() == ports.LOST
+    assert b"Traceback" not in typist.said
+
+
+def test_logs_of_a_silent_board_say_how_to_see_more(capsys, monkeypatch):
+    clock = [0]
+    monkeypatch.setattr(logs.time, "monotonic", lambda: clock[0])
+
+    def lines(*said):
+        for second, line in said:
+            clock[0] = second
+            yield line
+
+    logs.follow(lines((0, ""), (60, "60 health {}"), (120, "120 health {}"), (190, "")))
+    assert capsys.readouterr().out == "60 health {}\n120 health {}\n"
+    logs.follow(lines((0, "x"), (74, ""), (80, ""), (200, ""), (201, "y")))
+    said = capsys.readouterr().out
+    assert said.startswith("x\nnothing for 75 s") and said.endswith("\ny\n")
+    assert said.count("nothing for") == 1 and "make watch" in said

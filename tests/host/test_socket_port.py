@@ -1,61 +1,14 @@
 """A board whose serial port is a TCP one (an emulator, a serial server): `PORT=socket://…` does in all commands."""
 
 import json
-import os
-import select
-import socket
-import threading
 
 import pytest
 from deploying import CONFIG, FIRMWARE
 
-from tests.host.ptyhost import PtyBoard
+from tests.host.ptyhost import Bridge, PtyBoard
 from tools import boardtrial, deploy, flash
 from tools.__main__ import main
 from tools.serialboard import Link
-
-
-class Bridge:
-    """A context manager: `url` is where a PtyBoard's port is, one connection at a time."""
-
-    def __init__(self, board):
-        self.board = board
-
-    def __enter__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(0.1)
-        self.url = f"socket://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.running = True
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *error):
-        self.running = False
-        self.thread.join()
-        self.listener.close()
-
-    def _serve(self):
-        line = os.open(self.board.port, os.O_RDWR | os.O_NOCTTY)
-        while self.running:
-            try:
-                client, _ = self.listener.accept()
-            except TimeoutError:
-                continue
-            with client:
-                self._relay(client, line)
-        os.close(line)
-
-    def _relay(self, client, line):
-        while self.running:
-            for ready in select.select([client, line], [], [], 0.05)[0]:
-                if ready is line:
-                    client.sendall(os.read(line, 4096))
-                else:
-                    data = client.recv(4096)
-                    if not data:
-                        return
-                    os.write(line, data)
 
 
 @pytest.fixture
