@@ -8,12 +8,14 @@ import sys
 import threading
 from pathlib import Path
 
-from tools import ROOT, CommandError
+from tools import ROOT, CommandError, said
 from tools.boards import BOARDS
 
 _lock = (
     threading.Lock()
 )  # the node's code unloads what it needs once, and may be asked by several threads
+# What config.json.example says where you are to say something else.
+PLACEHOLDERS = ("your network", "your password")
 BAD_CONFIG = 7  # exit code of the commands that bring a config to a board
 
 
@@ -43,7 +45,7 @@ def run(args):
     path = Path(args.file)
     if args.node:
         return run_overlays(path, args)
-    return tell(path, *check(path, args.board), path.parent, args.board)
+    return tell(path, *changed(*check(path, args.board)), path.parent, args.board)
 
 
 def run_overlays(path, args):
@@ -62,7 +64,7 @@ def run_overlays(path, args):
     status = 0
     for overlay in found:
         title = overlays.title(path, overlay)
-        settings, faults = judge(overlays.laid_over(path, overlay), args.board)
+        settings, faults = changed(*judge(overlays.laid_over(path, overlay), args.board))
         status |= tell(title, settings, faults, path.parent, args.board)
     return status
 
@@ -74,9 +76,11 @@ def tell(title, settings, faults, folder, board):
     if faults:
         print(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}", file=sys.stderr)
         return 1
-    for warning in warnings(settings, folder):
+    found = list(warnings(settings, folder))
+    for warning in found:
         print(f"{title}: warning: {warning}")
-    print(f"{title}: good" + ("" if board else "; to check the pins too, give --board"))
+    good = "can be used, but look at what is warned of" if found else "good"
+    print(said(f"{title}: {good}" + ("" if board else "; to check the pins too, give BOARD=")))
     return 0
 
 
@@ -105,6 +109,19 @@ def judge(raw, model):
         return config.check(raw, types, model)
 
 
+def changed(settings, faults):
+    """Return (settings or None, faults) of a check, and whether the example's words are still there: no node can join with them."""
+    if faults:
+        return settings, faults
+    found = [
+        f'wifi.networks[{i}].{key}: is still the example\'s "{network[key]}", put in that of your network'
+        for i, network in enumerate(settings["wifi"]["networks"])
+        for key in ("ssid", "password")
+        if network[key] in PLACEHOLDERS
+    ]
+    return (None, found) if found else (settings, [])
+
+
 def parse(path):
     """Return the JSON of a file. BadConfig: it is none; CommandError: it cannot be read."""
     try:
@@ -127,7 +144,14 @@ def parse_bytes(data, title):
 
 
 def warnings(settings, folder):
-    """What will only go wrong on the way to the broker: the files of `tls`, looked for beside the config."""
+    """What will only go wrong on the way to the broker: an address, the files of `tls`, looked for beside the config."""
+    hosts = [(f"mqtt.brokers[{i}]", each) for i, each in enumerate(settings["mqtt"]["brokers"])]
+    for section, entry in [*hosts, ("ntp", settings["ntp"])]:
+        if _is_itself(entry["host"]):
+            yield (
+                f"{section}.host: {entry['host']} is the board itself, give the address in your network "
+                "(only an emulated board reaches this computer by it)"
+            )
     for i, broker in enumerate(settings["mqtt"]["brokers"]):
         tls = broker["tls"] or {}
         for key, look in (("ca", _certificate), ("cert", _certificate), ("key", _key)):
@@ -139,6 +163,10 @@ def warnings(settings, folder):
                     wrong = look(file.read_bytes())
                 if wrong:
                     yield f"mqtt.brokers[{i}].tls.{key}: {wrong}"
+
+
+def _is_itself(host):
+    return host.lower().rstrip(".") in ("localhost", "::1", "0.0.0.0") or host.startswith("127.")
 
 
 def _certificate(data):

@@ -74,10 +74,10 @@ class Choice:
         """boards: how many. BadConfig: what is certain to be needed cannot be used."""
         if args.keep and (args.config or args.node):
             raise CommandError(
-                "--keep is for settings on the board: no --config or --node with it", 2
+                "KEEP=1 is for settings on the board: no CONFIG= or NODE= with it", 2
             )
         if args.node and boards > 1:
-            raise CommandError("--node is for one board", 2)
+            raise CommandError("NODE= is for one board", 2)
         self.keep = args.keep
         self.common = args.config or DEFAULT
         self.overlay = self.overlays = None
@@ -112,7 +112,7 @@ class Choice:
     def _laid_over(self, overlay, model):
         raw = overlays.laid_over(self.common, overlay)
         title = overlays.title(self.common, overlay)
-        settings, faults = check_config.judge(raw, model)
+        settings, faults = check_config.changed(*check_config.judge(raw, model))
         if faults:
             raise BadConfig(title, faults)
         named = files(self.common, settings, title)
@@ -177,7 +177,7 @@ def read(path, model=None):
     """The settings of a config file with every default, checked for that board model if it is known."""
     if not path.exists():
         raise CommandError(_none(path), BAD_CONFIG)
-    settings, faults = check_config.check(path, model)
+    settings, faults = check_config.changed(*check_config.check(path, model))
     if faults:
         raise BadConfig(path, faults)
     return settings

@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+from tools import check_config
+
 SECRETS = ("geheimgeheim", "pw-of-broker")
 CONFIG = {
     "wifi": {"networks": [{"ssid": "home", "password": SECRETS[0]}]},
@@ -41,3 +43,11 @@ def port(device, serial_number=None, vid=0x2E8A):
     return SimpleNamespace(
         device=device, serial_number=serial_number, vid=vid, product="Board in FS mode"
     )
+
+
+def filled_in(example):
+    """The text of config.json.example with a network of one's own in it."""
+    for words in check_config.PLACEHOLDERS:
+        assert words in example
+        example = example.replace(words, "geheimgeheim")
+    return example

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from deploying import filled_in
 
 from tools import ROOT, certificates
 
@@ -42,7 +43,7 @@ def call(tmp_path):
 def test_a_good_config(call):
     done = call(GOOD)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "config.json: good; to check the pins too, give --board\n"
+    assert done.stdout == "config.json: good; to check the pins too, give BOARD=\n"
     assert call(GOOD, "config.json", "--board", "esp32").stdout == "config.json: good\n"
 
 
@@ -88,7 +89,25 @@ def test_a_file_that_is_not_text(call, tmp_path):
 
 def test_the_example(call):
     text = (ROOT / "config.json.example").read_text()
-    assert call(text, "--board", "esp32").returncode == 0
+    done = call(text, "--board", "esp32")
+    assert done.returncode == 1
+    assert done.stdout == (
+        'config.json: wifi.networks[0].ssid: is still the example\'s "your network", put in that of your network\n'
+        'config.json: wifi.networks[0].password: is still the example\'s "your password", put in that of your network\n'
+    )
+    assert call(filled_in(text), "--board", "esp32").returncode == 0
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "127.1.2.3"])
+@pytest.mark.parametrize("section", ["mqtt.brokers[0]", "ntp"])
+def test_an_address_that_is_the_board_itself(call, section, host):
+    config = json.loads(json.dumps(GOOD))
+    entry = config["mqtt"]["brokers"][0] if section != "ntp" else config.setdefault("ntp", {})
+    entry["host"] = host
+    done = call(config, "--board", "esp32")
+    assert done.returncode == 0
+    assert f"warning: {section}.host: {host} is the board itself" in done.stdout
+    assert ": good" not in done.stdout
 
 
 def test_the_files_of_tls_are_looked_at(call, tmp_path):
@@ -102,7 +121,9 @@ def test_the_files_of_tls_are_looked_at(call, tmp_path):
         done = call(GOOD | {"mqtt": {"brokers": [broker]}}, "--board", "esp32")
         assert done.returncode == 0
         lines = done.stdout.splitlines()
-        assert lines[-1] == "config.json: good"
+        assert lines[-1].startswith(
+            "config.json: can be used, but" if lines[:-1] else "config.json: good"
+        )
         start = "config.json: warning: mqtt.brokers[0].tls."
         assert all(line.startswith(start) for line in lines[:-1])
         return [line.removeprefix(start) for line in lines[:-1]]

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from deploying import CONFIG, FIRMWARE, SECRETS
+from deploying import CONFIG, FIRMWARE, SECRETS, filled_in
 
 from tests.host.ptyhost import PtyBoard
 from tools import ROOT, deploy, overlays, serialboard
@@ -279,7 +279,7 @@ def test_merge_patch(target, patch, result):
 
 def test_the_example_of_the_page(call, here):
     page = (ROOT / "docs/deploy.md").read_text()
-    here("config.json", (ROOT / "config.json.example").read_text())
+    here("config.json", filled_in((ROOT / "config.json.example").read_text()))
     here("nodes/attic.json", re.search(r"^```json\n(.*?)^```", page, re.M | re.S)[1])
     status, said = call("check-config", "--node", "attic", "--board", "pico_w")
     assert (status, said) == (0, "nodes/attic.json over config.json: good\n")
