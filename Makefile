@@ -2,13 +2,23 @@
 
 PYTHON ?= python3
 VENV := .venv/bin/python
-TOOLS := $(VENV) -m tools
+# Messages are in make's words: BOARD=, not --board
+TOOLS := OUTPOST_MAKE=1 $(VENV) -m tools
+
+# A misspelt variable would be ignored without a word, and so would one that the target does not take.
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+ifneq ($(strip $(GIVEN)),)
+  FAULT := $(shell $(PYTHON) -m tools.variables $(GIVEN) -- $(MAKECMDGOALS))
+  ifneq ($(FAULT),)
+    $(error $(FAULT))
+  endif
+endif
 
 # $(call option,PORT,port) hands PORT=… of make's command line on as --port …
 option = $(if $($(1)),--$(2) '$($(1))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run board test test-board check format size bench bench-outbox torture dst check-config scan deploy flash provision watch logs repl lock clean distclean
+.PHONY: help setup ready packages run board test test-board check format size bench bench-outbox torture dst check-config scan deploy flash provision watch logs repl lock clean distclean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +29,9 @@ setup: ## bring what the other targets need (they call it themselves)
 ready:
 	@$(PYTHON) -m tools setup --quiet
 
+packages:
+	@$(PYTHON) -m tools setup --quiet --packages
+
 run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, PORTAL=1: its page for a phone)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \
 	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(if $(PORTAL),--portal)
@@ -26,10 +39,11 @@ run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, w
 board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040, FLASH=file that is its flash)
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)
 
-test: ready ## all tests, and the quick device tests once more from .mpy
+# Four phases: two that work, one that mostly waits (more workers than processors), and one that works again.
+test: check ## all tests, and the quick device tests once more from .mpy
 	@$(TOOLS) setup --browser --quiet
-	@$(VENV) -m pytest -n auto -m "not slow and not system and not board"
-	@$(VENV) -m pytest -n auto --dist loadfile -m "slow or system"
+	@$(VENV) -m pytest -n auto tests/device -m slow
+	@$(VENV) -m pytest -n 8 --dist loadgroup tests/host tests/system -m "slow or system"
 	@$(VENV) -m pytest -n auto tests/device --mpy -m "not slow"
 
 test-board: ready ## the tests on the emulated Pico: deploy, boot, watchdog, power cuts, with the true firmware
@@ -62,31 +76,31 @@ dst: ready ## deterministic simulation: live a node's lives among faults, from a
 	@$(TOOLS) dst $(call option,SEED,seed) $(call option,LIVES,lives) $(call option,JOBS,jobs) $(call option,WITHOUT,without) \
 	  $(if $(GO_ON),--go-on) $(if $(STORY),--story)
 
-check-config: ready ## check config.json (CONFIG=file, BOARD= checks the pins too, NODE=name|all: nodes/<name>.json over it)
+check-config: packages ## check config.json (CONFIG=file, BOARD= checks the pins too, NODE=name|all: nodes/<name>.json over it)
 	@$(TOOLS) check-config '$(or $(CONFIG),config.json)' $(call option,BOARD,board) $(call option,NODE,node)
 
-scan: ready ## find the sensors on a board's pins, and their lines for config.json (PORT=, ALL=1, SDA= SCL=, ONEWIRE=)
+scan: packages ## find the sensors on a board's pins, and their lines for config.json (PORT=, ALL=1, SDA= SCL=, ONEWIRE=)
 	@$(TOOLS) scan $(call option,PORT,port) $(call option,SDA,sda) $(call option,SCL,scl) $(call option,ONEWIRE,onewire) \
 	  $(if $(ALL),--all) $(if $(JSON),--json)
 
-deploy: ready ## put firmware and settings on a board, or on several (PORT=a,b or all; CONFIG=file, NODE=name or KEEP=1; DRY=1)
+deploy: packages ## put firmware and settings on a board, or on several (PORT=a,b or all; CONFIG=file, NODE=name or KEEP=1; DRY=1)
 	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config) $(call option,NODE,node) \
 	  $(if $(KEEP),--keep) $(if $(DRY),--dry-run)
 
-flash: ready ## put MicroPython on a board (BOARD=, else it is asked; PORT=, FIRMWARE=file, ERASE=1, DRIVE=folder, DRY=1)
+flash: packages ## put MicroPython on a board (BOARD=, else it is asked; PORT=, FIRMWARE=file, ERASE=1, DRIVE=folder, DRY=1)
 	@$(TOOLS) flash $(call option,BOARD,board) $(call option,PORT,port) $(call option,FIRMWARE,firmware) \
 	  $(call option,DRIVE,drive) $(if $(ERASE),--erase) $(if $(DRY),--dry-run)
 
-provision: ready ## ask for a node's network, broker and name, try them from the board, write them (PORT=, ANSWERS=file, CSV=file, CONFIG=)
+provision: packages ## ask for a node's network, broker and name, try them from the board, write them (PORT=, ANSWERS=file, CSV=file, CONFIG=)
 	@$(TOOLS) provision $(call option,PORT,port) $(call option,ANSWERS,answers) $(call option,CSV,csv) $(call option,CONFIG,config)
 
 watch: ready ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=)
 	@$(TOOLS) watch $(call option,CONFIG,config) $(call option,TOPIC,topic)
 
-logs: ready ## show what a board prints (PORT=, SECONDS=20 stops it)
+logs: packages ## show what a board prints (PORT=, SECONDS=20 stops it)
 	@$(TOOLS) logs $(call option,PORT,port) $(call option,SECONDS,seconds)
 
-repl: ready ## open a board's REPL (PORT=)
+repl: packages ## open a board's REPL (PORT=)
 	@$(TOOLS) repl $(call option,PORT,port)
 
 lock: ready ## lock the Python packages anew: requirements.in -> requirements.txt

@@ -1,9 +1,13 @@
 import fcntl
 import json
+import os
 import shutil
 import signal
 
 import pytest
+
+# What a test compares is what make's user is told.
+os.environ["OUTPOST_MAKE"] = "1"
 
 # A shell that runs the tests in the background has SIGINT ignored, and so would have what the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

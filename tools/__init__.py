@@ -4,9 +4,35 @@ A command's module has `add_arguments(parser)` and `run(args)`, which returns th
 `tools/__main__.py`.
 """
 
+import os
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+BY_MAKE = "OUTPOST_MAKE"  # in the environment of what make starts
+_TARGETS = "setup|run|board|check-config|scan|deploy|flash|provision|watch|logs|repl"
+_FLAGS = {"DRY": "dry-run"}  # make's names that are not ours
+
+
+def said(text):
+    """Return a message that is written in make's words, `make flash BOARD=esp32`, in the words of who calls us without make."""
+    if os.environ.get(BY_MAKE):
+        return text
+    text = re.sub(rf"\bmake (?=(?:{_TARGETS})\b)", "python -m tools ", text)
+    text = re.sub(
+        r"\b([A-Z_]{3,})=1\b", lambda found: "--" + _FLAGS.get(found[1], _ours(found[1])), text
+    )
+    return re.sub(
+        r"\b([A-Z_]{3,})=([^\s,;:)]?)",
+        lambda found: f"--{_ours(found[1])} {found[2]}".rstrip(),
+        text,
+    )
+
+
+def _ours(name):
+    return name.lower().replace("_", "-")
 
 
 class CommandError(Exception):

@@ -4,12 +4,14 @@ Modules are imported only when their command is called: `setup` runs before any 
 """
 
 import argparse
+import difflib
 import importlib
 import os
+import re
 import signal
 import sys
 
-from tools import CommandError
+from tools import BY_MAKE, CommandError, said
 
 COMMANDS = {
     # name: (module, one-line help)
@@ -36,15 +38,30 @@ COMMANDS = {
 _OLDEST = (3, 11)
 
 
+class Parser(argparse.ArgumentParser):
+    """One line for what was typed wrong, in the words it was typed in."""
+
+    def error(self, message):
+        found = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        near = found and difflib.get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), 1)
+        if near:
+            message += f"; did you mean {near[0]}?"
+        if os.environ.get(BY_MAKE):
+            message = re.sub(
+                r"(?:argument )?--([a-z-]+):?",
+                lambda name: f"{name[1].upper().replace('-', '_')}=",
+                message,
+            )
+        self.exit(2, f"error: {message}\n")
+
+
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     if sys.version_info < _OLDEST:
         have = ".".join(str(number) for number in sys.version_info[:2])
         print(f"error: Python 3.11 or newer is needed, this is {have}", file=sys.stderr)
         return 1
-    parser = argparse.ArgumentParser(
-        prog="python -m tools", description="Outpost's host commands."
-    )
+    parser = Parser(prog="python -m tools", description="Outpost's host commands.")
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     for name, (module, text) in COMMANDS.items():
         command = commands.add_parser(
@@ -67,7 +84,7 @@ def main(argv=None):
     try:
         return chosen.run(args)
     except CommandError as e:
-        print(f"error: {e}", file=sys.stderr)
+        print(f"error: {said(str(e))}", file=sys.stderr)
         return e.code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

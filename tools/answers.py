@@ -128,7 +128,7 @@ def _set_first(raw, section, key, entry):
 def ask(before, networks, hardware_name):
     """Ask for all of them. before: the answers so far, networks: what the board sees, as `boardtrial.scan` returns it."""
     if not sys.stdin.isatty():
-        raise CommandError("no terminal to ask at: give --answers file.json or --csv nodes.csv", 2)
+        raise CommandError("no terminal to ask at: give ANSWERS=file.json or CSV=nodes.csv", 2)
     found = {}
     try:
         _show(networks)

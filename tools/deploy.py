@@ -17,6 +17,7 @@ from tools import (
     nodeconfig,
     online,
     ports,
+    said,
     several,
 )
 from tools.boards import MICROPYTHON, model_of, unknown_chip
@@ -111,7 +112,9 @@ def one(link, line, firmware, choice, args):
     link.reset()
     if not online.says_so(config.settings):
         line.say(
-            "restarted. With that log.level the node does not say when it is online: make watch"
+            said(
+                "restarted. With that log.level the node does not say when it is online: make watch"
+            )
         )
     elif args.wait:
         topic = online.wait(link, args.wait, config.settings, line)

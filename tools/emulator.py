@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from tools import ROOT, CommandError, processes, rp2040_build
+from tools import ROOT, CommandError, processes, rp2040_build, said
 
 RUNNER = rp2040_build.RECIPE / "runner.mjs"
 FLASH = ROOT / ".sim" / "pico.flash"
@@ -49,8 +49,8 @@ def run(args):
     board.start(args.port)
     try:
         print(f"an emulated Pico runs, its serial port is {board.url}")
-        print(f"  make deploy PORT={board.url}")
-        print(f"  make repl PORT={board.url}")
+        print(said(f"  make deploy PORT={board.url}"))
+        print(said(f"  make repl PORT={board.url}"))
         print("Ctrl-C switches it off; what is on its flash stays. It prints:", flush=True)
         code = board.process.wait()
         raise CommandError(f"the emulated Pico ended ({code}): {board.events()}")

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import ROOT, CommandError, detect, images, ports
+from tools import ROOT, CommandError, detect, images, ports, said
 from tools.boards import BOARDS
 from tools.images import BAD_IMAGE, NO_IMAGE
 from tools.progress import Show
@@ -85,7 +85,7 @@ def run(args):
         )
         raise
     if not args.dry_run:
-        print("done. Next: make deploy")
+        print(said("done. Next: make deploy"))
     return 0
 
 

@@ -3,7 +3,7 @@
 import re
 from collections import deque
 
-from tools import CommandError
+from tools import CommandError, said
 from tools.nodeconfig import DEFAULT, of_kind
 from tools.serialboard import LinkLost
 
@@ -61,7 +61,7 @@ def where(topic, settings, path):
     by_hand = f"{' '.join(words)} -v -t '{topic}/#'"
     if path is None or not path.exists():
         return by_hand
-    return f"make watch{'' if path == DEFAULT else f' CONFIG={path}'}\nor: {by_hand}"
+    return said(f"make watch{'' if path == DEFAULT else f' CONFIG={path}'}") + f"\nor: {by_hand}"
 
 
 def _why_offline(last, seconds, stopped, settings):

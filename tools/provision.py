@@ -78,7 +78,7 @@ def run(args):
         return run_csv(args)
     given = answers.read(args.answers) if args.answers else None
     if given is None and not sys.stdin.isatty():
-        raise CommandError("no terminal to ask at: give --answers file.json or --csv nodes.csv", 2)
+        raise CommandError("no terminal to ask at: give ANSWERS=file.json or CSV=nodes.csv", 2)
     found = ports.find_all(args.port)
     if len(found) > 1:
         raise CommandError("answers are for one board: choose one with PORT=, or give a CSV", 2)

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from tools import CommandError, ports, scan_ids
+from tools import CommandError, ports, said, scan_ids
 from tools.boards import MICROPYTHON, model_of
 from tools.ports import LOST, UNSUITABLE
 from tools.scan_config import Chip, Known, quoted
@@ -63,7 +63,7 @@ def add_arguments(parser):
 
 def run(args):
     if len(args.sda) != len(args.scl):
-        raise CommandError("each --sda goes with a --scl")
+        raise CommandError("each SDA= goes with an SCL=")
     with Link(ports.find(args.port)) as link:
         try:
             entries = Scan(link, args).whole()
@@ -134,7 +134,7 @@ class Scan:
             return []
         pairs = self.known.pairs(asked, self.args.all)
         if not pairs:
-            self.say("I2C: no pins are known or free: give --sda and --scl")
+            self.say(said("I2C: no pins are known or free: give SDA= and SCL="))
         return [chip for pair in pairs for chip in self._bus(*pair)]
 
     def _bus(self, sda, scl):
@@ -193,7 +193,7 @@ class Scan:
             return []
         pins = self.known.wires(self.args.onewire, self.args.all)
         if not pins:
-            self.say("1-Wire: no pin is known or free: give --onewire")
+            self.say(said("1-Wire: no pin is known or free: give ONEWIRE="))
         return [chip for pin in pins if pin not in self.in_use for chip in self._wire(pin)]
 
     def _wire(self, pin):

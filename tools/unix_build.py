@@ -6,7 +6,7 @@ DER only. From the sources of the emulated Pico (rp2040_build.py), with the comp
 
 import os
 
-from tools import rp2040_build, setup
+from tools import rp2040_build, setup, shell
 
 FOLDER = rp2040_build.FOLDER / "unix"
 MICROPYTHON = FOLDER / "micropython"
@@ -24,16 +24,16 @@ _OPTIONS = (
 
 def build():
     """Make it unless it is there."""
-    with setup.locked():
+    with shell.locked():
         recipe = repr((rp2040_build.sources_recipe(), _OPTIONS))
         stamp = FOLDER / "stamp"
         if stamp.exists() and stamp.read_text() == recipe:
             return
-        setup.say("MicroPython for this machine, with its own mbedTLS")
+        shell.say("MicroPython for this machine, with its own mbedTLS")
         port = rp2040_build.sources() / "ports" / "unix"
         FOLDER.mkdir(exist_ok=True)
         # else it takes our commit for MicroPython's
         environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(rp2040_build.FOLDER)}
         words = ["make", f"-j{os.cpu_count()}", "-C", port, f"BUILD={FOLDER}", "PROG=micropython"]
-        setup.command([*words, *_OPTIONS], rp2040_build.compiling, env=environment)
+        shell.command([*words, *_OPTIONS], rp2040_build.compiling, env=environment)
         setup.write(stamp, recipe.encode())

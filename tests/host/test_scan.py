@@ -329,7 +329,7 @@ def test_pins_that_are_no_good_are_not_touched(board, words, said, call):
 
 def test_half_a_pair(capsys):
     assert main(["scan", "--sda", "21"]) == 1
-    assert "goes with a --scl" in capsys.readouterr().err
+    assert "each SDA= goes with an SCL=" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -9,6 +9,8 @@ import pytest
 
 from tools import ROOT
 
+pytestmark = pytest.mark.xdist_group("twelve")  # one run for all of them
+
 EXAMPLES = ROOT / "docs" / "examples"
 SECONDS = 42
 # quantity: what the simulated world can be, and a little more

@@ -1,0 +1,59 @@
+"""make's variables: what is misspelt, and what a target does not take, is refused with the right name."""
+
+import re
+import subprocess
+
+import pytest
+
+from tools import ROOT, variables
+
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def make(*words):
+    done = subprocess.run(
+        ["make", *words], check=False, cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("target", sorted(variables.taken(MAKEFILE)))
+def test_every_target_refuses_what_it_does_not_take(target):
+    code, out, err = make(target, "BORD=esp32")
+    assert (code, out) == (2, "")
+    assert f"BORD= is unknown to make {target}: " in err
+    assert ("did you mean BOARD=?" in err) == ("BOARD" in variables.taken(MAKEFILE)[target])
+
+
+@pytest.mark.parametrize(
+    ("given", "target", "said"),
+    [
+        ("BOARD", "flash", ""),
+        ("PYTHON", "flash", ""),
+        (
+            "board",
+            "flash",
+            "board= is unknown to make flash: did you mean BOARD=? It takes BOARD=, PORT=",
+        ),
+        ("NODES", "deploy", "did you mean NODE=?"),
+        ("NODE", "logs", "NODE= is unknown to make logs: It takes PORT=, SECONDS="),
+        ("PORT", "check", "PORT= is unknown to make check: It takes no variables"),
+    ],
+)
+def test_the_nearest_right_name(given, target, said):
+    found = variables.fault([given], [target], MAKEFILE)
+    assert said in found if said else found == ""
+
+
+def test_the_help_names_what_each_target_takes():
+    """Each variable that `make` alone shows is one the recipe has."""
+    taken = variables.taken(MAKEFILE)
+    for target, text in re.findall(r"^([a-z-]+):.*?## (.*)$", MAKEFILE, re.M):
+        shown = set(re.findall(r"\b([A-Z_]{2,})=", text))
+        assert shown <= set(taken[target]), target
+
+
+def test_a_right_one_is_handed_on():
+    code, out, _ = make("check-config", "CONFIG=nowhere.json")
+    assert code == 2 and out == ""
+    assert "nowhere.json: No such file" in make("check-config", "CONFIG=nowhere.json")[2]

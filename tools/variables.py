@@ -1,0 +1,48 @@
+"""`python -m tools.variables NAME… -- TARGET…`: say what is wrong with the variables on make's command line, if anything is.
+
+What a target takes is what its recipe in the Makefile names. The standard library alone: it runs before the set-up.
+"""
+
+import difflib
+import re
+import sys
+
+from tools import ROOT
+
+EVERYWHERE = {"PYTHON"}
+_OWN = {"VENV", "TOOLS", "GIVEN", "FAULT"}
+
+
+def taken(makefile):
+    """{target: the variables its recipe takes, in the order it names them}."""
+    found = {}
+    for target, recipe in re.findall(r"^([a-z-]+):.*\n((?:\t.*\n)*)", makefile, re.M):
+        names = re.findall(r"\$\((?:call option,)?([A-Z_]+)\b", recipe)
+        found[target] = [name for name in dict.fromkeys(names) if name not in _OWN]
+    return found
+
+
+def fault(given, targets, makefile):
+    """What is wrong with variables given to targets, in a line; "" if nothing is."""
+    known = taken(makefile)
+    targets = [target for target in targets or ["help"] if target in known]
+    here = list(dict.fromkeys(name for target in targets for name in known[target]))
+    for name in given:
+        if name in EVERYWHERE or name in here or not targets or not name[:1].isalpha():
+            continue
+        near = difflib.get_close_matches(name.upper(), here, 1)
+        takes = ", ".join(f"{each}=" for each in here) or "no variables"
+        hint = f"did you mean {near[0]}=? " if near else ""
+        return f"{name}= is unknown to make {' '.join(targets)}: {hint}It takes {takes}"
+    return ""
+
+
+def main(words):
+    at = words.index("--")
+    said = fault(words[:at], words[at + 1 :], (ROOT / "Makefile").read_text(encoding="utf-8"))
+    if said:
+        print(said)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
