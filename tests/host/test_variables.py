@@ -19,9 +19,9 @@ def make(*words):
 
 @pytest.mark.parametrize("target", sorted(variables.taken(MAKEFILE)))
 def test_every_target_refuses_what_it_does_not_take(target):
-    code, out, err = make(target, "BORD=esp32")
+    code, out, err = make(target, "BRD=esp32")
     assert (code, out) == (2, "")
-    assert f"BORD= is unknown to make {target}: " in err
+    assert f"BRD= is unknown to make {target}: " in err
     assert ("did you mean BOARD=?" in err) == ("BOARD" in variables.taken(MAKEFILE)[target])
 
 
