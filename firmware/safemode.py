@@ -2,6 +2,7 @@
 
 Counted are starts in a row that an unforeseen error or the watchdog was the cause of, each less than SETTLED_MS after the one
 before; in state/crashes, which is written only then. Any other start, as by `cmd/restart` or a new supply of power, counts anew.
+A crash in safe mode does so, too: it was not the sensors, so that to go without them is of no use.
 """
 
 import os
@@ -22,7 +23,7 @@ def crashes(board):
     cause = reset_note() or board.reset_cause()
     before = _count()
     if cause in (CRASHED, "watchdog"):
-        n = before + 1
+        n = 0 if is_on(before) else before + 1
     else:
         n = _MOST - 1 if cause == OVER else 0
     if n != before:
@@ -42,9 +43,10 @@ def forget():
 
 def _count():
     try:
-        return min(int(read(_CRASHES) or "0"), _MOST)
+        n = int(read(_CRASHES) or "0")
     except ValueError:
-        return 0
+        n = 0
+    return n if 0 <= n <= _MOST else 0
 
 
 def _keep(n):

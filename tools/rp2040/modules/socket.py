@@ -48,6 +48,7 @@ class socket(io.IOBase):
             self._error = number
 
     def _reach(self, address):
+        self._peer = address
         while self._channel in line.channels or not self._channel:
             self._channel = self._channel % 255 + 1
         line.channels[self._channel] = self
@@ -92,6 +93,9 @@ class socket(io.IOBase):
         if n is None:
             raise OSError(errno.EAGAIN)
         return bytes(data[:n])
+
+    def recvfrom(self, size):
+        return self.recv(size), self._peer  # the line lets nothing else in
 
     def ioctl(self, request, flags):
         if request == _POLL:

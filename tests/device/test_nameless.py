@@ -1,0 +1,88 @@
+"""A node whose name server is silent: the internet is away, the broker is not. Sensors are read as ever, and nothing bites."""
+
+import time
+
+import sim
+from test_app import Run
+
+HEAP = "1m"  # the test keeps and parses every message
+BOARDS = ("esp32", "pico_w")
+
+
+class Node(Run):
+    """A Run in virtual time, with the watchdog of its board, and with the clock's own questions to time servers."""
+
+    def __init__(self, ntp="pool.ntp.org", broker="192.0.2.1"):
+        sim.virtual()
+        sim.catch_resets()
+        sim.set_link(sim.UP)
+        sim.dns_mode = "silent"
+        sim.internet_on = False
+        super().__init__(outbox_bytes=65536)
+        del self.node.clock.step
+        self.node.clock.host = ntp
+        self.node.uplink.brokers[0]["host"] = broker
+        self.board.arm_watchdog = lambda timeout_s: sim.arm(8000 if not sim.ESP32 else 30000)
+        self.board.feed = sim.feed
+        self.longest = 0
+
+    def run(self, ms, step=100):
+        """Every pass is followed by a sleep, as in the node's loop."""
+        for _ in range(ms // step):
+            before = sim.now()
+            self.now = time.ticks_ms()
+            self.node.step(self.now)
+            self.longest = max(self.longest, sim.now() - before)
+            sim.advance(step)
+
+
+def test_all_readings_come_in_330_seconds_without_a_name_server():
+    r = Node()
+    r.run(330000)
+    got = [reading["seq"] for reading in r.readings()]
+    assert len(got) >= 325 and got == list(range(1, len(got) + 1)), len(got)
+    assert r.longest == 0, "a pass waited"
+    assert not r.node.clock.trusted and sim.name_server.questions >= 9
+
+
+def test_readings_are_kept_when_the_broker_has_no_address():
+    r = Node(broker="broker.lan")
+    r.run(330000)
+    assert r.node.seq >= 325 and r.longest == 0 and r.readings() == []
+    sim.dns_mode = "ok"
+    sim.hosts["broker.lan"] = "192.0.2.1"
+    r.run(60000)
+    assert r.node.uplink.connected and r.client.server == "192.0.2.1"
+    live, late = r.readings(), r.readings("outpost/esp32-a1b2c3/climate/history")
+    seqs = sorted([reading["seq"] for reading in live + late])
+    assert seqs == list(range(1, seqs[-1] + 1)) and seqs[-1] >= 380
+
+
+def test_a_broker_whose_address_is_known_needs_no_name_server():
+    r = Node(broker="broker.lan")
+    sim.dns_mode = "ok"
+    sim.hosts["broker.lan"] = "192.0.2.1"
+    r.run(10000)
+    sim.dns_mode = "silent"
+    for _ in range(5):
+        r.client.reachable = False
+        r.run(60000)
+        r.client.reachable = True
+        r.run(60000)
+        assert r.node.uplink.connected and r.longest == 0
+
+
+def test_the_router_gives_the_time_when_the_internet_is_away():
+    r = Node()
+    sim.internet_on = True  # for the time server's sake; names are not to be had
+    r.run(5000)
+    assert r.node.clock.trusted and r.node.clock.server == "192.0.2.254"
+    assert abs(r.node.clock.unix_ms(sim.now()) - sim.true_ms()) < 200
+
+
+def test_the_broker_gives_the_time_when_nobody_else_has_it():
+    r = Node()
+    sim.internet_on = True
+    r.board.radio.servers = lambda: ("192.168.1.1", "192.168.1.1")  # which knows no time
+    r.run(10000)
+    assert r.node.clock.server == "192.0.2.1" and "ts" in r.readings()[-1]
