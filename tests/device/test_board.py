@@ -167,3 +167,63 @@ def test_reset_cause_in_words():
     for how, words in (("wdt", "watchdog"), ("reset", "reset")):
         sim.cause = how
         assert board.reset_cause() == words
+
+
+# who set the clock
+
+
+def restarted(how):
+    """A Board after a reset of that kind."""
+    sim.retained["cause"] = how
+    if how == "power" or not sim.ESP32:
+        sim.rtc_set(946_684_800_000 if sim.ESP32 else 1_609_459_200_000)
+    if how == "power":
+        sim.retained.pop("memory", None)
+    return Board()
+
+
+def test_a_clock_this_program_set_is_kept_over_a_reset_where_the_board_keeps_it():
+    sim.virtual()
+    board = Board()
+    assert board.kept_time() is None
+    board.set_time(1795219200)
+    assert board.kept_time() == (1795219200 if sim.ESP32 else None)
+    for _ in range(100):  # an hour and a half
+        sim.advance(60000)
+        board.mark_time()
+    sim.advance(20000)
+    kept = restarted("wdt").kept_time()
+    assert kept == (1795219200 + 6020 if sim.ESP32 else None), kept
+    assert restarted("power").kept_time() is None
+
+
+def test_a_clock_that_somebody_else_set_is_not_kept():
+    sim.virtual()
+    board = Board()
+    sim.rtc_set(1795219200_000)  # `mpremote rtc --set`, before the first deployment
+    assert board.kept_time() is None
+    board.set_time(1795219200)
+    for hours in (-5, -1, 1, 2):  # and after it: to local time
+        sim.rtc_set((1795219200 + 3600 * hours) * 1000)
+        assert restarted("wdt").kept_time() is None, hours
+
+
+def test_a_mark_that_is_old_or_nonsense_is_none():
+    import machine
+
+    sim.virtual()
+    board = Board()
+    board.set_time(1795219200)
+    sim.advance(200000)  # nobody knows who was at the board meanwhile
+    assert board.kept_time() is None
+    if sim.ESP32:
+        for memory in (
+            b"",
+            b"time",
+            b"time" + bytes(8),
+            b"time" + b"\xff" * 8,
+            bytes(12),
+            b"x" * 2048,
+        ):
+            machine.RTC().memory(memory)
+            assert board.kept_time() is None, memory
