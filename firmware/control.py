@@ -23,7 +23,7 @@ class Control:
         self.log = log
         self.blink = None
         self.restart = False
-        self._birth = self._birth_topic = None
+        self._watched = {}  # topic → what takes its messages
         self._replies = []  # that the client had no room for
         self._reply = None  # packet id of the last one, while it is in flight
         self._told_at = None  # ticks when it was told to restart
@@ -33,11 +33,22 @@ class Control:
             # QoS 0: a command that cannot come now does not come. A pump must not start because a link is back.
             client.want(topics.sets, 0)
 
+    def watch(self, topic, take):
+        """Subscribe to one more topic; take(data, retained, uptime) gets what comes there. take None: no longer."""
+        self.client.want(topic, None if take is None else 0)
+        self._watched.pop(topic, None)
+        if take:
+            self._watched[topic] = take
+
     def follow(self, prefix, birth):
         """Call birth(uptime) when Home Assistant says on `<prefix>/status` that it is there."""
-        self._birth = birth
-        self._birth_topic = (prefix + "/status").encode()
-        self.client.want(self._birth_topic, 0)
+
+        def take(data, retained, uptime):
+            # Retained, it is from before, and every connection announces.
+            if data == b"online" and not retained:
+                birth(uptime)
+
+        self.watch((prefix + "/status").encode(), take)
 
     def step(self, now):
         """Return True when it is time to restart, as commanded.
@@ -66,10 +77,9 @@ class Control:
 
     def arrived(self, topic, data, retained, uptime):
         """A message came."""
-        if topic == self._birth_topic:
-            # Retained, it is from before, and every connection announces.
-            if data == b"online" and not retained:
-                self._birth(uptime)
+        take = self._watched.get(topic)
+        if take:
+            take(data, retained, uptime)
             return
         topic = topic.decode()
         if retained or len(data) > _LONGEST:

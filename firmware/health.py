@@ -79,6 +79,7 @@ class Health:
             ("rssi", rssi),
             ("wifi_joins", node.wifi.joins),
             ("connects", node.uplink.connects),
+            ("access", node.access.fault),
             ("sensor_errors", sum([channel.errors for channel in channels])),
             ("sensors_failing", len(failing)),
             ("failing", "; ".join(failing)[:_FAILING]),

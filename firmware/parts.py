@@ -60,6 +60,12 @@ def panel(outputs, node):
     return Panel(outputs, node.topics, node.log)
 
 
+def access(node):
+    from firmware.access import Access
+
+    return Access(node.uplink, node.control, node.topics.status, node.log)
+
+
 def discovery(settings, node):
     """Return the Discovery; None: Home Assistant is told nothing, and has not been."""
     if not (settings["enabled"] or _exists(_ANNOUNCED)):

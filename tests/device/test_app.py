@@ -116,6 +116,7 @@ class Client:
         self.in_flight = []
         self.journal = None
         self.wanted = []
+        self.refused = []
 
     def set_journal(self, f):
         self.journal = f

@@ -31,6 +31,7 @@ LAYERS = (
         "firmware.outputs",
         "firmware.discovery firmware.discovery_*",
         "firmware.control firmware.commands firmware.blink",
+        "firmware.access",
     ),
     ("firmware.boots",),
     (

@@ -298,6 +298,7 @@ def own_topics(name):
     """The rules for one node: what it needs and no more."""
     return (
         f"write outpost/{name}/#",
+        f"read outpost/{name}/status",
         f"read outpost/{name}/cmd/#",
         f"read outpost/{name}/+/set",
         "read outpost/all/cmd/#",
