@@ -208,10 +208,7 @@ class Node:
         if self.uplink.step(now, uptime, online, self.clock.trusted):
             self.clock.broker = self.uplink.client.server
             self.uplink.introduce(self.topics.status, b"online")
-            pairs = self.health.info(
-                self.board.radio.address(), self.source, self.faults, self.safe
-            )
-            self.uplink.introduce(self.topics.info, payload.document(pairs))
+            self.uplink.introduce(self.topics.info, payload.document(self.health.info(self)))
             self._health_wait = 0
             self._announced = False
             if self.panel:
@@ -230,6 +227,8 @@ class Node:
             self.wifi.cycle()
         if self.wifi.dead:
             self._reset("the Wi-Fi radio does not answer")
+        if self.uplink.starved(uptime) and self.delivery.outbox.sync(now):
+            self._reset("no memory for a connection, time after time")
 
     def _announce(self, now, uptime):
         """Tell Home Assistant what there is; then it wants to know how things are. What is retained it gets from the broker."""

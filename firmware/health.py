@@ -40,21 +40,21 @@ class Health:
             self.log.error("health: the note of the reset cannot be removed: %s" % reason(e))
         return why[:_REASON]
 
-    def info(self, address, config, faults, safe):
-        """Return (name, value) pairs. config: path of the settings in use; faults: what is wrong with config.json; safe: mode."""
+    def info(self, node):
+        """Return (name, value) pairs."""
         return (
             ("version", VERSION),
             ("board", self.board.model),
             ("hardware", self.board.hardware),
             ("id", self.board.id),
             ("micropython", self.board.micropython),
-            ("ip", address),
+            ("ip", self.board.radio.address()),
             ("reset_cause", self.reset_cause),
             ("boot", self.boot),
-            ("config", config),
-            ("config_faults", _some(faults)),
+            ("config", node.source),
+            ("config_faults", _some(node.faults)),
             ("crash", self.crash),
-            ("safe_mode", safe),
+            ("safe_mode", node.safe),
         )
 
     def report(self, node, uptime):

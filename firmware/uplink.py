@@ -9,7 +9,7 @@ info), then readings.
 
 import os
 import time
-from errno import ECONNREFUSED, ECONNRESET
+from errno import ECONNREFUSED, ECONNRESET, ENOMEM
 
 from micropython import const
 
@@ -29,6 +29,11 @@ _STABLE_MS = const(10000)  # a connection that held this long ends the back-off
 _SILENT_ATTEMPTS = const(4)  # attempts without any answer, after which the link itself is in doubt
 _DOUBT_MS = const(60000)  # not more often than this, doubling
 _DOUBT_MAX_MS = const(3600000)
+_STARVED = const(
+    8
+)  # attempts in a row that ended for want of memory, after which a restart may help,
+_STARVED_MS = const(600000)  # not more often than this,
+_NEVER_MS = const(3600000)  # or this, if the memory of a fresh start did not suffice either
 
 
 class Uplink:
@@ -51,6 +56,7 @@ class Uplink:
         self._trying = False
         self._failures = 0  # in a row, lost connections that did not hold included
         self._silent = 0  # of them, those without any sign of a peer
+        self._starved = 0  # of them, the last ones that ended for want of memory
         self._online_since = None
         self._since = 0
         self._wait = 0
@@ -92,6 +98,11 @@ class Uplink:
             # ValueError: TLS settings that cannot be used.
             self._failed(uptime, e)
         return False
+
+    def starved(self, uptime):
+        """Would a restart help? A TLS handshake wants 17 KB in one piece, which may be there no more, for ever."""
+        wait = _STARVED_MS if self.connects else _NEVER_MS
+        return self._starved >= _STARVED and uptime >= wait
 
     def publish(self, topic, payload, retain=False, qos=0):
         """Hand a message to the client. Return False when it cannot be taken now."""
@@ -173,7 +184,7 @@ class Uplink:
         self.connects += 1
         if self.names:
             self.names.served(self.brokers[self._broker]["host"])
-        self._silent = 0
+        self._silent = self._starved = 0
         self._doubt_ms = _DOUBT_MS
         self._since = uptime
         self.log.info("mqtt: connected to %s" % self.broker)
@@ -214,6 +225,7 @@ class Uplink:
             wait = 0 if self._broker else wait  # a pause only after every broker was tried
             self._doubt(uptime, error)
         self._failures += 1
+        self._starved = self._starved + 1 if error.args[:1] == (ENOMEM,) else 0
         self._trying = self.connected = False
         self._since = uptime
         # Up to half more: a fleet must not come back as one.

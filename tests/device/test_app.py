@@ -487,6 +487,28 @@ def test_the_time_is_filled_in_after_a_restart_too():
     assert "ts" not in got[(boot + 1, 1)], "of this boot nobody knows"
 
 
+def test_without_memory_for_a_connection_it_restarts_when_all_is_on_flash():
+    r = Run()
+    for _ in range(70):
+        r.run(10000, 1000)
+        r.client.sent.clear()
+    outbox = r.node.delivery.outbox
+    sync, outbox.sync = outbox.sync, lambda now: False
+
+    def starve(now, clean_session=False):
+        raise OSError(12, "TLS: not enough memory")
+
+    r.client.start = starve
+    r.client.reachable = False
+    r.run(60000)
+    assert r.board.resets == 0, "what is in RAM only would be lost"
+    outbox.sync = sync
+    r.run(2000)
+    assert r.board.resets > 0 and not outbox._unsynced
+    with open("state/reset") as f:
+        assert f.read() == "no memory for a connection, time after time"
+
+
 def test_latest_keeps_one_reading_over_an_outage():
     r = Run()
     r.channel.latest = True

@@ -230,6 +230,52 @@ def test_silence_puts_the_link_in_doubt_ever_more_rarely():
     assert 8 <= len(doubts) <= 16, doubts
 
 
+def starve(uplink, seconds):
+    """Return the uptimes, in s, at which a restart would help: it comes at once then."""
+    global UPTIME
+    for _ in range(seconds):
+        run(uplink, 1000, step=1000)
+        if uplink.starved(UPTIME):
+            return UPTIME // 1000
+    return None
+
+
+def test_without_memory_for_a_connection_a_restart_helps():
+    """A Pico W with twelve sensors: ENOMEM at every attempt after the broker's restart, for ever."""
+    global UPTIME
+    for text in ((), ("TLS: not enough memory",)):
+        UPTIME = 0
+        client = Client("a.test")
+        uplink = make(client, A)
+        run(uplink, 5000)
+        client.up, client.error = (), OSError(errno.ENOMEM, *text)
+        assert 600 <= starve(uplink, 4000) < 610, "no boot loop: it had been online, but not long"
+        UPTIME = 86400000
+        uplink = make(Client("a.test"), A)
+        run(uplink, 5000)
+        uplink.client.up, uplink.client.error = (), client.error
+        assert 86400 + 5 < starve(uplink, 4000) < 86400 + 60, "some in a row"
+
+
+def test_where_a_fresh_start_has_no_memory_for_it_either_it_is_rare():
+    global UPTIME
+    UPTIME = 0
+    client = Client()
+    client.error = OSError(errno.ENOMEM)
+    assert 3600 <= starve(make(client, A), 9000) < 3610
+
+
+def test_other_failures_between_are_no_want_of_memory():
+    global UPTIME
+    UPTIME = 86400000
+    client = Client()
+    uplink = make(client, A, B)
+    client.start = lambda now, clean: setattr(
+        client, "error", OSError(errno.ENOMEM if client.server == "a.test" else errno.ETIMEDOUT)
+    )
+    assert starve(uplink, 4000) is None
+
+
 def test_tls_waits_for_the_clock():
     client = Client("a.test")
     secure = dict(A)
