@@ -39,6 +39,36 @@ class I2C:
         return self.i2c.readfrom_mem(self.address, register, n).hex()
 
 
+class Uart:
+    """A chip at a serial port, likewise."""
+
+    def __init__(self, chip, truth, *args):
+        from firmware.board import Board
+
+        sim.no_bench()
+        sim.uart_devices.clear()
+        sim.virtual()
+        self.truth = truth
+        self.chip = chip(sim, lambda: self.truth, *args)
+        sim.uart_attach(PINS["tx"], PINS["rx"], self.chip, "chip")
+        self.uart = Board().uart(PINS["tx"], PINS["rx"])
+
+
+class Level:
+    """An ADC that gives this voltage."""
+
+    def __init__(self, volts):
+        self.uv = int(volts * 1000000 + 0.5)
+
+    def read_uv(self):
+        return self.uv
+
+
+def volts(raw):
+    """Of a Pico's read_u16()."""
+    return raw * 3.3 / 65535
+
+
 def quickly(function, most_ms=_BLOCKS_MS):
     """Call it. No call may block for long."""
     began = sim.now()

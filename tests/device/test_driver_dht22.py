@@ -4,6 +4,7 @@ import dht
 import machine
 import sim
 from chips import dht22 as chips
+from stand import failure, measure
 
 from drivers.dht22 import DHT11, DHT22
 
@@ -20,20 +21,6 @@ class Bench:
         sim.dht_attach(4, self.chip, "air")
         self.driver = driver(dht.DHT22(machine.Pin(4)))
         sim.advance(1000)  # the chip starts
-
-
-def measure(driver):
-    driver.start()
-    sim.advance(driver.conversion_ms)
-    return driver.read()
-
-
-def failure(function):
-    try:
-        function()
-    except OSError as e:
-        return e.args[-1]
-    raise AssertionError("no OSError")
 
 
 def frame(text, driver=DHT22):

@@ -5,6 +5,7 @@ import time
 import machine
 import sim
 from chips import hcsr04 as chips
+from stand import failure
 
 from drivers.hcsr04 import HCSR04
 from firmware.board import Board
@@ -36,14 +37,6 @@ def measure(driver):
         wait = driver.ready()
         if not wait:
             return driver.read()
-
-
-def failure(function, *args):
-    try:
-        function(*args)
-    except OSError as e:
-        return e.args[-1]
-    raise AssertionError("no OSError")
 
 
 def pulses(*us, air_c=20):

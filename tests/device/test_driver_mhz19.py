@@ -3,50 +3,23 @@
 import time
 
 import sim
+import stand
 from chips import mhz19 as chips
+from stand import RANGE, failure, measure
 
 from drivers.mhz19 import MHZ19
-from firmware.board import Board
 from firmware.sensors.channel import Channel
 
 BOARDS = ("esp32", "pico_w")
 
-TX, RX = 16, 17
 VECTOR = bytes.fromhex("ff86026047000000d1")
 NO_DATA = "no data from the sensor"
-RANGE = "reading out of the chip's range"
 
 
-class Bench:
+class Bench(stand.Uart):
     def __init__(self, warm_ms=90_000, **options):
-        sim.no_bench()
-        sim.uart_devices.clear()
-        sim.virtual()
-        self.ppm = 640
-        self.chip = chips.Chip(sim, lambda: self.ppm, warm_ms)
-        sim.uart_attach(TX, RX, self.chip, "room")
-        self.uart = Board().uart(TX, RX)
+        super().__init__(chips.Chip, 640, warm_ms)
         self.driver = MHZ19(self.uart, **options)
-
-
-def measure(driver):
-    driver.start()
-    wait = driver.conversion_ms
-    while True:
-        sim.advance(wait)
-        began = sim.now()
-        wait = driver.ready()
-        assert sim.now() - began <= 1
-        if not wait:
-            return driver.read()
-
-
-def failure(function, *args):
-    try:
-        function(*args)
-    except OSError as e:
-        return e.args[-1]
-    raise AssertionError("no OSError")
 
 
 def warm(**options):
@@ -83,7 +56,7 @@ def test_warming_up():
 
 def test_the_first_minute_is_left_out_whatever_it_says():
     bench = Bench(warm_ms=0)
-    bench.ppm = 1999
+    bench.truth = 1999
     began = sim.now()
     while sim.now() - began < 59_000:
         assert measure(bench.driver) is None
@@ -94,14 +67,14 @@ def test_the_first_minute_is_left_out_whatever_it_says():
 
 def test_its_warming_values_are_values_later():
     bench = warm()
-    for bench.ppm in (410, 500, 515, 400, 4999):
-        assert measure(bench.driver) == (bench.ppm,)
+    for bench.truth in (410, 500, 515, 400, 4999):
+        assert measure(bench.driver) == (bench.truth,)
 
 
 def test_days_later():
     bench = warm()
     assert measure(bench.driver) == (640,)
-    bench.ppm = 410
+    bench.truth = 410
     for _ in range(12):
         sim.advance(86_400_000)
         assert measure(bench.driver) == (410,)
@@ -113,7 +86,7 @@ def test_days_later():
 
 def test_out_of_range():
     bench = warm()
-    bench.ppm = 6000  # it says 5000
+    bench.truth = 6000  # it says 5000
     assert failure(measure, bench.driver) == RANGE
     for ppm in (0, 399, 2000, 5000, 10000, 10001, 65535):  # the ends of the ranges there are, too
         bench.chip.answer = answer(ppm)
@@ -127,7 +100,7 @@ def test_the_range_that_another_program_set():
     bench = Bench(warm_ms=0)
     bench.chip.range = 2000
     sim.advance(180_000)
-    bench.ppm = 3456
+    bench.truth = 3456
     assert measure(bench.driver) == (3456,)
     assert bench.chip.range == 5000
     bench.chip.only_2000 = True  # an older one knows no other
@@ -158,8 +131,8 @@ def test_garbage():
         bytes(range(100)),
     ):
         bench.chip.noise = noise
-        bench.ppm += 1
-        assert measure(bench.driver) == (bench.ppm,), noise
+        bench.truth += 1
+        assert measure(bench.driver) == (bench.truth,), noise
 
 
 def test_what_came_before_is_thrown_away():
@@ -169,7 +142,7 @@ def test_what_came_before_is_thrown_away():
         bench.chip.write(b"\xff\x01\x86\x00\x00\x00\x00\x00\x79")
         sim.advance(50)
         bench.uart.any()
-    bench.ppm = 1234
+    bench.truth = 1234
     assert measure(bench.driver) == (1234,)
 
 
@@ -205,7 +178,7 @@ def test_silence():
     assert failure(measure, bench.driver) == NO_DATA
     assert sim.now() - began < 1500
     bench.chip.deaf = False
-    sim.unplugged.add("room")
+    sim.unplugged.add("chip")
     assert failure(measure, bench.driver) == NO_DATA
 
 
@@ -224,7 +197,7 @@ def test_gone_and_back_through_a_channel():
     while sim.now() < 600_000:
         if not gone and sim.now() > 150_000:
             gone = True
-            sim.unplugged.add("room")
+            sim.unplugged.add("chip")
         if gone and not back and sim.now() > 200_000:
             back = True
             sim.unplugged.clear()

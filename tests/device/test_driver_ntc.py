@@ -3,35 +3,13 @@
 from math import exp
 
 import sim
+from stand import Level, failure, volts
 
 from drivers.ntc import NTC
 
 BOARDS = ("esp32", "pico_w")
 
 BROKEN = "thermistor shorted or not connected"
-
-
-class Level:
-    """An ADC that gives this voltage."""
-
-    def __init__(self, volts):
-        self.uv = int(volts * 1000000 + 0.5)
-
-    def read_uv(self):
-        return self.uv
-
-
-def volts(raw):
-    """Of a Pico's read_u16()."""
-    return raw * 3.3 / 65535
-
-
-def failure(function):
-    try:
-        function()
-    except OSError as e:
-        return e.args[-1]
-    raise AssertionError("no OSError")
 
 
 def at(volts, **settings):

@@ -3,55 +3,29 @@
 import time
 
 import sim
+import stand
 from chips import pms5003 as chips
+from stand import RANGE, failure, measure
 
 from drivers.pms5003 import PMS5003
-from firmware.board import Board
 from firmware.sensors.channel import Channel
 
 BOARDS = ("esp32", "pico_w")
 
-TX, RX = 16, 17
 VECTOR = bytes.fromhex("424d001c0009000e00110009000e001106f601f20060000a00030001970003ef")
 NO_DATA = "no data from the sensor"
 
 
-class Bench:
+class Bench(stand.Uart):
     def __init__(self, **options):
-        sim.no_bench()
-        sim.uart_devices.clear()
-        sim.virtual()
-        self.air = (7, 12, 16)
-        self.chip = chips.Chip(sim, lambda: self.air)
-        sim.uart_attach(TX, RX, self.chip, "dust")
-        self.uart = Board().uart(TX, RX)
+        super().__init__(chips.Chip, (7, 12, 16))
         self.driver = PMS5003(self.uart, **options)
-
-
-def measure(driver):
-    driver.start()
-    wait = driver.conversion_ms
-    while True:
-        sim.advance(wait)
-        began = sim.now()
-        wait = driver.ready()
-        assert sim.now() - began <= 1
-        if not wait:
-            return driver.read()
-
-
-def failure(function, *args):
-    try:
-        function(*args)
-    except OSError as e:
-        return e.args[-1]
-    raise AssertionError("no OSError")
 
 
 def settled(**options):
     """A bench whose first reading was taken."""
     bench = Bench(**options)
-    assert measure(bench.driver) == bench.air
+    assert measure(bench.driver) == bench.truth
     return bench
 
 
@@ -65,7 +39,7 @@ def test_vector():
 def test_words_are_those_of_the_atmosphere():
     bench = settled()
     for air in ((0, 0, 0), (1, 2, 3), (255, 256, 257), (500, 999, 1000)):
-        bench.air = air
+        bench.truth = air
         sim.advance(1000)
         assert measure(bench.driver) == air
 
@@ -73,7 +47,7 @@ def test_words_are_those_of_the_atmosphere():
 def test_the_first_30_seconds_are_left_out():
     bench = Bench()
     began = sim.now()
-    assert measure(bench.driver) == bench.air  # else 800 more
+    assert measure(bench.driver) == bench.truth  # else 800 more
     assert 30_000 <= sim.now() - began <= 32_000
     began = sim.now()
     measure(bench.driver)
@@ -83,13 +57,13 @@ def test_the_first_30_seconds_are_left_out():
 def test_what_came_before_is_thrown_away():
     # The port is full with frames of minutes ago, and has lost those that came since.
     bench = settled()
-    bench.air = (70, 120, 160)
+    bench.truth = (70, 120, 160)
     for seconds in (1, 2, 7, 8, 9, 30, 3600):
         for _ in range(min(seconds, 12)):
             sim.advance(1000 * seconds // min(seconds, 12))
             bench.uart.any()  # as an interrupt would
-        bench.air = (bench.air[0] + 1, 120, 160)
-        assert measure(bench.driver) == bench.air, seconds
+        bench.truth = (bench.truth[0] + 1, 120, 160)
+        assert measure(bench.driver) == bench.truth, seconds
 
 
 def test_every_cut_through_a_frame():
@@ -97,9 +71,9 @@ def test_every_cut_through_a_frame():
     bench = settled()
     for ms in range(0, 1000, 3):
         sim.advance(1000 + ms % 40)
-        bench.air = (ms, ms + 1, ms + 2)
+        bench.truth = (ms, ms + 1, ms + 2)
         values = measure(bench.driver)
-        assert values == bench.air or values[0] == ms - 3, (ms, values)
+        assert values == bench.truth or values[0] == ms - 3, (ms, values)
 
 
 def test_garbage_between_the_frames():
@@ -118,13 +92,13 @@ def test_garbage_between_the_frames():
     ):
         bench.chip.noise = noise
         sim.advance(1000)
-        assert measure(bench.driver) == bench.air, noise
+        assert measure(bench.driver) == bench.truth, noise
 
 
 def test_a_wrong_sum():
     bench = settled()
     bench.chip.spoil = 1
-    assert measure(bench.driver) == bench.air  # of the next frame
+    assert measure(bench.driver) == bench.truth  # of the next frame
     bench.chip.spoil = 1000
     began = sim.now()
     assert failure(measure, bench.driver) == "checksum"
@@ -143,7 +117,7 @@ def test_every_single_bit_counts():
 
 def test_silence():
     bench = settled()
-    sim.unplugged.add("dust")
+    sim.unplugged.add("chip")
     began = sim.now()
     assert failure(measure, bench.driver) == NO_DATA
     assert 4000 <= sim.now() - began < 5000
@@ -159,7 +133,7 @@ def test_one_that_was_told_to_wait_for_questions_is_told_to_send():
         assert bench.chip.passive
         if asleep:
             bench.chip.write(b"\x42\x4d\xe4\x00\x00\x01\x73")
-        assert measure(bench.driver) == bench.air
+        assert measure(bench.driver) == bench.truth
         assert not bench.chip.passive
 
 
@@ -169,7 +143,7 @@ def test_no_such_dust():
         data = VECTOR[:10] + bytes.fromhex(words) + VECTOR[16:30]
         bench.chip.frame = data + bytes((sum(data) >> 8, sum(data) & 0xFF))
         sim.advance(1000)
-        assert failure(measure, bench.driver) == "reading out of the chip's range"
+        assert failure(measure, bench.driver) == RANGE
 
 
 def test_another_sensor_talks():
@@ -184,7 +158,7 @@ def test_slow_frames():
     bench = settled()
     bench.chip.every_ms = 2300
     for _ in range(10):
-        assert measure(bench.driver) == bench.air
+        assert measure(bench.driver) == bench.truth
 
 
 def test_it_sleeps_between_readings():
@@ -194,8 +168,8 @@ def test_it_sleeps_between_readings():
         assert chip.awake_since is None and chip.commands[-1] == (0xE4, 0)
         before = chip.awake_ms
         sim.advance(600_000)
-        bench.air = (n, n + 1, n + 2)
-        assert measure(bench.driver) == bench.air
+        bench.truth = (n, n + 1, n + 2)
+        assert measure(bench.driver) == bench.truth
         assert 30_000 <= chip.awake_ms - before <= 32_000
     assert chip.commands == [(0xE4, 1), (0xE1, 1), (0xE4, 0)] * 4
 
@@ -204,8 +178,8 @@ def test_one_that_was_put_to_sleep_is_woken():
     bench = Bench()
     bench.chip.write(b"\x42\x4d\xe4\x00\x00\x01\x73")
     assert bench.chip.awake_since is None
-    assert measure(bench.driver) == bench.air
-    assert measure(bench.driver) == bench.air
+    assert measure(bench.driver) == bench.truth
+    assert measure(bench.driver) == bench.truth
     assert bench.chip.awake_since is not None
 
 
@@ -218,7 +192,7 @@ def test_gone_and_back_through_a_channel():
     while sim.now() < 300_000:
         if not gone and sim.now() > 60_000:
             gone = True
-            sim.unplugged.add("dust")
+            sim.unplugged.add("chip")
         if gone and not back and sim.now() > 100_000:
             back = True
             sim.unplugged.clear()
@@ -228,6 +202,6 @@ def test_gone_and_back_through_a_channel():
             results.append(result)
         sim.advance(max(channel.due(time.ticks_ms()), 1))
     assert NO_DATA in results, results
-    assert results[0] == results[-1] == bench.air
+    assert results[0] == results[-1] == bench.truth
     for result in results:
-        assert result in (NO_DATA, bench.air), results  # never what it says while it starts
+        assert result in (NO_DATA, bench.truth), results  # never what it says while it starts

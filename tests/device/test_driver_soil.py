@@ -1,33 +1,11 @@
 """Soil moisture sensors, over the simulated ADC and with made-up voltages."""
 
 import sim
+from stand import Level, failure, volts
 
 from drivers.soil import Soil
 
 BOARDS = ("esp32", "pico_w")
-
-
-class Level:
-    """An ADC that gives this voltage."""
-
-    def __init__(self, volts):
-        self.uv = int(volts * 1000000 + 0.5)
-
-    def read_uv(self):
-        return self.uv
-
-
-def volts(raw):
-    """Of a Pico's read_u16()."""
-    return raw * 3.3 / 65535
-
-
-def failure(function, *args):
-    try:
-        function(*args)
-    except OSError as e:
-        return e.args[-1]
-    raise AssertionError("no OSError")
 
 
 def test_between_dry_and_wet():
