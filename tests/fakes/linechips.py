@@ -100,7 +100,7 @@ class OneWireLine:
         if state == "search":
             return self._slot % 3 != 2
         if state == "chip":
-            return any(chip.command is not None for chip in self.bus._on)
+            return any(not chip.listens() for chip in self.bus._on)
         return state == "rom"
 
     # What began as a slot may become a reset pulse: nothing is taken from a chip before that is known.

@@ -47,6 +47,11 @@ class Chip:
         self.ready_at = None
         self.reset()
 
+    def listens(self):
+        """Is the next byte the master's?"""
+        more = self.command == WRITE and len(self.received) < 3 - self.ds18s20
+        return self.command is None or more
+
     def write_byte(self, byte):
         self._progress()
         if self.command is None:
