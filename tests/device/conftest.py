@@ -6,6 +6,7 @@ The files are parsed, never imported by CPython. A test passes when its function
     BOARDS = ("esp32", "pico_w")     # run each test on each of these personalities, else on esp32
     TIMEOUT = 60                     # seconds of processor a test may take, else 20: the same on a busy machine
     SLOW = True                      # leave the file out of `make check`
+    MPY = True                       # test the compiled modules: a board has no compiler to find memory for
 
 The current directory is an empty folder, as a node's flash is before its first start. `sys.path` is tests/fakes,
 tests/device, the repository's root and its lib, then what is frozen. With `--mpy` the device modules are compiled ones.
@@ -23,7 +24,7 @@ import pytest
 from tools import ROOT, CommandError, mpy, toolchain
 
 HERE = Path(__file__).resolve().parent
-SETTINGS = {"HEAP": "160k", "BOARDS": ("esp32",), "TIMEOUT": 20, "SLOW": False}
+SETTINGS = {"HEAP": "160k", "BOARDS": ("esp32",), "TIMEOUT": 20, "SLOW": False, "MPY": False}
 WAITED = 4  # times TIMEOUT: seconds by the clock, for a test that sleeps and for one that waits for its turn
 LIMITED = ("sh", "-c", 'ulimit -t "$0" && exec "$@"')
 SHOWN = 8000  # characters of a failed test's output
@@ -45,9 +46,9 @@ def pytest_pycollect_makemodule(module_path, parent):
     return DeviceFile.from_parent(parent, path=module_path)
 
 
-def device_root(config):
-    """The folder whose modules are under test: the repository, or with --mpy a compiled copy made once a session."""
-    if not config.getoption("mpy"):
+def device_root(config, compiled):
+    """The folder whose modules are under test: the repository, or a compiled copy made once a session."""
+    if not compiled:
         return ROOT
     if _compiled not in config.stash:
         folder = tempfile.TemporaryDirectory()
@@ -91,7 +92,7 @@ class DeviceTest(pytest.Item):
         return self.path, self.line, self.name
 
     def runtest(self):
-        root = device_root(self.config)
+        root = device_root(self.config, self.settings["MPY"] or self.config.getoption("mpy"))
         path = [str(ROOT / "tests" / "fakes"), str(HERE), str(root), str(root / "lib"), ".frozen"]
         program = PROGRAM.format(path=path, module=self.path.stem, function=self.called, done=DONE)
         seconds = self.settings["TIMEOUT"]

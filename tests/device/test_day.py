@@ -11,6 +11,7 @@ import time
 HEAP = "256k"  # of which the node gets NODE_KB; the compiler that a board does not need had its share before
 NODE_KB = 64
 BOARDS = ("pico_w",)
+MPY = True
 TIMEOUT = 110
 SLOW = True
 HOUR = 3600
