@@ -156,14 +156,14 @@ class Node:
                 continue
             if self.panel and channel.fields[0][1] == "" and not isinstance(result, str):
                 self.panel.pressed(channel.name, result[0])
-            if channel.worth(uptime, result):
-                self._take(channel, result, uptime)
+            if channel.worth(uptime, result) and self._take(channel, result, uptime):
+                channel.delivered(uptime, result)
 
     def _take(self, channel, result, uptime):
-        """Number a result and keep it: from here on it is not lost."""
+        """Number a result and keep it: from here on it is not lost. Return False if there was no room, or it went nowhere."""
         self.seq += 1
         try:
-            self._hand_over(channel, result, uptime)
+            return self._hand_over(channel, result, uptime)
         except MemoryError:
             # The node ends here, the reading in hand does not.
             self._let_go()
@@ -182,9 +182,9 @@ class Node:
             except ValueError as e:
                 members = payload.error(str(e))
         if channel.qos:
-            self.delivery.take(channel, uptime, self.seq, members)
-        elif self.uplink.ready:  # at QoS 0 nothing is kept for later
-            self.delivery.send_now(channel, uptime, self.seq, members)
+            return self.delivery.take(channel, uptime, self.seq, members)
+        # At QoS 0 nothing is kept for later.
+        return self.uplink.ready and self.delivery.send_now(channel, uptime, self.seq, members)
 
     def _settle(self, uptime):
         from firmware import safemode

@@ -3,24 +3,20 @@
 What is late goes to `<channel>/history`, in the order it was taken. While late readings are sent, new ones are too, in turn.
 A reading that a newer one of its channel has overtaken goes to `history`, however young: the channel's own topic is in order.
 
-A record's key is the channel's name, its data `flags, boot, seq, uptime, Unix ms or 0` (little-endian, 25 bytes) and
-the quantities as JSON members. What else a reading of an earlier start needs is in `state/boots`: when that start was, for a reading
+A record's key is the channel's name, its data what payload.record() makes. What else a reading of an earlier start needs is in `state/boots`: when that start was, for a reading
 taken before the first time sync, and the topic prefix of the node, which had another name then, perhaps.
 `now` is ticks_ms, for the outbox and the client; `uptime` is Clock.uptime_ms().
 """
 
 import time
-from struct import pack, unpack_from
 
 from micropython import const
 
-from firmware import forget, payload
+from firmware import payload
 from firmware.log import reason
+from firmware.payload import HEAD_BYTES, head, is_reading
 
-_HEAD = "<BIIQQ"
-_HEAD_BYTES = const(25)
 _RETAIN = const(1)
-_NOTHING = b"-"  # topic of a message that is only an id, and never sent
 _TELL_MS = const(60000)  # between two lines about a full outbox
 
 
@@ -36,38 +32,37 @@ class Delivery:
         self.live_ms = live_s * 1000
         self.log = log
         self._topics = {}  # key → topics for now, and for late
-        self._sent = {}  # packet id → record
-        self._restored = []  # of them, those of which the client has no message, only PUBREL
-        self._again = []  # records to be sent anew: they were restored, and the broker has forgotten them
+        self.sent = {}  # packet id → record
+        self.restored = []  # of them, those of which the client has no message, only PUBREL
+        self.again = []  # records to be sent anew: they were restored, and the broker has forgotten them
         self._newest = {}  # key → (boot, seq) of the last reading on the channel's own topic
         self._turn = False  # whose: a fresh reading's?
         self._origin = None  # Unix ms at uptime 0, for readings of this boot that have no time
         self._earlier = 0  # the boot that was looked up last,
         self._found = None  # and what was found
         self._untimed = False  # whether readings of this boot have no time yet
-        self._told = 0
+        self._told = outbox.dropped
         self._told_at = None  # uptime
         client.set_journal(self._journal)
-        for record in outbox.unfinished(time.ticks_ms()):
-            self._restore(record)
 
     def take(self, channel, at, seq, members):
-        """Keep a reading of QoS 1 or 2. at: uptime in ms when it was taken."""
+        """Keep a reading of QoS 1 or 2, or count it as dropped: False. at: uptime in ms when it was taken."""
         ts = self.clock.unix_ms(at)
         self._untimed = self._untimed or ts is None
         flags = _RETAIN if channel.retain else 0
-        head = pack(_HEAD, flags, self.boot, seq, at, ts or 0)
+        data = payload.record(flags, self.boot, seq, at, ts or 0, members)
         key = channel.name.encode()
-        self.outbox.append(key, head + members, time.ticks_ms(), channel.qos, channel.latest)
+        return self.outbox.append(key, data, time.ticks_ms(), channel.qos, channel.latest)
 
     def lost(self):
         """There was no memory to keep a reading."""
         self.outbox.dropped += 1
 
     def send_now(self, channel, at, seq, members):
-        """Send a reading of QoS 0, or lose it."""
+        """Send a reading of QoS 0, or lose it: False."""
         message = payload.reading(self.clock.unix_ms(at), self.boot, seq, members)
-        self.client.send(self._topic(channel.name.encode())[0], message, channel.retain, 0)
+        topic = self._topic(channel.name.encode())[0]
+        return self.client.send(topic, message, channel.retain, 0) is not None
 
     def time_known(self):
         """The time has just been set: for the first time in this boot, readings get theirs."""
@@ -75,13 +70,10 @@ class Delivery:
             return
         self._untimed = False
         self._origin = self.clock.unix_ms(0)
-        from firmware import boots
+        from firmware import earlier
 
-        try:
-            boots.note(self.boot, self._origin, self.oldest())
-        except OSError as e:
-            self.log.warning("boots: when this start was is not kept: %s" % reason(e))
-        forget("boots")
+        earlier.note(self, self._origin)
+        earlier.drop()
 
     def step(self, now, uptime):
         """Write what is due; say when readings were given up."""
@@ -92,7 +84,7 @@ class Delivery:
         ):
             self._told = outbox.dropped
             self._told_at = uptime
-            self.log.warning("outbox: full, %d readings dropped since start" % outbox.dropped)
+            self.log.warning("outbox: full, %d readings dropped in all" % outbox.dropped)
 
     def due(self, now):
         return self.outbox.due(now)
@@ -101,7 +93,7 @@ class Delivery:
         """Hand readings to the client until it takes no more."""
         outbox = self.outbox
         while True:
-            record = self._again[0] if self._again else outbox.peek(now)
+            record = self.again[0] if self.again else outbox.peek(now)
             if record is None:
                 return
             try:
@@ -117,8 +109,8 @@ class Delivery:
                 self.log.error("outbox: a record that is no reading is left out: %s" % reason(e))
                 outbox.log.corrupt += 1
                 outbox.drop(record, now)
-            if self._again and record is self._again[0]:
-                self._again.pop(0)
+            if self.again and record is self.again[0]:
+                self.again.pop(0)
 
     def withdraw(self, uptime):
         """Before a connection is opened: what was sent as a reading of now, and is late by now, is to go to history."""
@@ -131,11 +123,11 @@ class Delivery:
     def acknowledged(self, pids, now):
         """The broker has these."""
         for pid in pids:
-            record = self._sent.pop(pid, None)
+            record = self.sent.pop(pid, None)
             if record:
                 self.outbox.drop(record, now)
-            if pid in self._restored:
-                self._restored.remove(pid)
+            if pid in self.restored:
+                self.restored.remove(pid)
 
     def health(self, uptime):
         """Return (name, value) pairs."""
@@ -153,17 +145,10 @@ class Delivery:
             ("outbox_errors", outbox.errors),
         )
 
-    def oldest(self):
-        """Return the boot of the oldest reading that waits, this one if none does."""
-        for record in self.outbox:
-            if _is_reading(record):
-                return min(_head(record)[1], self.boot)
-        return self.boot
-
     def _age_s(self, uptime):
         for record in self.outbox:
-            if _is_reading(record):
-                _, boot, _, at, ts = _head(record)
+            if is_reading(record):
+                _, boot, _, at, ts = head(record)
                 age = self._age(boot, at, ts, uptime)
                 return None if age is None else age // 1000
         return 0
@@ -181,12 +166,12 @@ class Delivery:
         if boot == self.boot:
             return self._origin, None
         if boot != self._earlier:
-            from firmware import boots
+            from firmware import earlier
 
-            origin, prefix = boots.find(boot)
+            origin, prefix = earlier.find(boot)
             self._found = origin, None if prefix == self.topics.prefix else prefix
             self._earlier = boot
-            forget("boots")
+            earlier.drop()
         return self._found
 
     def _filled_in(self, boot, at):
@@ -195,7 +180,7 @@ class Delivery:
         return None if origin is None else origin + at
 
     def _is_late(self, record, uptime):
-        _, boot, seq, at, ts = _head(record)
+        _, boot, seq, at, ts = head(record)
         age = self._age(boot, at, ts, uptime)
         if age is None or age > self.live_ms:
             return True
@@ -205,7 +190,7 @@ class Delivery:
 
     def _late_topic(self, record):
         """Return the topic of the name under which a record was taken."""
-        prefix = self._of(_head(record)[1])[1]
+        prefix = self._of(head(record)[1])[1]
         if prefix:
             return self.topics.late(prefix, record.key.decode())
         return self._topic(record.key)[1]
@@ -219,16 +204,16 @@ class Delivery:
     def _qos(self, record):
         """Return the QoS to send a record at: the channel's of today, or, if it has none, that at which it was taken.
 
-        An exchange of QoS 2 that has come to PUBREC goes on as one, see _restore(). What was kept is not given away at QoS 0.
+        An exchange of QoS 2 that has come to PUBREC goes on as one, see earlier.py. What was kept is not given away at QoS 0.
         """
         channel = self._channels.get(record.key)
         qos = record.qos if channel is None else channel.qos
         return 1 if qos < 2 else 2
 
     def _message(self, record):
-        flags, boot, seq, at, ts = _head(record)
+        flags, boot, seq, at, ts = head(record)
         ts = ts or self._filled_in(boot, at)
-        return flags, boot, seq, payload.reading(ts, boot, seq, record.data[_HEAD_BYTES:])
+        return flags, boot, seq, payload.reading(ts, boot, seq, record.data[HEAD_BYTES:])
 
     def _send(self, record, late, now):
         client = self.client
@@ -242,7 +227,7 @@ class Delivery:
         sent = client.send(topic, message, retain, qos, pid, boot != self.boot)
         if sent is None:
             return False
-        self._sent[sent] = record
+        self.sent[sent] = record
         if not record.taken:
             self.outbox.take(record, now)
         record.live = qos == 1 and not late
@@ -252,48 +237,20 @@ class Delivery:
             record.body = None  # it is on flash, and the client has the message
         return True
 
-    def _restore(self, record):
-        """PUBREC had come before the restart: PUBREL is to be sent, and PUBLISH only if the broker forgot the session.
-
-        Then it comes from here, see _journal(): all that are unfinished may not fit into the client's buffer.
-        """
-        try:
-            self.client.restore(record.pid, _NOTHING, b"", False, 2, True)
-        except ValueError:  # so many that not even that fits
-            self._again.append(record)
-            return
-        self._sent[record.pid] = record
-        self._restored.append(record.pid)
-
     def _journal(self, pids):
         """The client's: what it learns of exchanges of QoS 2 is on flash before it acts on it. Return what it is to forget."""
         now = time.ticks_ms()
         forgotten = ()
         if pids is None:
             done = self.outbox.unrelease(now)
-            forgotten, self._restored = self._restored, []
+            forgotten, self.restored = self.restored, []
             for pid in forgotten:
-                self._again.append(self._sent.pop(pid))
+                self.again.append(self.sent.pop(pid))
         else:
             # One that was sent while the flash took nothing has another id: after a power cut it goes as new.
-            records = [self._sent[pid] for pid in pids if pid in self._sent]
-            records = [record for record in records if self._sent.get(record.pid) is record]
+            records = [self.sent[pid] for pid in pids if pid in self.sent]
+            records = [record for record in records if self.sent.get(record.pid) is record]
             done = not records or self.outbox.release(records, now)
         if not done:
             self.log.error("outbox: not written; a power cut now may double a reading")
         return forgotten
-
-
-def _is_reading(record):
-    """Is a record long enough to be one of ours?"""
-    return len(record.body) > _HEAD_BYTES + record.body[0]
-
-
-def _head(record):
-    """Return flags, boot, seq, uptime and Unix ms, without a copy of the record. ValueError: it is too short."""
-    return unpack_from(_HEAD, record.body, 1 + record.body[0])
-
-
-def seen(outbox):
-    """Return the boots of the newest records in an outbox."""
-    return [_head(record)[1] for record in outbox.last() if _is_reading(record)]

@@ -2,9 +2,8 @@
 
 import os
 
-from firmware.delivery import Delivery, seen
+from firmware.delivery import Delivery
 from firmware.files import make_folder
-from firmware.log import reason
 from firmware.uplink import Uplink
 from mqtt import Client
 
@@ -25,7 +24,7 @@ def uplink(settings, node):
 
 
 def delivery(settings, live_s, node, channels):
-    from firmware import boots, forget
+    from firmware import earlier
     from outbox import Outbox  # not before: the client's buffer wants 5 KB in one piece
 
     make_folder()
@@ -40,14 +39,11 @@ def delivery(settings, live_s, node, channels):
         node.log.info(
             "outbox: %d readings of before, %d places damaged" % (outbox.recovered, outbox.corrupt)
         )
-    boot = boots.count(seen(outbox), node.log)
+    boot = earlier.count(outbox, node.log)
     client = node.uplink.client
     made = Delivery(outbox, client, node.clock, node.topics, boot, channels, live_s, node.log)
-    try:
-        boots.begin(boot, made.oldest(), node.topics.prefix)
-    except OSError as e:
-        node.log.warning("boots: the node's name is not kept with its readings: %s" % reason(e))
-    forget("boots")
+    earlier.begin(made)
+    earlier.drop()
     return made
 
 

@@ -6,10 +6,13 @@ boards, so a quantity is printed with the decimals its table row gives and never
 
 import json
 from math import isfinite
+from struct import pack, unpack_from
 
 from micropython import const
 
 _LONGEST_ERROR = const(160)
+_HEAD = "<BIIQQ"
+HEAD_BYTES = const(25)
 
 
 def _number(name, value, decimals):
@@ -46,6 +49,21 @@ def reading(ts, boot, seq, members):
     """Return the payload. ts: Unix milliseconds (int), or None while the clock is not trusted."""
     head = '{"ts":%d,' % ts if ts is not None else "{"
     return b'%s"boot":%d,"seq":%d,%s}' % (head.encode(), boot, seq, members)
+
+
+def record(flags, boot, seq, at, ts, members):
+    """Return a reading as data of a record in the outbox. at: uptime in ms; ts: Unix ms, 0 while the clock is not trusted."""
+    return pack(_HEAD, flags, boot, seq, at, ts) + members
+
+
+def is_reading(record):
+    """Is a record long enough to be one of ours?"""
+    return len(record.body) > HEAD_BYTES + record.body[0]
+
+
+def head(record):
+    """Return flags, boot, seq, uptime and Unix ms, without a copy of the record. ValueError: it is too short."""
+    return unpack_from(_HEAD, record.body, 1 + record.body[0])
 
 
 def document(pairs):

@@ -61,7 +61,7 @@ class Outbox(Store):
         if not (
             record.flags & LATEST or (self._make_room(size, now) and self._make_ram(size, now))
         ):
-            self.dropped += 1
+            self._lose(now)
             return False
         if old:
             self.superseded += 1
@@ -205,7 +205,8 @@ class Outbox(Store):
 
     def sync(self, now):
         """Write everything now: before sleep, a reset, an update. Return whether all of it is on flash."""
-        return self._flush(now, True) and (not self._changed or self._save(now))
+        counted = not self._changed and self.dropped == self.state.dropped
+        return self._flush(now, True) and (counted or self._save(now))
 
     def _left(self, since, now):
         return self.sync_ms - ticks_diff(now, since)
@@ -239,19 +240,6 @@ class Outbox(Store):
         for record in self._recent:
             if not record.number or record.flags & LATEST:
                 yield record
-
-    def last(self):
-        """Return the records appended last that are still on flash, dropped or not: of the log, and the newest of each key."""
-        log = self.log
-        found = [record for record in self._recent if record.flags & LATEST]
-        if log.segments:
-            segment = log.segments[-1]
-            offset = start = 0
-            while log.read(segment, offset):
-                start, offset = log.start, log.end
-            if offset and log.read(segment, start):
-                found.append(Record(log.body(), log.flags, log.number))
-        return found
 
     @property
     def bytes(self):

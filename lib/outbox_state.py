@@ -11,8 +11,9 @@ from struct import pack, pack_into, unpack_from
 from micropython import const
 from outbox_log import HEAD, check_frame, write_frame
 
-_VERSION = const(1)
-_FIXED = const(20)  # CRC, length, version, counts, next of log and slots
+_VERSION = const(2)
+_FIXED = const(24)  # CRC, length, version, counts, next of log and slots, given up
+_FIXED_1 = const(20)  # of version 1: without the last
 _RELEASED = const(8)  # flag of a slot's frame
 _PIECE = const(128)  # bytes written at once
 _MOST = const(16384)  # bytes of a state that is believed
@@ -25,6 +26,7 @@ class State:
         self.released = []  # numbers in the log for which PUBREC came
         self.next = 1  # no number of the log from here on is in `done` or `released`
         self.next_slot = 1
+        self.dropped = 0  # records given up, ever
 
     def load(self, slot):
         """Read the file. slot(number, flags, body) is given each record of a key. False: damaged; nothing is known."""
@@ -36,16 +38,18 @@ class State:
             return e.errno == 2  # ENOENT
         if not data:
             return True  # the power failed when it had just been made
-        if len(data) < _FIXED:
+        if len(data) < _FIXED_1:
             return False
         crc, length, version, ranges, released, following, slots = unpack_from("<IHHHHII", data)
-        at = _FIXED
-        if not _FIXED + 8 * ranges + 4 * released <= length <= len(data) or version != _VERSION:
+        at = _FIXED_1 if version == 1 else _FIXED
+        if not at + 8 * ranges + 4 * released <= length <= len(data) or version not in (1, 2):
             return False
         whole = memoryview(data)
         if crc32(whole[4:length]) != crc:
             return False
         self.next, self.next_slot = following, slots
+        if version != 1:
+            self.dropped = unpack_from("<I", data, _FIXED_1)[0]
         for _ in range(2 * ranges):
             self.done.append(unpack_from("<I", data, at)[0])
             at += 4
@@ -64,9 +68,10 @@ class State:
             at += n
         return True
 
-    def save(self, following, slots):
+    def save(self, following, slots, dropped):
         """Write the file. following: number of the log's next record; slots: records. OSError: it is as it was."""
         self.next = following
+        self.dropped = dropped & 0xFFFFFFFF
         size = _FIXED + 4 * len(self.done) + 4 * len(self.released)
         for record in slots:
             size += HEAD + len(record.body)
@@ -82,7 +87,8 @@ class State:
     def _write(self, into, size, slots):
         numbers = len(self.done) // 2, len(self.released)
         piece = bytearray(_PIECE)
-        pack_into("<HHHHII", piece, 0, size, _VERSION, *numbers, self.next, self.next_slot)
+        numbers += self.next, self.next_slot, self.dropped
+        pack_into("<HHHHIII", piece, 0, size, _VERSION, *numbers)
         at = _FIXED - 4
         for each in (self.done, self.released):
             for number in each:

@@ -12,6 +12,7 @@ _OVERHEAD = const(112)  # RAM of a record besides its body, 32 bits
 _SEGMENTS = const(16)  # a full outbox has so many
 _LARGEST = const(16384)  # bytes of a segment: less RAM and time for fewer, larger ones
 _SLOTS = const(8192)  # bytes of RAM for the newest of all keys, which are written all at once
+_LOSSES = const(64)  # records given up one by one after which the state is written
 _RETRY_MS = const(10000)  # after a write that failed
 _ENOENT = const(2)
 _ENOSPC = const(28)  # littlefs's own, on every port
@@ -33,7 +34,7 @@ class Store:
         self.limit = limit
         self.drop_newest = drop_newest
         self.ram = ram
-        self.dropped = 0  # given up for want of room
+        self.dropped = 0  # given up for want of room, ever
         self.superseded = 0  # made way for a newer one of the same key
         self.errors = 0  # writes that failed
         self._recent = []  # in RAM, oldest first; on flash, too, if numbered
@@ -58,6 +59,7 @@ class Store:
             log.open(lambda number: not state.has(number))
         except OSError:
             self.errors += 1
+        self.dropped = state.dropped
         state.prune(log.segments)
         self._backlog = Backlog(log, state, self._held)
         self._backlog.restart(log.next - 1)
@@ -118,10 +120,17 @@ class Store:
         else:
             segment = segments[0]
         self.dropped += segment.pending
+        self._note_change(now)
         for record in self._recent[:]:
             if _is_in(record, segment):
                 self._forget(record, now)
         self._backlog.remove(segment)
+
+    def _lose(self, now):
+        """A record is given up, of which the flash knows nothing: that it was need not cost a write each time."""
+        self.dropped += 1
+        if self.dropped - self.state.dropped >= _LOSSES:
+            self._note_change(now)
 
     def _has_slot(self, record, old):
         """Is there room for the newest of a key, once the old one, or None, is gone?"""
@@ -144,7 +153,8 @@ class Store:
                 if self._full and self.log.segments:  # there is room where the oldest are
                     self._give_up(now)
                 else:
-                    self.dropped += not oldest.taken
+                    if not oldest.taken:
+                        self._lose(now)
                     self._forget(oldest, now)
         return True
 
@@ -202,7 +212,7 @@ class Store:
             record.number = state.next_slot
             state.next_slot += 1
         try:
-            state.save(self.log.next, slots)
+            state.save(self.log.next, slots, self.dropped)
         except OSError as e:
             for record in fresh:
                 record.number = 0

@@ -13,13 +13,15 @@ class Change:
         self._since = None  # uptime: readings may be days apart
 
     def passes(self, uptime, result):
-        """Is this result, a tuple of values or a text, to be delivered? If so it is the one to compare with."""
-        if self._last is not None and uptime - self._since < self.heartbeat_ms:
-            if not self._differs(result):
-                return False
+        """Is this result, a tuple of values or a text, to be delivered?"""
+        if self._last is None or uptime - self._since >= self.heartbeat_ms:
+            return True
+        return self._differs(result)
+
+    def delivered(self, uptime, result):
+        """This one was kept, or sent: it is the one to compare with."""
         self._last = result
         self._since = uptime
-        return True
 
     def _differs(self, result):
         last = self._last

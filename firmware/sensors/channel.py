@@ -47,8 +47,13 @@ class Channel:
         self._regular = False  # is this try the one of a slot?
 
     def worth(self, uptime, result):
-        """Is what step() returned to be delivered?"""
+        """Is what step() returned to be delivered? If it then is, delivered() is to be called."""
         return self.change is None or self.change.passes(uptime, result)
+
+    def delivered(self, uptime, result):
+        """What step() returned is kept for the broker, or was sent: at QoS 0 it may find no connection."""
+        if self.change:
+            self.change.delivered(uptime, result)
 
     def soon(self, now):
         """Take a reading besides the regular ones, if none is under way and no failure is waited out."""

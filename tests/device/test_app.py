@@ -180,6 +180,10 @@ class Channel:
     def worth(self, now, result):
         return self.change is None or self.change.passes(now, result)
 
+    def delivered(self, now, result):
+        if self.change:
+            self.change.delivered(now, result)
+
     def step(self, now):
         if self.last is None or time.ticks_diff(now, self.last) >= 1000:
             self.last = now
@@ -543,6 +547,46 @@ def test_change_delivers_what_differs_and_a_heartbeat():
     r.channel.value = 20.6
     r.run(24000)
     assert r.node.seq == 5, "the value is back, and the heartbeat"
+
+
+def test_a_change_that_went_nowhere_is_not_taken_for_delivered():
+    # At QoS 0, while there was no connection, a door was closed; the broker went on showing it open, for an hour.
+    from firmware.sensors.change import Change
+
+    r = Run()
+    r.channel.qos = 0
+    r.channel.change = Change([0.5], 3600000)
+    r.run(5000)
+    assert [reading["temperature"] for reading in r.readings()] == [20.0]
+    r.client.reachable = False
+    r.channel.value = 30.0
+    r.run(10000)
+    r.client.reachable = True
+    r.run(70000)
+    assert [reading["temperature"] for reading in r.readings()] == [20.0, 30.0]
+    send = r.client.send
+    r.client.send = lambda *args: None  # connected, but there is no room
+    r.channel.value = 40.0
+    r.run(3000)
+    r.client.send = send
+    r.run(3000)
+    assert [reading["temperature"] for reading in r.readings()] == [20.0, 30.0, 40.0]
+
+
+def test_a_change_that_a_full_outbox_refuses_is_not_taken_for_delivered():
+    from firmware.sensors.change import Change
+
+    r = Run()
+    r.run(3000)
+    outbox = r.node.delivery.outbox
+    append = outbox.append
+    outbox.append = lambda *args: False
+    r.channel.change = Change([0.5], 3600000)
+    r.channel.value = 30.0
+    r.run(5000)
+    outbox.append = append
+    r.run(5000)
+    assert [reading["temperature"] for reading in r.readings()][-1] == 30.0
 
 
 def test_qos_2_keeps_its_packet_id_over_a_restart():

@@ -147,6 +147,9 @@ class Channel:
     def worth(self, now, result):
         return True
 
+    def delivered(self, now, result):
+        pass
+
     def due(self, now):
         return 1000
 

@@ -87,9 +87,11 @@ def test_a_state_of_a_later_version_or_of_impossible_counts_is_damaged():
     name, segment, state = a_state()
     for at, value in (
         (4, 19),
+        (4, 23),
         (4, len(state) + 1),
         (4, 65535),
-        (6, 2),
+        (6, 0),
+        (6, 3),
         (8, 9),
         (8, 65535),
         (10, 9),

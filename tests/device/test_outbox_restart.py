@@ -143,8 +143,70 @@ def test_the_state_joins_what_is_done_in_any_order():
         assert flash.box.release(records, 0)
         finish(flash.box, records[1:][::order])
         assert flash.box.sync(0)
-        assert len(read("state")) == 20 + 8 + 4
+        assert len(read("state")) == 24 + 8 + 4
         flash.box.drop(records[0], 0)
+
+
+def test_what_was_given_up_is_still_counted_after_a_restart():
+    # 280 readings were lost, and after a restart the counter said 8.
+    flash = Flash(limit=8192)
+    put(flash.box, *range(600))
+    lost = flash.box.dropped
+    assert lost > 100
+    flash.box.step(5000)
+    flash.box.step(10000)
+    assert flash.restart().dropped == lost
+    put(flash.box, *range(600))
+    assert flash.box.dropped > 2 * lost - 100 and flash.box.sync(0)
+    lost = flash.box.dropped
+    assert flash.restart().dropped == flash.restart().dropped == lost
+
+
+def test_what_is_refused_is_counted_without_a_write_each_time():
+    flash = Flash(limit=8192, drop_newest=True)
+    for n in range(600):
+        put(flash.box, n)
+    flash.box.sync(0)
+    lost = flash.box.dropped
+    assert lost
+    flash.written()
+    now = 0
+    writes = 0
+    for _ in range(630):
+        now += 10000
+        put(flash.box, 1, now=now)
+        flash.box.step(now)
+        writes += bool(flash.written())
+    assert flash.box.dropped == lost + 630 and 5 <= writes <= 10, writes
+    known = flash.restart().dropped
+    assert lost + 630 - 64 < known <= lost + 630
+    put(flash.box, 1, now=now)
+    assert flash.box.sync(now) and flash.restart().dropped == known + 1, "an orderly end knows all"
+
+
+def test_a_state_of_version_1_is_read():
+    from binascii import crc32
+    from struct import pack_into
+
+    flash = Flash()
+    put(flash.box, *range(10), qos=2)
+    records = send(flash.box)
+    assert flash.box.release(records[5:], 0)
+    finish(flash.box, records[:5])
+    flash.box.append(b"lamp", b"on", 0, latest=True)
+    assert flash.box.sync(0)
+    state = bytearray(read("state"))
+    frame = state[24 + 8 + 20 :]
+    old = state[:20] + state[24 : 24 + 8 + 20] + frame
+    at = 20 + 8 + 20
+    pack_into("<I", old, at + 8, crc32(old[at + 12 :], crc32(old[at : at + 8], at)))
+    pack_into("<HH", old, 4, len(old), 1)
+    pack_into("<I", old, 0, crc32(old[4:]))
+    with open(FOLDER + "/state", "wb") as f:
+        f.write(old)
+    box = flash.restart()
+    assert box.corrupt == 0 and box.dropped == 0 and len(box) == 6
+    assert len(box.unfinished(0)) == 5 and box.peek(0).key == b"lamp"
 
 
 def test_ticks_wrap():

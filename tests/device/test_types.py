@@ -346,6 +346,7 @@ def test_what_is_derived_is_no_reason_to_deliver():
     setting = checked(type="sht3x", delivery="change", deadband=deadband, dew_point=True)
     channel = sensors.load(setting, None)
     assert channel.worth(0, (21.0, 45.0, 8.6))
+    channel.delivered(0, (21.0, 45.0, 8.6))
     assert not channel.worth(1000, (21.1, 46.0, 9.0))
     assert channel.worth(2000, (21.3, 45.0, 8.7))
 

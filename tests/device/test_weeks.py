@@ -127,7 +127,9 @@ def test_a_heartbeat_comes_however_long_the_sensor_said_nothing():
 
     for days in DAYS:
         change = Change([0.5], 24 * HOUR)
-        assert change.passes(1000, (20.0,)) and not change.passes(2000, (20.1,))
+        assert change.passes(1000, (20.0,))
+        change.delivered(1000, (20.0,))
+        assert not change.passes(2000, (20.1,))
         assert change.passes(1000 + days * 24 * HOUR, (20.1,)), days
 
 

@@ -51,7 +51,7 @@ def test_what_the_board_hands_down():
         assert board[name] == arguments.split(", "), name
 
 
-@pytest.mark.parametrize("name", ["step", "due", "soon", "worth"])
+@pytest.mark.parametrize("name", ["step", "due", "soon", "worth", "delivered"])
 def test_what_a_channel_can(name):
     section = PAGE.partition("## Sensors")[2].partition("## ")[0]
     (arguments,) = re.findall(rf"^- `{name}\((.*?)\)`", section, re.MULTILINE)

@@ -26,7 +26,7 @@ LAYERS = (
         "firmware.wifi",
         "firmware.clock firmware.sntp",
         "firmware.health firmware.crash firmware.safemode",
-        "firmware.delivery firmware.withdraw",
+        "firmware.delivery firmware.earlier firmware.withdraw",
         "firmware.sensors firmware.sensors.*",
         "firmware.outputs",
         "firmware.discovery firmware.discovery_*",

@@ -168,9 +168,9 @@ def queue(folder):
     done, released, newest = [], set(), []
     if state:
         crc, length, version, ranges, count, _, _ = unpack_from("<IHHHHII", state)
-        assert version == 1 and crc32(state[4:length]) == crc
-        done = [unpack_from("<II", state, 20 + 8 * i) for i in range(ranges)]
-        at = 20 + 8 * ranges
+        assert version == 2 and crc32(state[4:length]) == crc
+        done = [unpack_from("<II", state, 24 + 8 * i) for i in range(ranges)]
+        at = 24 + 8 * ranges
         released = {unpack_from("<I", state, at + 4 * i)[0] for i in range(count)}
         newest = list(frames(state[:length], at + 4 * count))
     found = []
