@@ -114,10 +114,10 @@ class Delivery:
 
     def withdraw(self, uptime):
         """Before a connection is opened: what was sent as a reading of now, and is late by now, is to go to history."""
-        if self._sent:
-            from firmware import withdraw
+        if self.sent:
+            from firmware import forget, withdraw
 
-            self._again += withdraw.late(self, _head, uptime)
+            self.again += withdraw.late(self, head, uptime)
             forget("withdraw")
 
     def acknowledged(self, pids, now):

@@ -6,7 +6,7 @@ def late(delivery, head, uptime):
 
     head(record): flags, boot, seq, uptime and Unix ms. Only of QoS 1, at which the broker may have a reading from both topics. At QoS 2 it goes out again as it was.
     """
-    sent = delivery._sent
+    sent = delivery.sent
     pids = [
         pid
         for pid in delivery.client.in_flight
