@@ -32,6 +32,7 @@ LAYERS = (
         "firmware.discovery firmware.discovery_*",
         "firmware.control firmware.commands firmware.blink",
         "firmware.access",
+        "firmware.ghosts",
     ),
     ("firmware.boots",),
     (

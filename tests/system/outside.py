@@ -297,10 +297,7 @@ def complete(readings, first=None, last=None):
 def own_topics(name):
     """The rules for one node: what it needs and no more."""
     return (
-        f"write outpost/{name}/#",
-        f"read outpost/{name}/status",
-        f"read outpost/{name}/cmd/#",
-        f"read outpost/{name}/+/set",
+        f"readwrite outpost/{name}/#",
         "read outpost/all/cmd/#",
         f"write homeassistant/device/{name}/config",
         "read homeassistant/status",

@@ -27,6 +27,26 @@ def test_the_boot_counter_rises_over_every_start(broker, nodes, seen):
         complete([r for r in seen.readings("fast") if r["boot"] == boot], first=1)
 
 
+def test_after_a_rename_nothing_of_the_old_name_is_left_at_the_broker(broker, nodes, seen, listen):
+    output = {"name": "lamp", "pin": 17}
+    node = nodes(settings([broker.port], sensors=stream(), outputs=[output]))
+    node.start()
+    seen.wait_for(f"{NAME}/lamp")
+    node.kill()
+    node.configure(settings([broker.port], sensors=stream(), node={"name": OTHER}))
+    node.start()
+    for topic in ("info", "status", "lamp"):
+        seen.wait_for(f"{NAME}/{topic}", "")
+    node.kill()
+    seen.wait_for(f"{OTHER}/status", "offline")
+    later = listen(broker, name="later")
+    later.wait_for(f"{OTHER}/info")
+    time.sleep(0.5)
+    assert {m.topic for m in later.messages} == {
+        f"outpost/{OTHER}/{d}" for d in ("info", "status")
+    }
+
+
 def test_what_was_not_foreseen_is_recorded_and_ends_in_a_reset(broker, nodes, seen):
     node = nodes(settings([broker.port], sensors=stream(interval_s=0.5)))
     bug = "if self.health.reset_cause == 'power on' and self.seq == 9: raise KeyError('bug')"

@@ -1,0 +1,183 @@
+"""What is retained at the broker of a node's earlier settings is taken back. The real client and uplink, a broker that keeps messages."""
+
+import json
+import os
+
+import sim
+from mqtt_peer import Broker, Net, publish
+
+from firmware import ghosts
+from firmware.control import Control
+from firmware.log import Log
+from firmware.topics import Topics
+from firmware.uplink import Uplink
+from mqtt import Client
+
+HEAP = "400k"
+
+HERE = {"host": "a.test", "port": 1883, "user": "", "password": "", "tls": None}
+PATH = "state/retained"
+
+
+class Keeper(Broker):
+    """Keeps retained messages, and gives them to whom subscribes."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = {}
+        self.forbidden = ()
+
+    def publish(self, message):
+        topic, payload, _, _, _, retain = message
+        if topic not in self.forbidden:
+            if retain and payload:
+                self.kept[topic] = payload
+            elif retain:
+                self.kept.pop(topic, None)
+            if topic in self.filters:
+                self.say(publish(topic, payload))
+        return super().publish(message)
+
+    def answer(self, kind, pid, body, message):
+        answer = super().answer(kind, pid, body, message)
+        if kind == 0x80 and body[4:-1] in self.kept:
+            topic = bytes(body[4:-1])
+            answer.append(publish(topic, self.kept[topic], retain=True))
+        if kind == 0xA0:
+            self.filters.remove(body[4:])
+        return answer
+
+
+class Thing:
+    pass
+
+
+class Node:
+    """From one start to the next: what the parts need of firmware/app.py's."""
+
+    def __init__(self, broker, name="attic", outputs=(), id="a1b2c3", base="outpost"):
+        sim.virtual()
+        self.board = Thing()
+        self.board.id = id
+        self.topics = Topics(base, name)
+        self.log = Log("info")
+        self.outputs = list(outputs)
+        client = Client("c", "a.test", keepalive=60, net=Net(broker))
+        self.uplink = Uplink(client, {"brokers": (HERE,), "clean_session": False}, self.log)
+        self.control = Control(client, self.topics, None, None, self.log)
+        self.uplink.arrived = self.control.arrived
+        ghosts.look(self, self.outputs)
+        self.uptime = 0
+        self.run()
+
+    def run(self):
+        for _ in range(40):
+            self.uptime += 100
+            if self.uplink.step(self.uptime, self.uptime, True, True):
+                self.uplink.introduce(self.topics.status, b"online")
+                info = '{"version":"1","id":"%s","boot":7}' % self.board.id
+                self.uplink.introduce(self.topics.info, info.encode())
+                for name in self.outputs:
+                    self.uplink.introduce(self.topics.output(name)[0], b'{"state":"ON"}')
+
+
+def kept(broker):
+    return sorted([topic.decode() for topic in broker.kept])
+
+
+def known():
+    with open(PATH) as f:
+        return json.load(f)
+
+
+def test_nothing_changed_costs_nothing():
+    broker = Keeper()
+    Node(broker, outputs=("lamp",))
+    assert known() == {"outpost/attic": ["lamp"]}
+    node = Node(broker, outputs=("lamp",))
+    assert len(set(broker.filters)) == 2, "the commands"
+    assert node.control._watched == {}
+    assert kept(broker) == ["outpost/attic/info", "outpost/attic/lamp", "outpost/attic/status"]
+
+
+def test_after_a_rename_nothing_of_the_old_name_is_left():
+    for name, base in (("cellar", "outpost"), ("attic", "home/sensors")):
+        broker = Keeper()
+        Node(broker, outputs=("lamp", "fan"))
+        assert len(broker.kept) == 4
+        node = Node(broker, name, ("lamp",), base=base)
+        prefix = base + "/" + name
+        assert kept(broker) == [prefix + "/info", prefix + "/lamp", prefix + "/status"]
+        assert known() == {prefix: ["lamp"]}
+        assert node.control._watched == {} and b"outpost/attic/info" not in broker.filters
+        assert node.log.waiting[-1].endswith("nothing is left at the broker of outpost/attic/info")
+        os.remove(PATH)
+
+
+def test_an_output_that_is_gone():
+    broker = Keeper()
+    Node(broker, outputs=("lamp", "fan"))
+    Node(broker, outputs=("fan",))
+    assert kept(broker) == ["outpost/attic/fan", "outpost/attic/info", "outpost/attic/status"]
+    assert known() == {"outpost/attic": ["fan"]}
+
+
+def test_while_the_broker_does_not_let_it_each_start_tries_again():
+    broker = Keeper()
+    Node(broker)
+    broker.forbidden = (b"outpost/attic/info", b"outpost/attic/status")
+    for _ in range(2):
+        Node(broker, "cellar")
+        assert len(broker.kept) == 4
+    broker.forbidden = ()
+    Node(broker, "cellar")
+    assert kept(broker) == ["outpost/cellar/info", "outpost/cellar/status"]
+
+
+def test_renamed_and_renamed_while_the_broker_was_away():
+    broker = Keeper()
+    Node(broker, outputs=("lamp",))
+    broker.mute = True
+    Node(broker, "cellar")
+    broker.mute = False
+    Node(broker, "shed")
+    assert kept(broker) == ["outpost/shed/info", "outpost/shed/status"]
+    assert known() == {"outpost/shed": []} or known() == {"outpost/shed": [], "outpost/cellar": []}
+
+
+def test_a_name_that_another_board_has_by_now_is_left_alone():
+    broker = Keeper()
+    Node(broker)
+    os.rename(PATH, "kept")
+    Node(broker, id="ffffff")  # stands in for it
+    os.rename("kept", PATH)
+    Node(broker, "cellar")
+    assert len(broker.kept) == 4 and known() == {"outpost/cellar": []}
+
+
+def test_any_file_lets_it_start():
+    os.mkdir("state")
+    for text in (
+        "",
+        "[]",
+        "{",
+        '{"a":1}',
+        '{"a":[1]}',
+        '{"a":["+"]}',
+        "\xff\x00",
+        "[" * 900,
+        '{"":[""]}',
+        "1e999",
+    ):
+        with open(PATH, "w") as f:
+            f.write(text)
+        broker = Keeper()
+        Node(broker, outputs=("lamp",))
+        assert known() == {"outpost/attic": ["lamp"]}, text
+
+
+def test_a_flash_that_takes_nothing():
+    os.mkdir("state")
+    os.mkdir(PATH + ".new")
+    Node(Keeper(), outputs=("lamp",))
+    assert "retained" not in os.listdir("state")
