@@ -68,10 +68,10 @@ def run(control, name, data):
 def _arguments(data):
     try:
         if b"\\u" in data:
-            from jsonpairs import joined
-
-            data = joined(bytes(data))
-        given = json.loads(data)
+            from jsonpairs import loads
+        else:
+            loads = json.loads
+        given = loads(data)
     except ValueError:
         given = None  # Home Assistant's PRESS, say
     return given if type(given) is dict else {}

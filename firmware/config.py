@@ -43,12 +43,12 @@ def parse(text):
     del sys.modules["jsonfault"]  # 5 KB on a node, which does not need it again
     if fault:
         raise ValueError(fault)
-    if "\\u" in text:
-        import jsonpairs
+    if "\\u" not in text:
+        return json.loads(text)
+    import jsonpairs
 
-        text = jsonpairs.joined(text.encode()).decode()
-        del sys.modules["jsonpairs"]
-    return json.loads(text)
+    del sys.modules["jsonpairs"]
+    return jsonpairs.loads(text.encode())
 
 
 def load(path, last_good, types, model):

@@ -5,9 +5,9 @@ leaves the node: an empty field keeps it, as long as what it belongs to is the s
 so that nobody can have it sent elsewhere).
 """
 
-import json
 import os
 
+from jsonpairs import loads
 from micropython import const
 
 FIELDS = ("ssid", "other", "key", "host", "port", "user", "password", "tls", "name")
@@ -34,8 +34,8 @@ def stored(*paths):
     for path in paths:
         try:
             if os.stat(path)[6] <= _LONGEST:
-                with open(path) as f:
-                    raw = json.load(f)
+                with open(path, "rb") as f:
+                    raw = loads(f.read())
                 if type(raw) is dict:
                     return raw
         except (OSError, ValueError):

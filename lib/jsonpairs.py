@@ -4,6 +4,13 @@ MicroPython makes of them two characters that are none, in bytes that are no UTF
 16 bits so.
 """
 
+import json
+
+
+def loads(data):
+    """As json.loads, of bytes. ValueError: no JSON, or half of such a character in it."""
+    return json.loads(joined(data))
+
 
 def joined(data):
     """Return the bytes of a JSON text with such characters as themselves. ValueError: half of one."""

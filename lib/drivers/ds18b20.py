@@ -1,10 +1,12 @@
 """DS18B20, DS18S20, DS1822 and DS1825: temperature, on a 1-Wire bus.
 
 1/16 °C, 750 ms a conversion. Each chip is told by its own address to convert, so several on one wire do not
-disturb each other. Wants its own supply: MicroPython's bus does not give the strong pull-up of parasite power. Without it,
-or when its supply gives way, a chip restarts while it converts, and shows 85 °C, or something else if it is one of the
-many copies. So it is given marks before each conversion, in its two bytes for an alarm, which a restart takes away: no
-alarm is set off by them, and those it keeps for ever stay. 85 °C are a value only of a chip that says how it came to it.
+disturb each other. ESPHome, Tasmota and Linux print an address in another order: put it into config.json, and
+`make check-config` says the right one.
+It wants its own supply: MicroPython's bus does not give the strong pull-up of parasite power. Without it, or when the supply
+gives way, the chip restarts during a conversion and shows 85 °C; the many copies show that or something else. So the driver
+writes marks into the two alarm bytes before each conversion. A restart takes them away, and the reading is a failure. What
+the chip keeps in its memory stays. A real 85.0 °C counts only if byte 6 of the answer agrees, as a copy's often does not.
 Range: -55 to 125 °C, ±0.5 °C from -10 to 85.
 Source: Maxim DS18B20 data sheet, 19-7487: "Memory", "DS18B20 Function Commands"; DS18S20 data sheet, 19-5474; DS1825, 19-4645.
 """

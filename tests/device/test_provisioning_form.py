@@ -195,6 +195,10 @@ def test_the_first_file_that_can_be_read():
         f.write('{"x": "%s"}' % ("y" * 17000))
     assert form.stored("none", "a", "b", "e", "c", "d") == {"x": 1}
     assert form.stored("none") == {}
+    with open("f", "w") as f:
+        # MicroPython's json makes of it what it cannot write again.
+        f.write('{"ssid": "\\ud83c\\udfe0"}')
+    assert form.stored("f") == {"ssid": "\U0001f3e0"}
 
 
 def test_only_the_new_ones_are_tried():
