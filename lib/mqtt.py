@@ -97,6 +97,14 @@ class Client(Session):
             return len(self.in_flight)
         if name == "skipped":
             return self._in.skipped
+        if name == "pinging":
+            return self._pinging
+        if name == "asking":
+            return bool(self._out.reserved)
+        if name == "unfinished":
+            return self._out.exactly_once
+        if name == "lowered":
+            return self._out.lowered
         raise AttributeError(name)
 
     def set_sink(self, sink):
@@ -128,6 +136,12 @@ class Client(Session):
     def want(self, pattern, qos):
         """Subscribe without waiting, now and after each connection that finds the session gone. See `refused`."""
         self._greeter().want(pattern, qos)
+
+    def withhold(self, filters):
+        """Do not ask for these filters of want(), until this is called without them."""
+        greeter = self._greeter()
+        greeter.withheld = filters
+        greeter.due = True
 
     def _greeter(self):
         self._changed = True

@@ -44,15 +44,18 @@ def look(client, now, wait):
     """Return ms until the next deadline, at most wait. OSError: one has passed.
 
     Each time is a `ticks_ms`, or None while there is nothing to wait for. Only what was asked for puts a deadline off: a
-    broker that sends messages, or answers pings, and never acknowledges is as dead as a silent one.
+    broker that sends messages, or answers pings, and never acknowledges is as dead as a silent one. It is the oldest
+    message that has to be acknowledged: one that the broker passes over would else stay in flight for ever.
     """
     out = client._out
     inc = client._in
+    oldest = out.pids[0] if out.pids else 0
     # While a stream is being written the broker does not owe an answer yet.
     if not (out.pids or client._pinging or out.reserved) or (out.stream and out.streaming()):
         client._answer = None
-    elif client._answer is None:
+    elif client._answer is None or oldest != client._oldest:
         client._answer = now
+    client._oldest = oldest
     if client._busy or not (inc.start < inc.end or inc.large):
         client._half = None
     elif client._half is None or inc.progress != client._progress:

@@ -28,6 +28,7 @@ class Greetings:
         self.birth_pid = 0
         self.all = []
         self.refused = refused  # filters the broker refused
+        self.withheld = ()  # filters that are not asked for now
         self.due = False  # whether anything may have to be sent
         self._birth_due = False
 
@@ -63,7 +64,7 @@ class Greetings:
         if self._birth_due and not self._send_birth():
             return
         for each in self.all:
-            if each.state == _DUE:
+            if each.state == _DUE and each.pattern not in self.withheld:
                 pid = self.out.next_pid()
                 topic = each.pattern
                 if each.qos is None:

@@ -38,6 +38,7 @@ class Outgoing(Buffer):
         self.released = []  # PUBREC came, PUBCOMP has not; in the order of PUBREC [MQTT-4.6.0-4]
         self.reserved = []  # ids that SUBSCRIBE and UNSUBSCRIBE wait with
         self.exactly_once = 0  # how many of them are of QoS 2
+        self.lowered = False  # the broker answered one of those as if it were of QoS 1
         self.recorded = None  # with a journal: ids that PUBREC has just come for
         self.pid = 0  # the last one given out
         self.highest = 65535  # of those given out here; above are the caller's own
@@ -117,7 +118,7 @@ class Outgoing(Buffer):
 
         state                  PUBACK     PUBREC                       PUBCOMP
         waits for PUBACK       end        error                        error
-        waits for PUBREC       error      waits for PUBCOMP, PUBREL    1. ignored
+        waits for PUBREC       5. end     waits for PUBCOMP, PUBREL    1. ignored
         waits for PUBCOMP      error      2. PUBREL again              end
         unknown or unsent id   3. ignored 4. PUBREL                    3. ignored
 
@@ -126,6 +127,7 @@ class Outgoing(Buffer):
         2. A PUBREC repeated: the broker has not seen our PUBREL.
         3. We ended the exchange, the acknowledgement was repeated.
         4. We have forgotten the exchange, the broker has not: without PUBREL it would never end there.
+        5. RabbitMQ: it has no QoS 2, and has taken the message at QoS 1. To send it again would only double it.
         """
         pids = self.pids
         if pid not in pids:
@@ -139,7 +141,10 @@ class Outgoing(Buffer):
         if unsent and pid not in self.released:
             return False
         if (self.buf[start] & 4 == 0) != (kind == _PUBACK):
-            raise ProtocolError("acknowledgement of another QoS")
+            if kind != _PUBACK or pid in self.released:
+                raise ProtocolError("acknowledgement of another QoS")
+            self.lowered = True
+            self.exactly_once -= 1
         if kind == _PUBREC:
             if pid not in self.released:
                 self.released.append(pid)

@@ -32,13 +32,17 @@ class Session(MQTTClient):
     All of them are the instance's own: to find one in a class takes MicroPython six times as long.
     """
 
-    def start(self, now, clean_session=False, early=False):
+    def start(self, now, clean_session=False, early=False, anew=False):
         """Begin to connect; only the name look-up blocks. OSError: there is no way to the broker; ValueError: settings.
 
-        early: send() need not wait for the broker's welcome, which saves a round trip [MQTT-3.1.4-5].
+        early: send() need not wait for the broker's welcome, which saves a round trip [MQTT-3.1.4-5]. anew: first have
+        the broker forget what it may know of this client id, by a connection with a clean session that ends at once: an
+        exchange of QoS 2 belongs to one session, and another broker's, or a predecessor's, would confuse the two.
         """
         self.close()
-        will = self.lw_topic and (self.lw_topic, self.lw_msg, self.lw_retain, self.lw_qos)
+        clean_session = clean_session or anew
+        will = not anew and self.lw_topic
+        will = will and (will, self.lw_msg, self.lw_retain, self.lw_qos)
         packet = connect(self.client_id, self.keepalive, clean_session, self.user, self.pswd, will)
         try:
             self.sock = self._link.open(self.server, self.port, self.ssl, self.ssl_params)
@@ -46,6 +50,7 @@ class Session(MQTTClient):
             raise OSError(errno.ENOMEM, "not enough memory to connect")
         self._out.first = packet
         self._clean = clean_session
+        self._anew = anew
         # what is in flight goes first, and waits for CONNACK
         self._early = early and not self.in_flight
         self._opening = True  # TCP and TLS; ends when CONNECT was written
@@ -54,6 +59,7 @@ class Session(MQTTClient):
         self._changed = True  # since the deadlines were looked at
         self._answer = now  # since when the broker owes one, the first is CONNACK
         self._stall = None  # since when the socket takes nothing
+        self._oldest = 0  # the message whose answer that is
         self._half = None  # since when a packet does not get on
         self._wait = 0  # ms from _looked on until they have to be looked at again
 
@@ -216,12 +222,13 @@ class Session(MQTTClient):
                 elif kind in _ACKS and self.connected:
                     pid = inc.pid
                     if out.acknowledged(kind, pid):
-                        self._answer = None
                         self.fruitless = 0
                         if not (greetings and greetings.is_birth(pid)):
                             self._acked.append(pid)
                 else:
                     self._take(kind, inc.pid, out)
+                    if self._opening:
+                        break  # it was the end of the old session: another connection has begun
             else:
                 return
         except OSError as e:
@@ -283,14 +290,17 @@ class Session(MQTTClient):
         if inc.flags > 1 or (inc.flags and self._clean):
             raise ProtocolError("CONNACK flags %d" % inc.flags)  # [MQTT-3.2.2-1]
         self.session_present = present = bool(inc.flags)
-        self.connected = True
-        self._answer = None
         self._link.failures = 0
         if not present:
             self.received.clear()
             if self._out.recorded is not None:
                 for pid in self._journal(None) or ():
                     self._out.forget(pid)
+        if self._anew:
+            self._out.released.clear()
+            return self.start(self._now)
+        self.connected = True
+        self._answer = None
         if not self._early:
             self.resent += len(self.in_flight)
             self._out.resume(present)

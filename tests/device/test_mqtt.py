@@ -347,7 +347,6 @@ def test_acknowledgement_of_another_qos_is_refused():
     for qos, answer in (
         (1, b"\x50\x02\x00\x01"),
         (1, b"\x70\x02\x00\x01"),
-        (2, b"\x40\x02\x00\x01"),
     ):
         net, client = make()
         connect(client)
