@@ -17,7 +17,7 @@ class Access:
         self.log = log
         self.fault = None  # for `health`
         self._connects = 0
-        self._back = False
+        self._back = self._deaf = False
         self._since = None  # uptime of the acknowledgement
         self._refused = ()
         control.watch(topic, self._arrived)
@@ -33,7 +33,9 @@ class Access:
             self._connects = uplink.connects
             self._back = False
             self._since = None
-        if not uplink.connected:
+            # One message at a time: the subscription came too late to hear it.
+            self._deaf = uplink.brokers.cautious
+        if not uplink.connected or self._deaf:
             return
         refused = uplink.client.refused
         if len(refused) != len(self._refused):

@@ -59,7 +59,7 @@ class Node:
         self.channels = channels
         self.panel = parts.panel(outputs, self)
         led = board.led(settings["node"]["led"])
-        self.control = Control(self.uplink.client, self.topics, self.panel, led, self.log)
+        self.control = Control(self.uplink, self.topics, self.panel, led, self.log)
         self.uplink.arrived = self.control.arrived
         self.access = parts.access(self)
         # In safe mode it would take back the sensors that are only left alone.
@@ -141,8 +141,6 @@ class Node:
             wait = min(wait, channel.due(now))
         return min(max(wait, 0), _LONGEST_SLEEP_MS)
 
-    # sampling
-
     def _sample(self, now, uptime):
         for channel in self.channels:
             try:
@@ -214,7 +212,7 @@ class Node:
             if self.panel:
                 self.panel.introduce()
             if self.discovery:
-                self.discovery.begin(uptime)
+                self.discovery.begin(uptime, self.uplink.retain)
         if not self._announced and self.uplink.acknowledged():
             self._announced = True
             # `make deploy` waits for this line.
@@ -234,7 +232,9 @@ class Node:
         """Tell Home Assistant what there is; then it wants to know how things are. What is retained it gets from the broker."""
         if not self.uplink.connected:
             self.discovery.lost(uptime)
-        elif self.uplink.ready and self.discovery.step(uptime, self.uplink.client):
+        elif not self.uplink.ready or self.uplink.brokers.cautious:
+            pass  # readings come first
+        elif self.discovery.step(uptime, self.uplink.client):
             self._health_wait = 0
             for channel in self.channels:
                 if channel.interval_ms > _SOON_MS:

@@ -14,9 +14,10 @@ _NO_MEMORY = b'{"ok":false,"error":"not enough memory"}'
 
 
 class Control:
-    def __init__(self, client, topics, panel, led, log):
+    def __init__(self, uplink, topics, panel, led, log):
         """panel: the outputs, or None; led: a pin, or None."""
-        self.client = client
+        self.uplink = uplink
+        self.client = client = uplink.client
         self.topics = topics
         self.panel = panel
         self.led = led
@@ -107,8 +108,8 @@ class Control:
 
     def _send(self):
         while self._replies:
-            sent = self.client.send(self.topics.reply, self._replies[0], False, 1)
+            sent = self.uplink.send(self.topics.reply, self._replies[0], False, 1)
             if sent is None:
                 return
-            self._reply = sent
+            self._reply = sent if sent > 0 else None  # the broker will have none of them
             self._replies.pop(0)

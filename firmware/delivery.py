@@ -21,10 +21,11 @@ _TELL_MS = const(60000)  # between two lines about a full outbox
 
 
 class Delivery:
-    def __init__(self, outbox, client, clock, topics, boot, channels, live_s, log):
+    def __init__(self, outbox, uplink, clock, topics, boot, channels, live_s, log):
         """boot: the number of this start."""
         self.outbox = outbox
-        self.client = client
+        self.uplink = uplink
+        self.client = client = uplink.client
         self.clock = clock
         self.topics = topics
         self.boot = boot
@@ -43,6 +44,8 @@ class Delivery:
         self._untimed = False  # whether readings of this boot have no time yet
         self._told = outbox.dropped
         self._told_at = None  # uptime
+        self.aside = None  # readings that the broker will not have, if there are any
+        self.pace = None  # how many may go in a second, if that is limited
         client.set_journal(self._journal)
 
     def take(self, channel, at, seq, members):
@@ -62,7 +65,8 @@ class Delivery:
         """Send a reading of QoS 0, or lose it: False."""
         message = payload.reading(self.clock.unix_ms(at), self.boot, seq, members)
         topic = self._topic(channel.name.encode())[0]
-        return self.client.send(topic, message, channel.retain, 0) is not None
+        retain = channel.retain and self.uplink.retain
+        return self.uplink.send(topic, message, retain, 0) is not None
 
     def time_known(self):
         """The time has just been set: for the first time in this boot, readings get theirs."""
@@ -87,14 +91,16 @@ class Delivery:
             self.log.warning("outbox: full, %d readings dropped in all" % outbox.dropped)
 
     def due(self, now):
-        return self.outbox.due(now)
+        return min(self.pace.due(), self.outbox.due(now)) if self.pace else self.outbox.due(now)
 
     def drain(self, uptime, now):
         """Hand readings to the client until it takes no more."""
         outbox = self.outbox
-        while True:
+        while not self.pace or self.pace.may_go(uptime):
             record = self.again[0] if self.again else outbox.peek(now)
             if record is None:
+                if self.aside and not len(outbox) and not self.uplink.brokers.bars():
+                    self.aside.give_back(self, now)
                 return
             try:
                 late = self._is_late(record, uptime)
@@ -120,6 +126,13 @@ class Delivery:
             self.again += withdraw.late(self, head, uptime)
             forget("withdraw")
 
+    def take_back(self):
+        """Have the client forget what it can: it is to be sent again."""
+        from firmware import forget, withdraw
+
+        withdraw.everything(self)
+        forget("withdraw")
+
     def acknowledged(self, pids, now):
         """The broker has these."""
         for pid in pids:
@@ -138,7 +151,9 @@ class Delivery:
             ("outbox_age_s", self._age_s(uptime)),
             ("in_flight", self.client.pending),
             ("resent", self.client.resent),
-            ("dropped", outbox.dropped),
+            ("dropped", outbox.dropped + (self.aside.outbox.dropped if self.aside else 0)),
+            ("set_aside", len(self.aside) if self.aside else 0),
+            ("set_aside_why", self.uplink.why if self.aside else None),
             ("superseded", outbox.superseded),
             ("corrupt", outbox.corrupt),
             ("recovered", outbox.recovered),
@@ -208,7 +223,7 @@ class Delivery:
         """
         channel = self._channels.get(record.key)
         qos = record.qos if channel is None else channel.qos
-        return 1 if qos < 2 else 2
+        return 1 if qos < 2 else self.uplink.qos_max
 
     def _message(self, record):
         flags, boot, seq, at, ts = head(record)
@@ -223,10 +238,16 @@ class Delivery:
             return False
         flags, boot, seq, message = self._message(record)
         topic = self._late_topic(record) if late else self._topic(record.key)[0]
-        retain = bool(flags & _RETAIN) and not late
-        sent = client.send(topic, message, retain, qos, pid, boot != self.boot)
+        retain = bool(flags & _RETAIN) and not late and self.uplink.retain
+        sent = self.uplink.send(topic, message, retain, qos, pid, boot != self.boot)
         if sent is None:
             return False
+        if sent < 0:
+            from firmware.aside import put
+
+            return put(record, self, now)
+        if self.pace:
+            self.pace.went()
         self.sent[sent] = record
         if not record.taken:
             self.outbox.take(record, now)

@@ -34,6 +34,7 @@ class Discovery:
         self.node = node
         self.log = log
         self._online = False
+        self._retain = True  # does the broker keep messages?
         self._at = None  # uptime when to announce, None: nothing is due
         self._plan = None  # the announcement under way: what messages() yields
         self._message = None  # of it, what is to be sent or in flight
@@ -45,9 +46,10 @@ class Discovery:
         self._lost = 0  # connections in a row that ended with a message in flight
         self._barred = None  # uptime until which nothing is announced, as it ended them
 
-    def begin(self, uptime):
+    def begin(self, uptime, retain=True):
         """A connection came up: announce when it has held for a while. The broker may be another one, so all of it."""
         self._online = True
+        self._retain = retain
         self._blocked = False
         self._plan = None
         if self._pid is None:
@@ -140,7 +142,7 @@ class Discovery:
 
             self._payload = whole(source, self.log)
         self._client = client
-        self._pid = client.send(topic, self._payload, retain, 1)
+        self._pid = client.send(topic, self._payload, retain and self._retain, 1)
         self._blocked = self._pid is None
         return False
 

@@ -72,13 +72,12 @@ class Health:
             rssi = self.board.radio.rssi()
         except OSError:
             rssi = None
-        return (
+        pairs = (
             ("uptime_s", uptime // 1000),
             ("heap_free", free),
             ("heap_low", self.heap_low),
             ("rssi", rssi),
             ("wifi_joins", node.wifi.joins),
-            ("connects", node.uplink.connects),
             ("access", node.access.fault),
             ("sensor_errors", sum([channel.errors for channel in channels])),
             ("sensors_failing", len(failing)),
@@ -86,4 +85,5 @@ class Health:
             ("clock", clock.source),
             ("clock_age_s", None if synced is None else (uptime - synced) // 1000),
             ("log_dropped", self.log.dropped),
-        ) + node.delivery.health(uptime)
+        )
+        return pairs + node.uplink.health() + node.delivery.health(uptime)

@@ -10,6 +10,7 @@ from mqtt import Client
 # Not `outbox`: a folder of that name would be imported in place of lib/outbox.
 _OUTBOX = "state/outbox"
 _ANNOUNCED = "state/discovery"
+_ASIDE = "state/aside"
 
 
 def uplink(settings, node):
@@ -18,9 +19,10 @@ def uplink(settings, node):
         settings["brokers"][0]["host"],
         keepalive=settings["keepalive_s"],
         window=settings["window"],
+        window2=settings["window2"],
     )
-    client.set_last_will(node.topics.status, b"offline", retain=True, qos=1)
-    return Uplink(client, settings, node.log, node.names)
+    client.set_last_will(node.topics.status, b"offline", retain=settings["retain"], qos=1)
+    return Uplink(client, settings, node.log, node.names, node.board.id)
 
 
 def delivery(settings, live_s, node, channels):
@@ -40,10 +42,19 @@ def delivery(settings, live_s, node, channels):
             "outbox: %d readings of before, %d places damaged" % (outbox.recovered, outbox.corrupt)
         )
     boot = earlier.count(outbox, node.log)
-    client = node.uplink.client
-    made = Delivery(outbox, client, node.clock, node.topics, boot, channels, live_s, node.log)
+    uplink = node.uplink
+    made = Delivery(outbox, uplink, node.clock, node.topics, boot, channels, live_s, node.log)
     earlier.begin(made)
     earlier.drop()
+    uplink.take_back = made.take_back
+    if uplink.settings["rate"]:
+        from firmware.pace import Pace
+
+        made.pace = Pace(uplink.settings["rate"])
+    if _exists(_ASIDE):
+        from firmware.aside import Aside
+
+        made.aside = Aside(node.log)
     return made
 
 

@@ -1,8 +1,10 @@
 """The node's session with a broker: which broker, when to try again, and what goes out first.
 
 The brokers of the settings are tried in order; after a round that found none there is a growing, jittered pause. What the client has
-in flight goes with it to the next broker. On every new connection first go the documents that introduce the node (`online`, then
-info), then readings.
+in flight goes with it to the next broker, where its exchanges begin anew: `state/session` has whose they are. On every new
+connection first go the documents that introduce the node (`online`, then info), then readings.
+
+A broker that ends one connection after the other may not want a certain message: brokers.py has the way to find which.
 
 `now` is ticks_ms, for the client; `uptime` is Clock.uptime_ms(), for whatever may be days old, as a connection is.
 """
@@ -13,14 +15,14 @@ from errno import ECONNREFUSED, ECONNRESET, ENOMEM
 
 from micropython import const
 
+from firmware.brokers import Brokers
+from firmware.files import read, write
 from firmware.log import reason
 from mqtt import ProtocolError, Refused
 
 _BACKOFF_MS = const(1000)
 _BACKOFF_MAX_MS = const(30000)
-_ROUNDS = const(
-    8
-)  # before the pause doubles: most outages are a restart, and a node should be back at once
+_ROUNDS = const(8)  # before the pause doubles: most outages are a restart of the broker
 _CLOCK_POLL_MS = const(200)
 _LOOK_UP_MS = const(20)
 _CLOCK_MS = const(20000)  # once online, a TLS connection waits so long for the time
@@ -29,30 +31,35 @@ _STABLE_MS = const(10000)  # a connection that held this long ends the back-off
 _SILENT_ATTEMPTS = const(4)  # attempts without any answer, after which the link itself is in doubt
 _DOUBT_MS = const(60000)  # not more often than this, doubling
 _DOUBT_MAX_MS = const(3600000)
-_STARVED = const(
-    8
-)  # attempts in a row that ended for want of memory, after which a restart may help,
+_STARVED = const(8)  # attempts in a row without the memory, after which a restart may help,
 _STARVED_MS = const(600000)  # not more often than this,
 _NEVER_MS = const(3600000)  # or this, if the memory of a fresh start did not suffice either
+_CAUTIOUS_MS = const(100)  # between two looks at one message
+_SESSION = "state/session"
 
 
 class Uplink:
-    def __init__(self, client, settings, log, names=None):
-        """client: lib/mqtt.py Client; settings: the `mqtt` part; names: a Names, without it the client looks names up and blocks."""
+    def __init__(self, client, settings, log, names=None, identity=""):
+        """client: lib/mqtt.py Client; settings: the `mqtt` part; names: a Names, without it the client looks names up and
+        blocks; identity: of this board.
+        """
         self.names = names
         self.client = client
-        self.brokers = settings["brokers"]
+        self.settings = settings
+        self.identity = identity
+        self.brokers = Brokers(self, settings["brokers"])
         self.clean_session = settings["clean_session"]
         self.log = log
         self.connected = False
         self.connects = 0
         self.starting = None  # called with the uptime before each attempt to connect
         self.acknowledge = None  # called with the packet ids that were acknowledged, and now
-        self.arrived = (
-            None  # called with topic, payload, retained and uptime for each message that came
-        )
+        self.arrived = None  # called with topic, payload, retained, uptime of messages that came
+        self.take_back = None  # called when all that is on its way is to be sent again
+        self.why = None  # the last message that the broker would not have, and how that showed
+        self._session = read(_SESSION)
+        self.plain()
         self.link_in_doubt = False  # set when nothing at all answers; the node clears it
-        self._broker = 0
         self._trying = False
         self._failures = 0  # in a row, lost connections that did not hold included
         self._silent = 0  # of them, those without any sign of a peer
@@ -64,11 +71,16 @@ class Uplink:
         self._doubt_ms = _DOUBT_MS
         self._documents = []  # [topic, payload, packet id or None while unsent]
 
+    def plain(self):
+        """Nothing is known against the broker."""
+        self.qos_max = self.settings["qos_max"]
+        self.retain = self.settings["retain"]
+        self.send = self.client.send  # what its parts send by
+
     @property
     def broker(self):
         """The broker in use, for people."""
-        settings = self.brokers[self._broker]
-        return "%s:%d" % (settings["host"], settings["port"])
+        return self.brokers.name
 
     @property
     def ready(self):
@@ -78,7 +90,8 @@ class Uplink:
     def due(self, now, uptime):
         """Return ms until step() wants to be called."""
         if self._trying or self.connected:
-            return self.client.poll_ms(now)
+            wait = self.client.poll_ms(now)
+            return min(wait, _CAUTIOUS_MS) if self.brokers.limits else wait
         return max(0, self._wait - (uptime - self._since))
 
     def step(self, now, uptime, online, clock_trusted):
@@ -106,7 +119,7 @@ class Uplink:
 
     def publish(self, topic, payload, retain=False, qos=0):
         """Hand a message to the client. Return False when it cannot be taken now."""
-        return self.connected and self.client.send(topic, payload, retain, qos) is not None
+        return self.connected and self.send(topic, payload, retain, qos) is not None
 
     def introduce(self, topic, payload):
         """Publish a retained document at QoS 1, once an earlier one to that topic is acknowledged."""
@@ -136,7 +149,7 @@ class Uplink:
         self.connected = False
 
     def _start(self, now, uptime, clock_trusted):
-        settings = self.brokers[self._broker]
+        settings = self.brokers.choose()
         tls = settings["tls"]
         client = self.client
         host = settings["host"]
@@ -157,7 +170,20 @@ class Uplink:
         self._trying = True
         if self.starting:
             self.starting(uptime)
-        client.start(now, self.clean_session)
+        # An exchange belongs to the session of one board with one broker. A clean session has none to begin with.
+        anew = not self.clean_session and self._session != self._owner()
+        client.start(now, self.clean_session, anew=anew)
+
+    def _owner(self):
+        return "%s %s %s" % (self.identity, self.client.client_id, self.broker)
+
+    def hurry(self):
+        """Something is being found out: the next attempts need not wait long."""
+        self._failures = 0
+
+    def begin_anew(self):
+        """Have the broker forget the session at the next connection."""
+        self._session = None
 
     def _advance(self, now, uptime):
         acked, arrived = self.client.step(now)
@@ -170,9 +196,14 @@ class Uplink:
             if self.acknowledge:
                 self.acknowledge(acked, now)
         if self.client.connected and not self.connected:
+            if not self.brokers.up(uptime):
+                self.client.close()
+                self._trying = False
+                return False
             self._came_up(uptime)
             return True
         if self.connected:
+            self.brokers.step(uptime, acked, uptime - self._since)
             self._send_documents()
             if self._failures and uptime - self._since >= _STABLE_MS:
                 self._failures = 0
@@ -183,10 +214,16 @@ class Uplink:
         self.connected = True
         self.connects += 1
         if self.names:
-            self.names.served(self.brokers[self._broker]["host"])
+            self.names.served(self.brokers.choice["host"])
         self._silent = self._starved = 0
         self._doubt_ms = _DOUBT_MS
         self._since = uptime
+        if self._session != self._owner():
+            self._session = self._owner()
+            try:
+                write(_SESSION, self._session)
+            except OSError as e:
+                self.log.warning("mqtt: %s: %s" % (_SESSION, reason(e)))
         self.log.info("mqtt: connected to %s" % self.broker)
 
     def _send_documents(self):
@@ -194,10 +231,12 @@ class Uplink:
         for document in self._documents[:]:
             if document[2] is None and document[0] not in in_flight:
                 try:
-                    document[2] = self.client.send(document[0], document[1], True, 1)
+                    document[2] = self.send(document[0], document[1], self.retain, 1)
                 except ValueError as e:  # it would be so at each connection
                     self._documents.remove(document)
                     self.log.error("mqtt: %s is not published: %s" % (document[0].decode(), e))
+                if document[2] == -1:  # the broker will not have it
+                    self._documents.remove(document)
 
     def _forget_documents(self):
         """Each connection begins with new ones: an output is what it is then, and not what it was when the link died."""
@@ -206,6 +245,11 @@ class Uplink:
                 self.client.forget(document[2])
         self._documents = []
 
+    def health(self):
+        """Return (name, value) pairs."""
+        limits = self.brokers.limits
+        return ("connects", self.connects), ("broker_limits", limits and limits.text())
+
     def _failed(self, uptime, error):
         self.client.close()
         self._forget_documents()
@@ -213,16 +257,23 @@ class Uplink:
             "mqtt: %s %s: %s"
             % ("lost" if self.connected else "cannot reach", self.broker, reason(error))
         )
+        try:
+            if self.brokers.failed(
+                error, uptime, uptime - self._since if self.connected else None
+            ):
+                self.take_back()
+        except MemoryError:
+            self.log.error("mqtt: not enough memory to find what the broker will not have")
         if self.connected and not self._failures:
             wait = 0  # it had held: the broker may only have restarted, or the access point
         elif isinstance(error, Refused):
             wait = _REFUSED_MS
         else:
-            doubled = self._failures // len(self.brokers) // _ROUNDS
+            doubled = self._failures // len(self.brokers.all) // _ROUNDS
             wait = min(_BACKOFF_MS << min(doubled, 5), _BACKOFF_MAX_MS)
         if not self.connected:
-            self._broker = (self._broker + 1) % len(self.brokers)
-            wait = 0 if self._broker else wait  # a pause only after every broker was tried
+            if not self.brokers.move_on():
+                wait = 0  # a pause only after every broker was tried
             self._doubt(uptime, error)
         self._failures += 1
         self._starved = self._starved + 1 if error.args[:1] == (ENOMEM,) else 0

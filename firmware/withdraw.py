@@ -1,4 +1,6 @@
-"""Readings that were in flight as readings of now when the link died. Loaded before a connection, if anything is in flight."""
+"""Readings that are taken out of the client's hands when the link died: what was of now, or all. Loaded when anything is in flight."""
+
+import time
 
 
 def late(delivery, head, uptime):
@@ -31,3 +33,20 @@ def late(delivery, head, uptime):
         elif record.number and not record.latest:
             record.body = None
     return records
+
+
+def everything(delivery):
+    """Have the client forget all but exchanges that have come to PUBREL, which have to end. The rest is to be sent again."""
+    client, outbox = delivery.client, delivery.outbox
+    for pid in list(client.in_flight):
+        if pid not in client.released:
+            client.forget(pid)
+    delivery.again.clear()
+    delivery.sent.clear()
+    outbox.rewind()
+    if client.released:
+        for record in outbox.unfinished(time.ticks_ms()):
+            if record.pid in client.released:
+                delivery.sent[record.pid] = record
+            else:
+                delivery.again.append(record)

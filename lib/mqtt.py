@@ -32,7 +32,6 @@ _ATTEMPTS = const(3)  # reconnections in one call, after which its error is the 
 
 class Client(Session):
     """umqtt's calls, each of which waits for its answer, and for no longer than the deadlines allow.
-
     As in umqtt.robust, publish(), subscribe(), wait_msg() and check_msg() reconnect when the link fails; when that
     fails, too, the error is raised.
     """
@@ -88,8 +87,10 @@ class Client(Session):
         self._advance = self._advance
         self._receive = self._receive
         self.resent = 0
-        # connections in a row that were lost with messages in flight and none acknowledged
-        self.fruitless = 0
+        self.fruitless = (
+            0  # connections in a row, lost with messages in flight and none acknowledged
+        )
+        self.turned_away = False  # whether the last one was closed in answer to CONNECT
 
     def __getattr__(self, name):
         # Properties would make MicroPython look for a setter, in all four classes, whenever any attribute is set.
@@ -97,14 +98,13 @@ class Client(Session):
             return len(self.in_flight)
         if name == "skipped":
             return self._in.skipped
-        if name == "pinging":
-            return self._pinging
-        if name == "asking":
-            return bool(self._out.reserved)
-        if name == "unfinished":
-            return self._out.exactly_once
-        if name == "lowered":
-            return self._out.lowered
+        if name in (
+            "exactly_once",
+            "lowered",
+        ):  # of QoS 2: how many in flight; answered as if it were 1
+            return getattr(self._out, name)
+        if name == "subscriptions":
+            return self._greeter()
         raise AttributeError(name)
 
     def set_sink(self, sink):
@@ -116,10 +116,7 @@ class Client(Session):
         self._greeter().birth = topic and (check_topic(topic), as_bytes(payload), retain, qos)
 
     def restore(self, pid, topic, payload, retain=False, qos=1, released=False):
-        """Before start(), in the order of sending: put back what an earlier run of the program had in flight.
-
-        released: PUBREC had come (QoS 2).
-        """
+        """Before start(), in the order of sending: put back what an earlier run had in flight. released: PUBREC had come."""
         out = self._out
         if self.sock or out.publish(check_topic(topic), payload, retain, qos, pid) < 0:
             raise ValueError("restore: before start(), and no more than window and buffer hold")
@@ -137,12 +134,6 @@ class Client(Session):
         """Subscribe without waiting, now and after each connection that finds the session gone. See `refused`."""
         self._greeter().want(pattern, qos)
 
-    def withhold(self, filters):
-        """Do not ask for these filters of want(), until this is called without them."""
-        greeter = self._greeter()
-        greeter.withheld = filters
-        greeter.due = True
-
     def _greeter(self):
         self._changed = True
         if not self._greetings:
@@ -153,15 +144,12 @@ class Client(Session):
 
     def set_callback(self, f, details=False):
         """f(topic, msg), or with details f(topic, msg, retained, qos)."""
-        self.cb = f
-        self.callback_details = details
+        self.cb, self.callback_details = f, details
 
     def set_last_will(self, topic, msg, retain=False, qos=0):
         """What the broker publishes when this client vanishes; None: nothing."""
         self.lw_topic = None if topic is None else check_topic(topic)
-        self.lw_msg = as_bytes(msg)
-        self.lw_retain = retain
-        self.lw_qos = qos
+        self.lw_msg, self.lw_retain, self.lw_qos = as_bytes(msg), retain, qos
 
     def connect(self, clean_session=True, timeout=None):
         """Connect. Return whether the broker had kept the session. timeout: s, in place of connect_timeout."""
@@ -204,15 +192,13 @@ class Client(Session):
 
     def ping(self):
         """Ask the broker for a sign of life now; with keepalive the client does by itself."""
-        if self.connected and not self._pinging:
+        if self.connected and not self.pinging:
             ask(self, ticks_ms())
             self._push()
 
     def publish(self, topic, msg, retain=False, qos=0):
         """Publish; at QoS 1 and 2 return when the broker has acknowledged it.
-
-        When this raises, a message of QoS 1 is the caller's again. One of QoS 2 stays in flight: publishing it again
-        would double it.
+        When this raises, a message of QoS 1 is the caller's again. One of QoS 2 stays in flight: do not publish it again.
         """
         out = self._out
         pid = None

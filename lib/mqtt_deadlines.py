@@ -25,7 +25,7 @@ def ping(client, now):
     The broker waits one and a half times the keepalive [MQTT-3.1.2-24]. Return ms until then.
     """
     keepalive = client.keepalive * 750
-    if not keepalive or client._pinging:
+    if not keepalive or client.pinging:
         return LONGEST_MS
     quiet = max(ticks_diff(now, client._sent_at), ticks_diff(now, client._heard_at))
     if quiet >= keepalive:
@@ -36,7 +36,7 @@ def ping(client, now):
 def ask(client, now):
     """Ask for a sign of life, unless something else is on its way out."""
     if not client._out.waiting() and client._out.add(_PINGREQ):
-        client._pinging = client._changed = True
+        client.pinging = client._changed = True
         client._sent_at = now
 
 
@@ -51,7 +51,7 @@ def look(client, now, wait):
     inc = client._in
     oldest = out.pids[0] if out.pids else 0
     # While a stream is being written the broker does not owe an answer yet.
-    if not (out.pids or client._pinging or out.reserved) or (out.stream and out.streaming()):
+    if not (out.pids or client.pinging or out.reserved) or (out.stream and out.streaming()):
         client._answer = None
     elif client._answer is None or oldest != client._oldest:
         client._answer = now

@@ -45,6 +45,19 @@ class Greetings:
         self.due = True
         return new
 
+    def filters(self):
+        """Return all that are wanted."""
+        return [each.pattern for each in self.all]
+
+    def withhold(self, filters):
+        """Do not ask for these, until it is called without them."""
+        self.withheld = filters
+        self.due = True
+
+    def waiting(self):
+        """Return whether an answer is awaited."""
+        return bool(self.out.reserved)
+
     def lost(self):
         """The connection is gone, and with it the answers that were awaited."""
         self.out.reserved.clear()

@@ -27,41 +27,37 @@ _POLL_MS = const(20)  # how often to look at a socket that is opening, or takes 
 
 
 class Session(MQTTClient):
-    """The attributes that are not set by start() are set by mqtt.py's Client.
-
-    All of them are the instance's own: to find one in a class takes MicroPython six times as long.
+    """Attributes that start() does not set are set by mqtt.py's Client, all of them on the instance: to find one in a class
+    takes MicroPython six times as long.
     """
 
     def start(self, now, clean_session=False, early=False, anew=False):
         """Begin to connect; only the name look-up blocks. OSError: there is no way to the broker; ValueError: settings.
-
-        early: send() need not wait for the broker's welcome, which saves a round trip [MQTT-3.1.4-5]. anew: first have
-        the broker forget what it may know of this client id, by a connection with a clean session that ends at once: an
-        exchange of QoS 2 belongs to one session, and another broker's, or a predecessor's, would confuse the two.
+        early: send() need not wait for the broker's welcome, which saves a round trip [MQTT-3.1.4-5]. anew: before, have
+        the broker forget what it knows of this client id: it may be another broker's session, or a predecessor's.
         """
         self.close()
-        clean_session = clean_session or anew
-        will = not anew and self.lw_topic
-        will = will and (will, self.lw_msg, self.lw_retain, self.lw_qos)
+        will = self.lw_topic and (self.lw_topic, self.lw_msg, self.lw_retain, self.lw_qos)
+        if anew:
+            clean_session, will = True, None
         packet = connect(self.client_id, self.keepalive, clean_session, self.user, self.pswd, will)
         try:
             self.sock = self._link.open(self.server, self.port, self.ssl, self.ssl_params)
         except MemoryError:
             raise OSError(errno.ENOMEM, "not enough memory to connect")
         self._out.first = packet
-        self._clean = clean_session
-        self._anew = anew
+        self._clean, self._anew = clean_session, anew
         # what is in flight goes first, and waits for CONNACK
         self._early = early and not self.in_flight
         self._opening = True  # TCP and TLS; ends when CONNECT was written
-        self._pinging = self._busy = False  # _busy: there may be more to read
+        self.pinging = self._busy = False  # _busy: there may be more to read
         self._now = self._looked = self._sent_at = self._heard_at = now
         self._changed = True  # since the deadlines were looked at
         self._answer = now  # since when the broker owes one, the first is CONNACK
-        self._stall = None  # since when the socket takes nothing
-        self._oldest = 0  # the message whose answer that is
-        self._half = None  # since when a packet does not get on
-        self._wait = 0  # ms from _looked on until they have to be looked at again
+        self._stall = self._half = (
+            None  # since when the socket takes nothing, a packet does not get on
+        )
+        self._oldest = self._wait = 0  # whose answer that is; ms until the next look
 
     def close(self):
         """Drop the connection, without DISCONNECT: the broker publishes the will. What is in flight stays."""
@@ -77,11 +73,8 @@ class Session(MQTTClient):
 
     def set_journal(self, f):
         """f(pids): PUBREC has come for these, PUBREL waits until f returns; f(None): the broker has forgotten them all, as
-        the client is to do with those that f returns. Packet ids from 32768 on are then the caller's own.
-        """
-        self._journal = f
-        self._out.recorded = []
-        self._out.highest = 32767
+        the client is to do with those that f returns. Packet ids from 32768 on are then the caller's own."""
+        self._journal, self._out.recorded, self._out.highest = f, [], 32767
 
     def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):  # noqa: C901, PLR0912 in one piece, for speed
         """Send without waiting. Return the packet id (0 at QoS 0), or None: not connected, or no room in the window.
@@ -128,12 +121,9 @@ class Session(MQTTClient):
         return pid
 
     def step(self, now):
-        """Write, read, watch the deadlines. Return (acked, arrived), lists that the next call reuses:
-
-        packet ids that are done (PUBACK, PUBCOMP), and (topic, payload, retained, qos) of messages. A message is
-        acknowledged by the call after the one that returned it.
-        Raises OSError, Refused or ProtocolError when the connection failed; it is closed then.
-        """
+        """Write, read, watch the deadlines. Return (acked, arrived), lists that the next call reuses: packet ids that are
+        done (PUBACK, PUBCOMP), and (topic, payload, retained, qos) of messages, acknowledged by the call after this one.
+        Raises OSError, Refused or ProtocolError when the connection failed; it is closed then."""
         self._advance(now)
         self._reported = True
         return self._result
@@ -182,8 +172,8 @@ class Session(MQTTClient):
                 return
             except (OSError, Refused, ProtocolError, ValueError, MemoryError) as e:
                 error = explained(e, self)
-        if self.connected and self.in_flight:
-            self.fruitless += 1
+        self.fruitless += self.connected and len(self.in_flight) > 0
+        self.turned_away = not (self.connected or self._opening)
         self.close()
         if not self._acked and not self._arrived:
             raise error
@@ -228,7 +218,7 @@ class Session(MQTTClient):
                 else:
                     self._take(kind, inc.pid, out)
                     if self._opening:
-                        break  # it was the end of the old session: another connection has begun
+                        break  # the old session has ended, another connection begun
             else:
                 return
         except OSError as e:
@@ -275,7 +265,7 @@ class Session(MQTTClient):
                 self.received.remove(pid)
             out.answer(_PUBCOMP, pid)
         elif kind == _PINGRESP:
-            self._pinging = False
+            self.pinging = False
         elif kind == _CONNACK:
             raise ProtocolError("second CONNACK")
         elif self._greetings and self._greetings.answered(

@@ -186,7 +186,8 @@ def publish(topic, payload, qos=0, pid=0, dup=False, retain=False):
 class Broker:
     """Keeps one session, as mosquitto does: hands a QoS 2 message on when PUBREL comes.
 
-    `hear(kind, pid)` may be replaced: return the packets to answer with in place of the usual one.
+    `hear(kind, pid)` may be replaced: return the packets to answer with in place of the usual one; `refuses(kind, body,
+    message)`: return whether to close the connection at this packet, unanswered.
     """
 
     def __init__(self):
@@ -200,6 +201,7 @@ class Broker:
         self.refuse = ()  # filters to refuse
         self.mute = False  # answers nothing
         self.hear = None
+        self.refuses = None
         self.rest = b""
         self.budget = None  # bytes, both ways together, until the connection is cut
         self.out = {}  # messages for the client: pid -> (packet, qos, state)
@@ -232,7 +234,8 @@ class Broker:
             self.budget -= len(data)
         packets, self.rest = split(self.rest + data)
         for first, body in packets:
-            self.take(first, body)
+            if not wire.ended:
+                self.take(first, body)
         if self.budget == 0:
             wire.ended = True
 
@@ -246,6 +249,9 @@ class Broker:
             pid = body[0] << 8 | body[1]
         self.log.append((first, pid))
         if self.mute:
+            return
+        if self.refuses and self.refuses(first, body, message):
+            self.wire.ended = True
             return
         answer = self.answer(kind, pid, body, message)
         if self.hear and kind != 0x10:

@@ -37,8 +37,9 @@ class Rig:
             setattr(self.broker, name, value)
         client = Client("c", "a.test", keepalive=60, net=Net(self.broker))
         self.log = Log("info")
-        self.uplink = Uplink(client, {"brokers": (HERE,), "clean_session": False}, self.log)
-        control = Control(client, TOPICS, None, None, self.log)
+        settings = {"brokers": (HERE,), "clean_session": False, "qos_max": 2, "retain": True}
+        self.uplink = Uplink(client, settings, self.log)
+        control = Control(self.uplink, TOPICS, None, None, self.log)
         self.uplink.arrived = control.arrived
         self.access = Access(self.uplink, control, TOPICS.status, self.log)
         self.uptime = 0

@@ -23,6 +23,10 @@ def settings():
             "keepalive_s": 60,
             "clean_session": False,
             "window": 32,
+            "window2": 1,
+            "qos_max": 2,
+            "retain": True,
+            "rate": None,
         },
         "publish": {"qos": 1, "live_s": 30, "health_s": 60},
         "outbox": {"bytes": 16384, "sync_s": 5, "when_full": "drop-oldest", "ram_bytes": 4096},
@@ -105,8 +109,10 @@ class Board:
 
 
 class Client:
-    def __init__(self, client_id, server, keepalive=0, window=32):
+    def __init__(self, client_id, server, keepalive=0, window=32, window2=1):
         self.client_id = client_id
+        self.lowered = self.turned_away = False
+        self.exactly_once = 0
         self.connected = False
         self.reachable = True
         self.sock = None
@@ -130,7 +136,7 @@ class Client:
     def set_last_will(self, topic, payload, retain=False, qos=0):
         self.will = (topic, payload, retain, qos)
 
-    def start(self, now, clean_session=False):
+    def start(self, now, clean_session=False, anew=False):
         if not self.reachable:
             raise OSError("no route")
 
@@ -499,7 +505,7 @@ def test_without_memory_for_a_connection_it_restarts_when_all_is_on_flash():
     outbox = r.node.delivery.outbox
     sync, outbox.sync = outbox.sync, lambda now: False
 
-    def starve(now, clean_session=False):
+    def starve(now, clean_session=False, anew=False):
         raise OSError(12, "TLS: not enough memory")
 
     r.client.start = starve
@@ -597,7 +603,7 @@ def test_qos_2_keeps_its_packet_id_over_a_restart():
     r.client.step = lambda now: ([], [])  # nothing is acknowledged any more
     pids = []
     send = r.client.send
-    r.client.send = lambda *args: pids.append(args[4:]) or send(*args)
+    r.client.send = r.node.uplink.send = lambda *args: pids.append(args[4:]) or send(*args)
     r.run(3000)
     (one, dup), (two, _) = pids[:2]
     assert one >= 0x8000 and two == one + 1 and not dup, pids
@@ -608,7 +614,9 @@ def test_qos_2_keeps_its_packet_id_over_a_restart():
     assert [(args[0], args[2], args[5]) for args in RESTORED] == [(one, b"", True)], RESTORED
     del pids[:]
     send_after = after.client.send
-    after.client.send = lambda *args: pids.append(args[4:]) or send_after(*args)
+    after.client.send = after.node.uplink.send = lambda *args: (
+        pids.append(args[4:]) or send_after(*args)
+    )
     after.client.in_flight.append(one)
     after.run(2000)
     assert (two, True) in pids and not any(pid == one for pid, _ in [p for p in pids if p])
@@ -639,7 +647,7 @@ def test_while_late_readings_go_new_ones_do_too():
             left[0] -= 1
         return send(*args)
 
-    r.client.send = slowly
+    r.client.send = r.node.uplink.send = slowly
     r.run(46000)  # the pause before the next attempt, at its longest
     for _ in range(80):
         left[0] = 4
@@ -657,7 +665,9 @@ def test_no_growth_over_many_readings():
     import gc
 
     r = Run()
-    r.client.send = lambda *args: r.client.unacked.append(1) or (1 if args[3:4] == (1,) else 0)
+    r.client.send = r.node.uplink.send = lambda *args: (
+        r.client.unacked.append(1) or (1 if args[3:4] == (1,) else 0)
+    )
     r.run(20000)
     gc.collect()
     before = gc.mem_alloc()

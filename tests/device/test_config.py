@@ -100,6 +100,10 @@ def test_the_shortest_config_gets_every_default():
         "keepalive_s": 60,
         "clean_session": False,
         "window": 32,
+        "window2": 1,
+        "qos_max": 2,
+        "retain": True,
+        "rate": None,
     }
     assert settings["publish"] == {"qos": 1, "live_s": 30, "health_s": 60}
     assert settings["outbox"] == {

@@ -28,6 +28,12 @@ class Panel:
         self.got.append((topic, bytes(data)))
 
 
+class Uplink:
+    def __init__(self, client):
+        self.client = client
+        self.send = client.send
+
+
 class Rig:
     """A node's control and client, connected. silent: the broker acknowledges no publication."""
 
@@ -39,7 +45,7 @@ class Rig:
         self.panel = Panel() if panel else None
         self.log = Log("info")
         led = Board().led(LED) if led else None
-        self.control = control.Control(self.client, TOPICS, self.panel, led, self.log)
+        self.control = control.Control(Uplink(self.client), TOPICS, self.panel, led, self.log)
         self.births = 0
         self.pid = 0
         self.now = 0

@@ -20,7 +20,10 @@ HOUR = 3600
 class Client:
     """Network and broker. Takes messages while `up`, acknowledges them in the next step, and checks them off."""
 
-    def __init__(self, client_id, server, keepalive=0, window=32):
+    def __init__(self, client_id, server, keepalive=0, window=32, window2=1):
+        self.client_id = client_id
+        self.lowered = self.turned_away = False
+        self.exactly_once = 0
         self.connected = False
         self.up = True
         self.sock = None
@@ -46,7 +49,7 @@ class Client:
     def set_last_will(self, *will, **options):
         pass
 
-    def start(self, now, clean_session=False):
+    def start(self, now, clean_session=False, anew=False):
         if not self.up:
             raise OSError(104)
 
@@ -189,6 +192,10 @@ def node():
             "keepalive_s": 60,
             "clean_session": False,
             "window": 32,
+            "window2": 1,
+            "qos_max": 2,
+            "retain": True,
+            "rate": None,
         },
         "publish": {"live_s": 30, "health_s": 60},
         "outbox": {"bytes": 131072, "sync_s": 5, "when_full": "drop-oldest", "ram_bytes": 4096},

@@ -32,6 +32,15 @@ class Clock:
         return SYNCED + uptime
 
 
+class Uplink:
+    qos_max = 2
+    retain = True
+
+    def __init__(self, client):
+        self.client = client
+        self.send = client.send
+
+
 class Rig:
     def __init__(self, qos=1, sync_ms=5000):
         sim.virtual()
@@ -41,7 +50,7 @@ class Rig:
         self.outbox = Outbox("box", 16384, sync_ms)
         self.delivery = Delivery(
             self.outbox,
-            self.client,
+            Uplink(self.client),
             Clock(),
             Topics("outpost", "attic"),
             7,

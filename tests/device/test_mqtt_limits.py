@@ -29,7 +29,7 @@ def test_qos_2_answered_as_qos_1_is_over_and_not_sent_again():
     for pid in (1, 2):
         assert client.send(b"t", b"x", qos=2) == pid
         assert run(client)[0] == [pid]
-    assert client.lowered and client.pending == 0 and client.unfinished == 0 and client.connected
+    assert client.lowered and client.pending == 0 and client.exactly_once == 0 and client.connected
 
 
 def test_qos_1_that_answers_a_released_exchange_is_still_an_error():
@@ -105,12 +105,12 @@ def test_filters_that_are_withheld_are_asked_for_later():
     net, client = make()
     client.want(b"mine/#", 1)
     client.want(b"all/#", 1)
-    client.withhold((b"all/#",))
+    client.subscriptions.withhold((b"all/#",))
     connect(client)
     assert net.broker.filters == [b"mine/#"]
-    client.withhold(())
+    client.subscriptions.withhold(())
     assert client.poll_ms(0) == 0
     client.step(0)
-    assert client.asking
+    assert client.subscriptions.waiting()
     run(client)
-    assert net.broker.filters == [b"mine/#", b"all/#"] and not client.asking
+    assert net.broker.filters == [b"mine/#", b"all/#"] and not client.subscriptions.waiting()

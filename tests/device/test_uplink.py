@@ -13,6 +13,14 @@ NOW = time.ticks_ms()
 UPTIME = 0
 
 
+class Subscriptions:
+    def filters(self):
+        return []
+
+    def withhold(self, filters):
+        pass
+
+
 class Client:
     """Connects at once to the hosts in `up`; elsewhere `error`."""
 
@@ -24,10 +32,17 @@ class Client:
         self.sent = []
         self.acked = []
         self.window = 10
+        self.client_id = "n"
+        self.lowered = False
+        self.exactly_once = 0
+        self.turned_away = True
+        self.subscriptions = Subscriptions()
+        self.in_flight = ()
+        self.lw_topic = b"status"
         self.pending = 0
         self.forgotten = []
 
-    def start(self, now, clean_session=False):
+    def start(self, now, clean_session=False, anew=False):
         self.starts.append((now, self.server, self.port, self.user, self.pswd))
 
     def step(self, now):
@@ -60,7 +75,9 @@ class Client:
 
 
 def make(client, *brokers):
-    return Uplink(client, {"brokers": brokers, "clean_session": False}, Log("error"))
+    settings = {"brokers": brokers, "clean_session": False}
+    settings.update({"qos_max": 2, "retain": True, "window2": 1})
+    return Uplink(client, settings, Log("error"))
 
 
 def run(uplink, ms, online=True, trusted=True, step=100):
@@ -270,7 +287,7 @@ def test_other_failures_between_are_no_want_of_memory():
     UPTIME = 86400000
     client = Client()
     uplink = make(client, A, B)
-    client.start = lambda now, clean: setattr(
+    client.start = lambda now, clean, anew: setattr(
         client, "error", OSError(errno.ENOMEM if client.server == "a.test" else errno.ETIMEDOUT)
     )
     assert starve(uplink, 4000) is None

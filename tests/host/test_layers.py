@@ -22,11 +22,11 @@ LAYERS = (
     ("firmware.app", "firmware.provisioning firmware.provisioning_*"),
     ("firmware.parts", "firmware.trial"),
     (
-        "firmware.uplink",
+        "firmware.uplink firmware.brokers firmware.limits firmware.suspects",
         "firmware.wifi",
         "firmware.clock firmware.sntp",
         "firmware.health firmware.crash firmware.safemode",
-        "firmware.delivery firmware.earlier firmware.withdraw",
+        "firmware.delivery firmware.earlier firmware.withdraw firmware.aside firmware.pace",
         "firmware.sensors firmware.sensors.*",
         "firmware.outputs",
         "firmware.discovery firmware.discovery_*",

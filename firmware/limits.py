@@ -1,0 +1,218 @@
+"""What a broker will not have. In memory only once there is something to find.
+
+MQTT 3.1.1 has no word for most refusals: the broker closes the connection, or says nothing. After connections that it ended in a row
+suspects.py sends one message at a time. The message at which the broker closes goes, until it passes,
+
+    of QoS 2    at QoS 1: the broker has no QoS 2
+    retained    unretained: the broker keeps no messages
+    else        nowhere: it is set aside; at the second one of a topic, all of the topic
+
+A subscription at which it closes is left out. If it closes at CONNECT, that goes without the will's retain flag, then without a
+will; when this went well, it has to fail twice more with the whole one before that is believed.
+
+All of it is of one broker, kept in RAM, and tried again after a day, and after a restart.
+"""
+
+from binascii import crc32
+
+from micropython import const
+
+from firmware import forget
+
+BARRED = const(-1)  # what send() returns for a message that the broker will not have
+
+_MOST = const(16)  # messages, topics and filters that are remembered, each
+_AGAIN_MS = const(86400000)  # what was learnt is tried again
+_CONNECTS = const(2)  # closed at with one form of the will, before the next
+
+
+class Limits:
+    def __init__(self, uplink):
+        self.uplink = uplink
+        self.suspects = None  # while one message at a time is sent
+        self._crowd = 0  # messages of QoS 2 that were in flight together when it closed
+        self._will = uplink.client.lw_topic
+        self._forget()
+
+    def _forget(self):
+        """Believe that the broker can do all that the settings allow."""
+        settings = self.uplink.settings
+        self.qos, self.retain, self.window2 = settings["qos_max"], settings["retain"], 0
+        self.will = 0  # 1: without its retain flag, 2: none
+        self.topics = []
+        self.filters = []
+        self._messages = []  # as identify() returns them
+        self._learnt_at = None  # uptime
+        self._trial = None  # the message that goes in a lesser form, as identify() returns it
+        self._before = None  # QoS and retain before that
+        self._tried_will = 0  # a form of the will that went well
+        self._shut = 0  # connections in a row that it closed at CONNECT with this form
+
+    def begin(self):
+        """A connection to this broker is about to be opened, or something was learnt on it."""
+        uplink = self.uplink
+        client = uplink.client
+        client.lw_topic = None if self.will == 2 else self._will
+        client.lw_retain = uplink.settings["retain"] and self.will == 0
+        client.window2 = self.window2 or uplink.settings["window2"]
+        uplink.qos_max, uplink.retain = self.qos, self.retain
+        uplink.send = self.send if self.bars() else client.send
+        subscriptions = client.subscriptions
+        subscriptions.withhold(subscriptions.filters() if self.suspects else self.filters)
+
+    def leave(self):
+        """The next connection is another broker's."""
+        self._forget()
+        self.suspects = None
+        self.begin()
+
+    def up(self, uptime):
+        """The broker said welcome. Return False: the connection was a trial and is to be closed."""
+        self._shut = 0
+        if self.suspects:
+            self.suspects.up(uptime)
+        if self.will and not self._tried_will:
+            self._tried_will, self.will = self.will, 0  # does it close at the whole one?
+            return False
+        if not self.will:
+            self._tried_will = 0  # it did not: it had been busy with itself
+        return True
+
+    def shut(self, uptime):
+        """It closed at CONNECT."""
+        self._shut += 1
+        if self._shut < _CONNECTS:
+            return
+        self._shut = 0
+        if self._tried_will and not self.will:
+            self.will = self._tried_will
+            self._learn(uptime, "a retained will" if self.will == 1 else "a will")
+        else:
+            self.will = (self.will + 1) % 3
+            self._tried_will = 0
+
+    def step(self, uptime, acked, held):
+        """A connection is up. held: for so long that all seems well."""
+        if self.suspects:
+            if self.suspects.step(uptime, acked) and self._crowd > 1:
+                self.window2 = self._crowd // 2
+                self._learn(uptime, "%d messages of QoS 2 at once" % self._crowd)
+                held = True
+            if held:
+                self.suspects = None
+                self._crowd = 0
+                forget("suspects")
+                self.begin()
+        elif self._learnt_at is not None and uptime - self._learnt_at >= _AGAIN_MS:
+            self.uplink.log.info("mqtt: trying again what %s would not have" % self.uplink.broker)
+            self._forget()
+            self.begin()
+
+    def lost(self, closed, silent, uptime):
+        """The connection is gone. closed: by the broker; silent: it answered too late, or not at all."""
+        if self.suspects:
+            self.suspects.lost(closed, silent, uptime)
+
+    def suspect(self, unfinished):
+        """It ended connections in a row. unfinished: messages of QoS 2 that were in flight."""
+        if not self.suspects:
+            from firmware.suspects import Suspects
+
+            self.suspects = Suspects(self)
+            self.uplink.hurry()
+        self._crowd = max(self._crowd, unfinished)
+
+    def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):
+        """As the client's, and BARRED."""
+        if topic in self.topics or (self._messages and self._is_barred(topic, payload, qos)):
+            self.uplink.why = "%s %s %s" % (self.uplink.broker, self._how, topic.decode())
+            return BARRED
+        return (self.suspects or self.uplink.client).send(topic, payload, retain, qos, pid, dup)
+
+    def _is_barred(self, topic, payload, qos):
+        return self.identify(topic, payload, qos) in self._messages
+
+    def identify(self, topic, payload, qos):
+        """Return what a message is known by. At QoS 0 it never comes again: all of its topic is meant."""
+        return topic, crc32(payload) if qos else 0
+
+    def bars(self):
+        """Is there a message that it will not have, or may there be?"""
+        return bool(self.suspects or self.topics or self._messages)
+
+    # what is learnt
+
+    def judge(self, culprit, how, uptime):
+        """It is this filter, or this message: (topic, CRC, QoS, retained)."""
+        self.uplink.hurry()
+        if isinstance(culprit, bytes):
+            _remember(self.filters, culprit)
+            self._learn(uptime, "a subscription to %s" % culprit.decode())
+            return
+        topic, crc, qos, retain = culprit
+        message = topic, crc
+        if message != self._trial:
+            self._trial, self._before = message, (self.qos, self.retain)
+        if qos == 2 and self.qos == 2:
+            self.qos = 1
+        elif retain and self.retain:
+            self.retain = False
+        else:
+            self._trial = None
+            self.qos, self.retain = self._before  # it was neither
+            again = not crc or any(topic == each[0] for each in self._messages)
+            _remember(*((self.topics, topic) if again else (self._messages, message)))
+            self._how = how
+            what = "any message" if again else "a message"
+            self._learn(uptime, "%s to %s" % (what, topic.decode()))
+
+    def passed(self, message, uptime):
+        """It had this filter, or this message."""
+        if self._trial and message[:2] == self._trial:
+            self._trial = None
+            if self.qos < self._before[0]:
+                self._learn(uptime, "QoS 2: readings go at QoS 1")
+            if self.retain < self._before[1]:
+                self._learn(uptime, "retained messages: nothing is kept for later subscribers")
+
+    def lowered(self, uptime):
+        """It answered QoS 2 as if it were QoS 1."""
+        self.qos = self.uplink.qos_max = 1
+        self._learn(uptime, "QoS 2: readings go at QoS 1")
+
+    def begin_anew(self):
+        self.uplink.begin_anew()
+        self.uplink.log.warning(
+            "mqtt: %s closes at the end of exchanges of QoS 2: they begin anew"
+            % self.uplink.broker
+        )
+
+    def _learn(self, uptime, what):
+        if self._learnt_at is None:
+            self._learnt_at = uptime
+        self.uplink.log.warning("mqtt: %s will not have %s" % (self.uplink.broker, what))
+
+    def needed(self):
+        """Is there anything to remember?"""
+        known = self.suspects or self._learnt_at is not None
+        return known or self.will + self._tried_will + self._shut > 0
+
+    def text(self):
+        """Return what it will not have, for people; None: nothing is known."""
+        told = []
+        if self.qos < self.uplink.settings["qos_max"]:
+            told.append("no QoS 2")
+        if self.retain < self.uplink.settings["retain"]:
+            told.append("nothing retained")
+        if self.will and self.will == self._tried_will:
+            told.append("no retained will" if self.will == 1 else "no will")
+        if self.window2:
+            told.append("%d of QoS 2 at once" % self.window2)
+        told += ["not " + topic.decode() for topic in self.topics + self.filters]
+        return "; ".join(told) or None
+
+
+def _remember(known, new):
+    if len(known) == _MOST:
+        known.pop(0)
+    known.append(new)

@@ -1,0 +1,126 @@
+"""One message at a time, to find the one at which a broker closes, or which it never answers. In memory only meanwhile.
+
+First a ping, then a message and a ping behind it, then the next. A message is under suspicion when the broker closed while only this
+one was unanswered, or passed it over and answered the ping. At the third time in a row it is the message and not the network:
+every further try has one more ping before it, and if the connection ends at one of those the count begins again.
+
+Subscriptions come last, one at a time. A PUBREL that an earlier connection left goes before everything: if connections end there, its
+exchange begins anew. If all pass, there were too many messages of QoS 2 at once: half as many from then on.
+"""
+
+from micropython import const
+
+_STRIKES = const(3)
+_RELEASES = const(6)  # to begin anew may double readings, and no ping can go before a PUBREL
+_MOST = const(16)  # under suspicion together
+_IDLE_MS = const(1000)  # nothing was to be sent for so long: it is a subscription's turn,
+_MESSAGES = const(16)  # or after so many messages
+
+
+class Suspects:
+    def __init__(self, limits):
+        self.limits = limits
+        self.client = limits.uplink.client
+        self._strikes = {}  # (topic, CRC of the payload, QoS, retained), or a filter → how often in a row
+        self._releases = 0  # connections in a row that ended at a PUBREL
+        self._passed = 0  # messages
+        self._begin()
+
+    def _begin(self):
+        self._waiting = None  # packet id, 0 at QoS 0, of the one message that is unanswered; -1: a subscription
+        self._current = None  # that message, in the form of _strikes
+        self._controls = 0  # pings to be answered before the first message
+        self._ping = 0  # 1: to be sent, 2: to be answered
+        self._heard = False  # the ping behind the message was answered
+        self._asked = 0  # messages since the last subscription
+        self._filters = self.client.subscriptions.filters()  # that are still to be asked for
+        self.client.subscriptions.withhold(self._filters)
+
+    def up(self, uptime):
+        """A connection came up."""
+        self._begin()
+        self._controls, self._ping = 1 + max([0] + list(self._strikes.values())), 1
+        self._sent_at = uptime
+
+    def step(self, uptime, acked):
+        """Look at what was answered. Return True when all went well."""
+        client = self.client
+        if not client.released:
+            self._releases = 0
+        if self._ping == 1:
+            client.ping()
+            self._ping += client.pinging
+        elif self._ping and not client.pinging:
+            self._pong()
+        if self._waiting is None:
+            return not self._controls and not client.released and self._idle(uptime)
+        if self._waiting in acked or (
+            not client.subscriptions.waiting()
+            if self._waiting < 0
+            else self._heard and not self._waiting
+        ):
+            self._pass(uptime)
+        return False
+
+    def _pong(self):
+        self._ping = 0
+        if self._waiting is not None:
+            self._heard = True
+        elif self._controls:
+            self._controls -= 1
+            self._ping = 1 if self._controls else 0
+
+    def _idle(self, uptime):
+        """Nothing is unanswered: is it a subscription's turn, or did all go well?"""
+        if self._asked < _MESSAGES and uptime - self._sent_at < _IDLE_MS:
+            return False
+        for pattern in self._filters:
+            if pattern not in self.limits.filters:
+                self._filters.remove(pattern)
+                self.client.subscriptions.withhold(self._filters)
+                self._current = pattern
+                self._waiting, self._heard, self._ping = -1, False, 1
+                return False
+        return self._passed > 0 and not self._strikes
+
+    def _pass(self, uptime):
+        """What was unanswered is answered."""
+        self._strikes.pop(self._current, None)
+        self.limits.passed(self._current, uptime)
+        self._asked = 0 if self._waiting == -1 else self._asked + 1
+        self._waiting = self._current = None
+        self._passed += 1
+        self._sent_at = uptime
+
+    def lost(self, closed, silent, uptime):
+        """The connection is gone. closed: by the broker; silent: it answered too late, or not at all."""
+        if self._waiting is None:
+            if self.client.released:
+                self._releases += closed or (silent and not self._controls)
+                if self._releases >= _RELEASES:
+                    self._releases = 0
+                    self.limits.begin_anew()
+            else:
+                self._strikes.clear()  # a ping was the last that it heard: it is the network
+        elif closed or (silent and self._heard):
+            strikes = self._strikes.get(self._current, 0) + 1
+            if len(self._strikes) == _MOST:
+                self._strikes.clear()
+            self._strikes[self._current] = strikes
+            if strikes >= _STRIKES:
+                del self._strikes[self._current]
+                self.limits.judge(
+                    self._current, "closes at" if closed else "never answers", uptime
+                )
+        self._waiting = None
+
+    def send(self, topic, payload, retain, qos, pid, dup):
+        """As the client's, if nothing else is unanswered."""
+        client = self.client
+        if self._waiting is not None or self._controls or client.released or client.in_flight:
+            return None
+        sent = client.send(topic, payload, retain, qos, pid, dup)
+        if sent is not None:
+            self._waiting, self._heard, self._ping = sent, False, 1
+            self._current = self.limits.identify(topic, payload, qos) + (qos, retain)
+        return sent
