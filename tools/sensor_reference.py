@@ -66,6 +66,7 @@ FAILURES = {
     "data line held low": "a short, no pull-up resistor",
     "chip has not measured": "a weak supply: the chip restarts when it measures; parasite power of a DS18B20",
     "chip is not calibrated": "an AHT10 where an AHT20 is configured, or another chip; a damaged one",
+    "chip is locked by another program": "an MCP9808 whose limits were locked cannot be put to sleep: take its supply away for a moment",
     "chip stays busy": "a damaged chip or wire",
     "calibration is blank": "a damaged chip or wire",
     "chip does not keep its settings": "another chip than configured; a weak supply, at which it restarts",

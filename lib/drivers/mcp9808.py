@@ -20,6 +20,7 @@ _MCP9808 = const(0x04)
 # temperature is 0 °C until it has measured.
 _AWAKE = b"\x02\x00"
 _ASLEEP = b"\x03\x00"
+_LOCKED = const(0x00C0)
 
 
 class MCP9808:
@@ -35,6 +36,8 @@ class MCP9808:
             raise OSError(EIO, "chip id 0x%02x; expected a MCP9808 (0x%02x)" % (found, _MCP9808))
         i2c.writeto_mem(address, _RESOLUTION, b"\x03")  # the finest
         i2c.writeto_mem(address, _CONFIG, _ASLEEP)
+        if self._get(_CONFIG) & _LOCKED:  # only a restart of the chip unlocks it
+            raise OSError(EIO, "chip is locked by another program")
 
     def _get(self, register):
         self.i2c.readfrom_mem_into(self.address, register, self.buf)

@@ -97,6 +97,15 @@ def test_what_was_set_before_is_forgotten():
     near(measure(MCP9808(bench.i2c)), 21.4375)
 
 
+def test_one_that_another_program_locked_is_told_of():
+    bench = Bench()
+    for lock in (b"\x00\x80", b"\x00\x40"):
+        bench.i2c.writeto_mem(0x18, 1, lock)
+        assert failure(MCP9808, bench.i2c) == "chip is locked by another program"
+        bench.chip.reset()
+        near(measure(MCP9808(bench.i2c)), 21.5)
+
+
 def test_a_moment_earlier_there_is_the_old_temperature():
     bench = Bench()
     driver = MCP9808(bench.i2c)

@@ -6,6 +6,7 @@ Source: Microchip MCP9808 data sheet, DS20005095: 5.1.
 CONFIG, UPPER, LOWER, CRITICAL, AMBIENT, MAKER_ID, CHIP_ID, RESOLUTION = range(1, 9)
 _CONVERSION_MS = (30, 65, 130, 250)
 _SHUTDOWN = 0x0100
+_LOCKS = 0x00C0
 
 
 class Chip:
@@ -37,7 +38,10 @@ class Chip:
                 self._convert_from_now()
         elif self.pointer == CONFIG and len(data) > 2:
             before = registers[CONFIG]
-            registers[CONFIG] = (data[1] << 8 | data[2]) & 0x07FF
+            value = (data[1] << 8 | data[2]) & 0x07FF
+            if before & _LOCKS:  # until it restarts; it can be woken, and not put to sleep
+                value = before & ~(_SHUTDOWN & ~value)
+            registers[CONFIG] = value
             if registers[CONFIG] & _SHUTDOWN:
                 self.ready_at = None  # what it had begun is given up
             elif before & _SHUTDOWN:
