@@ -10,6 +10,8 @@ The files are parsed, never imported by CPython. A test passes when its function
 
 The current directory is an empty folder, as a node's flash is before its first start. `sys.path` is tests/fakes,
 tests/device, the repository's root and its lib, then what is frozen. With `--mpy` the device modules are compiled ones.
+They are reached by links: MicroPython keeps the path of every module on the heap, and a test is not to have
+more or less of it by the name of the folder that the repository is in.
 """
 
 import ast
@@ -25,7 +27,7 @@ from tools import ROOT, CommandError, mpy, toolchain
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = {"HEAP": "160k", "BOARDS": ("esp32",), "TIMEOUT": 20, "SLOW": False, "MPY": False}
-WAITED = 4  # times TIMEOUT: seconds by the clock, for a test that sleeps and for one that waits for its turn
+WAITED = 10  # times TIMEOUT: seconds by the clock, for a test that sleeps and for one that waits for its turn
 LIMITED = ("sh", "-c", 'ulimit -t "$0" && exec "$@"')
 SHOWN = 8000  # characters of a failed test's output
 
@@ -93,11 +95,19 @@ class DeviceTest(pytest.Item):
 
     def runtest(self):
         root = device_root(self.config, self.settings["MPY"] or self.config.getoption("mpy"))
-        path = [str(ROOT / "tests" / "fakes"), str(HERE), str(root), str(root / "lib"), ".frozen"]
-        program = PROGRAM.format(path=path, module=self.path.stem, function=self.called, done=DONE)
         seconds = self.settings["TIMEOUT"]
-        words = [*toolchain.micropython(self.settings["HEAP"]), "-c", program]
-        with tempfile.TemporaryDirectory() as flash:
+        with tempfile.TemporaryDirectory(dir="/tmp") as name:
+            folder = Path(name)
+            self.links = {"fakes": ROOT / "tests" / "fakes", "tests": HERE, "root": root}
+            for link, target in self.links.items():
+                (folder / link).symlink_to(target)
+            flash = folder / "flash"
+            flash.mkdir()
+            path = [f"{folder}/{place}" for place in ("fakes", "tests", "root", "root/lib")]
+            program = PROGRAM.format(
+                path=[*path, ".frozen"], module=self.path.stem, function=self.called, done=DONE
+            )
+            words = [*toolchain.micropython(self.settings["HEAP"]), "-c", program]
             try:
                 done = subprocess.run(
                     [*LIMITED, str(seconds), *words],
@@ -111,13 +121,21 @@ class DeviceTest(pytest.Item):
                     timeout=WAITED * seconds,
                 )
             except subprocess.TimeoutExpired as e:
-                raise Failure(f"not done in {WAITED * seconds} s", e.output or b"") from None
+                raise self.failure(
+                    folder, f"not done in {WAITED * seconds} s", e.output or b""
+                ) from None
         if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-            raise Failure(f"not done in {seconds} s of processor", done.stdout)
+            raise self.failure(folder, f"not done in {seconds} s of processor", done.stdout)
         if done.returncode:
-            raise Failure(f"exit code {done.returncode}", done.stdout)
+            raise self.failure(folder, f"exit code {done.returncode}", done.stdout)
         if not done.stdout.rstrip().endswith(DONE.encode()):
-            raise Failure("the process ended before the test returned", done.stdout)
+            raise self.failure(folder, "the process ended before the test returned", done.stdout)
+
+    def failure(self, folder, text, output):
+        """A Failure whose traceback names the files, not the links."""
+        for link, target in self.links.items():
+            output = output.replace(f"{folder}/{link}/".encode(), f"{target}/".encode())
+        return Failure(text, output)
 
     def repr_failure(self, excinfo, style=None):
         if isinstance(excinfo.value, (Failure, CommandError)):

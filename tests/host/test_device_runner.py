@@ -68,13 +68,14 @@ def test_a_file_that_does_not_import_fails(run):
     assert "no module named 'nonsense'" in out
 
 
+@pytest.mark.slow
 def test_a_test_that_hangs_fails(run):
     outcomes, out = run(
         "TIMEOUT = 1\nimport time\ndef test_a():\n    print('here')\n    while True: pass\ndef test_b(): time.sleep(60)\n"
     )
     assert outcomes == {"test_a": "FAILED", "test_b": "FAILED"}
     assert "here\nnot done in 1 s of processor" in out
-    assert "not done in 4 s\n" in out
+    assert "not done in 10 s\n" in out
 
 
 def test_what_waits_for_its_turn_has_its_time(run):
@@ -111,9 +112,17 @@ def test_slow_files_are_left_out_when_told(run):
 def test_device_modules_are_those_of_the_repository(run):
     text = (
         "import firmware, mqtt, sim, sys\n"
-        f"def test_a(): assert firmware.__file__ == {str(ROOT / 'firmware/__init__.py')!r}, firmware.__file__\n"
+        "def test_a(): assert firmware.__file__.endswith('/root/firmware/__init__.py'), firmware.__file__\n"
         "def test_b(): assert firmware.__file__.endswith('.mpy') and mqtt.__file__.endswith('.mpy')\n"
-        f"def test_c(): assert sim.__file__ == {str(ROOT / 'tests/fakes/sim.py')!r}\n"
+        "def test_c(): assert sim.__file__.endswith('/fakes/sim.py'), sim.__file__\n"
     )
     assert run(text)[0] == {"test_a": "PASSED", "test_b": "FAILED", "test_c": "PASSED"}
     assert run(text, "--mpy")[0] == {"test_a": "FAILED", "test_b": "PASSED", "test_c": "PASSED"}
+
+
+def test_its_heap_does_not_depend_on_where_the_repository_is(run):
+    """Paths of modules are on the heap: they are of one length everywhere."""
+    outcomes, out = run(
+        "import sys, sim\ndef test_a(): assert len(sim.__file__) == len('/tmp/tmp01234567/fakes/sim.py'), sim.__file__\n"
+    )
+    assert outcomes == {"test_a": "PASSED"}, out

@@ -4,6 +4,8 @@ The fakes are there first, with a heap of their own: what they are on a board is
 """
 
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +19,13 @@ MODULES = sorted(
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("board")
+def compiled():
+    # not below pytest's own folder, which has the user's name in its path: paths of modules are on the heap
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        yield made(Path(name))
+
+
+def made(folder):
     mpy.compile_tree(folder)
     for fake in (ROOT / "tests/fakes").glob(
         "*.py"

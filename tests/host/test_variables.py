@@ -1,5 +1,6 @@
 """make's variables: what is misspelt, and what a target does not take, is refused with the right name."""
 
+import os
 import re
 import subprocess
 
@@ -12,7 +13,15 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 
 def make(*words):
     done = subprocess.run(
-        ["make", *words], check=False, cwd=ROOT, capture_output=True, text=True, timeout=60
+        ["make", "--no-print-directory", *words],
+        env={
+            "PATH": os.environ["PATH"]
+        },  # `make check` calls us, and has left its own variables there
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     return done.returncode, done.stdout, done.stderr
 
