@@ -15,6 +15,7 @@ After machine.reset(), the watchdog and deep sleep the process ends and is start
 that ended at its prompt stays there, powered and dead. Runs in a thread; stop() or the context manager ends it.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -46,6 +47,11 @@ _ENDINGS = {
 # Over when it is over; the rest is a state that the world keeps over a reset.
 _MOMENTARY = ("kick", "tip", "hang", "storm", "reset", "power_fails", "flash_counts")
 _BOOT_S = 0.2  # from a reset to boot.py
+
+
+def serial(flash):
+    """The end of the board's address and id: its own, and the same each time, as its flash is."""
+    return hashlib.sha256(str(flash.absolute()).encode()).hexdigest()[:6]
 
 
 class SimBoard:
@@ -99,6 +105,7 @@ class SimBoard:
             "OUTPOST_AP": "127.0.0.1",
             "OUTPOST_SCENARIO": str(self._own / "scenario.json"),
             "OUTPOST_SEED": str(seed),
+            "OUTPOST_SERIAL": serial(self.flash),
             "OUTPOST_HEAP": str(kilobytes * toolchain.bits() // 32),
         }
         if self.image:

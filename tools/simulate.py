@@ -18,7 +18,7 @@ from tools import ROOT, CommandError, mpy, shell, watch
 from tools.broker import Broker
 from tools.check_config import check
 from tools.ntp import TimeServer
-from tools.simboard import BOARDS, SimBoard
+from tools.simboard import BOARDS, SimBoard, serial
 
 USER = "outpost"
 WIFI = {"ssid": "simulated", "key": "simulated"}
@@ -76,6 +76,8 @@ def run(args):
         broker = stack.enter_context(Broker(folder / "broker", users={USER: password}))
         clock = stack.enter_context(TimeServer())
         settings = node_settings(args.board, broker, password, clock, args.config)
+        if args.folder and not args.config:  # it runs beside another, perhaps
+            settings["node"]["name"] += "-" + serial(folder / "flash")
         make_flash(folder / "flash", settings)
         scenario = args.scenario
         if args.portal:

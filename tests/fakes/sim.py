@@ -357,8 +357,12 @@ def air():
     return _air
 
 
+_serial = bytes.fromhex(uos.getenv("OUTPOST_SERIAL") or "a1b2c3")
+
+
 def mac():
-    return b"\x24\x6f\x28\xa1\xb2\xc3" if ESP32 else b"\x28\xcd\xc1\xa1\xb2\xc3"
+    """No other board has it: what is simulated is told which it is."""
+    return (b"\x24\x6f\x28" if ESP32 else b"\x28\xcd\xc1") + _serial
 
 
 # ---- chance: seeded, so that a fault can be had again ------------------------------------------------------------

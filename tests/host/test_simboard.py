@@ -1,6 +1,7 @@
 """A simulated board lives, dies and comes back as hardware does."""
 
 import os
+import re
 import socket
 import ssl
 import threading
@@ -56,6 +57,15 @@ def ends_at_the_prompt(simulated):
 def test_boot_then_main(made, board):
     output = ends_at_the_prompt(made("print('main', __name__)", "print('boot')"))
     assert output.splitlines()[:2] == ["boot", "main __main__"]
+
+
+@both
+def test_no_two_boards_have_one_address(made, board):
+    program = "import machine, network; print('id', machine.unique_id().hex(), network.WLAN(0).config('mac').hex())"
+    said = [
+        re.search("id ([0-9a-f]+) ([0-9a-f]+)", ends_at_the_prompt(made(program))) for _ in "12"
+    ]
+    assert said[0][1] != said[1][1] and said[0][2] != said[1][2]
 
 
 def test_a_broken_boot_skips_main(made):
