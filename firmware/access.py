@@ -1,61 +1,24 @@
-"""May this node publish, and does it hear? MQTT 3.1.1 has no word for it: a forbidden PUBLISH is acknowledged and dropped, a forbidden
-SUBSCRIBE mostly granted, and silent. So the node listens to its own `status`: one message a connection, which shows both.
+"""May this node publish, and does it hear? Loaded a minute after a connection came up.
+
+MQTT 3.1.1 has no word for it: a forbidden PUBLISH is acknowledged and dropped, a forbidden SUBSCRIBE mostly granted, and silent. So
+the node listens to its own `status`: one message a connection, which shows both.
 """
 
-from micropython import const
 
-_PATIENCE_MS = const(
-    60000
-)  # from the broker's acknowledgement of `online` until it has to be back
-
-
-class Access:
-    def __init__(self, uplink, control, topic, log):
-        """topic: the node's `status`."""
-        self.uplink = uplink
-        self.topic = topic
-        self.log = log
-        self.fault = None  # for `health`
-        self._connects = 0
-        self._back = self._deaf = False
-        self._since = None  # uptime of the acknowledgement
-        self._refused = ()
-        control.watch(topic, self._arrived)
-
-    def _arrived(self, data, retained, uptime):
-        if not retained and data == b"online":  # a retained one is from before, perhaps
-            self._back = True
-
-    def step(self, uptime):
-        """Say what changed."""
-        uplink = self.uplink
-        if self._connects != uplink.connects:
-            self._connects = uplink.connects
-            self._back = False
-            self._since = None
-            # One message at a time: the subscription came too late to hear it.
-            self._deaf = uplink.brokers.cautious
-        if not uplink.connected or self._deaf:
-            return
-        refused = uplink.client.refused
-        if len(refused) != len(self._refused):
-            self._refused = tuple(refused)
-            if refused:
-                self._say("the broker refuses a subscription: ", b", ".join(refused))
-        if self._back:
-            if self.fault and not refused:
-                self.fault = None
-                self.log.info(
-                    "mqtt: what this node publishes comes back: its permissions are whole"
-                )
-        elif self._since is None:
-            if uplink.acknowledged():
-                self._since = uptime
-        elif uptime - self._since >= _PATIENCE_MS and not self.fault:
-            self._say("what this node publishes does not come back: ", self.topic)
-
-    def _say(self, what, topics):
-        self.fault = what + topics.decode()
-        self.log.error(
-            "mqtt: %s; at the broker, let this node write and read its own topics" % self.fault
+def check(control):
+    """Return what the broker does not let a node do, None: nothing. What changed is in the log."""
+    topic = control.topics.status
+    refused = control.client.refused
+    limits = control.uplink.brokers.limits
+    fault = None
+    if refused:
+        fault = "the broker refuses a subscription: " + b", ".join(refused).decode()
+    elif not control.heard and not (limits and topic in limits.filters):
+        fault = "what this node publishes does not come back: " + topic.decode()
+    if fault and fault != control.fault:
+        control.log.error(
+            "mqtt: %s; at the broker, let this node write and read its own topics" % fault
         )
+    elif control.fault and not fault:
+        control.log.info("mqtt: the broker lets this node write and read its own topics again")
+    return fault

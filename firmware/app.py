@@ -61,7 +61,7 @@ class Node:
         led = board.led(settings["node"]["led"])
         self.control = Control(self.uplink, self.topics, self.panel, led, self.log)
         self.uplink.arrived = self.control.arrived
-        self.access = parts.access(self)
+        parts.ghosts(self)
         # In safe mode it would take back the sensors that are only left alone.
         self.discovery = None if self.safe else parts.discovery(settings["discovery"], self)
         self.uplink.starting = self.delivery.withdraw
@@ -217,7 +217,6 @@ class Node:
             self._announced = True
             # `make deploy` waits for this line.
             self.log.info("node: %s online" % self.topics.status.decode())
-        self.access.step(uptime)
         if self.discovery:
             self._announce(now, uptime)
         if self.uplink.link_in_doubt:

@@ -9,6 +9,7 @@ from micropython import const
 
 _LONGEST = const(512)  # bytes of a payload that can be meant for us
 _RESTART_MS = const(30000)  # a restart waits so long for the broker: over a lost connection
+_CHECK_MS = const(60000)  # within this a message of the node's own has come back
 _REPLIES = const(4)  # that wait for room
 _NO_MEMORY = b'{"ok":false,"error":"not enough memory"}'
 
@@ -24,7 +25,12 @@ class Control:
         self.log = log
         self.blink = None
         self.restart = False
+        self.fault = None  # what the broker does not let this node do, for `health`
+        self.heard = False  # has the node's own `status` come back on this connection?
+        self._connects = 0
+        self._check_at = None  # ticks when it has to have come back
         self._watched = {}  # topic → what takes its messages
+        self.watch(topics.status, self._hear)
         self._replies = []  # that the client had no room for
         self._reply = None  # packet id of the last one, while it is in flight
         self._told_at = None  # ticks when it was told to restart
@@ -51,6 +57,34 @@ class Control:
 
         self.watch((prefix + "/status").encode(), take)
 
+    def _hear(self, data, retained, uptime):
+        self.heard = self.heard or (
+            data == b"online" and not retained
+        )  # else it is from before, perhaps
+
+    def _check(self, now):
+        """A minute after a connection came up: do the broker's access rules let this node do what it has to?"""
+        uplink = self.uplink
+        if self._connects != uplink.connects:
+            self._connects = uplink.connects
+            self.heard = False
+            self._check_at = time.ticks_add(now, _CHECK_MS)
+        elif not uplink.connected:
+            self._check_at = None
+        elif (
+            self._check_at is not None
+            and time.ticks_diff(now, self._check_at) >= 0
+            and not uplink.brokers.cautious
+        ):
+            try:
+                from firmware import access, forget
+
+                self.fault = access.check(self)
+                forget("access")
+                self._check_at = None
+            except MemoryError:  # no reason to end
+                self._check_at = time.ticks_add(now, _CHECK_MS)
+
     def step(self, now):
         """Return True when it is time to restart, as commanded.
 
@@ -60,6 +94,7 @@ class Control:
         if self.blink and not self.blink.step(now):
             self.blink = None
         self._send()
+        self._check(now)
         if not self.restart:
             return False
         if self._told_at is None:

@@ -78,7 +78,7 @@ class Health:
             ("heap_low", self.heap_low),
             ("rssi", rssi),
             ("wifi_joins", node.wifi.joins),
-            ("access", node.access.fault),
+            ("access", node.control.fault),
             ("sensor_errors", sum([channel.errors for channel in channels])),
             ("sensors_failing", len(failing)),
             ("failing", "; ".join(failing)[:_FAILING]),

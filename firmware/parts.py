@@ -67,17 +67,14 @@ def panel(outputs, node):
     return Panel(outputs, node.topics, node.log)
 
 
-def access(node):
-    """Return the Access; what is left at the broker of earlier settings is taken back."""
-    from firmware import forget, ghosts
-    from firmware.access import Access
-
+def ghosts(node):
+    """Have taken back what is left at the broker of earlier settings."""
     if not node.safe:  # then the channels are only left alone
+        from firmware import forget, ghosts
+
         names = [output.name for output in node.panel.outputs] if node.panel else []
         ghosts.look(node, names + [channel.name for channel in node.channels if channel.retain])
-    forget("ghosts")
-
-    return Access(node.uplink, node.control, node.topics.status, node.log)
+        forget("ghosts")
 
 
 def discovery(settings, node):

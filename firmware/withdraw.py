@@ -4,9 +4,10 @@ import time
 
 
 def late(delivery, head, uptime):
-    """Take those that have become late out of the client. Return their records, to be sent anew: to history.
+    """Take those that have become late out of the client, to be sent anew: to history.
 
-    head(record): flags, boot, seq, uptime and Unix ms. Only of QoS 1, at which the broker may have a reading from both topics. At QoS 2 it goes out again as it was.
+    head(record): flags, boot, seq, uptime and Unix ms. Only of QoS 1, at which the broker may have a reading from both
+    topics. At QoS 2 it goes out again as it was. MemoryError: so do those that are left.
     """
     sent = delivery.sent
     pids = [
@@ -20,7 +21,6 @@ def late(delivery, head, uptime):
             for record in lost:
                 if record.number == found.number and not found.latest:
                     record.body = found.body
-    records = []
     for pid in pids:
         record = sent[pid]
         if record.body is None:
@@ -28,11 +28,11 @@ def late(delivery, head, uptime):
         _, boot, _, at, ts = head(record)
         age = delivery._age(boot, at, ts, uptime)
         if age is None or age > delivery.live_ms:
+            delivery.again.append(record)
             delivery.client.forget(pid)
-            records.append(sent.pop(pid))
+            del sent[pid]
         elif record.number and not record.latest:
             record.body = None
-    return records
 
 
 def everything(delivery):

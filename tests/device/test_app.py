@@ -668,7 +668,7 @@ def test_no_growth_over_many_readings():
     r.client.send = r.node.uplink.send = lambda *args: (
         r.client.unacked.append(1) or (1 if args[3:4] == (1,) else 0)
     )
-    r.run(20000)
+    r.run(70000)  # in the first minute comes some code for the first time
     gc.collect()
     before = gc.mem_alloc()
     r.run(2000000, step=1000)

@@ -32,6 +32,8 @@ class Uplink:
     def __init__(self, client):
         self.client = client
         self.send = client.send
+        self.connects = 0
+        self.connected = False
 
 
 class Rig:
@@ -105,11 +107,12 @@ def lit():
 def test_what_it_listens_to():
     rig = Rig()
     assert [pattern.decode() for pattern in rig.broker.filters] == [
+        "outpost/Küche/status",
         "outpost/Küche/cmd/+",
         "outpost/all/cmd/+",
         "outpost/Küche/+/set",
     ]
-    assert len(Rig(panel=False).broker.filters) == 2
+    assert len(Rig(panel=False).broker.filters) == 3
 
 
 def test_a_command_is_answered_with_its_id():

@@ -63,8 +63,10 @@ class Node:
         self.log = Log("info")
         self.outputs = list(outputs)
         client = Client("c", "a.test", keepalive=60, net=Net(broker))
-        self.uplink = Uplink(client, {"brokers": (HERE,), "clean_session": False}, self.log)
-        self.control = Control(client, self.topics, None, None, self.log)
+        settings = {"brokers": (HERE,), "clean_session": False}
+        settings.update({"qos_max": 2, "retain": True, "window2": 20})
+        self.uplink = Uplink(client, settings, self.log)
+        self.control = Control(self.uplink, self.topics, None, None, self.log)
         self.uplink.arrived = self.control.arrived
         ghosts.look(self, self.outputs)
         self.uptime = 0
@@ -95,8 +97,8 @@ def test_nothing_changed_costs_nothing():
     Node(broker, outputs=("lamp",))
     assert known() == {"outpost/attic": ["lamp"]}
     node = Node(broker, outputs=("lamp",))
-    assert len(set(broker.filters)) == 2, "the commands"
-    assert node.control._watched == {}
+    assert len(set(broker.filters)) == 3, "the commands, and its own status"
+    assert list(node.control._watched) == [b"outpost/attic/status"]
     assert kept(broker) == ["outpost/attic/info", "outpost/attic/lamp", "outpost/attic/status"]
 
 
@@ -109,7 +111,7 @@ def test_after_a_rename_nothing_of_the_old_name_is_left():
         prefix = base + "/" + name
         assert kept(broker) == [prefix + "/info", prefix + "/lamp", prefix + "/status"]
         assert known() == {prefix: ["lamp"]}
-        assert node.control._watched == {} and b"outpost/attic/info" not in broker.filters
+        assert len(node.control._watched) == 1 and b"outpost/attic/info" not in broker.filters
         assert node.log.waiting[-1].endswith("nothing is left at the broker of outpost/attic/info")
         os.remove(PATH)
 
