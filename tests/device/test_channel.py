@@ -605,8 +605,13 @@ def test_a_quantity_that_comes_and_goes_is_a_change():
     from firmware.sensors.change import Change
 
     change = Change([0.5, 10], 3_600_000)
-    assert change.passes(0, (21.5, 100))
-    assert not change.passes(1000, (21.5, 105))
-    assert change.passes(2000, (21.5, None))
-    assert not change.passes(3000, (21.6, None))
-    assert change.passes(4000, (21.6, 105))
+    for reading, passes in (
+        ((21.5, 100), True),
+        ((21.5, 105), False),
+        ((21.5, None), True),
+        ((21.6, None), False),
+        ((21.6, 105), True),
+    ):
+        assert change.passes(0, reading) is passes, reading
+        if passes:
+            change.delivered(0, reading)
