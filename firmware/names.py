@@ -17,7 +17,7 @@ def is_address(host):
 class Names:
     def __init__(self, radio):
         self.radio = radio
-        self._known = {}  # host: [address, uses since it last served]
+        self._known = {}  # host: [address, uses since it last served, is it kept on flash?]
         self._lookups = {}  # host: Lookup
 
     def gateway(self):
@@ -38,17 +38,36 @@ class Names:
         try:
             address = self._look_up(host, uptime)
         except OSError:
-            if not known:
+            # No name server is no reason not to try.
+            address = known[0] if known else self._kept(host)
+            if not address:
                 raise
-            return known[0]  # no name server is no reason not to try
-        if address:
-            self._known[host] = [address, 1]
+        if address and not (known and known[0] == address):
+            self._known[host] = [address, 1, False]
         return address
 
     def served(self, host):
-        """The address of a host is good."""
-        if host in self._known:
-            self._known[host][1] = 0
+        """The address of a host is good: it is kept, over a restart, too."""
+        known = self._known.get(host)
+        if not known:
+            return
+        known[1] = 0
+        if not known[2]:
+            known[2] = True
+            from firmware.addresses import keep
+
+            try:
+                keep(host, known[0])
+            except OSError:
+                pass  # the flash takes nothing; it is only for a start without a name server
+            forget("addresses")
+
+    def _kept(self, host):
+        from firmware.addresses import kept
+
+        address = kept(host)
+        forget("addresses")
+        return address if address and is_address(address) else None
 
     def _look_up(self, host, uptime):
         try:

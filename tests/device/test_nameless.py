@@ -3,7 +3,7 @@
 import time
 
 import sim
-from test_app import Run
+from test_app import BROKER, Run
 
 HEAP = "1m"  # the test keeps and parses every message
 BOARDS = ("esp32", "pico_w")
@@ -18,10 +18,10 @@ class Node(Run):
         sim.set_link(sim.UP)
         sim.dns_mode = "silent"
         sim.internet_on = False
+        BROKER["host"] = broker
         super().__init__(outbox_bytes=65536)
         del self.node.clock.step
         self.node.clock.host = ntp
-        self.node.uplink.brokers[0]["host"] = broker
         self.board.arm_watchdog = lambda timeout_s: sim.arm(8000 if not sim.ESP32 else 30000)
         self.board.feed = sim.feed
         self.longest = 0

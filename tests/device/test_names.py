@@ -5,6 +5,7 @@ import sys
 
 import sim
 
+from firmware import files
 from firmware.lookup import Lookup, _query
 from firmware.names import Names, is_address
 
@@ -84,6 +85,51 @@ def test_a_silent_name_server_is_given_up_and_the_last_address_is_tried():
     error, ms = find(names, "other.lan")
     assert "no name server answers" in str(error) and 7000 <= ms <= 7100
     assert sim.sockets == []
+
+
+def test_where_a_broker_was_reached_is_known_after_a_restart():
+    setup(broker_lan="10.1.2.4", pool_lan="10.9.9.9")
+    names = Names(Radio())
+    find(names, "pool.lan")
+    find(names, "broker.lan")
+    assert files.read("state/addresses") is None
+    names.served("broker.lan")
+    sim.dns_mode = "silent"
+    names = Names(Radio())
+    found, ms = find(names, "broker.lan")
+    assert found == "10.1.2.4" and 7000 <= ms <= 7100, ms
+    assert find(names, "broker.lan") == ("10.1.2.4", 0)
+    assert isinstance(find(names, "pool.lan")[0], OSError), "it has not served"
+    assert "firmware.addresses" not in sys.modules
+
+
+def test_an_address_is_written_when_it_is_news():
+    setup(broker_lan="10.1.2.4")
+    for _ in range(3):
+        names = Names(Radio())
+        find(names, "broker.lan")
+        names.served("broker.lan")
+        names.served("broker.lan")
+        assert files.read("state/addresses") == "broker.lan 10.1.2.4"
+    sim.hosts["broker.lan"] = "10.1.2.5"
+    for i in range(6):
+        sim.hosts["b%d.lan" % i] = "10.0.0.%d" % i
+    names = Names(Radio())
+    for host in ("broker.lan", "b0.lan", "b1.lan", "b2.lan", "b3.lan", "broker.lan"):
+        find(names, host)
+        names.served(host)
+    lines = files.read("state/addresses").split("\n")
+    assert lines == ["b0.lan 10.0.0.0", "b1.lan 10.0.0.1", "b2.lan 10.0.0.2", "b3.lan 10.0.0.3"]
+
+
+def test_any_file_of_addresses_starts():
+    setup()
+    sim.dns_mode = "fail"
+    for text in ("", "broker.lan", "broker.lan x", "broker.lan 1.2.3.4 5", " ", "\n\n", "\0" * 50):
+        files.write("state/addresses", text)
+        assert isinstance(find(Names(Radio()), "broker.lan")[0], OSError), text
+    files.write("state/addresses", "x y\nbroker.lan 10.1.2.4\n")
+    assert find(Names(Radio()), "broker.lan")[0] == "10.1.2.4"
 
 
 def test_no_such_name_is_said_at_once():

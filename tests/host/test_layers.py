@@ -39,7 +39,7 @@ LAYERS = (
         "firmware.topics",
         "firmware.payload",
         "firmware.log",
-        "firmware.names firmware.lookup",
+        "firmware.names firmware.lookup firmware.addresses",
     ),
     ("firmware.pins", "firmware.files"),
     ("firmware",),  # its version
