@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools import ROOT, CommandError, mpy, processes, toolchain
+from tools.dst_plants import plant
 
 HEAP = "96m"  # the world's; the node's own is not counted
 BATCH = 6  # stories a process: its start takes a second
@@ -51,6 +52,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--go-on", action="store_true", help="do not stop at the first story that breaks a promise"
     )
+    parser.add_argument(
+        "--plant", help="put a known fault into the firmware first (tools/dst_plants.py)"
+    )
 
 
 def board(seed):
@@ -62,6 +66,8 @@ def run(args):
     with tempfile.TemporaryDirectory() as folder:
         device = Path(folder)
         mpy.compile_tree(device)
+        if args.plant:
+            plant(args.plant, device)
         if args.story:
             return tell(device, args.seed, args.without)
         return search(device, args)

@@ -5,12 +5,13 @@ personality is OUTPOST_BOARD. Everything is in this process, in virtual time; th
 """
 
 import builtins
+import io
 import json
 import sys
 
-DEVICE = sys.argv[1]
 _HERE = __file__.rsplit("/", 1)[0]
-sys.path[:] = [_HERE, _HERE + "/../fakes", DEVICE, DEVICE + "/lib", ".frozen"]
+_DEVICE = "/device"
+sys.path[:] = [_HERE, _HERE + "/../fakes", _DEVICE, _DEVICE + "/lib", ".frozen"]
 
 import sim  # noqa: E402
 import stage  # noqa: E402
@@ -39,8 +40,10 @@ import os  # noqa: E402
 import socket  # noqa: E402
 import time  # noqa: E402
 
+import _machine_more  # noqa: E402
 import bench  # noqa: E402
 import chipset  # noqa: E402
+from devicefiles import DeviceFiles  # noqa: E402
 from story import Story  # noqa: E402
 
 _ALIVE_MS = 400_000  # after the faults' end a reading must have come
@@ -49,29 +52,65 @@ _DONE_MS = 900_000  # after that, everything
 _LOOK_MS = 5_000
 _STATE_BYTES = 24_576  # of all files in state/ but the outbox's
 
-_code = {}
+_code = {}  # of the two files that a board starts by name
+_timers = []
 
 
-def _load(name):
-    if name not in _code:
-        with _real_open(DEVICE + "/" + name) as f:
-            _code[name] = compile(f.read(), name, "exec")
-    return _code[name]
+class _Modules:
+    """What the node knows as sys.modules: clear() lets go of its own."""
+
+    def clear(self):
+        for name in list(sys.modules):
+            path = getattr(sys.modules[name], "__file__", None)
+            if path and path.startswith(_DEVICE):
+                del sys.modules[name]
+
+    def __getattr__(self, name):
+        return getattr(sys.modules, name)
+
+    def __getitem__(self, name):
+        return sys.modules[name]
+
+    def __delitem__(self, name):
+        del sys.modules[name]
+
+    def __contains__(self, name):
+        return name in sys.modules
+
+    def __iter__(self):
+        return iter(sys.modules)
 
 
-def _forget():
-    """RAM loses everything."""
-    for name in list(sys.modules):
-        path = getattr(sys.modules[name], "__file__", None)
-        # umqtt keeps nothing, and imports itself by a dot, which knows its way only without _import
-        if path and path.startswith(DEVICE) and not name.startswith("umqtt"):
-            del sys.modules[name]
+class _Sys:
+    """The node's `sys`. An exception that is printed is one that nobody foresaw."""
+
+    modules = _Modules()
+
+    def __getattr__(self, name):
+        return getattr(sys, name)
+
+    def print_exception(self, error, file=None):
+        if file:
+            sys.print_exception(error, file)
+            return
+        text = io.StringIO()
+        sys.print_exception(error, text)
+        stage.crashed(error, text.getvalue())
+
+
+class _Timer(_machine_more.Timer):
+    """A reset stops it."""
+
+    def __init__(self, *args, **options):
+        _timers.append(self)
+        super().__init__(*args, **options)
 
 
 def _reset_hardware(cause):
     import _machine_i2c
     import _machine_pin
     import _wlan
+    import machine
     import network
 
     sim.cause = "power" if cause == "power" else cause
@@ -95,20 +134,11 @@ def _reset_hardware(cause):
 
 def _run(path):
     try:
-        exec(_load(path), {"__name__": "__main__", "__file__": path})
+        exec(_code[path], {"__name__": "__main__", "__file__": path})
     except Exception as e:
         stage.tell("board", "%s raises %r" % (path, e))
-        stage.traceback(e)
         return False
     return True
-
-
-def _read(path):
-    try:
-        with _real_open(path) as f:
-            return f.read()
-    except OSError:
-        return None
 
 
 def live(story, cause):
@@ -118,6 +148,10 @@ def live(story, cause):
     story.flash.mount()
     os.chdir("/flash")
     story.flash.put("config.json", json.dumps(story.config))
+    for name, content in story.spoil:
+        story.flash.spoil("state", name, content)
+    story.spoil.clear()
+    story.flash.sick("read", story.sick_reads)
     chipset.attach(story.config["sensors"], story.world, story.truth.taken)
     ended = "prompt"
     try:
@@ -129,13 +163,20 @@ def live(story, cause):
         ended = e.args[0]
         stage.end(ended)
     sim.wdt_ms = 0
+    if sim.link != sim.UP:
+        for s in sim.sockets:
+            s.died()  # else what is on its way still arrives
     story.truth.ended(ended)
-    if ended == "reset" and _read("state/reset") == "unforeseen error" and not stage.heap_failed:
-        stage.found("the node crashed: %s" % _read("state/crash.txt"))
+    # main.py has it bite where it cannot write down why it ended
+    if ended == "wdt" and not (story.may_bite or stage.heap_failed or stage.flash_failed):
+        stage.found("the watchdog has bitten, and nothing hung")
+    for timer in _timers:
+        timer.deinit()
+    _timers.clear()
     story.power_off()
     os.chdir("/")
     story.flash.unmount()
-    _forget()
+    _Sys.modules.clear()
     stage.power_off()
     return ended
 
@@ -145,20 +186,28 @@ class Judge:
 
     def __init__(self, story):
         self.story = story
-        self.began = sim.now()
+        self.began = None
         self.alive_at = None
 
     def look(self):
         truth = self.story.truth
+        if not self.story.healed:
+            self.story.timers.append(sim.after(_LOOK_MS, self.look))
+            return
+        if self.began is None:
+            self.began = sim.now()
         ms = sim.now() - self.began
         if self.alive_at is None and truth.newest_came > self.began:
             self.alive_at = sim.now()
             stage.tell("judge", "alive after %d ms" % ms)
         if self.alive_at is None:
-            if ms > _ALIVE_MS + _SAFE_MS:
+            if ms > _ALIVE_MS + (_SAFE_MS if stage.safe_mode else 0):
                 stage.found("no reading for %d ms, without any fault" % ms)
                 stage.die("power")
         else:
+            if sim.now() - self.alive_at > 30_000 and self.story.relent():
+                self.began = self.alive_at = sim.now()
+                ms = 0
             old = sim.now() - 15_000
             owed = [event for event in truth.missing() if event.at < old]
             if sim.now() - self.alive_at > 30_000 and (
@@ -192,18 +241,12 @@ def _urandom(random):
     return urandom
 
 
-def _import(name, *rest):
-    if name not in sys.modules:
-        stage.allocate()
-    return _real_import(name, *rest)
-
-
 def _open(*args, **options):
     stage.allocate()
     return _real_open(*args, **options)
 
 
-_real_import, _real_open = __import__, open
+_real_open = open
 
 
 def play(seed, show, without):
@@ -241,11 +284,16 @@ def main():
     sim.catch_resets()
     sim.no_bench()
     import _wlan
+    import machine
     import network
-    import umqtt.robust
 
     builtins.print, out = stage.console, print
-    builtins.open, builtins.__import__ = _open, _import
+    builtins.open = _open
+    machine.Timer = _Timer
+    device = DeviceFiles(sys.argv[1])
+    for name in ("boot.py", "main.py"):
+        _code[name] = compile(device.text(name), name, "exec")
+    sys.modules["sys"] = _Sys()
     time.ticks_ms = stage.ticks
     time.sleep_ms = stage.sleep_ms
     time.sleep = stage.sleep

@@ -62,10 +62,12 @@ class Session:
 
 
 class Broker:
-    def __init__(self, name, arrived, ways=()):
-        """arrived(broker, topic, payload, qos, heard, dup): a subscriber has got a message, which came at `heard` ms."""
+    def __init__(self, name, listener, ways=()):
+        """listener.published(broker, topic, payload, qos, dup): a PUBLISH has come; listener.arrived(broker, topic,
+        payload, qos, heard, dup): a subscriber has got a message, which came at `heard` ms.
+        """
         self.name = name
-        self.arrived = arrived
+        self.listener = listener
         self.ways = set(ways)
         self.state = "up"  # "down": nothing listens; "silent": no answer at all
         self.mute = False  # takes connections and says nothing
@@ -121,7 +123,9 @@ class Broker:
                 self.retained[topic] = payload
             else:
                 self.retained.pop(topic, None)
-        self.arrived(self, topic, payload, qos, sim.now() if heard is None else heard, dup)
+        self.listener.arrived(
+            self, topic, payload, qos, sim.now() if heard is None else heard, dup
+        )
         self.route(topic, payload, qos)
 
     def route(self, topic, payload, qos):
@@ -303,6 +307,7 @@ class Conn:
             if not pid:
                 stage.found("protocol: packet id 0 [MQTT-2.3.1-1]")
         payload = body[i:]
+        broker.listener.published(broker, topic, payload, qos, dup)
         if qos == 3 or not topic or "+" in topic or "#" in topic or (dup and not qos):
             stage.found("protocol: PUBLISH 0x%02x to %r" % (first, topic))
             self.close("protocol error")

@@ -30,7 +30,8 @@ class Flash:
         self._left = 0  # operations until the power fails; 0: it does not
         self._how = None
         self._sick = {"read": 0, "write": 0}  # operations until EIO
-        self._mounted = self._filled = False
+        self._mounted = False
+        self.filled = False  # has it no free block?
         self.failed = 0  # operations that have returned EIO
         self.writes = self.erases = 0
         vfs.VfsLfs2.mkfs(self, progsize=PROG)
@@ -41,7 +42,7 @@ class Flash:
         self.well()
         vfs.mount(vfs.VfsLfs2(self, progsize=PROG), "/flash")
         self._mounted = True
-        if not self._filled:
+        if not self.filled:
             self._empty()
 
     def unmount(self):
@@ -59,12 +60,21 @@ class Flash:
         self._empty()
         with _open(name, "w") as f:
             f.write(text)
-        if self._filled:
+        if self.filled:
             self.fill()
+
+    def spoil(self, folder, name, content):
+        """Put something else into a file of a folder that may not be there yet."""
+        try:
+            with _open(folder + "/" + name, "wb") as f:
+                f.write(content)
+        except OSError:
+            pass  # no folder yet, or no room
 
     def fill(self):
         """Leave no free block."""
-        self._filled = True
+        self.filled = True
+        sick, self._sick = self._sick, {"read": 0, "write": 0}
         piece = b"x" * 4080  # the rest of a block points to others
         for name, size in (_FILLER, 4080), (_FILLER, 1024), (_FILLER + "2", 1024):
             try:
@@ -74,19 +84,22 @@ class Flash:
             except OSError as e:
                 if e.errno != _ENOSPC:
                     raise
+        self._sick = sick
 
     def drain(self):
         """Give back what fill() took, now or when there is power again."""
-        self._filled = False
+        self.filled = False
         if self._mounted and not stage.dead:
             self._empty()
 
     def _empty(self):
+        sick, self._sick = self._sick, {"read": 0, "write": 0}
         for name in _FILLER, _FILLER + "2":
             try:
                 os.remove(name)
             except OSError:
                 pass  # not there
+        self._sick = sick
 
     def fail(self, operations, how):
         self._left = operations
@@ -131,7 +144,7 @@ class Flash:
         if self._sick[what] or stage.dead:
             return False
         self.failed += 1
-        stage.tell("fault", "flash: EIO on a " + what)
+        stage.flash_fails(what)
         return True
 
     def _operate(self, n, off, buf):

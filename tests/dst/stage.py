@@ -4,7 +4,6 @@ Everything that the node may call passes a gate here. When the power has failed 
 does every one after it: what the program still does on its way out has no effect that anybody could see.
 """
 
-import sys
 from binascii import crc32
 
 import sim
@@ -25,14 +24,19 @@ _alarm_at = 0
 _heap_in = 0  # allocations until the heap is full; 0: it will not be
 _heap_left = 0  # how many fail from there on
 heap_failed = 0  # in this life
+read_failed = False  # has the flash refused a read, in this life?
+flash_failed = None  # (first, last) ms at which it refused anything
+dropped = 0  # the most that its log has told
+safe_mode = False  # has the node said so, in this story?
 _print = print
 
 
 def begin(show):
     """A new world."""
-    global shown, trace, dead, slowest_ms
+    global shown, trace, dead, slowest_ms, safe_mode, dropped
+    safe_mode = False
     shown = show
-    trace = slowest_ms = 0
+    trace = slowest_ms = dropped = 0
     dead = None
     faults.clear()
     sim._events.clear()
@@ -41,10 +45,22 @@ def begin(show):
 
 def power_on(first_tick):
     """A new life of the board."""
-    global dead, ended_at, zero, calls, _alarm, _alarm_at, _heap_in, heap_failed
+    global \
+        dead, \
+        ended_at, \
+        zero, \
+        calls, \
+        _alarm, \
+        _alarm_at, \
+        _heap_in, \
+        heap_failed, \
+        read_failed, \
+        flash_failed
     dead = ended_at = None
     zero = sim.now() - first_tick
     calls = heap_failed = _heap_in = 0
+    read_failed = False
+    flash_failed = None
     _alarm, _alarm_at = _SPIN, sim.now()
 
 
@@ -73,7 +89,12 @@ def found(text):
 
 def console(*args, **options):
     """The node's print."""
-    tell("console", " ".join([str(arg) for arg in args]))
+    global safe_mode, dropped
+    text = " ".join([str(arg) for arg in args])
+    safe_mode = safe_mode or "safe mode: no sensors" in text
+    if " readings dropped" in text:
+        dropped = max(dropped, int(text.split(" readings dropped")[0].split(" ")[-1]))
+    tell("console", text)
 
 
 def die(how):
@@ -138,9 +159,27 @@ def _wake():
     _alarm_at = sim.now()
 
 
-def traceback(error):
-    if shown:
-        sys.print_exception(error)
+def flash_fails(what):
+    """The flash has refused an operation."""
+    global flash_failed, read_failed
+    tell("fault", "flash: EIO on a " + what)
+    read_failed = read_failed or what == "read"
+    flash_failed = flash_failed[0] if flash_failed else sim.now(), sim.now()
+
+
+def portal():
+    """The node opens its page for a phone: nobody comes, and somebody cuts the power."""
+    if not read_failed:
+        found("a page for a phone, and the settings were good")
+    die("power")
+
+
+def crashed(error, text):
+    """An exception reached main.py. Only want of memory may."""
+    for line in text.strip().split("\n"):
+        tell("console", line)
+    if not (heap_failed and isinstance(error, MemoryError)):
+        found("the node crashed: " + text.strip().split("\n")[-1])
 
 
 last_pass = 0  # when the node last went to sleep of its own will

@@ -23,6 +23,35 @@ NODES = ("", "north", "south")
 _DAY = 86_400_000
 _BLOCKS = 48
 
+STATE = (
+    "boot",
+    "boots",
+    "times",
+    "crashes",
+    "crash.txt",
+    "reset",
+    "discovery",
+    "config.json",
+    "dropped",
+)
+GARBAGE = (
+    b"",
+    b"0",
+    b"-1",
+    b"null",
+    b"[]",
+    b"{}",
+    b'{"1":[]}',
+    b'{"1":1e999}',
+    b'{"a":{"b":[null]}}',
+    b"[[1],[2,3],{}]",
+    b"99999999999999999999",
+    b"1e9",
+    b'"text"',
+    b"{",
+    b"\xff\xfe",
+)
+
 # Ways of a broker that stay: one in three has one.
 WAYS = (
     "qos2_close",
@@ -44,6 +73,7 @@ class Story:
         """without: names of faults that are left out."""
         self.seed = seed
         self.random = random = Random(seed)
+        self.may_bite = False  # is there a reason for the watchdog?
         self.without = without
         self.truth = Truth()
         self.flash = Flash(random.fork(), _BLOCKS)
@@ -54,6 +84,9 @@ class Story:
         self.planned = random.between(4, 12)
         self.first_tick = 0
         self.timers = []
+        self.sick_reads = 0  # of the flash, from power-on to EIO
+        self.spoil = []  # (name, content) of files of state/ that somebody spoils
+        self.healed = False  # are the faults over?
         self.exact = True  # do sessions persist, and so each reading of QoS 2 arrives once?
         sim.seed(random(1 << 20))
         self._make_network()
@@ -70,9 +103,9 @@ class Story:
         truth = self.truth
         wires.latency_ms = random.choice((1, 5, 40))
         self.two = self.may("two", 25)
-        self.brokers = [Broker("A", truth.arrived)]
+        self.brokers = [Broker("A", truth)]
         if self.two:
-            self.brokers.append(Broker("B", truth.arrived))
+            self.brokers.append(Broker("B", truth))
         for broker in self.brokers:
             if random.chance(30):
                 broker.ways.add("early")
@@ -103,7 +136,7 @@ class Story:
 
     def _draw_config(self):
         random = self.random
-        named = random.chance(50)
+        self.named = named = random.chance(50)
         hosts = [("a.lan", A), ("b.lan", B)][: len(self.brokers)]
         config = {
             "node": {"name": random.choice(NODES)},
@@ -180,7 +213,20 @@ class Story:
             broker.start()
             broker.ways.discard("forgetful")
             stage.tell("world", "broker %s forgets everything" % broker.name)
+        if self.may("spoil", 6):
+            self.truth.spoiled = True
+            self.exact = False
+            for _ in range(random.between(1, 3)):
+                self.spoil.append((random.choice(STATE), self._garbage()))
+            stage.tell("person", "spoils %s" % ", ".join([each[0] for each in self.spoil]))
         return random.choice((50, 500, 3000, 20_000, 3_600_000))
+
+    def _garbage(self):
+        random = self.random
+        kind = random(4)
+        if kind == 0:
+            return random.bytes(random.between(1, 300))
+        return random.choice(GARBAGE)
 
     def _change_config(self):
         random = self.random
@@ -218,16 +264,41 @@ class Story:
         node = self.config["node"]["name"] or self.board_name()
         life = Life(self.lives, _copy(self.config), node)
         self.truth.begin(life)
+        if self.flash.filled:
+            life.flash_at, life.flash_until = sim.now(), 1 << 60
         self.first_tick = random.choice((0, 0, 0, (1 << 29) - 20_000, (1 << 30) - 30_000))
         stage.tell("board", "power on, life %d, node %s" % (self.lives, node))
+        self.sick_reads = 0
+        self.may_bite = False
         if last:
-            self.heal()
+            self._draw_last(life)
             return
+        if self.may("ntp", 10):
+            how, n = random(8), random(400)
+            self._at(1, lambda: self._trouble(life, "ntp", 30_000, self.brokers[0], n, how))
+        if self.may("read", 8):
+            self.sick_reads = random.between(1, 80)
+            self.exact = False
         length = random.choice((300, 3000, 8000, 15_000, 25_000, 40_000))
         length = random.between(length // 3, length)
         for _ in range(random.choice((0, 1, 1, 2, 3))):
             self._at(random(length), self._draw_trouble(life))
         self._draw_end(life, length)
+
+    def _draw_last(self, life):
+        """In every other story the last life has troubles first, in its old age: it has to recover without a restart."""
+        random = self.random
+        if self.healed or not self.may("old", 50):
+            self.heal()
+            return
+        age = random(8)
+        for i in range(age):
+            self._at(9000 + 1500 * i, lambda: self._jump(19 * _DAY // 10))
+        at = 9000 + 1500 * age
+        for _ in range(random.between(1, 3)):
+            at += random(3000)
+            self._at(at, self._draw_trouble(life))
+        self._at(at + random(20_000), self.heal)
 
     def board_name(self):
         unique = sim.mac() if sim.ESP32 else b"\xe6\x61\x64\x08\x43" + sim.mac()[3:]
@@ -269,10 +340,12 @@ class Story:
 
     def _heap(self, life, after, times):
         life.heap_at = sim.now()
+        self.truth.heap_faults = True
         stage.heap_full(after, times)
 
     def _hang(self, ms):
         stage.tell("fault", "the program hangs")
+        self.may_bite = True
         bench.hang(ms)
 
     def _draw_trouble(self, life):
@@ -281,6 +354,7 @@ class Story:
         kinds = (
             "wifi", "wifi", "zombie", "kick", "broker", "broker", "silent", "slow", "cut", "cut",
             "mute", "refuses", "dns", "ntp", "read", "write", "full", "sensor", "leap", "pieces",
+            "command",
         )  # fmt: skip
         kind = random.choice(kinds)
         ms = random.choice((200, 2000, 6000, 15_000, 40_000))
@@ -337,6 +411,12 @@ class Story:
         for conn in broker.conns:
             conn.wire.piece = n % 7 + 1
 
+    def _command(self, life, ms, broker, n, how):
+        name = ("identify", "nonsense", "identify", "x" * 60)[how % 4]
+        id = b"x" * (n * 3 if how & 1 else 8)
+        payload = (b'{"id":"%s"}' % id, b"{}", b"", b"[1", b'{"id":{"a":1},"seconds":1e9}')[n % 5]
+        broker.route("outpost/%s/cmd/%s" % (life.node, name), payload, how & 1)
+
     def _mute(self, life, ms, broker, n, how):
         broker.mute = True
         self._later(ms, setattr, broker, "mute", False)
@@ -347,6 +427,8 @@ class Story:
 
     def _dns(self, life, ms, broker, n, how):
         mode = ("fail", "silent", "slow", "slow")[how % 4]
+        # README: a Pico W restarts when the name server is away and the broker is a name
+        self.may_bite = self.may_bite or (not sim.ESP32 and self.named)
         if mode == "slow":
             socket.dns_ms = n * 20
             self._later(ms, setattr, socket, "dns_ms", 0)
@@ -355,12 +437,13 @@ class Story:
             self._later(ms, setattr, sim, "dns_mode", "ok")
 
     def _ntp(self, life, ms, broker, n, how):
-        modes = ("silent", "wrong", "short", "kiss", "unsynchronised", "stranger", "zero", "late")
-        mode = modes[how]
-        self.ntp.skew_ms = 631_152_000_000 if n & 1 else -631_152_000_000
+        none = ("short", "kiss", "unsynchronised", "zero")[n % 4]
+        mode = ("silent", "wrong", "wrong", "wrong", none, none, "stranger", "late")[how]
+        self.ntp.skew_ms = -631_152_000_000 if n % 3 == 0 else 631_152_000_000
         if mode == "late":
             self.ntp.delay_ms = n * 20
             mode = "ok"
+        self.ntp.wrong = 1 + n % 2
         self.ntp.mode = mode
         self._later(ms, self._ntp_well)
 
@@ -373,17 +456,15 @@ class Story:
         self.flash.sick("read", n % 20 + 1)
 
     def _write(self, life, ms, broker, n, how):
-        self._refuse_writes(life)
+        self.exact = False
         self.flash.sick("write", n % 4 + 1)
 
-    def _refuse_writes(self, life):
+    def _full(self, life, ms, broker, n, how):
         self.exact = False
         if life.flash_at is None:
             life.flash_at = sim.now()
         life.flash_until = 1 << 60
-
-    def _full(self, life, ms, broker, n, how):
-        self._refuse_writes(life)
+        self.truth.full = True
         self.flash.fill()
         self._later(ms, self._not_full)
 
@@ -406,9 +487,24 @@ class Story:
         stage.tell("world", "%d ms later" % ms)
         sim._up += ms
         sim._bites += ms
+        for event in sim._events:  # what is to come keeps its distance
+            event[0] += ms
         for broker in self.brokers:
             broker.lift(ms)
         self.truth.jumped()
+
+    def relent(self):
+        """Brokers that would not have a topic will have it a day later. Was there any?"""
+        relented = False
+        for broker in self.brokers:
+            for way in ("history_close", "history_silent"):
+                if way in broker.ways:
+                    broker.ways.discard(way)
+                    relented = True
+        if relented:
+            stage.tell("world", "the brokers take what they would not have")
+            self._jump(_DAY + 3_600_000)
+        return relented
 
     def heal(self):
         """The faults end."""
@@ -424,6 +520,7 @@ class Story:
         self.flash.drain()
         self.flash.well()
         sim.unplugged.clear()
+        self.healed = True
         stage.tell("world", "all faults are over")
 
 

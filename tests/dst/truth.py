@@ -57,7 +57,6 @@ class Life:
         self.flash_until = 0
         self.heap_at = None  # when there was no memory
         self.heap_times = 0
-        self.dropped = 0  # the last that health said
         self.boots = set()
 
 
@@ -72,8 +71,14 @@ class Truth:
         self.newest = {}  # live topic → ms of the newest event on it, and when it was heard
         self.timed = {}  # (node, boot) → ms since when its time is known for certain
         self.sensor_faults = False  # readings may be failures
+        self.heap_faults = False
+        self.spoiled = (
+            False  # somebody has spoiled files in state/: times and names may be forgotten
+        )
+        self.heard = set()  # (node, boot, seq) of all that a broker has heard
         self.doubled = []
-        self.dropped = 0  # what health said last
+        self._dropped = 0  # what health said last
+        self.full = False  # was there no room on the flash? Then the count may be lost, and the log has told it
         self.arrivals = 0
         self._jump = -1_000_000  # ms of the last
         self.newest_came = 0  # ms of the newest conversion that has arrived
@@ -101,28 +106,34 @@ class Truth:
     def arrived(self, broker, topic, payload, qos, heard, dup):
         self.arrivals += 1
         levels = topic.split("/")
-        if len(levels) < 3 or levels[0] != "outpost":
-            return
-        node, name = levels[1], levels[2]
+        if len(levels) < 3 or levels[0] != "outpost" or not payload:
+            return  # without content: what was retained is taken back
+        name = levels[2]
         if name == "health":
             self._health(payload)
         elif name == "info":
             self._info(payload)
         elif name not in ("status", "log", "reply", "cmd", "all"):
-            self._reading(broker, topic, node, name, levels[3:], payload, heard, dup)
+            self._reading(broker, levels, payload, qos, heard, dup)
 
     def _health(self, payload):
         told = json.loads(payload)
-        self.dropped = told["dropped"]
-        self.life.dropped = self.dropped
+        self._dropped = told["dropped"]
+
+    @property
+    def dropped(self):
+        """How many readings are known to be given up."""
+        return max(self._dropped, stage.dropped) if self.full else self._dropped
 
     def _info(self, payload):
         told = json.loads(payload)
         for fault in told.get("config_faults") or ():
-            if "not kept" not in fault:  # the flash was full
+            if "not kept" not in fault and not ("cannot be read" in fault and stage.read_failed):
                 stage.found("info has faults of the config: %s" % fault)
 
-    def _reading(self, broker, topic, node, name, rest, payload, heard, dup):
+    def _reading(self, broker, levels, payload, qos, heard, dup):
+        node, name, rest = levels[1], levels[2], levels[3:]
+        topic = "/".join(levels)
         try:
             reading = json.loads(payload)
             boot, seq = reading.pop("boot"), reading.pop("seq")
@@ -145,7 +156,7 @@ class Truth:
             return
         self._check_identity(what, key, event, node)
         self._check_time(what, event, ts, (node, boot))
-        if not event.came and not late and not dup:
+        if not event.came and not late and (not dup or qos < 2):
             self._check_live(what, event, topic, heard)
         if event.came and event.sensor["qos"] == 2:
             self.doubled.append((what, event, event.came[-1], (sim.now(), broker.name, topic)))
@@ -153,7 +164,8 @@ class Truth:
         event.came.append((sim.now(), broker.name, topic))
 
     def _failure(self, what, key, text):
-        if not self.sensor_faults:
+        of_memory = text == '"not enough memory"' and self.heap_faults
+        if not (self.sensor_faults or of_memory):
             stage.found("%s: a failure without a fault: %s" % (what, text))
         known = self.keys.get(key)
         if known is None:
@@ -176,13 +188,13 @@ class Truth:
     def _check_identity(self, what, key, event, node):
         known = self.keys.get(key)
         if known is None:
-            if event.key is not None and event.key != key:
+            if event.key is not None and event.key != key and not self.spoiled:
                 stage.found("%s: came before as %r" % (what, event.key))
             self.keys[key] = event
             event.key = key
         elif known is not event:
             stage.found("%s stands for two: %s; %s" % (what, known, event))
-        if node != event.life.node:
+        if node != event.life.node and not self.spoiled:
             stage.found("%s: was taken under the name %s" % (what, event.life.node))
         event.life.boots.add(key[1])
 
@@ -191,7 +203,7 @@ class Truth:
             known = self.timed.get(boot)
             ended = event.life.ended
             if known is not None and ended is not None and known < ended - 15_000:
-                if not event.life.flash_at:
+                if not event.life.flash_at and not self.spoiled:
                     stage.found("%s: has no time, and its boot had" % what)
             return
         off = ts - (sim._TRUE_TIME + event.at)
@@ -222,6 +234,20 @@ class Truth:
         """Time has made a jump."""
         self._jump = sim.now()
 
+    def published(self, broker, topic, payload, qos, dup):
+        """A broker has heard a PUBLISH: a new exchange has at most the QoS that its channel has today."""
+        if b'"seq":' not in payload:
+            return
+        levels = topic.split("/")
+        key = levels[1], _number(payload, b'"boot":'), _number(payload, b'"seq":')
+        known = key in self.heard
+        self.heard.add(key)
+        if known or dup or levels[1] != self.life.node:
+            return
+        for sensor in self.life.config["sensors"]:
+            if sensor["name"] == levels[2] and qos > max(sensor["qos"], 1):
+                stage.found("%s: a new exchange of QoS %d: %r" % (topic, qos, payload))
+
     # lives
 
     def begin(self, life):
@@ -233,6 +259,10 @@ class Truth:
         life.end = how
         life.ended = stage.ended_at or sim.now()
         life.last_pass = stage.last_pass
+        if stage.flash_failed:
+            first, last = stage.flash_failed
+            life.flash_at = first if life.flash_at is None else min(first, life.flash_at)
+            life.flash_until = max(last, life.flash_until)
         if stage.heap_failed:
             life.heap_times = stage.heap_failed
 
@@ -244,7 +274,7 @@ class Truth:
 
     def settle(self):
         """Judge what is missing, as far as it is known without the rest."""
-        for event in self.events:
+        for event in reversed(self.events):
             if event.gone is None and not event.came:
                 event.gone = self._excuse(event)
 
@@ -258,29 +288,30 @@ class Truth:
         life, sensor = event.life, event.sensor
         if sensor["qos"] == 0:
             return "QoS 0"
-        if life.end is None:
-            if sensor["delivery"] == "latest" and self._is_superseded(event):
-                return "superseded"
-            return None
         if sensor["delivery"] == "latest" and self._is_superseded(event):
             return "superseded"
+        if life.end is None:
+            return None
         if life.heap_at is not None:
             if event.at > life.heap_at - (life.sync_ms + _PASS_MS if life.heap_times > 1 else 400):
                 return "no memory"
-        if life.end == "reset":
-            return None
-        if event.at > life.last_pass - life.sync_ms - _PASS_MS:
-            return "in RAM when the power failed"
         bad = life.flash_at
         if bad is not None and event.at > bad - life.sync_ms - _PASS_MS:
             if life.ended < life.flash_until + _RETRY_MS:
                 return "the flash took nothing"
+        if life.end != "reset" and event.at > life.last_pass - life.sync_ms - _PASS_MS:
+            return "in RAM when the power failed"
         return None
 
     def _is_superseded(self, event):
+        """Is there a newer one that has arrived, or still has to?"""
         for other in reversed(self.events):
             if other is event:
                 return False
-            if other.sensor["name"] == event.sensor["name"]:
+            if other.sensor["name"] == event.sensor["name"] and (other.came or not other.gone):
                 return True
         return False
+
+
+def _number(payload, name):
+    return int(payload.split(name)[1].split(b",")[0])
