@@ -102,6 +102,7 @@ class Clock:
             else:
                 self._failed(self._asking.why)
         except MemoryError:
+            found = False
             self._failed("not enough memory")
         self._asking = None
         forget("sntp")

@@ -194,6 +194,20 @@ def test_readings_before_the_sync_get_their_time():
     assert abs(r.clock.unix_ms(early) - TRUE_MS - early) <= 20
 
 
+def test_without_memory_it_asks_again():
+    r = Rig(good)
+    find = r.names.find
+
+    def no_memory(server, uptime):
+        raise MemoryError
+
+    r.names.find = no_memory
+    assert r.run(1000) == 0 and not r.clock.trusted
+    assert [line for line in r.lines if "not enough memory" in line]
+    r.names.find = find
+    assert r.run(10000) == 1 and r.net.open == 0
+
+
 # how long it was on its way
 
 
