@@ -10,7 +10,7 @@ import time
 
 from micropython import const
 
-from firmware import payload
+from firmware import forget, payload
 from firmware.clock import Clock
 from firmware.control import Control
 from firmware.files import note_reset
@@ -22,6 +22,7 @@ from firmware.wifi import Wifi
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
+_HELD_MS = const(100)  # between two looks whether the node's name is its own
 _SOON_MS = const(10000)  # sensors that are read more often need not be asked
 
 
@@ -44,7 +45,8 @@ class Node:
             self.safe = safemode.is_on(crashes)
         self.log = Log(settings["log"]["level"])
         self.health = Health(board, self.log)
-        self.name = settings["node"]["name"] or board.name
+        self.name, self.taken = parts.name(settings["node"], board)
+        self.namesake = None  # while it is not clear whose name this is
         self.topics = Topics(settings["node"]["base"], self.name)
         self.wifi = Wifi(board.radio, settings["wifi"], self.name, self.log)
         self.names = Names(board.radio)
@@ -79,6 +81,10 @@ class Node:
             self.log.error("config: " + fault)
         if faults:
             self.log.error("config: running on " + source)
+        if self.taken:
+            self.log.error(
+                "node: %s is board %s, too: this one is %s" % (self.taken + (self.name,))
+            )
         if self.safe:
             self.log.error(
                 "node: safe mode: no sensors for 15 minutes, it crashed time after time; `info` has the last one"
@@ -137,6 +143,8 @@ class Node:
             wait = min(wait, self.clock.due(uptime), self.uplink.due(now, uptime))
         if self.discovery and self.uplink.connected:
             wait = min(wait, self.discovery.due(uptime))
+        if self.uplink.held:
+            wait = min(wait, _HELD_MS)
         for channel in self.channels:
             wait = min(wait, channel.due(now))
         return min(max(wait, 0), _LONGEST_SLEEP_MS)
@@ -205,14 +213,14 @@ class Node:
             self.delivery.time_known()
         if self.uplink.step(now, uptime, online, self.clock.trusted):
             self.clock.broker = self.uplink.client.server
-            self.uplink.introduce(self.topics.status, b"online")
-            self.uplink.introduce(self.topics.info, payload.document(self.health.info(self)))
-            self._health_wait = 0
-            self._announced = False
-            if self.panel:
-                self.panel.introduce()
-            if self.discovery:
-                self.discovery.begin(uptime, self.uplink.retain)
+            if self.namesake is None:
+                from firmware.namesake import Namesake
+
+                self.namesake = Namesake(self)
+                forget("namesake")
+            self.namesake.begin(uptime)
+        if self.namesake and self.namesake.step(uptime):
+            self._introduce(uptime)
         if not self._announced and self.uplink.acknowledged():
             self._announced = True
             # `make deploy` waits for this line.
@@ -226,6 +234,16 @@ class Node:
             self._reset("the Wi-Fi radio does not answer")
         if self.uplink.starved(uptime) and self.delivery.outbox.sync(now):
             self._reset("no memory for a connection, time after time")
+
+    def _introduce(self, uptime):
+        self.uplink.introduce(self.topics.status, b"online")
+        self.uplink.introduce(self.topics.info, payload.document(self.health.info(self)))
+        self._health_wait = 0
+        self._announced = False
+        if self.panel:
+            self.panel.introduce()
+        if self.discovery:
+            self.discovery.begin(uptime, self.uplink.retain)
 
     def _announce(self, now, uptime):
         """Tell Home Assistant what there is; then it wants to know how things are. What is retained it gets from the broker."""
@@ -246,6 +264,8 @@ class Node:
             self.discovery.acknowledged(pids)
 
     def _drain(self, now, uptime):
+        if self.taken and not self.control.heard:
+            return  # the broker may acknowledge and drop what comes under a name that it does not know
         if self.clock.trusted or uptime - self._online_since >= _SYNC_WAIT_MS:
             self.delivery.drain(uptime, now)
 

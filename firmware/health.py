@@ -21,6 +21,10 @@ def _some(faults):
     return some or None
 
 
+def _taken(node):
+    return node.taken and "%s is board %s" % node.taken
+
+
 class Health:
     def __init__(self, board, log):
         self.board = board
@@ -54,6 +58,7 @@ class Health:
             ("config", node.source),
             ("config_faults", _some(node.faults)),
             ("crash", self.crash),
+            ("name_taken", _taken(node)),
             ("safe_mode", node.safe),
         )
 
@@ -82,6 +87,7 @@ class Health:
             ("sensor_errors", sum([channel.errors for channel in channels])),
             ("sensors_failing", len(failing)),
             ("failing", "; ".join(failing)[:_FAILING]),
+            ("name_taken", _taken(node)),
             ("clock", clock.source),
             ("clock_age_s", None if synced is None else (uptime - synced) // 1000),
             ("log_dropped", self.log.dropped),

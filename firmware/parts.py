@@ -13,9 +13,21 @@ _ANNOUNCED = "state/discovery"
 _ASIDE = "state/aside"
 
 
+def name(settings, board):
+    """Return the node's name, and (the name it should have, id of the other board that has it) or None."""
+    from firmware import forget, namesake
+
+    found = namesake.name(settings, board)
+    forget("namesake")
+    return found
+
+
 def uplink(settings, node):
+    client_id = settings["client_id"]
+    if client_id and node.taken:
+        client_id += "-" + node.board.id[-6:]
     client = Client(
-        settings["client_id"] or node.name,
+        client_id or node.name,
         settings["brokers"][0]["host"],
         keepalive=settings["keepalive_s"],
         window=settings["window"],

@@ -51,6 +51,7 @@ class Uplink:
         self.clean_session = settings["clean_session"]
         self.log = log
         self.connected = False
+        self.held = False  # whether nothing is to be said yet, see namesake.py
         self.connects = 0
         self.starting = None  # called with the uptime before each attempt to connect
         self.acknowledge = None  # called with the packet ids that were acknowledged, and now
@@ -85,7 +86,11 @@ class Uplink:
     @property
     def ready(self):
         """True when readings may go out: connected, and everything that introduces the node was sent."""
-        return self.connected and all(document[2] is not None for document in self._documents)
+        return (
+            self.connected
+            and not self.held
+            and all(document[2] is not None for document in self._documents)
+        )
 
     def due(self, now, uptime):
         """Return ms until step() wants to be called."""
@@ -119,7 +124,9 @@ class Uplink:
 
     def publish(self, topic, payload, retain=False, qos=0):
         """Hand a message to the client. Return False when it cannot be taken now."""
-        return self.connected and self.send(topic, payload, retain, qos) is not None
+        if self.held or not self.connected:
+            return False
+        return self.send(topic, payload, retain, qos) is not None
 
     def introduce(self, topic, payload):
         """Publish a retained document at QoS 1, once an earlier one to that topic is acknowledged."""
@@ -131,14 +138,15 @@ class Uplink:
 
     def acknowledged(self):
         """True when the broker has every document that introduces the node."""
-        return self.connected and not self._documents
+        return self.connected and not self.held and not self._documents
 
     def stop(self, topic, payload, timeout_ms=2000):
         """Leave cleanly: say so (DISCONNECT suppresses the will), wait a little for the acknowledgement, close."""
         if not self.connected:
             return
         try:
-            self.introduce(topic, payload)
+            if not self.held:
+                self.introduce(topic, payload)
             begin = time.ticks_ms()
             while self._documents and time.ticks_diff(time.ticks_ms(), begin) < timeout_ms:
                 self._advance(time.ticks_ms(), self._since)  # nothing of this will matter later

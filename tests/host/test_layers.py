@@ -25,6 +25,7 @@ LAYERS = (
         "firmware.uplink firmware.brokers firmware.limits firmware.suspects",
         "firmware.wifi",
         "firmware.clock firmware.sntp",
+        "firmware.namesake",
         "firmware.health firmware.crash firmware.safemode",
         "firmware.delivery firmware.earlier firmware.withdraw firmware.aside firmware.pace",
         "firmware.sensors firmware.sensors.*",

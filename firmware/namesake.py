@@ -1,0 +1,158 @@
+"""Another board under this node's name: noticed before anything is said under it. Loaded for each connection, then let go of.
+
+The retained `info` of a name has the id of the board that holds it. A connection reads it, and says nothing before:
+
+    nothing there, or this board's id    1. the name is this board's
+    another board's id                   2. its connection is taken over by the other, twice; or `health` comes of it: the other is alive.
+                                            This board takes a name of its own, `<name>-<end of its id>`, and starts again under it
+                                         3. nothing of that for a minute and a half: the other is gone, and this board stands in for it
+    a name of its own, and the other's   4. `info` is taken back, or nothing says that the other is online, for an hour: it starts
+                                            again under its name, and asks again
+
+A board that was replaced on purpose waits that minute and a half once. The one that was there first keeps its name. Readings wait meanwhile;
+those that were taken under the name stay readings of that name.
+"""
+
+import os
+
+from micropython import const
+
+from firmware.files import read, write
+
+_ALIAS = "state/alias"  # "<name> <id of the board that has it>"
+_REPLY_MS = const(500)  # a retained message comes with the answer to the subscription
+_OWN_MS = const(60000)  # at the latest then nothing is awaited any more
+_PEACE_MS = const(90000)  # health comes once a minute, by default
+_HOUR_MS = const(3600000)
+_KICKS = const(2)
+
+
+def name(settings, board):
+    """Return the node's name, and (the name that it should have, id of the board that has it) or None."""
+    wanted = settings["name"] or board.name
+    held, _, other = (read(_ALIAS) or "").rpartition(" ")
+    if held != wanted:
+        return wanted, None
+    return "%s-%s" % (wanted, board.id[-6:]), (wanted, other)
+
+
+class Namesake:
+    def __init__(self, node):
+        self.node = node
+        self.other = None  # id of the board that holds the name
+        self._kicks = 0
+        self._since = None  # uptime at which the connection came up, None: it is gone
+        self._online = False  # of the other, while this board has a name of its own,
+        self._seen = 0  # and the uptime at which it was so last
+        self._free = self._said = False
+
+    def begin(self, uptime):
+        """A connection came up. Until step() returns True nothing is to be said on it."""
+        node = self.node
+        self._since = uptime
+        self._said = False
+        if node.taken:
+            self._offline(uptime)
+            base = node.topics.prefix[: -len(node.name)] + node.taken[0]
+            node.control.watch((base + "/info").encode(), self._info_of_the_other)
+            node.control.watch((base + "/status").encode(), self._status_of_the_other)
+            return
+        node.uplink.held = True
+        node.control.watch(node.topics.info, self._info)
+        if self.other:
+            node.control.watch(node.topics.health, self._health)
+
+    def step(self, uptime):
+        """Return True when the node is to introduce itself."""
+        node = self.node
+        if node.taken:
+            if self._free or (not self._online and uptime - self._seen >= _HOUR_MS):
+                self._start_again(None, "the name %s may be free" % node.taken[0])
+            said, self._said = self._said, True
+            return not said
+        if not node.uplink.connected:
+            if self._since is not None and self.other and node.wifi.up:
+                self._kicks += 1
+                if self._kicks >= _KICKS:
+                    self._step_aside()
+            self._since = None
+            return False
+        elapsed = uptime - self._since
+        if self._said:
+            if self._free or elapsed >= _OWN_MS:
+                self._end()
+            return False
+        if not (self._free or elapsed >= (_PEACE_MS if self.other else _REPLY_MS)):
+            return False
+        if self.other and not self._free:
+            node.log.warning("node: board %s is gone: this one stands in for it" % self.other)
+        node.uplink.held = False
+        self._free = False
+        self.other = None
+        self._said = True
+        return True
+
+    def _end(self):
+        """The name is ours."""
+        node = self.node
+        for topic in (node.topics.info, node.topics.health):
+            node.control.watch(topic, None)
+        node.namesake = None
+
+    def _info(self, data, retained, uptime):
+        other = _id(data)
+        if other is None or other == self.node.board.id:
+            self._free = self._said or other is not None
+        elif self.other != other:
+            self.other = other
+            self.node.uplink.held = True
+            self._said = self._free = False
+            self._since = uptime
+            self.node.control.watch(self.node.topics.health, self._health)
+            self.node.log.error("node: board %s is called %s, too" % (other, self.node.name))
+
+    def _health(self, data, retained, uptime):
+        if not retained and self.other and not self._said:
+            self._step_aside()
+
+    def _info_of_the_other(self, data, retained, uptime):
+        self._free = not data
+
+    def _status_of_the_other(self, data, retained, uptime):
+        if data == b"online":
+            self._online = True
+        else:
+            self._offline(uptime)
+
+    def _offline(self, uptime):
+        if self._online or not self._seen:
+            self._seen = uptime
+        self._online = False
+
+    def _step_aside(self):
+        self._start_again(
+            "%s %s" % (self.node.name, self.other),
+            "board %s is called %s, too: give one of them another node.name"
+            % (self.other, self.node.name),
+        )
+
+    def _start_again(self, alias, why):
+        try:
+            if alias:
+                write(_ALIAS, alias)
+            else:
+                os.remove(_ALIAS)
+        except OSError:
+            self._kicks = 0  # a full flash: nothing is said under the name until it takes this
+            return
+        self.node.uplink.client.disconnect()  # the will would call the other one offline
+        self.node._reset(why)
+
+
+def _id(data):
+    """Return the board's id of an `info`, None: there is none."""
+    begin = data.find(b'"id":"')
+    if begin < 0:
+        return None
+    begin += 6
+    return bytes(data[begin : data.find(b'"', begin)]).decode()

@@ -1,0 +1,263 @@
+"""Two boards with one name, at one broker: who keeps it, what the other does, and that no reading is ever taken for another's."""
+
+import json
+import os
+
+import test_app
+from test_app import Run
+
+HEAP = "4m"  # the broker keeps what identifies each reading
+TIMEOUT = 60
+STEP = 100
+
+
+class Broker:
+    """Retained messages, and one connection a client id, as with a kept session: no will when it is taken over."""
+
+    def __init__(self):
+        self.retained = {}
+        self.clients = {}
+        self.taken_over = 0
+        self.readings = []  # (topic, boot, seq)
+
+    def connect(self, client):
+        other = self.clients.get(client.client_id)
+        if other and other is not client:
+            other.connected = False
+            other.lost = True
+            self.taken_over += 1
+        self.clients[client.client_id] = client
+
+    def publish(self, topic, payload, retain):
+        if retain and payload:
+            self.retained[topic] = payload
+        elif retain:
+            self.retained.pop(topic, None)
+        if b'"seq"' in payload:
+            reading = json.loads(payload)
+            prefix = topic.decode().split("/climate")[0]
+            self.readings.append((prefix, reading["boot"], reading["seq"]))
+        for client in self.clients.values():
+            if topic in client.topics and client.connected:
+                client.inbox.append((topic, payload, False, 0))
+
+    def dies(self, client):
+        """The power of a node fails: some time later comes its will."""
+        client.connected = False
+        if self.clients.get(client.client_id) is client:
+            del self.clients[client.client_id]
+            self.publish(client.will[0], client.will[1], True)
+
+
+class Client(test_app.Client):
+    broker = None
+    lost = False
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.topics = []
+        self.inbox = []
+        self.refused = []
+        self.opening = False
+
+    def want(self, pattern, qos):
+        if qos is None:
+            self.topics = [topic for topic in self.topics if topic != pattern]
+            return
+        self.topics.append(pattern)
+        if self.connected and pattern in self.broker.retained:
+            self.inbox.append((pattern, self.broker.retained[pattern], True, 0))
+
+    def start(self, now, *args, **options):
+        self.opening = True
+        self.lost = False
+
+    def step(self, now):
+        if self.lost:
+            raise OSError(104)
+        if self.opening:
+            self.opening = False
+            self.connected = True
+            self.broker.connect(self)
+        arrived, self.inbox = self.inbox, []
+        acked, self.unacked = self.unacked, []
+        return acked, arrived
+
+    def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):
+        if self.connected:
+            self.broker.publish(topic, bytes(payload), retain)
+        return super().send(topic, payload, retain, qos, pid, dup)
+
+    def close(self):
+        self.connected = False
+        self.opening = False
+
+    disconnect = close
+
+
+class Place:
+    """A board with its own flash: what runs on it, over its resets."""
+
+    def __init__(self, broker, id, name="attic"):
+        self.broker = broker
+        self.id = id
+        self.name = name
+        self.folder = os.getcwd() + "/" + id
+        os.mkdir(self.folder)
+        self.log = []
+        self.start()
+
+    def start(self):
+        self._enter()
+        Client.broker = self.broker
+        test_app.Client = Client
+        place = self
+
+        class Board(BOARD):
+            id = place.id
+
+        test_app.Board = Board
+        self.run_ = Run(name=self.name)
+        self.node = self.run_.node
+        self.node.log.level = 2
+        self.client = self.node.uplink.client
+
+    def _enter(self):
+        os.chdir(self.folder)
+
+    def turn(self):
+        self._enter()
+        self.run_.run(STEP, STEP)
+        self.client.sent.clear()
+        for line in self.node.log.waiting:
+            if line not in self.log:
+                self.log.append(line)
+        if self.run_.board.resets:
+            if self.client.connected:
+                self.broker.dies(self.client)
+            self.start()
+
+
+BOARD = test_app.Board
+
+
+def live(seconds, *places):
+    for _ in range(seconds * 1000 // STEP):
+        for place in places:
+            place.turn()
+
+
+def whose(broker, topic=b"outpost/attic/info"):
+    return json.loads(broker.retained[topic])["id"]
+
+
+def alike(broker):
+    """How many pairs of readings share an identity."""
+    return len(broker.readings) - len(set(broker.readings))
+
+
+def two():
+    broker = Broker()
+    first = Place(broker, "aaaaaa")
+    live(5, first)
+    second = Place(broker, "bbbbbb")
+    live(60, first, second)
+    return broker, first, second
+
+
+def test_the_second_board_takes_a_name_of_its_own_and_says_so():
+    # They threw each other out for ever, without a word, and ten of twenty (boot, seq) stood for two readings.
+    broker, first, second = two()
+    assert second.node.name == "attic-bbbbbb" and first.node.name == "attic"
+    assert broker.taken_over <= 5, broker.taken_over
+    assert whose(broker) == "aaaaaa" and whose(broker, b"outpost/attic-bbbbbb/info") == "bbbbbb"
+    info = json.loads(broker.retained[b"outpost/attic-bbbbbb/info"])
+    assert info["name_taken"] == "attic is board aaaaaa"
+    assert second.client.client_id == "attic-bbbbbb"
+    assert second.client.will[0] == b"outpost/attic-bbbbbb/status"
+    assert broker.retained[b"outpost/attic/status"] == b"online"
+    assert any("attic is board aaaaaa, too" in line for line in second.log), second.log
+    assert alike(broker) == 0
+    mine = {boot for prefix, boot, _ in broker.readings if prefix == "outpost/attic-bbbbbb"}
+    assert mine == {second.node.health.boot}
+    before = broker.taken_over
+    live(4000, first, second)
+    assert broker.taken_over == before, "who is online keeps its name"
+
+
+def test_readings_under_another_name_wait_until_the_broker_lets_them_through():
+    # One with rules for `attic` acknowledges what comes from `attic-bbbbbb`, and drops it.
+    broker = Broker()
+    first = Place(broker, "aaaaaa")
+    live(5, first)
+    second = Place(broker, "bbbbbb")
+    forbidden = [True]
+    publish = broker.publish
+
+    def rules(topic, payload, retain):
+        if not (forbidden[0] and b"attic-bbbbbb" in topic):
+            publish(topic, payload, retain)
+
+    broker.publish = rules
+    live(60, first, second)
+    assert second.node.name == "attic-bbbbbb" and len(second.node.delivery.outbox) >= 40
+    forbidden[0] = False
+    second.client.lost = True
+    live(30, first, second)
+    seqs = {seq for _, boot, seq in broker.readings if boot == second.node.health.boot}
+    assert len(second.node.delivery.outbox) <= 1 and len(seqs) >= second.node.seq - 1
+
+
+def test_a_board_that_was_replaced_has_its_successor():
+    broker = Broker()
+    first = Place(broker, "aaaaaa")
+    live(5, first)
+    # The power is gone, and the broker does not know yet: the other's status is still `online`.
+    second = Place(broker, "bbbbbb")
+    live(100, second)
+    assert second.node.name == "attic" and whose(broker) == "bbbbbb"
+    assert any("stands in for it" in line for line in second.log), second.log
+    boot = second.node.health.boot
+    seqs = [seq for _, b, seq in broker.readings if b == boot]
+    assert sorted(seqs) == list(range(1, second.node.seq + 1)), (
+        "what was taken meanwhile has waited"
+    )
+    assert alike(broker) == 0 and second.run_.board.resets == 0
+    first.start()  # it is mended, and switched on again
+    live(60, first, second)
+    assert (first.node.name, second.node.name) == ("attic-aaaaaa", "attic")
+    assert whose(broker) == "bbbbbb" and alike(broker) == 0
+
+
+def test_the_name_comes_back_when_the_others_info_is_taken_back():
+    broker, first, second = two()
+    broker.dies(first.client)
+    broker.publish(b"outpost/attic/info", b"", True)
+    live(5, second)
+    assert second.node.name == "attic" and whose(broker) == "bbbbbb" and alike(broker) == 0
+
+
+def test_the_name_comes_back_when_the_other_has_been_away_for_an_hour():
+    broker, first, second = two()
+    broker.dies(first.client)
+    live(3000, second)
+    assert second.node.name == "attic-bbbbbb"
+    live(900, second)
+    assert second.node.name == "attic" and whose(broker) == "bbbbbb" and alike(broker) == 0
+
+
+def test_another_name_in_the_settings_settles_it():
+    _, first, second = two()
+    second.name = "cellar"
+    second.start()
+    live(5, first, second)
+    assert second.node.name == "cellar" and second.node.taken is None
+
+
+def test_a_board_alone_waits_half_a_second_and_listens_no_longer():
+    broker = Broker()
+    first = Place(broker, "aaaaaa")
+    live(2, first)
+    assert whose(broker) == "aaaaaa"
+    live(1, first)
+    assert first.node.namesake is None and b"outpost/attic/info" not in first.client.topics
