@@ -239,7 +239,7 @@ def test_a_record_that_is_no_reading_stops_nothing():
             raise ValueError("topic: no + or #")
         return checked(topic, *rest)
 
-    now.client.send = send
+    now.node.uplink.send = send
     now.run(12000)
     assert now.node.delivery.outbox.corrupt >= 4 and len(now.node.delivery.outbox) <= 1
     got = [seq for boot, seq in everything(now) if boot == r.node.health.boot]
