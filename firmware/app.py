@@ -10,7 +10,7 @@ import time
 
 from micropython import const
 
-from firmware import forget, payload
+from firmware import payload
 from firmware.clock import Clock
 from firmware.control import Control
 from firmware.files import note_reset
@@ -22,7 +22,6 @@ from firmware.wifi import Wifi
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
-_HELD_MS = const(100)  # between two looks whether the node's name is its own
 _SOON_MS = const(10000)  # sensors that are read more often need not be asked
 
 
@@ -68,6 +67,7 @@ class Node:
         self.discovery = None if self.safe else parts.discovery(settings["discovery"], self)
         self.uplink.starting = self.delivery.withdraw
         self.uplink.acknowledge = self._acknowledged
+        parts.tell(self)
         parts.drop()
         self.seq = 0
         self._armed = False
@@ -77,18 +77,6 @@ class Node:
         self._health_wait = 0
         self._poller = None
         self._polled = None
-        for fault in faults:
-            self.log.error("config: " + fault)
-        if faults:
-            self.log.error("config: running on " + source)
-        if self.taken:
-            self.log.error(
-                "node: %s is board %s, too: this one is %s" % (self.taken + (self.name,))
-            )
-        if self.safe:
-            self.log.error(
-                "node: safe mode: no sensors for 15 minutes, it crashed time after time; `info` has the last one"
-            )
 
     def run(self):
         """Loop for ever. Ends by an exception only."""
@@ -143,8 +131,6 @@ class Node:
             wait = min(wait, self.clock.due(uptime), self.uplink.due(now, uptime))
         if self.discovery and self.uplink.connected:
             wait = min(wait, self.discovery.due(uptime))
-        if self.uplink.held:
-            wait = min(wait, _HELD_MS)
         for channel in self.channels:
             wait = min(wait, channel.due(now))
         return min(max(wait, 0), _LONGEST_SLEEP_MS)
@@ -213,12 +199,9 @@ class Node:
             self.delivery.time_known()
         if self.uplink.step(now, uptime, online, self.clock.trusted):
             self.clock.broker = self.uplink.client.server
-            if self.namesake is None:
-                from firmware.namesake import Namesake
+            from firmware import namesake
 
-                self.namesake = Namesake(self)
-                forget("namesake")
-            self.namesake.begin(uptime)
+            self.namesake = namesake.begin(self, uptime)
         if self.namesake and self.namesake.step(uptime):
             self._introduce(uptime)
         if not self._announced and self.uplink.acknowledged():

@@ -17,6 +17,7 @@ import os
 
 from micropython import const
 
+from firmware import forget
 from firmware.files import read, write
 
 _ALIAS = "state/alias"  # "<name> <id of the board that has it>"
@@ -34,6 +35,14 @@ def name(settings, board):
     if held != wanted:
         return wanted, None
     return "%s-%s" % (wanted, board.id[-6:]), (wanted, other)
+
+
+def begin(node, uptime):
+    """A connection came up. Return the node's Namesake."""
+    found = node.namesake or Namesake(node)
+    found.begin(uptime)
+    forget("namesake")
+    return found
 
 
 class Namesake:

@@ -70,6 +70,20 @@ def delivery(settings, live_s, node, channels):
     return made
 
 
+def tell(node):
+    """Log what is not as it should be at this start."""
+    for fault in node.faults:
+        node.log.error("config: " + fault)
+    if node.faults:
+        node.log.error("config: running on " + node.source)
+    if node.taken:
+        node.log.error("node: %s is board %s, too: this one is %s" % (node.taken + (node.name,)))
+    if node.safe:
+        node.log.error(
+            "node: safe mode: no sensors for 15 minutes, it crashed time after time; `info` has the last one"
+        )
+
+
 def panel(outputs, node):
     """Return the Panel of the outputs, or None."""
     if not outputs:

@@ -36,6 +36,7 @@ _STARVED_MS = const(600000)  # not more often than this,
 _NEVER_MS = const(3600000)  # or this, if the memory of a fresh start did not suffice either
 _CAUTIOUS_MS = const(100)  # between two looks at one message
 _SESSION = "state/session"
+_ALIVE = ((ECONNRESET,), (ECONNREFUSED,))  # signs of a peer
 
 
 class Uplink:
@@ -86,17 +87,14 @@ class Uplink:
     @property
     def ready(self):
         """True when readings may go out: connected, and everything that introduces the node was sent."""
-        return (
-            self.connected
-            and not self.held
-            and all(document[2] is not None for document in self._documents)
-        )
+        sent = all(document[2] is not None for document in self._documents)
+        return self.connected and not self.held and sent
 
     def due(self, now, uptime):
         """Return ms until step() wants to be called."""
         if self._trying or self.connected:
             wait = self.client.poll_ms(now)
-            return min(wait, _CAUTIOUS_MS) if self.brokers.limits else wait
+            return min(wait, _CAUTIOUS_MS) if self.held or self.brokers.limits else wait
         return max(0, self._wait - (uptime - self._since))
 
     def step(self, now, uptime, online, clock_trusted):
@@ -198,9 +196,7 @@ class Uplink:
         for topic, data, retained, _ in arrived:
             self.arrived(topic, data, retained, uptime)
         if acked:
-            self._documents = [
-                document for document in self._documents if document[2] not in acked
-            ]
+            self._documents = [each for each in self._documents if each[2] not in acked]
             if self.acknowledge:
                 self.acknowledge(acked, now)
         if self.client.connected and not self.connected:
@@ -292,10 +288,7 @@ class Uplink:
 
     def _doubt(self, uptime, error):
         """A refusal proves that the network works; silence from every broker puts the link itself in doubt."""
-        if isinstance(error, (ProtocolError, Refused)) or error.args[:1] in (
-            (ECONNRESET,),
-            (ECONNREFUSED,),
-        ):
+        if isinstance(error, (ProtocolError, Refused)) or error.args[:1] in _ALIVE:
             self._silent = 0
             return
         self._silent += 1
