@@ -253,10 +253,9 @@ class Node:
             self.delivery.drain(uptime, now)
 
     def _report(self, uptime):
-        while self.log.waiting and self.uplink.publish(
-            self.topics.log, self.log.waiting[0].encode()
-        ):
-            self.log.waiting.pop(0)
+        log, topic = self.log.waiting, self.topics.log
+        while log and self.uplink.publish(topic, log[0].encode()):
+            log.pop(0)
         if uptime - self._health_since >= self._health_wait:
             self._health_since = uptime
             self._health_wait = self.health_ms
