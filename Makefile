@@ -24,13 +24,13 @@ help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## bring what the other targets need (they call it themselves)
-	@$(PYTHON) -m tools setup
+	@OUTPOST_MAKE=1 $(PYTHON) -m tools setup
 
 ready:
-	@$(PYTHON) -m tools setup --quiet
+	@OUTPOST_MAKE=1 $(PYTHON) -m tools setup --quiet
 
 packages:
-	@$(PYTHON) -m tools setup --quiet --packages
+	@OUTPOST_MAKE=1 $(PYTHON) -m tools setup --quiet --packages
 
 run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, PORTAL=1: its page for a phone)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \

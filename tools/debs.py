@@ -39,6 +39,7 @@ def programs(folder, runs):
     for program in ("apt-get", "dpkg"):
         if not shutil.which(program):
             raise CommandError(f"{program} is not here (not a Debian?)")
+    keyring()  # missing, it would be missing for each suite
     address = mirror()
     machine = output(["dpkg", "--print-architecture"]).strip()
     for architecture in ARCHITECTURES.get(machine, (machine,)):
@@ -77,7 +78,7 @@ def mirror():
     script = own(DEBOOTSTRAP, "debootstrap").read_text(errors="replace")
     found = re.search(r'^\s*(?:DEF_MIRROR=|default_mirror )"?(http\S+/debian)"?$', script, re.M)
     if not found:
-        raise CommandError("apt knows no Debian mirror: name one in DEBIAN_MIRROR")
+        raise CommandError("apt knows no Debian mirror: name one in the environment variable DEBIAN_MIRROR")
     return found[1]
 
 

@@ -201,6 +201,7 @@ def apt(place, monkeypatch):
     program(place / "path", "apt-get", "")
     program(place / "path", "dpkg", "")
     monkeypatch.setattr(debs, "mirror", lambda: "mirror")
+    monkeypatch.setattr(debs, "KEYRING", place)
     monkeypatch.setattr(debs, "output", lambda words: "amd64\n")
     unpacked = []
 
