@@ -65,9 +65,9 @@ def sensors(board="esp32", **every):
 
 def stream(board="esp32", **more):
     """One sensor, 20 readings a second."""
-    return [
-        {"name": "fast", "type": "adc", "pin": _PINS[board]["adc"], "interval_s": 0.05, **more}
-    ]
+    pin = _PINS[board]["adc"]
+    fast = {"name": "fast", "type": "adc", "pin": pin, "r1": 10, "r2": 10, "interval_s": 0.05}
+    return [fast | more]
 
 
 def settings(brokers, board="esp32", **changes):
@@ -229,6 +229,12 @@ class Seen:
 
         until(lambda: len(found()) >= times, timeout, f"{topic} {text or ''} x{times}", self.told)
         return found()[-1]
+
+    def boot(self, channel, name=NAME):
+        """The boot of the newest reading of a channel, None while there is none."""
+        return max(
+            (reading["boot"] for reading in self.readings(channel, name)[-1:]), default=None
+        )
 
     def wait_readings(self, channel, count, timeout=20, name=NAME):
         def enough():
