@@ -230,12 +230,6 @@ class Seen:
         until(lambda: len(found()) >= times, timeout, f"{topic} {text or ''} x{times}", self.told)
         return found()[-1]
 
-    def boot(self, channel, name=NAME):
-        """The boot of the newest reading of a channel, None while there is none."""
-        return max(
-            (reading["boot"] for reading in self.readings(channel, name)[-1:]), default=None
-        )
-
     def wait_readings(self, channel, count, timeout=20, name=NAME):
         def enough():
             return len(self.readings(channel, name)) >= count
