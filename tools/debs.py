@@ -78,7 +78,9 @@ def mirror():
     script = own(DEBOOTSTRAP, "debootstrap").read_text(errors="replace")
     found = re.search(r'^\s*(?:DEF_MIRROR=|default_mirror )"?(http\S+/debian)"?$', script, re.M)
     if not found:
-        raise CommandError("apt knows no Debian mirror: name one in the environment variable DEBIAN_MIRROR")
+        raise CommandError(
+            "apt knows no Debian mirror: name one in the environment variable DEBIAN_MIRROR"
+        )
     return found[1]
 
 
