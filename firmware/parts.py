@@ -53,6 +53,11 @@ def delivery(settings, live_s, node, channels):
         node.log.info(
             "outbox: %d readings of before, %d places damaged" % (outbox.recovered, outbox.corrupt)
         )
+    if outbox.unread:
+        node.log.error(
+            "outbox: %d files cannot be read: they are tried again, new readings go beside them"
+            % outbox.unread
+        )
     boot = earlier.count(outbox, node.log)
     uplink = node.uplink
     made = Delivery(outbox, uplink, node.clock, node.topics, boot, channels, live_s, node.log)

@@ -18,14 +18,16 @@ Nothing here raises for what the flash does: what cannot be written stays in RAM
 ticks_ms everywhere. The format is in docs/outbox.md. MicroPython from 1.25 on; littlefs makes each write one step.
 """
 
-from time import ticks_diff
+import sys
+from time import ticks_add, ticks_diff
 
 from micropython import const
 from outbox_backlog import LATEST, Record
-from outbox_log import HEAD, LONGEST
+from outbox_frame import HEAD, LONGEST
 from outbox_store import Store
 
 _DROPS = const(16)  # dropped records after which the state is written
+_AGAIN_MS = const(10000)  # between two attempts to read
 _AHEAD = const(32)  # records on their way before older ones
 
 
@@ -150,7 +152,7 @@ class Outbox(Store):
             if not segment.pending:
                 self._backlog.remove(segment)
             self._note_change(now)
-            if self._changed >= _DROPS:
+            if self._changed >= _DROPS and self._retry_at is None:
                 self._save(now)
 
     def unfinished(self, now):
@@ -193,6 +195,8 @@ class Outbox(Store):
 
         After a write that failed all is due: while the flash takes nothing, what waits grows older than ticks can tell.
         """
+        if self.unread:
+            self._read_again(now)
         failed = self._retry_at is not None
         if failed:
             if ticks_diff(self._retry_at, now) > 0:
@@ -207,6 +211,17 @@ class Outbox(Store):
         """Write everything now: before sleep, a reset, an update. Return whether all of it is on flash."""
         counted = not self._changed and self.dropped == self.state.dropped
         return self._flush(now, True) and (counted or self._save(now))
+
+    def _read_again(self, now):
+        """From time to time try what could not be read."""
+        if self._again_at is not None and ticks_diff(self._again_at, now) > 0:
+            return
+        if self._again_at is not None:
+            import outbox_again
+
+            outbox_again.read(self)
+            del sys.modules["outbox_again"]
+        self._again_at = ticks_add(now, _AGAIN_MS) if self.unread else None
 
     def _left(self, since, now):
         return self.sync_ms - ticks_diff(now, since)

@@ -62,7 +62,8 @@ class Backlog:
         offset = 0
         while log.read(segment, offset) and log.number < number:
             offset = log.end  # it is done, or on its way
-        self.cursor = (segment, offset)
+        if not segment.unread:
+            self.cursor = (segment, offset)
 
     def peek(self):
         """Return the oldest record that is not taken yet, or None."""
@@ -75,7 +76,8 @@ class Backlog:
         segment, offset = self.cursor
         if not log.read(segment, offset):
             self.pass_over(segment)
-            self._leave(segment)
+            if not segment.unread:
+                self._leave(segment)
         elif log.number > self.last:
             self.cursor = None
         else:
@@ -101,7 +103,8 @@ class Backlog:
         """Let go of a segment, whatever is in it, and of what is known of it."""
         self.pass_over(segment)
         self.log.remove(segment)
-        self.state.prune(self.log.segments)
+        if self.log.listed:
+            self.state.prune(self.log.segments)
 
     def pass_over(self, segment):
         """If reading has come to a segment, go on with the next."""
@@ -110,3 +113,10 @@ class Backlog:
         if self.cursor and self.cursor[0] is segment:
             following = self.log.after(segment)
             self.cursor = (following, 0) if following else None
+
+    def come_back(self, flying):
+        """Begin once more with the oldest: something can be read again. flying: what is not to be returned for that."""
+        segments = self.log.segments
+        self.head = None
+        self.cursor = (segments[0], 0) if segments else None
+        self.ahead = {record.number for record in flying if not record.flags & LATEST}

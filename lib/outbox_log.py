@@ -7,16 +7,16 @@ sound one begins.
 """
 
 import os
-from binascii import crc32
-from struct import pack_into, unpack_from
+from errno import EIO, EISDIR, ENOENT
+from struct import unpack_from
 
 from micropython import const
+from outbox_frame import HEAD, LONGEST, MARK, check_frame, write_frame
+from outbox_reading import file_size, is_nothing, opened, patiently, segments, settle
 
-_MARK = const(0xB5)  # a frame's first byte
-HEAD = const(12)  # bytes of a frame before its body
 _SHORTEST = const(13)  # bytes of a frame: its body begins with the length of the key
-LONGEST = const(1024)  # bytes of a frame; the buffer holds one
 _NO_LIMIT = 1 << 32
+_MOST = const(1261)  # records of a segment: 16 KB of the shortest
 
 
 class Segment:
@@ -27,32 +27,12 @@ class Segment:
         self.pending = 0  # records not done yet
         self.below = _NO_LIMIT  # its numbers are
         self.sealed = False  # something is wrong behind `size`: nothing is appended
+        self.unread = (
+            False  # the flash fails there: it is neither written nor removed, and read again later
+        )
 
     def __contains__(self, number):
         return self.first <= number <= self.last
-
-
-def write_frame(file, head, offset, number, flags, body):
-    """Write one frame, which is sound at this offset of its file only. head: a bytearray of HEAD bytes."""
-    pack_into("<BBHI", head, 0, _MARK, flags, len(body), number)
-    pack_into("<I", head, 8, crc32(body, crc32(memoryview(head)[:8], offset)))
-    file.write(head)
-    file.write(body)
-
-
-def check_frame(buf, at, end, offset):
-    """Return the length of the sound frame that begins at buf[at], or 0. More bytes than end - at may be needed: -length."""
-    if end - at < HEAD or buf[at] != _MARK:
-        return 0
-    _, _, length, _, crc = unpack_from("<BBHII", buf, at)
-    length += HEAD
-    if length > LONGEST:
-        return 0
-    if at + length > end:
-        return -length
-    whole = memoryview(buf)
-    body = whole[at + HEAD : at + length]
-    return length if crc32(body, crc32(whole[at : at + 8], offset)) == crc else 0
 
 
 class Log:
@@ -63,41 +43,63 @@ class Log:
         self.next = 1  # number of the next record
         self.bytes = 0
         self.corrupt = 0  # damaged places met
+        self.listed = True  # whether the names of the segments are known: else nothing is written
+        self.seems_empty = False
         # the record that read() found
         self.number = self.flags = self.start = self.end = 0
         self._head = bytearray(HEAD)
         self._buf = bytearray(LONGEST)
         self._window = None  # (segment, offset) of what is in _buf
-        self._filled = 0
+        self._wanted = self._filled = 0
         self._file = None  # the one that open() looks at: to open it for every piece would take ten times as long
 
-    def open(self, pending):
-        """Look at all there is. pending(number) → is this record still to be delivered?"""
-        names = sorted(self._names())
-        for i, name in enumerate(names):
+    def open(self, pending, there=True):
+        """Look at all there is. pending(number) → is this record still to be delivered? None: nobody knows. there: the folder is."""
+        try:
+            found = patiently(segments, self.folder)
+        except OSError as e:
+            self.listed = is_nothing(e) and not there
+            return
+        self.listed = True
+        for name, size in found:
             segment = Segment(int(name, 16))
-            try:
-                segment.size = os.stat(self._path(segment))[6]
-                with open(self._path(segment), "rb") as self._file:
-                    self._identify(segment, int(names[i + 1], 16) if names[i + 1 :] else _NO_LIMIT)
-                    self._scan(segment, pending)
-            except OSError:
-                self.corrupt += 1
-                segment.sealed = True
-            self._file = None
+            segment.size = size
             self.segments.append(segment)
-            self.bytes += segment.size
+            self.bytes += size
+        for segment in self.segments:
+            self.look(segment, pending)
             if segment.last >= segment.first:
                 self.next = max(self.next, segment.last + 1)
-        for segment in self.segments[:]:
-            if not segment.pending:
-                self.remove(segment)
+        for segment in [each for each in self.segments if not (each.pending or each.unread)]:
+            self.remove(segment)
 
-    def _names(self):
-        for entry in os.ilistdir(self.folder):
-            name = entry[0]
-            if len(name) == 8 and all(c in "0123456789abcdef" for c in name):
-                yield name
+    def look(self, segment, pending):
+        """Look what is in a segment, or find that it cannot be read."""
+        following = self.after(segment)
+        following = following.first if following else _NO_LIMIT
+        self.bytes -= segment.size
+        try:
+            if pending is None:
+                raise OSError(EIO)
+            corrupt = self.corrupt
+            self._scan(segment, following, pending)
+            if self.corrupt != corrupt:
+                self.corrupt = corrupt  # once more: an error may look like damage
+                if not settle(self.folder):
+                    raise OSError(EIO)
+                self._scan(segment, following, pending)
+            segment.unread = False
+        except (OSError, MemoryError) as e:
+            segment.sealed = True
+            if isinstance(e, OSError) and e.errno == EISDIR:
+                self.corrupt += 1
+            else:  # ENOENT, too: it is listed
+                segment.unread = True
+                segment.pending = 0
+                segment.below = following
+                segment.last = min(following, segment.first + _MOST) - 1  # at most
+        self._file = None
+        self.bytes += segment.size
 
     def _identify(self, segment, following):
         """Its first record says whether a file is the one of this name, or a copy of another. following: the next name."""
@@ -107,10 +109,26 @@ class Log:
             segment.size = 0  # what is in a copy is there under its own name
             self.corrupt += 1
 
-    def _scan(self, segment, pending):
-        last = self.segments[-1].last if self.segments else 0
+    def _scan(self, segment, following, pending):
+        segment.last = segment.first - 1
+        segment.pending = 0
+        size = patiently(file_size, self._path(segment))
+        if size != segment.size:  # as listed
+            settle(self.folder)
+            size = patiently(file_size, self._path(segment))
+        segment.size = size
+        segment.below = _NO_LIMIT
+        segment.sealed = False
+        self._window = None
+        with patiently(opened, self._path(segment)) as self._file:
+            self._identify(segment, following)
+            self._count(segment, pending)
+
+    def _count(self, segment, pending):
+        i = self.segments.index(segment)
+        last = self.segments[i - 1].last if i else 0
         offset = 0
-        while self.read(segment, offset):
+        while self._read(segment, offset):
             if self.start != offset or self.number <= last:
                 self.corrupt += 1
             if self.number > last:
@@ -123,12 +141,15 @@ class Log:
 
     def append(self, records):
         """Write records behind the last, in one step, and number them. OSError: none was written."""
+        if not self.listed:
+            raise OSError(EIO)
         size = 0
         for record in records:
             size += HEAD + len(record.body)
         segment = self.segments[-1] if self.segments else None
         fresh = not segment or not self._takes(segment, size)
         if fresh:
+            self._pass_by()
             segment = Segment(self.next)
         number = self.next
         offset = segment.size
@@ -138,7 +159,7 @@ class Log:
                     write_frame(f, self._head, offset, number, record.flags, record.body)
                     number += 1
                     offset += HEAD + len(record.body)
-        except OSError:
+        except (OSError, MemoryError):
             if fresh:
                 self._unlink(segment)  # it may be there, and empty
             raise
@@ -153,6 +174,16 @@ class Log:
         self.bytes += size
         if self._window and self._window[0] is segment:
             self._window = None
+
+    def _pass_by(self):
+        """No file that is there is written over, whether it could be read or not."""
+        try:
+            while True:
+                os.stat("%s/%08x" % (self.folder, self.next))
+                self.next += _MOST
+        except OSError as e:
+            if not is_nothing(e):
+                raise
 
     def _takes(self, segment, size):
         """Can records of that many bytes be appended to a segment?"""
@@ -197,7 +228,17 @@ class Log:
         return None
 
     def read(self, segment, offset):
-        """Find the first sound frame at or behind offset: `number`, `flags`, `start`, `end`, body(). False: none."""
+        """Find the first sound frame at or behind offset: `number`, `flags`, `start`, `end`, body(). False: none.
+
+        A segment that cannot be read from there on is `unread` then, and nothing is found in it until look() has.
+        """
+        try:
+            return not segment.unread and self._read(segment, offset)
+        except OSError:
+            segment.unread = segment.sealed = True
+            return False
+
+    def _read(self, segment, offset):
         try:
             while offset + HEAD <= segment.size:
                 if self._is_sound(segment, offset) and (
@@ -205,11 +246,12 @@ class Log:
                 ):
                     return True
                 at = offset - self._window[1]
-                mark = self._buf.find(bytes((_MARK,)), at + 1, self._filled)
+                mark = self._buf.find(bytes((MARK,)), at + 1, self._filled)
                 offset += (mark if mark >= 0 else self._filled) - at
-        except OSError:
-            pass  # the file, or a part of it, has vanished
-        return False
+        except OSError as e:
+            if not is_nothing(e):
+                raise
+        return False  # the file, or a part of it, has vanished
 
     def _is_sound(self, segment, offset):
         at = self._load(segment, offset, HEAD)
@@ -237,19 +279,21 @@ class Log:
             if at >= 0 and at + n <= self._filled:
                 return at
         self._window = None
-        if self._file:
-            self._fill(self._file, offset)
-        else:
-            with open(self._path(segment), "rb") as f:
-                self._fill(f, offset)
+        self._wanted = offset
+        patiently(self._fill, self._path(segment))
         if self._filled < n:
-            raise OSError(5, "outbox: a segment is shorter than it was")
+            raise OSError(ENOENT, "outbox: a segment is shorter than it was")
         self._window = segment, offset
         return 0
 
-    def _fill(self, file, offset):
-        file.seek(offset)
-        self._filled = file.readinto(self._buf)
+    def _fill(self, path):
+        file = self._file or open(path, "rb")
+        try:
+            file.seek(self._wanted)
+            self._filled = file.readinto(self._buf)
+        finally:
+            if not self._file:
+                file.close()
 
     def _path(self, segment):
         return "%s/%08x" % (self.folder, segment.first)

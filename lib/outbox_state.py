@@ -6,14 +6,17 @@ One small file, `state`, written whole and in place: littlefs replaces it in one
 
 import os
 from binascii import crc32
+from errno import EIO, ENOENT
 from struct import pack, pack_into, unpack_from
 
 from micropython import const
-from outbox_log import HEAD, check_frame, write_frame
+from outbox_frame import HEAD, check_frame, write_frame
+from outbox_reading import is_nothing, patiently, settle
 
 _VERSION = const(2)
 _FIXED = const(24)  # CRC, length, version, counts, next of log and slots, given up
 _FIXED_1 = const(20)  # of version 1: without the last
+_HEAD = "<IHHHHII"
 _RELEASED = const(8)  # flag of a slot's frame
 _PIECE = const(128)  # bytes written at once
 _MOST = const(16384)  # bytes of a state that is believed
@@ -27,26 +30,33 @@ class State:
         self.next = 1  # no number of the log from here on is in `done` or `released`
         self.next_slot = 1
         self.dropped = 0  # records given up, ever
+        self.unread = False  # the flash fails there: it is not written over, and read again later
 
     def load(self, slot):
-        """Read the file. slot(number, flags, body) is given each record of a key. False: damaged; nothing is known."""
+        """Read the file. slot(number, flags, body) is given each record of a key. False: damaged; nothing is known.
+
+        `unread` says that it cannot be read, now.
+        """
         try:
-            data = bytearray(min(os.stat(self.path)[6], _MOST))
-            with open(self.path, "rb") as f:
-                f.readinto(data)
+            data = patiently(_read, self.path)
         except OSError as e:
-            return e.errno == 2  # ENOENT
+            self.unread = not is_nothing(e) or (e.errno == ENOENT and self._is_listed())
+            return self.unread or e.errno == ENOENT
+        if not _is_sound(data):  # once more: an error may look like damage
+            try:
+                if not settle(self.path):
+                    raise OSError(EIO)
+                data = patiently(_read, self.path)
+            except OSError:
+                self.unread = True
+                return True
         if not data:
             return True  # the power failed when it had just been made
-        if len(data) < _FIXED_1:
+        if not _is_sound(data):
             return False
-        crc, length, version, ranges, released, following, slots = unpack_from("<IHHHHII", data)
+        _, length, version, ranges, released, following, slots = unpack_from(_HEAD, data)
         at = _FIXED_1 if version == 1 else _FIXED
-        if not at + 8 * ranges + 4 * released <= length <= len(data) or version not in (1, 2):
-            return False
         whole = memoryview(data)
-        if crc32(whole[4:length]) != crc:
-            return False
         self.next, self.next_slot = following, slots
         if version != 1:
             self.dropped = unpack_from("<I", data, _FIXED_1)[0]
@@ -68,8 +78,17 @@ class State:
             at += n
         return True
 
+    def _is_listed(self):
+        folder, _, name = self.path.rpartition("/")
+        try:
+            return any(entry[0] == name for entry in os.ilistdir(folder))
+        except OSError as e:
+            return e.errno != ENOENT
+
     def save(self, following, slots, dropped):
         """Write the file. following: number of the log's next record; slots: records. OSError: it is as it was."""
+        if self.unread:
+            raise OSError(EIO)
         self.next = following
         self.dropped = dropped & 0xFFFFFFFF
         size = _FIXED + 4 * len(self.done) + 4 * len(self.released)
@@ -153,6 +172,23 @@ def _meets(first, last, segments):
         if first <= segment.last and segment.first <= last:
             return True
     return False
+
+
+def _is_sound(data):
+    if len(data) < _FIXED_1:
+        return not data
+    crc, length, version, ranges, released, _, _ = unpack_from(_HEAD, data)
+    at = _FIXED_1 if version == 1 else _FIXED
+    if not at + 8 * ranges + 4 * released <= length <= len(data) or version not in (1, 2):
+        return False
+    return crc32(memoryview(data)[4:length]) == crc
+
+
+def _read(path):
+    data = bytearray(min(os.stat(path)[6], _MOST))
+    with open(path, "rb") as f:
+        f.readinto(data)
+    return data
 
 
 class _Check:

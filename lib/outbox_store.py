@@ -5,7 +5,9 @@ from time import ticks_add
 
 from micropython import const
 from outbox_backlog import LATEST, Backlog, Record
-from outbox_log import HEAD, Log
+from outbox_frame import HEAD
+from outbox_log import Log
+from outbox_reading import patiently, settle
 from outbox_state import State
 
 _OVERHEAD = const(112)  # RAM of a record besides its body, 32 bits
@@ -45,37 +47,53 @@ class Store:
         self._changed = 0  # what the state on flash does not know yet
         self._changed_at = 0
         self._retry_at = None
+        self._again_at = None  # when what could not be read is read again
         self._full = False  # whether the last failure was for want of room
         self._open(folder)
 
     def _open(self, folder):
-        self._make(folder)
+        there = self._make(folder)
         self.log = log = Log(folder, min(_LARGEST, self.limit // _SEGMENTS))
         self.state = state = State(folder + "/state")
-        try:
-            if not state.load(self._found):
-                log.corrupt += 1
-            log.next = state.next
-            log.open(lambda number: not state.has(number))
-        except OSError:
-            self.errors += 1
+        if not state.load(self._found):
+            log.corrupt += 1
+        log.next = state.next
+        # Without the state nobody knows what is done: what is there is left for later.
+        log.open(None if state.unread else self._is_pending, there)
+        self._fresh = log.next  # numbers from here on are this start's
+        self.errors += self.unread
         self.dropped = state.dropped
-        state.prune(log.segments)
+        if log.listed:
+            state.prune(log.segments)
         self._backlog = Backlog(log, state, self._held)
         self._backlog.restart(log.next - 1)
 
+    @property
+    def unread(self):
+        """Files, or the folder, that the flash fails to read: new records go beside them, and they are tried again."""
+        n = self.state.unread + (not self.log.listed)
+        for segment in self.log.segments:
+            n += segment.unread
+        return n
+
+    def _is_pending(self, number):
+        return not self.state.has(number)
+
     def _make(self, folder):
+        """Have the folder. Return whether it is there."""
         try:
             try:
-                if os.stat(folder)[0] & 0x4000:
-                    return
+                if patiently(os.stat, folder)[0] & 0x4000:
+                    return True
                 os.rename(folder, folder + ".bad")  # a file of this name is not ours
             except OSError as e:
                 if e.errno != _ENOENT:
                     raise
             os.mkdir(folder)
+            return True
         except OSError:
             self.errors += 1
+            return False
 
     def _found(self, number, flags, body):
         record = Record(body, flags & 7, number)
@@ -106,14 +124,15 @@ class Store:
         """Have room on flash. False: there is none."""
         log = self.log
         while log.bytes + self._unsynced + size > self.limit:
-            if self.drop_newest or not log.segments:
+            if self.drop_newest or not self._give_up(now):
                 return False
-            self._give_up(now)
         return True
 
     def _give_up(self, now):
-        """Drop the oldest segment that has nothing on its way: an exchange of QoS 2 must be able to end."""
-        segments = self.log.segments
+        """Drop the oldest segment that has nothing on its way: an exchange of QoS 2 must be able to end. False: there is none."""
+        segments = [segment for segment in self.log.segments if not segment.unread]
+        if not segments:
+            return False
         for segment in segments:
             if not any(_is_in(record, segment) for record in self._flying):
                 break
@@ -125,6 +144,7 @@ class Store:
             if _is_in(record, segment):
                 self._forget(record, now)
         self._backlog.remove(segment)
+        return True
 
     def _lose(self, now):
         """A record is given up, of which the flash knows nothing: that it was need not cost a write each time."""
@@ -150,9 +170,8 @@ class Store:
             elif not self._flush(now, True):
                 if self.drop_newest:
                     return False
-                if self._full and self.log.segments:  # there is room where the oldest are
-                    self._give_up(now)
-                else:
+                # If it was want of room, there is some where the oldest are.
+                if not (self._full and self._give_up(now)):
                     if not oldest.taken:
                         self._lose(now)
                     self._forget(oldest, now)
@@ -225,6 +244,7 @@ class Store:
 
     def _failed(self, error, now):
         self.errors += 1
+        settle(self.log.folder)
         self._full = error.errno == _ENOSPC
         self._retry_at = ticks_add(now, _RETRY_MS)
         if error.errno == _ENOENT:

@@ -53,6 +53,7 @@ BOUNDED = {
     "lib/mqtt_deadlines.py since": "cleared, or beyond `timeout` the connection is closed",
     "lib/mqtt_session.py _looked": "a minute, if step() is called as poll_ms() says",
     "lib/outbox.py _retry_at": "10 s, and then cleared",
+    "lib/outbox.py _again_at": "10 s, looked at in every step while something cannot be read",
     "lib/outbox.py since": "sync_ms, then written; if that fails, _retry_at is what counts",
     "lib/outbox.py at": "sync_ms, then written; if that fails, _retry_at is what counts",
 }  # fmt: skip

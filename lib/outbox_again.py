@@ -1,0 +1,68 @@
+"""What an Outbox could not read when it was opened, or since: tried again. Loaded for it only."""
+
+from outbox_reading import patiently, segments, settle
+from outbox_state import State
+
+
+def read(store):
+    """Try everything that could not be read, once more, and take up what can."""
+    log, state = store.log, store.state
+    if not (settle(log.folder) and settle(log.folder)):
+        return
+    if state.unread and not _read_state(store):
+        return  # without it nobody knows what is done
+    if not log.listed:
+        log.open(store._is_pending)
+        if not (log.segments or log.seems_empty):
+            log.listed, log.seems_empty = (
+                False,
+                True,
+            )  # after an error that is believed the next time
+            return
+    try:
+        there = [int(name, 16) for name, _ in patiently(segments, log.folder)]
+    except OSError:
+        return
+    for segment in log.segments[:]:
+        if segment.unread and segment.first not in there:
+            store._backlog.remove(segment)
+        elif segment.unread:
+            known = segment.pending
+            log.look(segment, store._is_pending)
+            if not segment.unread:
+                store.recovered += max(segment.pending - known, 0)
+                if not segment.pending:
+                    store._backlog.remove(segment)
+    store._backlog.come_back(store._flying)
+
+
+def _read_state(store):
+    """Add what the file knows of what was there before this start."""
+    state = store.state
+    found = State(state.path)
+    if not found.load(lambda *slot: _take_up(store, *slot)):
+        store.log.corrupt += 1
+    if found.unread:
+        return False
+    below = store._fresh
+    done = []
+    for i in range(0, len(found.done), 2):
+        if found.done[i] < below:
+            done.append(found.done[i])
+            done.append(min(found.done[i + 1], below - 1))
+    state.done = done + state.done
+    state.released = [number for number in found.released if number < below] + state.released
+    state.next_slot = max(state.next_slot, found.next_slot)
+    state.unread = False
+    state.dropped = found.dropped
+    store.dropped += found.dropped
+    return True
+
+
+def _take_up(store, number, flags, body):
+    """The newest of a key, unless there is a newer one by now."""
+    key = body[1 : 1 + body[0]]
+    if store._newest_of(key):
+        store.superseded += 1
+    else:
+        store._found(number, flags, body)

@@ -1,0 +1,76 @@
+"""Reading from a flash that may fail: what is said twice is believed.
+
+littlefs (2.x) takes the contents of its cache for what it could not read. After an error it may so find an old directory, or none,
+and says ENOENT or lists what was there before, without any error.
+"""
+
+import gc
+import os
+from errno import EIO, EISDIR, ENOENT
+
+from micropython import const
+
+_TRIES = const(3)
+_NOTHING = (ENOENT, EISDIR)  # no file of ours
+
+
+def patiently(read, path):
+    """Return read(path); after an error once more, and again: it may pass. OSError: it did not, or there is no such file.
+
+    littlefs may take an error of the flash for a file that is not there: that is believed when it is said twice.
+    """
+    absent = False
+    for _ in range(_TRIES):
+        try:
+            return read(path)
+        except (OSError, MemoryError) as e:
+            gc.collect()
+            if settle(path) and is_nothing(e):
+                if absent:
+                    raise
+                absent = True
+    raise OSError(EIO)
+
+
+def settle(path):
+    """After an error: have littlefs read something else. Return whether it can.
+
+    It believes that its cache holds what it could not read, and finds an old directory in it, or none.
+    """
+    try:
+        os.statvfs(path)  # reads all directories
+        return True
+    except OSError as e:
+        return e.errno == ENOENT  # another file system, to which the path matters
+
+
+def is_nothing(error):
+    """Does an error say that there is no such file? Any other may pass, and says nothing of what is there."""
+    return isinstance(error, OSError) and error.errno in _NOTHING
+
+
+def segments(folder):
+    """Return (name, size) of the segments, sorted. At an error a listing just ends: it is believed when it says the same twice."""
+    found = _listing(folder)
+    if not settle(folder) or _listing(folder) != found:
+        raise OSError(EIO)
+    return found
+
+
+def _listing(folder):
+    names = [entry[0] for entry in os.ilistdir(folder)]
+    return sorted(
+        [
+            (name, file_size(folder + "/" + name))
+            for name in names
+            if len(name) == 8 and all(c in "0123456789abcdef" for c in name)
+        ]
+    )
+
+
+def opened(path):
+    return open(path, "rb")
+
+
+def file_size(path):
+    return os.stat(path)[6]
