@@ -1,0 +1,112 @@
+"""A node at brokers that cannot do all it asks for, and at two of them in turn. What is asserted is what subscribers received."""
+
+import json
+
+import pytest
+from otherbrokers import Nats, RabbitMQ
+from outside import NAME, ONLINE_S, settings, stream, until
+
+# A reading at QoS 2 and one at QoS 1, five a second in all.
+CHANNELS = (
+    stream(qos=2, interval_s=0.4)[0],
+    stream(qos=1, interval_s=0.4)[0] | {"name": "other", "pin": 33},
+)
+
+
+def numbers(*subscribers):
+    """{channel: numbers of its readings, in the order they came}."""
+    found = {"fast": [], "other": []}
+    for seen in subscribers:
+        for message in seen.messages:
+            channel = message.topic.split("/")[2:3]
+            if channel and channel[0] in found and message.text.startswith("{"):
+                found[channel[0]].append(json.loads(message.text)["seq"])
+    return found
+
+
+def all_of(subscribers):
+    return {seq for channel in numbers(*subscribers).values() for seq in channel}
+
+
+def all_came(subscribers, count=60, timeout=25):
+    """The first so many readings are all there."""
+    wanted = set(range(1, count + 1))
+    until(
+        lambda: wanted <= all_of(subscribers),
+        timeout,
+        "every reading",
+        lambda: f"missing: {sorted(wanted - all_of(subscribers))}",
+    )
+
+
+def holds(seen):
+    """It stays connected, and nothing is set aside."""
+    before = json.loads(seen.of(f"{NAME}/health")[-1].text)
+    count = len(seen.of(f"{NAME}/health"))
+    seen.wait_for(f"{NAME}/health", times=count + 3)
+    after = json.loads(seen.of(f"{NAME}/health")[-1].text)
+    assert after["connects"] == before["connects"] and after["set_aside"] == 0
+    return after
+
+
+def at(nodes, listen, server):
+    seen = listen(server, user=server.user)
+    user, password = server.user
+    entry = {"host": "127.0.0.1", "port": server.port, "user": user, "password": password}
+    nodes(settings([entry], sensors=list(CHANNELS))).start()
+    return seen
+
+
+def test_nats(nodes, listen, tmp_path):
+    """2.9 closes at QoS 2; later ones have it."""
+    with Nats(tmp_path / "nats") as server:
+        seen = at(nodes, listen, server)
+        all_came([seen])
+        limits = holds(seen).get("broker_limits")
+        assert limits in (None, "no QoS 2")
+
+
+def test_rabbitmq(nodes, listen, tmp_path):
+    """It answers QoS 2 with PUBACK. One reading came 23 times."""
+    with RabbitMQ(tmp_path / "rabbitmq") as server:
+        seen = at(nodes, listen, server)
+        all_came([seen])
+        assert holds(seen)["broker_limits"] == "no QoS 2"
+        for channel in numbers(seen).values():
+            assert len(channel) == len(set(channel)), "a reading came twice"
+
+
+@pytest.mark.parametrize(
+    ("setting", "limits"),
+    [
+        ("max_qos 1", "no QoS 2"),
+        ("retain_available false", "nothing retained; no retained will"),
+    ],
+)
+def test_mosquitto_that_has_not_all(brokers, nodes, listen, setting, limits):
+    broker = brokers(settings=(setting,))
+    seen = listen(broker)
+    nodes(settings([broker.port], sensors=list(CHANNELS))).start()
+    all_came([seen])
+    assert holds(seen)["broker_limits"] == limits
+
+
+def test_a_pair_of_brokers_that_fail_in_turn(brokers, nodes, listen):
+    """An exchange that one has begun is begun anew at the other: what came from there may come twice, and is never at neither."""
+    pair = brokers(), brokers()
+    subscribers = [listen(broker) for broker in pair]
+    nodes(settings([broker.port for broker in pair], sensors=list(CHANNELS))).start()
+    subscribers[0].wait_for(f"{NAME}/status", "online", ONLINE_S)
+    for turn in range(4):
+        here, there = pair[turn % 2], subscribers[1 - turn % 2]
+        count = len(there.of(f"{NAME}/status"))
+        here.stop()
+        until(
+            lambda there=there, count=count: any(
+                message.text == "online" for message in there.of(f"{NAME}/status")[count:]
+            ),
+            60,
+            "the other broker",
+        )
+        here.start()
+    all_came(subscribers, count=max(all_of(subscribers)))
