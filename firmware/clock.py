@@ -89,6 +89,7 @@ class Clock:
             self.board.mark_time()
         if not self._asking and not (online and uptime - self._since >= self._wait):
             return False
+        found = None
         try:
             if not self._asking:
                 from firmware.sntp import Asking

@@ -525,3 +525,19 @@ def test_uptime_does_not_wrap():
     for _ in range(40):  # 40 x 4 days, past every wrap of ticks_ms
         r.run(345600000, online=False, step=86400000)
     assert r.clock.uptime_ms(r.net.now) == r.net.up == 40 * 345600000
+
+
+def test_without_memory_to_ask_the_time_it_is_asked_again_later():
+    # It raised NameError, and the node restarted.
+    def full(clock):
+        raise MemoryError
+
+    rig = Rig()
+    from firmware import sntp
+
+    sntp.Asking = full
+    try:
+        assert rig.clock.step(0, True) is False
+    finally:
+        forget("sntp")
+    assert "not enough memory" in rig.lines[-1] and rig.clock.due(0) > 0
