@@ -47,7 +47,7 @@ def test_logs_do_not_stop_the_node(tmp_path, capsys):
 @pytest.mark.parametrize("usb", [False, True])
 def test_logs_outlast_a_reset(usb, tmp_path, capsys):
     with ticking(tmp_path, reset_at=8, usb=usb) as board:
-        assert main(["logs", "--port", board.port, "--seconds", "3"]) == 0
+        assert main(["logs", "--port", board.port, "--seconds", "8"]) == 0
     said = capsys.readouterr().out
     assert "tick 8\n" in said
     assert said.count("tick 5\n") >= 2

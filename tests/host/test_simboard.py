@@ -443,10 +443,12 @@ def tls_run(made, tmp_path, name):
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    simulated = made(JOIN + "import tls_main\n", scenario=QUICK)
+    wait = "import os\nwhile 'tls_main.py' not in os.listdir(): time.sleep(0.02)\n"
+    simulated = made(JOIN + wait + "import tls_main\n", scenario=QUICK)
     (simulated.flash / "ca.der").write_bytes(ssl.PEM_cert_to_DER_cert(authority.ca.read_text()))
     year = time.gmtime().tm_year + 1
-    (simulated.flash / "tls_main.py").write_text(TLS.format(port=port, name=name, year=year))
+    (simulated.flash / "new").write_text(TLS.format(port=port, name=name, year=year))
+    (simulated.flash / "new").rename(simulated.flash / "tls_main.py")
     output = ends_at_the_prompt(simulated)
     server.close()
     thread.join(FAST)
