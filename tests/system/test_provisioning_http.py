@@ -412,7 +412,10 @@ def test_tls_with_the_ca_on_the_node(brokers, authority, fresh, tmp_path, board)
     other = certificates.Authority(tmp_path / "other")
     for ca, words in (
         (other.ca, "TLS: the broker's certificate"),
-        (authority.ca, "the broker's certificate is for another name, check tls"),
+        (
+            authority.ca,
+            "the broker's certificate is for another name; `server_name` is to be that, check tls",
+        ),
     ):
         (node.flash / "ca.pem").write_bytes(ca.read_bytes())
         node.start()
