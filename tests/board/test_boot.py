@@ -12,7 +12,7 @@ NAME = "emulated"
 BOOTS = 1000  # starts that the node believes it had
 PATIENCE_S = 90  # a start takes 4 s, four crashes 40 s, on a machine with nothing else to do
 
-SENSOR = {"name": "volts", "type": "adc", "pin": 26, "interval_s": 1}
+SENSOR = {"name": "volts", "type": "adc", "pin": 26, "r1": 1, "interval_s": 1}
 # What stands in for the driver; `.py` and `.mpy` of it exist together in no case.
 HANGS = b"class Voltage:\n    conversion_ms = 0\n    def __init__(self, *a, **k):\n        self.n = 0\n    def start(self):\n        pass\n    def read(self):\n        self.n += 1\n        while self.n > 3:\n            pass\n        return (1.0,)\n"
 CRASHES = b"class Voltage:\n    conversion_ms = 0\n    def __init__(self, *a, **k):\n        pass\n    def start(self):\n        pass\n    def read(self):\n        return 1 // 0\n"

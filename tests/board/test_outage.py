@@ -52,7 +52,7 @@ def test_what_is_taken_without_a_network_arrives_when_there_is_one(
         "ntp": {"host": clock.host, "port": clock.port},
         "outbox": {"sync_s": 1},
         "publish": {"health_s": 5},
-        "sensors": [{"name": "volts", "type": "adc", "pin": 26, "interval_s": 1}],
+        "sensors": [{"name": "volts", "type": "adc", "pin": 26, "r1": 1, "interval_s": 1}],
     }
     put(board.flash, {"config.json": json.dumps(config).encode()})
 

@@ -186,7 +186,7 @@ def test_the_node_runs_from_it(made, board):
     config = {
         "wifi": {"networks": [{"ssid": "attic", "password": "secret-1"}]},
         "mqtt": {"brokers": [{"host": "127.0.0.1", "port": 1}]},
-        "sensors": [{"name": "a", "type": "adc", "pin": 32 if board == "esp32" else 26}],
+        "sensors": [{"name": "a", "type": "adc", "pin": 32 if board == "esp32" else 26, "r1": 1}],
     }
     (simulated.flash / "config.json").write_text(json.dumps(config))
     simulated.start()

@@ -18,8 +18,8 @@ OUTPUTS = [
 ]
 SENSORS = [
     {"name": "knob", "type": "input", "pin": BUTTON_PIN, "invert": True},
-    {"name": "tank", "type": "adc", "pin": 32, "interval_s": 2},
-    {"name": "shed", "type": "adc", "pin": 33, "interval_s": 2},
+    {"name": "tank", "type": "adc", "pin": 32, "r1": 1, "interval_s": 2},
+    {"name": "shed", "type": "adc", "pin": 33, "r1": 1, "interval_s": 2},
 ]
 RULES = (
     *own_topics(NAME),

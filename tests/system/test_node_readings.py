@@ -123,8 +123,8 @@ def test_base_retain_and_qos_are_as_configured(brokers, nodes, listen):
     broker = brokers(acl=None)
     seen = listen(broker)
     channels = [
-        {"name": "kept", "type": "adc", "pin": 32, "interval_s": 2, "retain": True},
-        {"name": "once", "type": "adc", "pin": 33, "interval_s": 2, "qos": 0},
+        {"name": "kept", "type": "adc", "pin": 32, "r1": 1, "interval_s": 2, "retain": True},
+        {"name": "once", "type": "adc", "pin": 33, "r1": 1, "interval_s": 2, "qos": 0},
     ]
     config = settings([broker.port], node={"name": "Küche", "base": "haus"}, sensors=channels)
     nodes(config).start()
