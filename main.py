@@ -44,7 +44,10 @@ def main():
             gc.collect()
             try:
                 sys.print_exception(e)
-                kept = record(e, time.ticks_diff(time.ticks_ms(), began) // 1000)
+                uptime_s = guard.uptime_s
+                if uptime_s is None:  # it came to an end before the node ran
+                    uptime_s = time.ticks_diff(time.ticks_ms(), began) // 1000
+                kept = record(e, uptime_s)
             except Exception:
                 kept = False  # no memory even so, or `record` could not be loaded
         time.sleep(_PAUSE_S)

@@ -89,6 +89,7 @@ class Node:
             self._let_go()
             raise
         finally:
+            self.board.guard.uptime_s = self.log.uptime_s  # in days, ticks would be wrong
             self._keep()
             self.uplink.stop(self.topics.status, b"offline")
             self._keep()

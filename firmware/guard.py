@@ -21,6 +21,7 @@ def bite(timer=None):
 class Guard:
     def __init__(self):
         self._timer = None
+        self.uptime_s = None  # when the node ended, as it counts
 
     def begin(self, seconds):
         """Let the watchdog bite after so long, unless begin() or end() come before."""

@@ -229,6 +229,15 @@ def test_an_answer_that_lay_is_asked_for_again():
     assert r.clock.trusted and abs(r.error_ms()) <= 20 and len(r.net.requests) == 2
 
 
+def test_an_answer_came_between_two_looks():
+    """200 ms on the road, found after 480: the last look, at 180, says that it did not lie for 300."""
+    r = Rig(good)
+    r.net.ms = 100
+    r.run(200)
+    r.net.pass_ms(280)
+    assert r.run(20) == 1 and abs(r.error_ms()) <= 80, r.error_ms()
+
+
 def test_a_loop_that_is_always_slow_gets_the_time_as_well_as_can_be():
     r = Rig(good)
     r.run(20000, step=700)
@@ -395,15 +404,14 @@ def test_when_another_server_contradicts_the_known_stays():
 
 
 def test_one_server_alone_is_believed_the_third_time():
-    r = Rig(good, off(HOUR))
+    r = Rig(good, off(48 * HOUR))
     r.run(1000)
     r.run(6 * HOUR + 60000, step=100)
-    assert abs(r.error_ms() - HOUR) <= 100 and len(r.net.requests) == 4
-    assert r.clock.newest_s < r.clock.unix_ms(r.net.up) // 1000 - 3000, "it may still be a mistake"
+    assert abs(r.error_ms() - 48 * HOUR) <= 100 and len(r.net.requests) == 4
+    now_s = r.clock.unix_ms(r.net.up) // 1000
+    assert int(read("state/time")) == r.clock.newest_s < now_s - 86400, "it may be a mistake"
     r.run(6 * HOUR + 60000, step=100)
-    r.clock.newest_s -= 86400
-    r.run(6 * HOUR + 60000, step=100)
-    assert r.clock.newest_s == int(read("state/time")) > r.clock.unix_ms(r.net.up) // 1000 - 3600
+    assert int(read("state/time")) == r.clock.newest_s > now_s, "it has stood since"
 
 
 def test_a_slow_crystal_is_no_surprise():

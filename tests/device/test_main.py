@@ -99,6 +99,13 @@ def test_what_run_raises_is_recorded_and_ends_in_a_reset():
         assert crashes("reset") >= 1
 
 
+def test_a_crash_after_weeks_is_told_as_one():
+    """From day 6.2 on ticks say that it came before the start."""
+    prepare("def run(board):\n    board.guard.uptime_s = 950400\n    raise KeyError('bug')\n")
+    main()
+    assert "950400 s after start" in read("state/crash.txt")
+
+
 def test_so_does_an_application_that_cannot_be_loaded():
     for source, name in (
         ("def run(:", "SyntaxError"),

@@ -122,6 +122,22 @@ def test_what_is_dropped_is_told():
             r.node.log.waiting.clear()
 
 
+def test_how_long_it_ran_is_known_at_its_end():
+    r = Run()
+    r.run(30000)
+    pass_days(r, 11)
+
+    def bug(now):
+        raise KeyError("bug")
+
+    r.node.step = bug
+    try:
+        r.node.run()
+    except KeyError:
+        pass
+    assert r.board.guard.uptime_s == 11 * 86400 + 30
+
+
 def test_a_heartbeat_comes_however_long_the_sensor_said_nothing():
     from firmware.sensors.change import Change
 

@@ -27,7 +27,7 @@ LINES = 300
 # `ticks_diff` is right for what is less than 6.2 days old. Where it may be used, and what bounds the age there:
 # "path function" in firmware/, "path attribute" in lib/.
 BOUNDED = {
-    "main.py main": "said of a crash soon after the start; later it is told wrong, and nothing follows from it",
+    "main.py main": "a start, which the guard ends after minutes",
     "firmware/blink.py step": "half a blink; a LED that has stopped is not asked",
     "firmware/blink.py due": "half a blink",
     "firmware/clock.py uptime_ms": "called in every pass of the loop",
