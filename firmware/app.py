@@ -48,8 +48,7 @@ class Node:
         self.namesake = None  # while it is not clear whose name this is
         self.topics = Topics(settings["node"]["base"], self.name)
         self.wifi = Wifi(board.radio, settings["wifi"], self.name, self.log)
-        self.names = Names(board.radio)
-        self.clock = Clock(settings["ntp"], board, self.log, self.names)
+        self.clock = Clock(settings["ntp"], board, self.log, Names(board.radio))
         self.health_ms = settings["publish"]["health_s"] * 1000
         self.watchdog = settings["watchdog"]
         self.uplink = parts.uplink(settings["mqtt"], self)

@@ -34,7 +34,7 @@ def uplink(settings, node):
         window2=settings["window2"],
     )
     client.set_last_will(node.topics.status, b"offline", retain=settings["retain"], qos=1)
-    return Uplink(client, settings, node.log, node.names, node.board.id)
+    return Uplink(client, settings, node.log, node.clock.names, node.board.id)
 
 
 def delivery(settings, live_s, node, channels):
