@@ -51,31 +51,44 @@ def parse(text):
     return jsonpairs.loads(text.encode())
 
 
-def load(path, last_good, types, model):
+def load(path, last_good, types, model, safe=False):
     """Return (settings, source, faults): the settings of path, else of last_good, else None.
 
-    source is the path they came from, faults are those of path.
+    source is the path they came from, faults are those of path. safe: without sensors, which take most of the memory to check.
     """
-    settings, faults = _read(path, types, model)
+    settings, faults = _read(path, types, model, safe)
     if settings:
         return settings, path, faults
-    settings, _ = _read(last_good, types, model)
+    settings, _ = _read(last_good, types, model, safe)
     return settings, last_good if settings else None, faults
 
 
-def _read(path, types, model):
+def _read(path, types, model, safe):
     try:
         if os.stat(path)[6] > _LONGEST:
             return None, ["%s: longer than %d bytes, leave something out" % (path, _LONGEST)]
         with open(path, "rb") as f:
             data = f.read()
-        return check(parse(data.decode()), types, model)
+        raw = parse(data.decode())
+        if safe:
+            _without_sensors(raw)
+        return check(raw, types, model)
     except OSError:
         return None, ["%s: cannot be read, copy config.json.example and edit it" % path]
     except UnicodeError:
         return None, ["%s: not UTF-8 text, save it as UTF-8" % path]
     except ValueError as e:
         return None, ["%s: %s" % (path, e)]
+
+
+def _without_sensors(raw):
+    """And without what names them: a button of an output."""
+    if type(raw) is dict:
+        raw["sensors"] = []
+        outputs = raw.get("outputs")
+        for output in outputs if type(outputs) is list else ():
+            if type(output) is dict:
+                output.pop("button", None)
 
 
 def keep(settings, last_good):

@@ -19,13 +19,16 @@ _COLLECT_EVERY = const(8192)
 _START_S = const(120)  # more than it takes until the watchdog can be armed
 
 
-def _load_settings(board):
+def _load_settings(board, safe):
     """Return (settings or None, the file they came from, faults of config.json). What was good is kept for bad times."""
     from firmware import config
-    from firmware.sensors import TYPES
 
-    settings, source, faults = loaded = config.load(CONFIG, LAST_GOOD, TYPES, board.model)
-    if source == CONFIG:
+    types = ()
+    if not safe:
+        from firmware.sensors import TYPES as types
+
+    settings, source, faults = loaded = config.load(CONFIG, LAST_GOOD, types, board.model, safe)
+    if source == CONFIG and not safe:
         try:
             config.keep(settings, LAST_GOOD)
         except OSError as e:
@@ -58,21 +61,22 @@ def _is_held(board, settings):
     return button.value() == level
 
 
-def _count_crashes(board, settings):
-    """Return how many starts in a row were crashes; after too many of them the sensors are taken out of the settings."""
+def _count_crashes(board):
+    """Return how many starts in a row were crashes, and whether they are too many: then there are no sensors."""
     from firmware import forget, safemode
 
     crashes = safemode.crashes(board)
-    if safemode.is_on(crashes):
-        settings["sensors"] = []
+    safe = safemode.is_on(crashes)
     forget("safemode")
-    return crashes
+    return crashes, safe
 
 
 def run(board):
     """Run the node until something unforeseen happens; without usable settings, until somebody has given some."""
     gc.threshold(_COLLECT_EVERY)
-    settings, source, faults = _load_settings(board)
+    # First of all: a node may have no memory for its settings, and safe mode must be in reach.
+    crashes, safe = _count_crashes(board)
+    settings, source, faults = _load_settings(board, safe)
     if settings is None:
         for fault in faults:
             print("config: " + fault)
@@ -84,7 +88,6 @@ def run(board):
         open_portal(board, settings, faults)  # ends in a reset
         return
     board.guard.begin(settings["watchdog"]["arm_after_s"] + _START_S)
-    crashes = _count_crashes(board, settings)
     channels, outputs = _load_hardware(settings, board)
     from firmware.app import Node
 

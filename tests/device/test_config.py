@@ -811,3 +811,19 @@ def test_drop_gives_the_memory_back():
     gc.collect()
     assert before - gc.mem_alloc() > 15000, before - gc.mem_alloc()
     assert not [name for name in sys.modules if name.startswith("firmware.")]
+
+
+def test_safe_mode_needs_no_sensors_of_the_settings():
+    """Nor what refers to them, nor the table of types: what is wrong with a sensor, or takes its memory, is no matter."""
+    raw = {
+        "wifi": {"networks": [{"ssid": "attic", "password": "password"}]},
+        "mqtt": {"brokers": [{"host": "192.0.2.1"}]},
+        "sensors": [{"name": "x", "type": "of no kind"}],
+        "outputs": [{"name": "lamp", "type": "switch", "pin": 17, "button": "x"}],
+    }
+    with open("config.json", "w") as f:
+        json.dump(raw, f)
+    assert config.load("config.json", "last.json", TYPES, "esp32")[0] is None
+    settings, source, faults = config.load("config.json", "last.json", (), "esp32", True)
+    assert not faults and source == "config.json", faults
+    assert settings["sensors"] == [] and not settings["outputs"][0]["button"]
