@@ -18,7 +18,7 @@ endif
 option = $(if $($(1)),--$(2) '$($(1))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready packages run board test test-board check format size bench bench-outbox torture dst check-config scan deploy flash provision watch logs repl lock clean distclean
+.PHONY: help setup ready packages run board test test-board check format size bench bench-outbox mutate torture dst check-config scan deploy flash provision watch logs repl lock clean distclean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ check: ready ## format, lint, spelling, import direction and the quick tests, in
 format: ready ## let ruff format the sources and mend what it can
 	@$(VENV) -m ruff format .
 	@$(VENV) -m ruff check --fix .
+
+mutate: ready ## small mutants of a device module against its tests (FILE=lib/mqtt_deadlines.py, TESTS=files with commas)
+	@$(TOOLS) mutate '$(FILE)' $(call option,TESTS,tests)
 
 size: ready ## flash and RAM each device module takes, and the change since the last time
 	@$(TOOLS) size

@@ -32,6 +32,10 @@ COMMANDS = {
     "bench-drain": ("bench_drain", "how fast a node drains its outbox after an outage"),
     "torture": ("torture", "cut a node from its broker and its power, and count what arrives"),
     "dst": ("dst", "live a node's lives in a simulated world, from a seed that replays exactly"),
+    "mutate": (
+        "mutate",
+        "change a device module in small ways, and see which of them its tests notice",
+    ),
     "size": ("size", "flash and RAM each device module takes"),
 }
 

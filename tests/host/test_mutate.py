@@ -1,0 +1,79 @@
+"""`make mutate`: a mutant that a test kills, one that none does, and nothing of the work tree is touched."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from tools import CommandError, mutate
+
+TINY = """\
+\"\"\"Tiny.\"\"\"
+
+
+def fits(size, room):
+    spare = room - size
+    return spare >= 0
+
+
+def noted(log):
+    log.append(1)
+    log = None
+"""
+TESTS = """\
+import tiny
+
+def test_fits():
+    assert tiny.fits(3, 3) and tiny.fits(2, 3) and not tiny.fits(4, 3)
+    log = []
+    tiny.noted(log)
+    assert log == [1]
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "tests/device").mkdir(parents=True)
+    (tmp_path / "lib/tiny.py").write_text(TINY)
+    (tmp_path / "tests/device/test_tiny.py").write_text(TESTS)
+    (tmp_path / "conftest.py").write_text("import sys\nsys.path.insert(0, 'lib')\n")
+    for name in (".venv", ".toolchain"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(mutate, "ROOT", tmp_path)
+    return tmp_path
+
+
+def run(**arguments):
+    return mutate.run(Namespace(**{"file": Path("lib/tiny.py"), "tests": None} | arguments))
+
+
+def test_what_survives_is_shown_and_what_is_killed_is_not(checkout, capsys):
+    assert run() == 1
+    said = capsys.readouterr().out
+    assert "lib/tiny.py:11 survives\n  -    log = None\n  +    pass" in said
+    assert said.count("survives") == 1, said
+    assert "1 survive tests/device/test_tiny.py" in said
+    assert (checkout / "lib/tiny.py").read_text() == TINY
+
+
+def test_every_kind_of_change_is_made():
+    mutants = [text for _, text in mutate.mutants(TINY)]
+    for change in (
+        "spare = (room + size)", "return (spare > 0)", "spare >= 1", "spare >= (-1)", "return None", "    pass\n    log",
+    ):  # fmt: skip
+        assert sum(change in mutant for mutant in mutants) == 1, change
+    assert all(mutant != TINY for mutant in mutants)
+
+
+def test_it_says_what_is_missing(checkout):
+    with pytest.raises(CommandError, match="no such file"):
+        run(file=checkout / "lib/nothing.py")
+    (checkout / "tests/device/test_tiny.py").write_text("def test_nothing():\n    pass\n")
+    with pytest.raises(CommandError, match="TESTS="):
+        run()
+    (checkout / "tests/device/test_tiny.py").write_text(
+        "import tiny\n\ndef test_no():\n    assert 0\n"
+    )
+    with pytest.raises(CommandError, match="without a mutant"):
+        run()

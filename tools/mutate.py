@@ -1,0 +1,143 @@
+"""Small mutants of a device module against its tests: each changes one thing, and one that no test notices survives.
+
+All happens in a copy of the checkout. Not every survivor is a missing test: some mutants do what the original does.
+"""
+
+import ast
+import copy
+import difflib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.progress import track
+
+from tools import ROOT, CommandError, mpy, processes
+
+FLIPS = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Add: ast.Sub, ast.Sub: ast.Add,
+    ast.And: ast.Or, ast.Or: ast.And,
+}  # fmt: skip
+_LEFT_OUT = (".git", ".venv", ".toolchain", ".sim", ".build", "__pycache__", ".*_cache")
+_LINKED = (".venv", ".toolchain")
+
+
+def add_arguments(parser):
+    parser.add_argument("file", type=Path, help="device module, as lib/mqtt_deadlines.py")
+    parser.add_argument(
+        "--tests", help="test files, with commas (else the device tests that import it)"
+    )
+
+
+def run(args):
+    path = args.file.resolve().relative_to(ROOT) if args.file.is_absolute() else args.file
+    if not (ROOT / path).is_file():
+        raise CommandError(f"{path}: no such file; give a module, as lib/mqtt_deadlines.py")
+    tests = args.tests.split(",") if args.tests else found_tests(path)
+    source = (ROOT / path).read_text()
+    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
+        root = Path(folder) / "outpost"
+        copy_tree(root)
+        began = time.monotonic()
+        if not passes(root, tests, 600):
+            raise CommandError(f"the tests fail without a mutant: {' '.join(tests)}")
+        limit = 10 + 5 * (time.monotonic() - began)
+        all_of_them = list(mutants(source))
+        survivors = 0
+        for line, mutant in track(all_of_them, f"{path}: {len(all_of_them)} mutants"):
+            (root / path).write_text(mutant)
+            if passes(root, tests, limit):
+                survivors += 1
+                print(f"{path}:{line} survives\n{difference(source, mutant)}", flush=True)
+    print(f"{len(all_of_them)} mutants, {survivors} survive {' '.join(tests)}")
+    return 1 if survivors else 0
+
+
+def found_tests(path):
+    """The device tests that name the module in an import."""
+    module = mpy.module_name(path)
+    package, _, name = module.rpartition(".")
+    wanted = {module} | ({(package, name)} if package else set())
+    tests = []
+    for test in sorted((ROOT / "tests/device").glob("test_*.py")):
+        for node in ast.walk(ast.parse(test.read_text())):
+            if isinstance(node, ast.Import):
+                names = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names = {node.module} | {(node.module, alias.name) for alias in node.names}
+            else:
+                continue
+            if names & wanted:
+                tests.append(str(test.relative_to(ROOT)))
+                break
+    if not tests:
+        raise CommandError(f"no device test imports {module}: name some with TESTS=")
+    return tests
+
+
+def copy_tree(root):
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*_LEFT_OUT), symlinks=True)
+    for name in _LINKED:
+        (root / name).symlink_to((ROOT / name).resolve())
+
+
+def passes(root, tests, seconds):
+    """Do the tests pass? One that takes too long fails."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    process = processes.start(
+        command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        return process.wait(seconds) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        processes.kill(process)  # after Ctrl-C, too
+
+
+def mutants(source):
+    """Yield (line, source with one change)."""
+    lines = source.encode().splitlines(keepends=True)
+    starts = [sum(map(len, lines[:n])) for n in range(len(lines) + 1)]
+    data = source.encode()
+    for node in ast.walk(ast.parse(source)):
+        for text in changes(node):
+            begin = starts[node.lineno - 1] + node.col_offset
+            end = starts[node.end_lineno - 1] + node.end_col_offset
+            yield node.lineno, (data[:begin] + text.encode() + data[end:]).decode()
+
+
+def changes(node):
+    """Yield the texts that may stand in place of a node."""
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in FLIPS:
+        yield with_changed(node, ops=[FLIPS[type(node.ops[0])](), *node.ops[1:]])
+    elif isinstance(node, ast.BinOp | ast.BoolOp) and type(node.op) in FLIPS:
+        yield with_changed(node, op=FLIPS[type(node.op)]())
+    elif isinstance(node, ast.Constant) and type(node.value) is int:
+        yield from (str(node.value + 1), f"({node.value - 1})")
+    elif isinstance(node, ast.Constant) and type(node.value) is bool:
+        yield str(not node.value)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield f"({ast.unparse(node.operand)})"
+    elif isinstance(node, ast.Return) and node.value is not None:
+        yield "return None"
+    elif isinstance(node, ast.Assign | ast.AugAssign | ast.Raise) or (
+        isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
+    ):
+        yield "pass"
+
+
+def with_changed(node, **fields):
+    changed = copy.copy(node)
+    for name, value in fields.items():
+        setattr(changed, name, value)
+    return f"({ast.unparse(changed)})"
+
+
+def difference(source, mutant):
+    lines = difflib.unified_diff(source.splitlines(), mutant.splitlines(), n=0, lineterm="")
+    return "\n".join("  " + line for line in list(lines)[3:])
