@@ -17,11 +17,16 @@ from rich.progress import track
 
 from tools import ROOT, CommandError, mpy, processes
 
-FLIPS = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Add: ast.Sub, ast.Sub: ast.Add,
-    ast.And: ast.Or, ast.Or: ast.And,
-}  # fmt: skip
+_PAIRS = (
+    (ast.Lt, ast.LtE),
+    (ast.Gt, ast.GtE),
+    (ast.Eq, ast.NotEq),
+    (ast.Is, ast.IsNot),
+    (ast.In, ast.NotIn),  # codespell:ignore
+    (ast.Add, ast.Sub),
+    (ast.And, ast.Or),
+)
+FLIPS = dict(_PAIRS) | {there: here for here, there in _PAIRS}
 _LEFT_OUT = (".git", ".venv", ".toolchain", ".sim", ".build", "__pycache__", ".*_cache")
 _LINKED = (".venv", ".toolchain")
 
