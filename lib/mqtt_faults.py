@@ -42,7 +42,7 @@ def explain(error, ssl, opening, heard):
     opening: TCP or the TLS handshake is not over; heard: the first bytes that came.
     """
     if isinstance(error, ProtocolError):
-        return ProtocolError("what answers on this port " + _stranger(bytes(heard[:12])))
+        return ProtocolError("what answers on this port " + _stranger(bytes(heard[:12]), error))
     code = error.args[0] if error.args else 0
     if code in (errno.ECONNRESET, -errno.ECONNRESET, -32):  # -32: EPIPE
         if opening and not ssl:  # boards have this number for a refusal, too
@@ -62,8 +62,10 @@ def explain(error, ssl, opening, heard):
     return OSError(errno.ENOMEM if "memory" in text else errno.EIO, "TLS: " + text)
 
 
-def _stranger(heard):
-    """heard: what came in place of CONNACK."""
+def _stranger(heard, error):
+    """heard: what came in place of a sound CONNACK."""
+    if heard[0] == 0x20:
+        return "speaks MQTT, but not as 3.1.1 has it: %s" % error
     for begin, what in _STRANGERS:
         if heard.startswith(begin):
             return "speaks " + what

@@ -224,11 +224,12 @@ def test_not_a_broker():
         (b"\x15\3\1\0\2\2\x46", "speaks TLS: give the broker's `tls` settings"),
         (b"SSH-2.0-x\r\n", "speaks SSH"),
         (b"\0\0\0", "is no MQTT broker"),
+        (b"\x20\3\0\x84\0", "speaks MQTT, but not as 3.1.1 has it"),  # 5's refusal
     ):
         broker = Broker(answer)
         trial = run(make((at(broker),)), broker)
         assert "what answers on this port " + said in trial.fault, trial.fault
-        assert "packet 0x" not in trial.fault
+        assert "packet 0x" not in trial.fault or "speaks MQTT" in trial.fault
 
 
 def test_what_the_broker_refuses():
