@@ -34,7 +34,8 @@ _LINKED = (".venv", ".toolchain")
 def add_arguments(parser):
     parser.add_argument("file", type=Path, help="device module, as lib/mqtt_deadlines.py")
     parser.add_argument(
-        "--tests", help="test files, with commas (else the device tests that import it)"
+        "--tests",
+        help="test files, with commas (else the device tests that import it, or have its name)",
     )
 
 
@@ -63,12 +64,15 @@ def run(args):
 
 
 def found_tests(path):
-    """The device tests that name the module in an import."""
+    """The device tests that name the module in an import, and those that have its name."""
     module = mpy.module_name(path)
     package, _, name = module.rpartition(".")
     wanted = {module} | ({(package, name)} if package else set())
     tests = []
     for test in sorted((ROOT / "tests/device").glob("test_*.py")):
+        if test.stem.startswith(f"test_{name}"):
+            tests.append(str(test.relative_to(ROOT)))
+            continue
         for node in ast.walk(ast.parse(test.read_text())):
             if isinstance(node, ast.Import):
                 names = {alias.name for alias in node.names}
