@@ -2,8 +2,10 @@
 
 PYTHON ?= python3
 VENV := .venv/bin/python
+TOOLS := $(VENV) -m tools
+
 # Messages are in make's words: BOARD=, not --board
-TOOLS := OUTPOST_MAKE=1 $(VENV) -m tools
+export OUTPOST_MAKE := 1
 
 # A misspelt variable would be ignored without a word, and so would one that the target does not take.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
@@ -24,13 +26,13 @@ help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## bring what the other targets need (they call it themselves)
-	@OUTPOST_MAKE=1 $(PYTHON) -m tools setup
+	@$(PYTHON) -m tools setup
 
 ready:
-	@OUTPOST_MAKE=1 $(PYTHON) -m tools setup --quiet
+	@$(PYTHON) -m tools setup --quiet
 
 packages:
-	@OUTPOST_MAKE=1 $(PYTHON) -m tools setup --quiet --packages
+	@$(PYTHON) -m tools setup --quiet --packages
 
 run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, PORTAL=1: its page for a phone)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \

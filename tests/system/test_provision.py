@@ -282,4 +282,4 @@ def test_without_a_terminal_there_are_no_questions(call, monkeypatch):
     monkeypatch.setattr(ports.list_ports, "comports", list)
     status, said = call()
     assert status == 2
-    assert "give --answers file.json or --csv nodes.csv" in said
+    assert "give ANSWERS=file.json or CSV=nodes.csv" in said
