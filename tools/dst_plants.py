@@ -91,7 +91,7 @@ PLANTS = {
     ),
     "in_flight_stays_live": Plant(
         "firmware/delivery.py",
-        "self.again += withdraw.late(self, head, uptime)",
+        "withdraw.late(self, head, uptime)",
         "pass",
         0,
         "came live",

@@ -34,8 +34,7 @@ _LINKED = (".venv", ".toolchain")
 def add_arguments(parser):
     parser.add_argument("file", type=Path, help="device module, as lib/mqtt_deadlines.py")
     parser.add_argument(
-        "--tests",
-        help="test files, with commas (else the device tests that import it, or have its name)",
+        "--tests", help="test files, with commas (else the device tests that import it)"
     )
 
 
@@ -64,15 +63,12 @@ def run(args):
 
 
 def found_tests(path):
-    """The device tests that name the module in an import, and those that have its name."""
+    """The device tests that name the module in an import."""
     module = mpy.module_name(path)
     package, _, name = module.rpartition(".")
     wanted = {module} | ({(package, name)} if package else set())
     tests = []
     for test in sorted((ROOT / "tests/device").glob("test_*.py")):
-        if test.stem.startswith(f"test_{name}"):
-            tests.append(str(test.relative_to(ROOT)))
-            continue
         for node in ast.walk(ast.parse(test.read_text())):
             if isinstance(node, ast.Import):
                 names = {alias.name for alias in node.names}

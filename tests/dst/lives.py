@@ -186,6 +186,7 @@ class Judge:
 
     def __init__(self, story):
         self.story = story
+        self.looks = 0
         self.began = None
         self.alive_at = None
 
@@ -197,6 +198,9 @@ class Judge:
         if self.began is None:
             self.began = sim.now()
         ms = sim.now() - self.began
+        self.looks += 1
+        if self.looks % 32 == 0:
+            gc.collect()  # before the heap is full of small holes
         if self.alive_at is None and truth.newest_came > self.began:
             self.alive_at = sim.now()
             stage.tell("judge", "alive after %d ms" % ms)
@@ -226,6 +230,11 @@ class Judge:
         if self.story.exact:
             for what, event, first, second in truth.doubled:
                 stage.found("%s: twice at QoS 2: %s; %r, %r" % (what, event, first, second))
+        for topic in self.story.ghosts():
+            stage.found("a ghost: %s is kept of an earlier name" % topic)
+        silent = truth.health_at is None or sim.now() - truth.health_at > 60_000
+        if silent and not any(broker.ways - {"early"} for broker in self.story.brokers):
+            stage.found("no health any more")
         size = 0
         for entry in os.ilistdir("state"):
             size += entry[3] if entry[1] == 0x8000 else 0
@@ -310,6 +319,7 @@ def main():
             "faults": stage.faults,
         }
         out("@" + json.dumps(result))
+        story = result = None
         gc.collect()
 
 

@@ -13,6 +13,7 @@
     sub_close        closes at SUBSCRIBE
     sub_refuse       answers it with 0x80
     pubrel_close     closes at a PUBREL it does not know
+    crowd_close      closes when more than 5 exchanges of QoS 2 are unfinished
     forgetful        forgets sessions when it restarts
 
 Paragraphs in brackets are of OASIS MQTT Version 3.1.1.
@@ -20,7 +21,9 @@ Paragraphs in brackets are of OASIS MQTT Version 3.1.1.
 
 import sim
 import stage
+from micropython import const
 
+_CROWD = const(5)
 _NAMES = (
     "", "CONNECT", "CONNACK", "PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP", "SUBSCRIBE",
     "SUBACK", "UNSUBSCRIBE", "UNSUBACK", "PINGREQ", "PINGRESP", "DISCONNECT",
@@ -110,6 +113,9 @@ class Broker:
         session = self.sessions.pop(name, None)
         if session and not session.clean:
             self.forgot += 1
+
+    def knows(self, name):
+        return any(conn.name == name for conn in self.conns)
 
     def lift(self, ms):
         """Time has made a jump, which nobody is to be blamed for."""
@@ -321,15 +327,22 @@ class Conn:
             broker.publish(topic, payload, qos, retain, dup)
             if qos:
                 self.say(0x40, _two(pid))
-        elif "qos2_close" in ways:
+        else:
+            self._publish_2(pid, (topic, payload, qos, retain, dup, sim.now()))
+
+    def _publish_2(self, pid, message):
+        ways = self.broker.ways
+        if "qos2_close" in ways:
             self.close("QoS 2")
         elif "qos2_silent" in ways:
             pass
         elif "qos2_puback" in ways:
-            broker.publish(topic, payload, 1, retain, dup)
+            self.broker.publish(*message)
             self.say(0x40, _two(pid))
+        elif "crowd_close" in ways and len(self.session.stored) >= _CROWD:
+            self.close("too many exchanges")
         else:
-            self._store(pid, (topic, payload, qos, retain, dup, sim.now()))
+            self._store(pid, message)
             self.say(0x50, _two(pid))
 
     def _store(self, pid, message):
@@ -337,7 +350,10 @@ class Conn:
         if pid in stored:
             return
         if len(stored) >= self.broker.max_inflight:
-            stage.tell(self.broker.name, "acknowledges and drops: %d in flight" % len(stored))
+            stage.tell(
+                self.broker.name,
+                "acknowledges and drops %d, in flight: %r" % (pid, sorted(stored)),
+            )
             stored[pid] = None
         elif "early" in self.broker.ways:
             stored[pid] = None

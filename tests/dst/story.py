@@ -65,6 +65,7 @@ WAYS = (
     "sub_refuse",
     "pubrel_close",
     "forgetful",
+    "crowd_close",
 )
 
 
@@ -86,6 +87,7 @@ class Story:
         self.timers = []
         self.sick_reads = 0  # of the flash, from power-on to EIO
         self.spoil = []  # (name, content) of files of state/ that somebody spoils
+        self.names = set()  # under which this flash has been at the brokers
         self.healed = False  # are the faults over?
         self.exact = True  # do sessions persist, and so each reading of QoS 2 arrives once?
         sim.seed(random(1 << 20))
@@ -109,6 +111,8 @@ class Story:
         for broker in self.brokers:
             if random.chance(30):
                 broker.ways.add("early")
+            if random.chance(20):
+                broker.max_inflight = 4  # which mqtt.window2 has to say
             way = random.choice(WAYS)
             if random.chance(33) and way not in self.without and "ways" not in self.without:
                 broker.ways.add(way)
@@ -143,6 +147,7 @@ class Story:
             "wifi": {"networks": [{"ssid": "home", "password": "secret12"}]},
             "mqtt": {
                 "brokers": [{"host": pair[0 if named else 1]} for pair in hosts],
+                "window2": min([broker.max_inflight for broker in self.brokers]),
                 "keepalive_s": random.choice((10, 30)),
                 "clean_session": random.chance(8),
             },
@@ -191,11 +196,13 @@ class Story:
             self.mac = random.bytes(3)
             self.flash = Flash(random.fork(), _BLOCKS)
             self.truth.erased()
+            self.names.clear()
             self.exact = False
             stage.tell("person", "another board in its place")
         elif self.may("erased", 3):
             self.flash = Flash(random.fork(), _BLOCKS)
             self.truth.erased()
+            self.names.clear()
             self.exact = False
             stage.tell("person", "erases the flash")
         if self.may("config", 15):
@@ -267,6 +274,7 @@ class Story:
         if self.flash.filled:
             life.flash_at, life.flash_until = sim.now(), 1 << 60
         self.first_tick = random.choice((0, 0, 0, (1 << 29) - 20_000, (1 << 30) - 30_000))
+        self.names.add(node)
         stage.tell("board", "power on, life %d, node %s" % (self.lives, node))
         self.sick_reads = 0
         self.may_bite = False
@@ -331,7 +339,7 @@ class Story:
                 self._at(random(length), lambda: self._heap(life, after, times))
         elif kind < 60:
             if "hang" not in self.without:
-                self._at(random(length), lambda: self._hang(60_000))
+                self._at(random(length), lambda: self._hang(life, 60_000))
 
     def _restart(self):
         topic = "outpost/%s/cmd/restart" % self.truth.life.node
@@ -343,7 +351,8 @@ class Story:
         self.truth.heap_faults = True
         stage.heap_full(after, times)
 
-    def _hang(self, ms):
+    def _hang(self, life, ms):
+        life.interrupted = True
         stage.tell("fault", "the program hangs")
         self.may_bite = True
         bench.hang(ms)
@@ -474,6 +483,7 @@ class Story:
 
     def _sensor(self, life, ms, broker, n, how):
         self.truth.sensor_faults = True
+        life.interrupted = True
         name = life.config["sensors"][0]["name"]
         bench.unplug(name)
         self._later(ms, bench.replug, name)
@@ -491,7 +501,19 @@ class Story:
             event[0] += ms
         for broker in self.brokers:
             broker.lift(ms)
-        self.truth.jumped()
+        self.truth.jumped(ms)
+
+    def ghosts(self):
+        """Return what sound brokers keep of a node that has another name now, and has been there since."""
+        now = self.truth.life.node
+        return [
+            topic
+            for broker in self.brokers
+            if not broker.ways - {"early"} and broker.knows(now)
+            for topic in sorted(broker.retained)
+            for name in sorted(self.names)
+            if name != now and topic.startswith("outpost/%s/" % name)
+        ]
 
     def relent(self):
         """Brokers that would not have a topic will have it a day later. Was there any?"""

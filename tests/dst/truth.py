@@ -16,6 +16,7 @@ _CLOCK_MS = const(
 )  # between a reading's `ts` and the conversion; an RTC that was set before has whole seconds
 _PASS_MS = const(1500)  # a pass of the loop, and the conversion before it
 _LIVE_MS = const(3000)  # beside live_s: what a pass and the way take
+_BUSY_MS = const(3000)  # between two readings of a sensor, besides its interval
 _RETRY_MS = const(12000)  # after a write that failed the outbox waits for ten seconds
 
 
@@ -57,6 +58,7 @@ class Life:
         self.flash_until = 0
         self.heap_at = None  # when there was no memory
         self.heap_times = 0
+        self.interrupted = False  # has a sensor been unplugged, or the program hung?
         self.boots = set()
 
 
@@ -80,6 +82,9 @@ class Truth:
         self._dropped = 0  # what health said last
         self.full = False  # was there no room on the flash? Then the count may be lost, and the log has told it
         self.arrivals = 0
+        self._last = {}  # sensor's name → ms of its last conversion
+        self.health_at = None
+        self._jumps = []  # (when it ended, ms)
         self._jump = -1_000_000  # ms of the last
         self.newest_came = 0  # ms of the newest conversion that has arrived
 
@@ -97,9 +102,20 @@ class Truth:
             if sensor["name"] == name:
                 break
         event = Event(sim.now(), self.life, sensor, quantity, text)
+        self._check_pace(event)
         self.events.append(event)
         self._known.setdefault((quantity, text), []).append(event)
         stage.tell("chip", "%s %s=%s" % (name, quantity, text))
+
+    def _check_pace(self, event):
+        """Sampling goes on, whatever network and broker do."""
+        name = event.sensor["name"]
+        before = self._last.get(name)
+        self._last[name] = event.at
+        if before is None or before < max(self.life.began, self._jump) or self.life.interrupted:
+            return
+        if event.at - before > 2 * event.sensor["interval_s"] * 1000 + _BUSY_MS:
+            stage.found("%s was not read for %d ms" % (name, event.at - before))
 
     # the subscribers' side
 
@@ -119,6 +135,7 @@ class Truth:
     def _health(self, payload):
         told = json.loads(payload)
         self._dropped = told["dropped"]
+        self.health_at = sim.now()
 
     @property
     def dropped(self):
@@ -230,9 +247,10 @@ class Truth:
         if event.at > at:
             self.newest[topic] = event.at, heard
 
-    def jumped(self):
+    def jumped(self, ms):
         """Time has made a jump."""
         self._jump = sim.now()
+        self._jumps.append((self._jump, ms))
 
     def published(self, broker, topic, payload, qos, dup):
         """A broker has heard a PUBLISH: a new exchange has at most the QoS that its channel has today."""
@@ -292,23 +310,30 @@ class Truth:
             return "superseded"
         if life.end is None:
             return None
+        at = self._awake(event.at)
+        ram = life.sync_ms + _PASS_MS
         if life.heap_at is not None:
-            if event.at > life.heap_at - (life.sync_ms + _PASS_MS if life.heap_times > 1 else 400):
+            if at > self._awake(life.heap_at) - (ram if life.heap_times > 1 else 400):
                 return "no memory"
-        bad = life.flash_at
-        if bad is not None and event.at > bad - life.sync_ms - _PASS_MS:
+        if life.flash_at is not None and at > self._awake(life.flash_at) - ram:
             if life.ended < life.flash_until + _RETRY_MS:
                 return "the flash took nothing"
-        if life.end != "reset" and event.at > life.last_pass - life.sync_ms - _PASS_MS:
+        if life.end != "reset" and at > self._awake(life.last_pass) - ram:
             return "in RAM when the power failed"
         return None
+
+    def _awake(self, at):
+        """Return a moment without the jumps of time before it, in which nothing was done."""
+        return at - sum([ms for end, ms in self._jumps if end <= at])
 
     def _is_superseded(self, event):
         """Is there a newer one that has arrived, or still has to?"""
         for other in reversed(self.events):
             if other is event:
                 return False
-            if other.sensor["name"] == event.sensor["name"] and (other.came or not other.gone):
+            if other.sensor["name"] == event.sensor["name"] and (
+                other.came or other.gone in (None, "superseded")
+            ):
                 return True
         return False
 
