@@ -141,7 +141,7 @@ class Session(MQTTClient):
         if self._changed:
             wait = min(wait, self._timeout)
             if self._answer is None and self._out.pids:
-                self._answer = now  # at the next look it would begin twice as late
+                self._answer, self._oldest = now, self._out.pids[0]  # else at the next look
         return max(0, wait)
 
     def _advance(self, now):
