@@ -1,0 +1,60 @@
+"""Whatever is in a file of the node's, or in its place, the node starts and publishes: each file that the code names, on both boards."""
+
+import ast
+import subprocess
+
+import pytest
+
+from tools import ROOT, mpy, toolchain
+
+HERE = ROOT / "tests" / "device"
+# What the code names by a part only: a folder, a beginning.
+WHOLE = {
+    "state/outbox": ("state/outbox", "state/outbox/state", "state/outbox/00000001"),
+    "state/aside": ("state/aside", "state/aside/state", "state/aside/00000001"),
+    "state/count-": ("state/count-rain",),
+}
+
+
+def named():
+    """The files that the device's code names."""
+    names = {"config.json", "state"}
+    for source in mpy.sources():
+        for node in ast.walk(ast.parse((ROOT / source).read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if node.value.startswith("state/") and " " not in node.value:
+                    names.update(WHOLE.get(node.value, (node.value,)))
+    return sorted(names)
+
+
+def run(folder, board, *words):
+    path = [str(ROOT / "tests" / "fakes"), str(HERE), str(ROOT), str(ROOT / "lib"), ".frozen"]
+    program = (
+        f"import sys; sys.path[:] = {path}\nimport statefiles\nstatefiles.main({list(words)})"
+    )
+    return subprocess.run(
+        [*toolchain.micropython("4m"), "-c", program],
+        env={"OUTPOST_BOARD": board},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_the_code_names_what_a_node_leaves(tmp_path):
+    done = run(tmp_path, "esp32", "list")
+    assert done.returncode == 0, done.stdout + done.stderr
+    left = set(done.stdout.split())
+    assert len(left) > 12
+    assert left <= set(named()), left - set(named())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["esp32", "pico_w"])
+@pytest.mark.parametrize("name", named())
+def test_any_content_lets_the_node_start(tmp_path, name, board):
+    done = run(tmp_path, board, name)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert "started" in done.stdout
