@@ -57,8 +57,7 @@ class Limits:
         client.window2 = self.window2 or uplink.settings["window2"]
         uplink.qos_max, uplink.retain = self.qos, self.retain
         uplink.send = self.send if self.bars() else client.send
-        subscriptions = client.subscriptions
-        subscriptions.withhold(subscriptions.filters() if self.suspects else self.filters)
+        client.subscriptions.withhold(self.filters, [] if self.suspects else None)
 
     def leave(self):
         """The next connection is another broker's."""

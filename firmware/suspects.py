@@ -33,8 +33,8 @@ class Suspects:
         self._ping = 0  # 1: to be sent, 2: to be answered
         self._heard = False  # the ping behind the message was answered
         self._asked = 0  # messages since the last subscription
-        self._filters = self.client.subscriptions.filters()  # that are still to be asked for
-        self.client.subscriptions.withhold(self._filters)
+        self._filters = []  # that were asked for
+        self.client.subscriptions.withhold(self.limits.filters, self._filters)
 
     def up(self, uptime):
         """A connection came up."""
@@ -74,10 +74,11 @@ class Suspects:
         """Nothing is unanswered: is it a subscription's turn, or did all go well?"""
         if self._asked < _MESSAGES and uptime - self._sent_at < _IDLE_MS:
             return False
-        for pattern in self._filters:
-            if pattern not in self.limits.filters:
-                self._filters.remove(pattern)
-                self.client.subscriptions.withhold(self._filters)
+        subscriptions = self.client.subscriptions
+        for pattern in subscriptions.filters():
+            if pattern not in self._filters and pattern not in self.limits.filters:
+                self._filters.append(pattern)
+                subscriptions.withhold(self.limits.filters, self._filters)
                 self._current = pattern
                 self._waiting, self._heard, self._ping = -1, False, 1
                 return False

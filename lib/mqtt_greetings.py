@@ -28,7 +28,8 @@ class Greetings:
         self.birth_pid = 0
         self.all = []
         self.refused = refused  # filters the broker refused
-        self.withheld = ()  # filters that are not asked for now
+        self.withheld = ()  # filters that are not asked for
+        self.allowed = None  # with a list, only those in it are
         self.due = False  # whether anything may have to be sent
         self._birth_due = False
 
@@ -49,10 +50,13 @@ class Greetings:
         """Return all that are wanted."""
         return [each.pattern for each in self.all]
 
-    def withhold(self, filters):
-        """Do not ask for these, until it is called without them."""
-        self.withheld = filters
+    def withhold(self, filters, allowed=None):
+        """Do not ask for these, until it is called without them; with a list `allowed` for none but those in it."""
+        self.withheld, self.allowed = filters, allowed
         self.due = True
+
+    def _is_asked_for(self, pattern):
+        return pattern not in self.withheld and (self.allowed is None or pattern in self.allowed)
 
     def waiting(self):
         """Return whether an answer is awaited."""
@@ -77,7 +81,7 @@ class Greetings:
         if self._birth_due and not self._send_birth():
             return
         for each in self.all:
-            if each.state == _DUE and each.pattern not in self.withheld:
+            if each.state == _DUE and self._is_asked_for(each.pattern):
                 pid = self.out.next_pid()
                 topic = each.pattern
                 if each.qos is None:

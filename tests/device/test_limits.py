@@ -252,6 +252,14 @@ def test_a_subscription_that_closes_the_connection_is_left_out():
     assert rig.health()["broker_limits"] == "not outpost/all/cmd/+"
 
 
+def test_a_subscription_that_is_made_on_the_connection_is_found_too():
+    # The node's own `info`, which it asks for to see who else has its name.
+    rig = two(qos=1)
+    rig.broker.refuses = lambda first, body, message: first == SUBSCRIBE and b"/info" in body
+    delivers(rig, 360)
+    assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/info"
+
+
 def test_a_log_that_closes_the_connection_is_left_out():
     rig = two(qos=1)
     rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"log"

@@ -17,7 +17,7 @@ class Subscriptions:
     def filters(self):
         return []
 
-    def withhold(self, filters):
+    def withhold(self, filters, allowed=None):
         pass
 
 
