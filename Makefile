@@ -78,7 +78,7 @@ torture: ready ## cut link, broker and power of a node, a thousand times, and co
 	@$(TOOLS) torture $(call option,SEED,seed) $(call option,CUTS,cuts) $(call option,BOARD,board)
 
 dst: ready ## deterministic simulation: live a node's lives among faults, from a seed (SEED=1 LIVES=1000 JOBS=2 GO_ON=1; STORY=1 tells one)
-	@$(TOOLS) dst $(call option,SEED,seed) $(call option,LIVES,lives) $(call option,JOBS,jobs) $(call option,WITHOUT,without) \
+	@$(TOOLS) dst $(call option,SEED,seed) $(call option,LIVES,lives) $(call option,JOBS,jobs) $(call option,WITHOUT,without) $(call option,PLANT,plant) \
 	  $(if $(GO_ON),--go-on) $(if $(STORY),--story)
 
 check-config: packages ## check config.json (CONFIG=file, BOARD= checks the pins too, NODE=name|all: nodes/<name>.json over it)

@@ -210,7 +210,7 @@ def search(device, args):
             found.threads[0].join(0.2) if found.threads[0].is_alive() else time.sleep(0.2)
             for result in found.failed[len(shown) :]:
                 shown.append(result)
-                _report(result, commit, args.without)
+                _report(result, commit, args)
             if terminal or time.monotonic() - told > 30:
                 told = time.monotonic()
                 text = _summary(found, told - began)
@@ -219,7 +219,7 @@ def search(device, args):
         found.stopped = True
         print("\nstopped")
     for result in found.failed[len(shown) :]:
-        _report(result, commit, args.without)
+        _report(result, commit, args)
     if terminal:
         print()
     print(_summary(found, time.monotonic() - began))
@@ -238,13 +238,14 @@ def _summary(found, seconds):
     )
 
 
-def _report(result, commit, without):
+def _report(result, commit, args):
     print(f"\nseed {result.seed}, commit {commit}, {board(result.seed)}:")
     for fault in result.faults[:SHOWN]:
         print(f"  {fault.strip()}")
     if len(result.faults) > SHOWN:
         print(f"  and {len(result.faults) - SHOWN} more")
-    more = "" if without == "-" else f" WITHOUT={without}"
+    more = "" if args.without == "-" else f" WITHOUT={args.without}"
+    more += f" PLANT={args.plant}" if args.plant else ""
     print(f"  make dst SEED={result.seed} STORY=1{more}", flush=True)
 
 

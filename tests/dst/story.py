@@ -505,7 +505,10 @@ class Story:
 
     def ghosts(self):
         """Return what sound brokers keep of a node that has another name now, and has been there since."""
-        now = self.truth.life.node
+        truth = self.truth
+        now = truth.life.node
+        if truth.spoiled or any(life.flash_at is not None for life in truth.lives):
+            return []  # it may have forgotten where it was
         return [
             topic
             for broker in self.brokers

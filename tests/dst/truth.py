@@ -17,6 +17,7 @@ _CLOCK_MS = const(
 _PASS_MS = const(1500)  # a pass of the loop, and the conversion before it
 _LIVE_MS = const(3000)  # beside live_s: what a pass and the way take
 _BUSY_MS = const(3000)  # between two readings of a sensor, besides its interval
+_CONNECT_MS = const(20000)
 _RETRY_MS = const(12000)  # after a write that failed the outbox waits for ten seconds
 
 
@@ -174,7 +175,7 @@ class Truth:
         self._check_identity(what, key, event, node)
         self._check_time(what, event, ts, (node, boot))
         if not event.came and not late and (not dup or qos < 2):
-            self._check_live(what, event, topic, heard)
+            self._check_live(what, event, topic, heard, dup)
         if event.came and event.sensor["qos"] == 2:
             self.doubled.append((what, event, event.came[-1], (sim.now(), broker.name, topic)))
         self.newest_came = max(self.newest_came, event.at)
@@ -232,11 +233,14 @@ class Truth:
         if event.life is self.life:
             self.timed.setdefault(boot, sim.now())
 
-    def _check_live(self, what, event, topic, heard):
-        """A message of QoS 2 is handed on at PUBREL, however late: what counts is when the node sent it."""
+    def _check_live(self, what, event, topic, heard, dup):
+        """A message of QoS 2 is handed on at PUBREL, however late: what counts is when the node sent it.
+
+        What goes again on a new connection was live when that was begun, which took as long as a connection may take.
+        """
         live_ms = event.life.config["publish"]["live_s"] * 1000
         age = heard - event.at
-        slow = _LIVE_MS + 2 * stage.slowest_ms
+        slow = _LIVE_MS + 2 * stage.slowest_ms + (_CONNECT_MS if dup else 0)
         if (
             age > live_ms + slow and heard - self._jump > slow
         ):  # else it was on its way when time jumped
