@@ -32,6 +32,7 @@ def test_after_a_rename_nothing_of_the_old_name_is_left_at_the_broker(broker, no
     node = nodes(settings([broker.port], sensors=stream(), outputs=[output]))
     node.start()
     seen.wait_for(f"{NAME}/lamp")
+    seen.wait_for(f"{NAME}/info")  # by which the node knows that the old name is still its own
     node.kill()
     node.configure(settings([broker.port], sensors=stream(), node={"name": OTHER}))
     node.start()
