@@ -28,79 +28,64 @@ PLANTS = {
         "firmware/wifi.py",
         "elapsed = uptime - self._since",
         "elapsed = " + WRAP.format("uptime - self._since"),
-        0,
+        27,
         "no reading for",
     ),
     "ticks_uplink": Plant(
         "firmware/uplink.py",
         "if online and uptime - self._since >= self._wait:",
         f"if online and {WRAP.format('uptime - self._since')} >= self._wait:",
-        0,
+        8,
         "no reading for",
     ),
-    "sntp_stranger": Plant("firmware/sntp.py", "or data[24:32] != nonce", "", 0, "ts is"),
     "sntp_20_years": Plant(
         "firmware/sntp.py",
         "if not (sure or self._confirmed(server, offset)):",
         "if False:",
-        0,
+        1,
         "ts is",
     ),
     "sntp_no_floor": Plant(
         "firmware/sntp.py",
         "if unix_ms < clock.newest_s * 1000:",
         "if False:",
-        0,
+        7,
         "ts is",
     ),
     "times_of_one_boot": Plant(
-        "firmware/boots.py", "_LINES = const(128)", "_LINES = const(1)", 0, "under the name"
-    ),
-    "time_not_noted": Plant(
-        "firmware/earlier.py",
-        "boots.note(delivery.boot, origin, _oldest(delivery))",
-        "pass",
-        0,
-        "has no time",
+        "firmware/boots.py", "_LINES = const(128)", "_LINES = const(1)", 4, "under the name"
     ),
     # identity
     "boot_from_1": Plant(
         "firmware/boots.py",
         "boot = max(n, last) + 1 if n else _drawn(last)",
         "boot = max(n or 0, last) + 1",
-        0,
+        3,
         "stands for two",
     ),
     "renamed_records": Plant(
-        "firmware/boots.py", "prefix = name or prefix", "prefix = None", 0, "under the name"
-    ),
-    "qos_of_the_day": Plant(
-        "firmware/delivery.py",
-        "qos = record.qos if channel is None else channel.qos",
-        "qos = record.qos",
-        0,
-        "a new exchange",
+        "firmware/boots.py", "prefix = name or prefix", "prefix = None", 4, "under the name"
     ),
     # brokers
     "late_and_live": Plant(
         "firmware/delivery.py",
         "if age is None or age > self.live_ms:",
         "if age is None:",
-        0,
+        1,
         "came live",
     ),
     "in_flight_stays_live": Plant(
         "firmware/delivery.py",
         "withdraw.late(self, head, uptime)",
         "pass",
-        3,
+        63,
         "came live",
     ),
     "overtaken_and_live": Plant(
         "firmware/delivery.py",
         "(newest is not None and (boot, seq) < newest)",
         "False",
-        0,
+        8,
         "after a newer one",
     ),
     "acknowledged_when_sent": Plant(
@@ -123,9 +108,6 @@ PLANTS = {
         "pid = 0",
         33,
         "twice",
-    ),
-    "unrelease_forgotten": Plant(
-        "lib/outbox.py", "        self.state.released.clear()\n", "", 0, "lost"
     ),
     # memory and files
     "main_dies": Plant(
@@ -155,9 +137,6 @@ PLANTS = {
         "if failed:",
         7,
         "lost",
-    ),
-    "drops_untold": Plant(
-        "lib/outbox_store.py", "        self.dropped += segment.pending\n", "", 0, "lost"
     ),
 }
 

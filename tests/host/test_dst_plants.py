@@ -33,21 +33,20 @@ def seeds(first):
     yield tuple(range(first + 1, first + 1 + NEAR, 2))
 
 
-def found(device, first):
+def found(device, first, says):
+    """Does a story break as it is to?"""
     for batch in seeds(first):
         for result in dst.play(device, batch):
-            if result.faults:
-                return result
-    return None
+            if says in "\n".join(result.faults):
+                return True
+    return False
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", PLANTS)
 def test_is_found(planted, name):
-    result = found(planted(name), PLANTS[name].seed)
-    assert result, "no story breaks"
-    assert PLANTS[name].says in "\n".join(result.faults)
+    assert found(planted(name), PLANTS[name].seed, PLANTS[name].says)
 
 
 @pytest.mark.parametrize("name", PLANTS)
