@@ -22,6 +22,15 @@ def test_make_alone_prints_every_target_for_users():
     assert targets == set(phony)
 
 
+def test_ci_runs_the_test_commands_of_the_readme_and_nothing_cleverer():
+    script = (ROOT / ".ci" / "run").read_text().splitlines()
+    commands = [line for line in script if line.startswith("make ")]
+    assert commands == ["make test", "make test-board"]
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"\n{command} " in readme for command in commands)
+    assert "set -euo pipefail" in script
+
+
 @pytest.mark.parametrize("name", main.COMMANDS)
 def test_every_command_explains_itself(name, capsys):
     with pytest.raises(SystemExit) as end:
