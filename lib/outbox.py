@@ -139,13 +139,17 @@ class Outbox(Store):
         """A record is acknowledged (PUBACK, PUBCOMP)."""
         if record is self._backlog.head:
             self._backlog.head = None
-        if record in self._flying:
+        known = record in self._flying
+        if known:
             self._flying.remove(record)
         if record in self._recent:
             self._forget(record, now)
         if not record.number or record.flags & LATEST:
             return
         segment = self.log.find(record.number)
+        if known and not segment:  # it was given up on its way, and has arrived
+            self.dropped -= 1
+            self._note_change(now)
         if segment and self.state.add(record.number):
             self._backlog.ahead.discard(record.number)  # it may be gone before reading comes to it
             segment.pending -= 1
