@@ -10,13 +10,13 @@ written when readings get their time later, and when the node has another name t
 """
 
 import os
-import time
 from errno import ENOENT
 
 from micropython import const
 
 from firmware.files import write
 from firmware.log import reason
+from outbox_reading import patiently
 
 _COUNT = "state/boot"
 _BOOTS = "state/boots"
@@ -24,7 +24,6 @@ _TIMES = "state/times"  # of versions before state/boots, see _earlier()
 _ABOVE_ALL = 1 << 30  # the number of a start is below: a small integer on every board
 _LINES = const(128)  # an outbox of 128 KB holds 1,100 readings: eight of each of so many starts
 _LINE_BYTES = const(192)  # base and name have at most 64 each
-_TRIES = const(3)
 
 
 def count(seen, log):
@@ -189,13 +188,14 @@ def _earlier():
 
 def _retried(path, f):
     """Return f(open file), None if there is none. OSError: it cannot be read, several times over."""
-    for _ in range(_TRIES):
-        try:
-            with open(path, "rb") as file:
-                return f(file)
-        except OSError as e:
-            if e.errno == ENOENT:
-                return None
-            error = e
-        time.sleep_ms(10)
-    raise error
+
+    def read(path):
+        with open(path, "rb") as file:
+            return f(file)
+
+    try:
+        return patiently(read, path)
+    except OSError as e:
+        if e.errno == ENOENT:
+            return None
+        raise

@@ -7,7 +7,8 @@ MicroPython is inside a long call (a name look-up can take seconds); beyond thos
 
 With `keep` a count is on flash before it is published, so that what was published never goes back after a power cut;
 pulses since the last reading are lost with the power. Nothing is written while nothing is counted. Where the flash is
-full or fails, the count goes on in RAM and is published all the same, and each reading tries again to write it.
+full or fails, the count goes on in RAM and is published all the same, and each reading tries again to write it. Where
+the flash cannot be read, nothing is published until it can: a count that begins at 0 would be wrong.
 """
 
 import os
@@ -16,6 +17,7 @@ from binascii import crc32
 from errno import EIO, ENOENT
 
 from micropython import const
+from outbox_reading import is_nothing, patiently, settle
 
 _MASK = const(0x1FFFFFFF)  # the counter stays a small integer: an interrupt must not allocate
 _LONGEST = const(64)  # bytes of a file that is believed
@@ -33,8 +35,8 @@ class Pulse:
         """pull: of the pin; with "down" a closed contact is high, else low.
 
         per_pulse: what one pulse stands for, as 0.2794 (mm of rain); unit: of the rate, as "mm/h".
-        path: the file in which the count is kept; empty: it is not. OSError: what is there is no count; the next
-        driver of this pin and path begins at 0.
+        path: the file in which the count is kept; empty: it is not. OSError: what is there is no count, and the next
+        driver of this pin and path begins at 0; or it cannot be read, and the next one tries again.
         """
         self._per_pulse = per_pulse
         self._per_ms = _PER_MS[unit.split("/")[-1]]
@@ -114,7 +116,10 @@ class Counter:
         return new
 
     def load(self):
-        """Go on from the count on flash. OSError, once: it is damaged. Pulses are counted meanwhile."""
+        """Go on from the count on flash. Pulses are counted meanwhile.
+
+        OSError: it is damaged, which is told once; or it cannot be read now, and what is published is not to be less.
+        """
         if self._kept is not None or not self.path:
             return
         kept = -1 if self._damaged else _count_in(self.path)
@@ -138,16 +143,27 @@ class Counter:
 
 
 def _count_in(path):
-    """Return the count in a file: 0 if there is none, None if it is damaged, or cannot be read."""
-    try:
-        with open(path, "rb") as f:
-            data = f.read(_LONGEST)
-    except OSError as e:
-        return 0 if e.errno == ENOENT else None
-    number = data.split(b" ")[0]
-    if number.isdigit() and data == b"%s %08x\n" % (number, crc32(number)):
-        return int(number)
+    """Return the count in a file: 0 if there is none, None if it is damaged. OSError: it cannot be read."""
+    for _ in range(2):  # once more: an error may look like damage
+        try:
+            data = patiently(_read, path)
+        except OSError as e:
+            if e.errno == ENOENT:
+                return 0
+            if is_nothing(e):
+                return None  # a folder
+            data = None
+        if data is None or not settle(path):
+            raise OSError(EIO, "count on flash cannot be read")
+        number = data.split(b" ")[0]
+        if number.isdigit() and data == b"%s %08x\n" % (number, crc32(number)):
+            return int(number)
     return None
+
+
+def _read(path):
+    with open(path, "rb") as f:
+        return f.read(_LONGEST)
 
 
 def _write(path, data):

@@ -58,14 +58,14 @@ def test_the_count_goes_on_and_is_above_all_that_was_seen():
     assert boots.count(((1 << 32) - 1,), Silent()) < 1 << 26, "a record of nobody's"
 
 
-def failing(times, path):
-    """Let the next so many open() of a path fail."""
+def failing(times, path, errors=(errno.EIO,)):
+    """Let the next so many open() of a path fail, with these errors in turn."""
     left = [times]
 
     def fail(name, *mode):
         if name == path and left[0]:
             left[0] -= 1
-            raise OSError(errno.EIO)
+            raise OSError(errors[(times - left[0] - 1) % len(errors)])
         return open(name, *mode)
 
     boots.open = fail
@@ -84,6 +84,13 @@ def test_a_read_error_is_no_missing_file():
     before = lines()
     failing(1, "state/boots")
     assert boots.find(n)[0] == SYNCED
+    failing(9, "state/boots")
+    # littlefs may say after an error that there is no such file.
+    failing(2, "state/boots", (errno.EIO, errno.ENOENT))
+    assert boots.find(n)[0] == SYNCED
+    put("state/boot", "41")
+    failing(2, "state/boot", (errno.EIO, errno.ENOENT))
+    assert boots.count((), Silent()) == n + 1, "no random number"
     failing(9, "state/boots")
     for f in (lambda: boots.begin(n + 1, n, "outpost/x"), lambda: boots.note(n + 1, SYNCED, n)):
         try:

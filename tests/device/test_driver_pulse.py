@@ -447,6 +447,40 @@ def test_a_flash_that_fails():
     assert make(path=PATH).counter.count == 9
 
 
+UNREADABLE = "count on flash cannot be read"
+
+
+def test_a_read_error_is_neither_a_missing_count_nor_a_damaged_one():
+    # One EIO, and the rain of years began at 0 again: littlefs may also say that there is no such file.
+    from test_outbox_reads import Chip
+
+    made = flash()
+    make(path=PATH)
+    pulses(12, 1000)
+    assert again().read()[0] == 12
+    seen = set()
+    for n in (1, 2, 40):
+        for first in range(1, 40):
+            chip = Chip(made)
+            restart(chip)
+            chip.fail(first, n)
+            failures = 0
+            while True:
+                try:
+                    driver = make(path=PATH)
+                    break
+                except OSError as e:
+                    assert e.args[-1] == UNREADABLE, e
+                    failures += 1
+                    pulses(1, 1000)  # it is counted meanwhile
+            assert failures < 30
+            pulses(1, 1000)
+            count = driver.read()[0]
+            assert count == 13 + failures, (n, first, count, failures)
+            seen.add(failures)
+    assert 0 in seen and len(seen) > 1, "else nothing was tested"
+
+
 def test_the_power_fails_at_every_write():
     """What was published is on flash, what is there was counted: no matter where the power fails."""
     operations = []  # (block, offset, data or None: erase, published before it, counted)

@@ -44,7 +44,8 @@ LAYERS = (
     ),
     ("firmware.pins", "firmware.files"),
     ("firmware",),  # its version
-    ("mqtt mqtt_*", "outbox outbox_*", "jsonfault", "jsonpairs", "drivers.*"),
+    ("mqtt mqtt_*", "jsonfault", "jsonpairs", "drivers.*"),
+    ("outbox outbox_*",),
     ("sht", "adcmean", "uartframe"),
     ("umqtt.simple", "umqtt.robust", "microdot.microdot", "crc8"),
 )
