@@ -12,9 +12,9 @@ from firmware.payload import head, is_reading
 _NOTHING = b"-"  # topic of a message that is only an id in the client, and never sent
 
 
-def count(outbox, log):
-    """Return the number of this start."""
-    return boots.count([head(record)[1] for record in last(outbox) if is_reading(record)], log)
+def count(outbox, aside, log):
+    """Return the number of this start. aside: Aside of readings that a broker would not have, or None."""
+    return boots.count(_boots(last(outbox)) + _boots(aside.outbox if aside else ()), log)
 
 
 def begin(delivery):
@@ -47,11 +47,21 @@ def drop():
 
 
 def _oldest(delivery):
-    """Return the boot of the oldest reading that waits, this one if none does."""
+    """Return the first boot of which a reading waits, or is set aside; this one if there is none."""
+    found = [delivery.boot]
     for record in delivery.outbox:
         if is_reading(record):
-            return min(head(record)[1], delivery.boot)
-    return delivery.boot
+            found.append(head(record)[1])
+            break
+    # The newest of a key comes last, and may be older than all in the log. What is set aside is in no order.
+    found += _boots(last(delivery.outbox))
+    if delivery.aside:
+        found += _boots(delivery.aside.outbox)
+    return min(found)
+
+
+def _boots(records):
+    return [head(record)[1] for record in records if is_reading(record)]
 
 
 def _restore(delivery, record):

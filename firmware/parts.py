@@ -58,9 +58,15 @@ def delivery(settings, live_s, node, channels):
             "outbox: %d files cannot be read: they are tried again, new readings go beside them"
             % outbox.unread
         )
-    boot = earlier.count(outbox, node.log)
+    aside = None
+    if _exists(_ASIDE):
+        from firmware.aside import Aside
+
+        aside = Aside(node.log)
+    boot = earlier.count(outbox, aside, node.log)
     uplink = node.uplink
     made = Delivery(outbox, uplink, node.clock, node.topics, boot, channels, live_s, node.log)
+    made.aside = aside
     earlier.begin(made)
     earlier.drop()
     uplink.take_back = made.take_back
@@ -68,10 +74,6 @@ def delivery(settings, live_s, node, channels):
         from firmware.pace import Pace
 
         made.pace = Pace(uplink.settings["rate"])
-    if _exists(_ASIDE):
-        from firmware.aside import Aside
-
-        made.aside = Aside(node.log)
     return made
 
 

@@ -170,6 +170,63 @@ def test_readings_keep_the_name_they_were_taken_under():
     assert taken == {now.node.health.boot}
 
 
+def set_aside(r):
+    """As if the broker would not have any of the readings that wait."""
+    from firmware.aside import put
+
+    delivery = r.node.delivery
+    delivery.uplink.why = "it closes"
+    while len(delivery.outbox):
+        assert put(delivery.outbox.peek(r.now), delivery, r.now)
+    assert delivery.outbox.sync(r.now)
+
+
+def late_of(now, boot, name):
+    """The seq and ts of readings of a boot that went to the history of a name, in order of their seq."""
+    got = now.readings("outpost/%s/climate/history" % name)
+    return sorted([(each["seq"], each.get("ts")) for each in got if each["boot"] == boot])
+
+
+def test_what_is_set_aside_keeps_its_time_and_its_name():
+    # Only the outbox was looked at: the reading went out under another name, and without `ts`.
+    first = outage(name="attic")
+    boot, origin = first.node.health.boot, first.node.delivery._origin
+    set_aside(first)
+    outage(name="cellar")
+    now = Run(name="kitchen")
+    now.run(60000)
+    late = late_of(now, boot, "attic")
+    assert [seq for seq, _ in late] == list(range(1, first.node.seq + 1)), late
+    assert all(0 < ts - origin < 13000 for _, ts in late), late
+    assert not now.node.delivery.aside
+
+
+def test_the_newest_of_a_key_keeps_its_name_behind_newer_readings():
+    first = Run(name="attic")
+    first.channel.latest = True
+    first.client.reachable = False
+    first.run(3000)
+    first.node.delivery.outbox.sync(first.now)
+    outage(name="cellar")
+    now = Run(name="kitchen")
+    now.run(20000)
+    late = late_of(now, first.node.health.boot, "attic")
+    assert [seq for seq, _ in late] == [first.node.seq], late
+
+
+def test_the_count_is_above_all_that_is_set_aside():
+    os.mkdir("state")
+    put("state/boot", str(1 << 28))
+    first = outage()
+    set_aside(first)
+    for name in os.listdir("state"):
+        if name.startswith("boot"):
+            os.remove("state/" + name)
+    for name in os.listdir("state/outbox"):
+        os.remove("state/outbox/" + name)
+    assert Run().node.health.boot > first.node.health.boot > 1 << 28
+
+
 def test_what_an_earlier_version_left_is_read_on():
     r = outage(name="attic")
     boot, origin = r.node.health.boot, r.node.delivery._origin
