@@ -13,10 +13,10 @@ import os
 from errno import ENOENT
 
 from micropython import const
+from outbox_reading import patiently
 
 from firmware.files import write
 from firmware.log import reason
-from outbox_reading import patiently
 
 _COUNT = "state/boot"
 _BOOTS = "state/boots"
