@@ -43,7 +43,7 @@ class Limits:
         self.filters = []
         self._messages = []  # as identify() returns them
         self._learnt_at = None  # uptime
-        self._trial = None  # the message that goes in a lesser form, as identify() returns it
+        self._trial = None  # the topic whose message goes in a lesser form
         self._before = None  # QoS and retain before that
         self._tried_will = 0  # a form of the will that went well
         self._shut = 0  # connections in a row that it closed at CONNECT with this form
@@ -141,17 +141,17 @@ class Limits:
 
     # what is learnt
 
-    def judge(self, culprit, how, uptime):
-        """It is this filter, or this message: (topic, CRC, QoS, retained)."""
+    def judge(self, culprit, crc, how, uptime):
+        """It is this filter, or this message: (topic, QoS, retained) and CRC; 0: any message of the topic."""
         self.uplink.hurry()
         if isinstance(culprit, bytes):
             _remember(self.filters, culprit)
             self._learn(uptime, "a subscription to %s" % culprit.decode())
             return
-        topic, crc, qos, retain = culprit
+        topic, qos, retain = culprit
         message = topic, crc
-        if message != self._trial:
-            self._trial, self._before = message, (self.qos, self.retain)
+        if topic != self._trial:
+            self._trial, self._before = topic, (self.qos, self.retain)
         if qos == 2 and self.qos == 2:
             self.qos = 1
         elif retain and self.retain:
@@ -166,8 +166,8 @@ class Limits:
             self._learn(uptime, "%s to %s" % (what, topic.decode()))
 
     def passed(self, message, uptime):
-        """It had this filter, or this message."""
-        if self._trial and message[:2] == self._trial:
+        """It had this filter, or this message: (topic, QoS, retained)."""
+        if self._trial and message[0] == self._trial:
             self._trial = None
             if self.qos < self._before[0]:
                 self._learn(uptime, "QoS 2: readings go at QoS 1")

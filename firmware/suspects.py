@@ -2,7 +2,9 @@
 
 First a ping, then a message and a ping behind it, then the next. A message is under suspicion when the broker closed while only this
 one was unanswered, or passed it over and answered the ping. At the third time in a row it is the message and not the network:
-every further try has one more ping before it, and if the connection ends at one of those the count begins again.
+every further try has one more ping before it, and if the connection ends at one of those the count begins again. One that a newer
+reading replaces (`latest`) never comes a second time: what is counted is a topic, QoS and retain flag, and if the messages were not
+the same all of the topic is meant.
 
 Subscriptions come last, one at a time. A PUBREL that an earlier connection left goes before everything: if connections end there, its
 exchange begins anew. If all pass, there were too many messages of QoS 2 at once: half as many from then on.
@@ -21,14 +23,16 @@ class Suspects:
     def __init__(self, limits):
         self.limits = limits
         self.client = limits.uplink.client
-        self._strikes = {}  # (topic, CRC of the payload, QoS, retained), or a filter → how often in a row
+        # (topic, QoS, retained), or a filter → how often in a row, and CRC of the payload, 0: there were several
+        self._strikes = {}
         self._releases = 0  # connections in a row that ended at a PUBREL
         self._passed = 0  # messages
         self._begin()
 
     def _begin(self):
         self._waiting = None  # packet id, 0 at QoS 0, of the one message that is unanswered; -1: a subscription
-        self._current = None  # that message, in the form of _strikes
+        self._current = None  # that message, in the form of _strikes,
+        self._crc = 0  # and the CRC of its payload
         self._controls = 0  # pings to be answered before the first message
         self._ping = 0  # 1: to be sent, 2: to be answered
         self._heard = False  # the ping behind the message was answered
@@ -39,7 +43,7 @@ class Suspects:
     def up(self, uptime):
         """A connection came up."""
         self._begin()
-        self._controls, self._ping = 1 + max([0] + list(self._strikes.values())), 1
+        self._controls, self._ping = 1 + max([0] + [each[0] for each in self._strikes.values()]), 1
         self._sent_at = uptime
 
     def step(self, uptime, acked):
@@ -79,7 +83,7 @@ class Suspects:
             if pattern not in self._filters and pattern not in self.limits.filters:
                 self._filters.append(pattern)
                 subscriptions.withhold(self.limits.filters, self._filters)
-                self._current = pattern
+                self._current, self._crc = pattern, 0
                 self._waiting, self._heard, self._ping = -1, False, 1
                 return False
         return self._passed > 0 and not self._strikes
@@ -104,15 +108,17 @@ class Suspects:
             else:
                 self._strikes.clear()  # a ping was the last that it heard: it is the network
         elif closed or (silent and self._heard):
-            strikes = self._strikes.get(self._current, 0) + 1
+            current, crc = self._current, self._crc
+            strikes, before = self._strikes.get(current, (0, crc))
+            if before != crc:
+                crc = 0
             if len(self._strikes) == _MOST:
                 self._strikes.clear()
-            self._strikes[self._current] = strikes
-            if strikes >= _STRIKES:
-                del self._strikes[self._current]
-                self.limits.judge(
-                    self._current, "closes at" if closed else "never answers", uptime
-                )
+            self._strikes[current] = strikes + 1, crc
+            if strikes + 1 >= _STRIKES:
+                del self._strikes[current]
+                how = "closes at" if closed else "never answers"
+                self.limits.judge(current, crc, how, uptime)
         self._waiting = None
 
     def send(self, topic, payload, retain, qos, pid, dup):
@@ -123,5 +129,6 @@ class Suspects:
         sent = client.send(topic, payload, retain, qos, pid, dup)
         if sent is not None:
             self._waiting, self._heard, self._ping = sent, False, 1
-            self._current = self.limits.identify(topic, payload, qos) + (qos, retain)
+            self._current = topic, qos, retain
+            self._crc = self.limits.identify(topic, payload, qos)[1]
         return sent

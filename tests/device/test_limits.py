@@ -165,6 +165,36 @@ def test_a_broker_that_never_answers_qos_2():
     assert rig.uplink.qos_max == 1
 
 
+class Latest(Channel):
+    """A reading each second, which replaces the one before: hardly a message comes a second time."""
+
+    latest = True
+
+    def step(self, now):
+        if time.ticks_diff(now, self.last) < 1000:
+            return None
+        self.last = now
+        self.taken += 1
+        return (20.0,)
+
+
+def test_messages_that_newer_ones_replace_are_found_out_too():
+    rig = Rig(Latest("one", 2))
+    rig.broker.refuses = lambda first, body, message: first & 0xF6 == PUBLISH | 4
+    rig.run(240)
+    assert rig.uplink.qos_max == 1 and rig.uplink.connected
+    assert "no QoS 2" in rig.health()["broker_limits"]
+    assert rig.health()["set_aside"] == 0
+    assert rig.seen(rig.channels[0])[-1] >= rig.channels[0].taken - 1
+    # The other kind: it is the topic, whatever is in the message.
+    rig = Rig(Latest("one", 2), Channel("other", 1))
+    rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"one"
+    rig.run(300)
+    assert rig.uplink.qos_max == 2 and rig.uplink.connected
+    assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/one"
+    assert len(rig.seen(rig.channels[1])) >= rig.channels[1].taken - 1
+
+
 def test_a_topic_that_closes_the_connection_is_set_aside_and_all_else_goes_on():
     rig = two(qos=1)
     one, other = rig.channels
