@@ -22,7 +22,7 @@ import sys
 from time import ticks_add, ticks_diff
 
 from micropython import const
-from outbox_backlog import LATEST, Record
+from outbox_backlog import BEGUN, LATEST, Record
 from outbox_frame import HEAD, LONGEST
 from outbox_store import Store
 
@@ -77,7 +77,12 @@ class Outbox(Store):
 
     def _newest_of(self, key):
         for record in self._recent:
-            if record.flags & LATEST and not record.taken and record.key == key:
+            # An exchange that is left alone takes one of the broker's few places for ever.
+            if (
+                record.flags & (LATEST | BEGUN) == LATEST
+                and not record.taken
+                and record.key == key
+            ):
                 return record
 
     # delivering
@@ -112,6 +117,8 @@ class Outbox(Store):
         record.taken = True
         if record is self._backlog.head:
             self._backlog.head = None
+        if record.flags & LATEST and record.qos == 2:
+            record.flags |= BEGUN
         if record.number:
             self._fly(record, now)
 

@@ -4,6 +4,9 @@ from micropython import const
 
 QOS = const(3)  # flags of a frame
 LATEST = const(4)
+BEGUN = const(
+    16
+)  # of LATEST, in RAM only: its exchange of QoS 2 has begun, or may have before this start
 
 
 class Record:

@@ -216,3 +216,30 @@ def test_fresh_ones_are_ahead_of_nothing_after_a_rewind():
     assert [int(r.data) for r in send(box, 1)] == [1]
     box.rewind()
     assert deliver(box) == [1, 2, 3]
+
+
+def test_latest_an_exchange_that_has_begun_ends():
+    # The broker keeps a place for it, and drops what it acknowledges when there is none left.
+    flash = Flash()
+    box = flash.box
+    box.append(b"k", b"1", 0, qos=2, latest=True)
+    (one,) = send(box)
+    box.rewind()
+    box.append(b"k", b"2", 0, qos=2, latest=True)
+    box.append(b"k", b"3", 0, qos=2, latest=True)
+    assert there(box) == [1, 3] and box.superseded == 1
+    # After a power cut nobody knows which of them were sent.
+    assert box.sync(0)
+    box = flash.restart()
+    box.append(b"k", b"4", 0, qos=2, latest=True)
+    box.append(b"k", b"5", 0, qos=2, latest=True)
+    assert there(box) == [1, 3, 5]
+    (first, _, _) = records = send(box)
+    assert first.pid == one.pid
+    assert finish(box, records) == [1, 3, 5] and there(box) == []
+    # At QoS 1 there is no exchange.
+    box.append(b"k", b"6", 0, latest=True)
+    assert box.sync(0)
+    box = flash.restart()
+    box.append(b"k", b"7", 0, latest=True)
+    assert there(box) == [7]
