@@ -36,6 +36,7 @@ COMMANDS = {
         "mutate",
         "change a device module in small ways, and see which of them its tests notice",
     ),
+    "heap": ("heap_measure", "measure what check-config estimates a node's RAM by"),
     "size": ("size", "flash and RAM each device module takes"),
 }
 

@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tools import ROOT, CommandError, said
+from tools import ROOT, CommandError, heap, said
 from tools.boards import BOARDS
 
 _lock = (
@@ -77,9 +77,14 @@ def tell(title, settings, faults, folder, board):
         print(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}", file=sys.stderr)
         return 1
     found = list(warnings(settings, folder))
+    short = board and heap.warning(settings, board)
+    if short:
+        found.append(short)
     for warning in found:
         print(f"{title}: warning: {warning}")
     good = "can be used, but look at what is warned of" if found else "good"
+    if not short:
+        print(f"{title}: {heap.told(settings, board)}")
     print(said(f"{title}: {good}" + ("" if board else "; to check the pins too, give BOARD=")))
     return 0
 

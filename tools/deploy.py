@@ -13,6 +13,7 @@ from tools import (
     CommandError,
     boardfiles,
     check_config,
+    heap,
     mpy,
     nodeconfig,
     online,
@@ -42,6 +43,12 @@ except (ImportError, AttributeError):
 _i = sys.implementation
 _who = getattr(_i, "_machine", "a board")
 print("@" + repr((_i.name, tuple(_i.version[:3]), _who, getattr(_i, "_mpy", 0) & 255, network is not None, _id)))
+"""
+
+# An ESP32's heap grows: what is free counts what it may yet grow by, which only with PSRAM are megabytes (MicroPython, py/gc.c).
+_PSRAM = """
+import gc
+print("@" + repr(gc.mem_free() > 1000000))
 """
 
 
@@ -166,6 +173,9 @@ def bring(link, line, firmware, choice, args):
         if config.files:
             for warning in check_config.warnings(config.settings, choice.common.parent):
                 line.say(f"warning: {warning}")
+        short = model and heap.warning(config.settings, model)
+        if short and not link.answer(_PSRAM):
+            line.say(f"warning: {short}")
         update(link, line, firmware | config.files, brought, args.dry_run)
         return config
 

@@ -98,6 +98,11 @@ def kept(folder):
 
 def in_order():
     """The device's modules, each after those it imports."""
+    return list(graphlib.TopologicalSorter(imports()).static_order())
+
+
+def imports():
+    """{module: the device's modules it imports}."""
     modules = {
         mpy.module_name(source): source
         for source in mpy.sources()
@@ -113,7 +118,7 @@ def in_order():
             elif isinstance(node, ast.ImportFrom):
                 found = {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
                 graph[name] |= found & modules.keys()
-    return list(graphlib.TopologicalSorter(graph).static_order())
+    return graph
 
 
 def table(report, last):

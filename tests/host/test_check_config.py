@@ -43,8 +43,21 @@ def call(tmp_path):
 def test_a_good_config(call):
     done = call(GOOD)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "config.json: good; to check the pins too, give BOARD=\n"
-    assert call(GOOD, "config.json", "--board", "esp32").stdout == "config.json: good\n"
+    ram, good = done.stdout.splitlines()
+    assert good == "config.json: good; to check the pins too, give BOARD="
+    assert ram.startswith("config.json: takes about ")
+    ram, good = call(GOOD, "config.json", "--board", "pico2_w").stdout.splitlines()
+    assert good == "config.json: good"
+    assert ram.endswith(" KB of RAM of a pico2_w")
+
+
+def test_too_little_ram_is_warned_of(call):
+    """What it takes is in test_heap.py."""
+    done = call(GOOD | {"outbox": {"ram_bytes": 65536}}, "--board", "esp32")
+    assert done.returncode == 0
+    warning, good = done.stdout.splitlines()
+    assert warning.startswith("config.json: warning: memory: these settings take about ")
+    assert "look at what is warned of" in good
 
 
 def test_every_fault_is_a_line(call):
@@ -118,9 +131,10 @@ def test_the_files_of_tls_are_looked_at(call, tmp_path):
 
     def warned(**tls):
         broker = {"host": "broker", "tls": {"ca": "ca.pem"} | tls}
-        done = call(GOOD | {"mqtt": {"brokers": [broker]}}, "--board", "esp32")
+        done = call(GOOD | {"mqtt": {"brokers": [broker]}}, "--board", "pico2_w")
         assert done.returncode == 0
         lines = done.stdout.splitlines()
+        lines.remove(next(line for line in lines if ": takes about" in line))
         assert lines[-1].startswith(
             "config.json: can be used, but" if lines[:-1] else "config.json: good"
         )

@@ -1,0 +1,112 @@
+"""What check-config says of a node's RAM, and whether it is so."""
+
+import json
+
+import pytest
+
+from tools import ROOT, check_config, heap, heap_measure
+
+TOLERANCE = 0.03  # of what a node keeps: 4 KB
+
+WIFI = {"networks": [{"ssid": "attic", "password": "simulated"}]}
+EXAMPLES = {
+    name: json.loads((ROOT / path).read_text())["sensors"]
+    for name, path in (
+        ("eight", "config.json.example"),
+        ("twelve", "docs/examples/twelve.json"),
+    )
+}
+
+
+def checked(sensors=(), tls=False, **sections):
+    broker = {"host": "broker"} | ({"tls": {"ca": "ca.der"}} if tls else {})
+    raw = {"wifi": WIFI, "mqtt": {"brokers": [broker]}, "sensors": list(sensors)} | sections
+    settings, faults = check_config.judge(raw, None)
+    assert not faults
+    return settings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sections"),
+    [
+        {"discovery": False, "outputs": heap_measure.outputs(2)},
+        {"sensors": EXAMPLES["eight"]},
+        {"sensors": EXAMPLES["twelve"]},
+    ],
+    ids=["outputs", "eight", "twelve"],
+)
+def test_a_whole_node_keeps_what_is_estimated(sections):
+    """Has the firmware grown, or shrunk? `python -m tools heap` measures anew."""
+    kept = heap_measure.live(sections)
+    estimate = heap.estimate(checked(**sections)).kept
+    assert abs(kept - estimate) < TOLERANCE * kept, (kept, estimate)
+
+
+def test_every_type_of_sensor_is_in_the_table():
+    _, types = check_config.node()
+    costs = heap.costs()
+    assert set(costs["types"]) == set(types)
+    for modules in costs["types"].values():
+        assert all(costs["modules"][name] > 0 for name in modules)
+
+
+def test_a_driver_counts_once_and_a_channel_each_time():
+    def kept(count):
+        sensors = [
+            {"name": f"s{i}", "type": "ds18b20", "pin": 4, "address": rom}
+            for i, rom in enumerate(("28001122334455a6", "28ff641e841604b0")[:count])
+        ]
+        return heap.estimate(checked(sensors)).kept
+
+    costs = heap.costs()
+    assert kept(2) - kept(1) == costs["sensor"]
+    assert kept(1) - kept(0) > costs["sensor"] + costs["modules"]["drivers.ds18b20"]
+
+
+def test_what_else_takes_ram():
+    plain = heap.estimate(checked(discovery=False))
+    assert heap.estimate(checked()).kept > plain.kept
+    more = checked(discovery=False, outbox={"ram_bytes": 65536})
+    assert heap.estimate(more).work - plain.work > 65536 - 4096
+    assert heap.estimate(checked(tls=True)).tls > plain.tls == 0
+    derived = {"name": "air", "type": "bme280", "sda": 21, "scl": 22}
+    one, two = (
+        heap.estimate(checked([derived | more])).kept for more in ({}, {"dew_point": True})
+    )
+    assert two - one > 3000
+
+
+def test_a_warning_says_what_would_be_right(monkeypatch):
+    """By a table that does not move with the firmware."""
+    costs = heap.costs() | {"node": 110_000, "sensor": 1000, "discovery": 5000}
+    monkeypatch.setattr(heap, "costs", lambda: costs)
+    twelve = EXAMPLES["twelve"]
+    assert heap.warning(checked(twelve), "pico_w") is None
+    assert heap.warning(checked(twelve), "pico2_w") is None
+    assert heap.warning(checked(twelve, tls=True), "pico2_w") is None
+    text = heap.warning(checked(twelve, tls=True), "pico_w")
+    assert text.startswith("memory: these settings take about 20")
+    assert "a pico_w has 197" in text
+    assert "fewer sensors, or a broker without TLS, or a pico2_w" in text
+    # no number of sensors is small enough where the rest alone is too much
+    text = heap.warning(checked(twelve[:1]), "esp32")
+    assert "an esp32 without PSRAM has 112" in text and "fewer sensors" not in text
+    text = heap.warning(checked(twelve, outbox={"ram_bytes": 65536}), "pico_w")
+    assert "outbox.ram_bytes of 4096" in text
+
+
+def test_an_esp32_has_other_ram_for_tls():
+    """Which it finds if the node leaves it alone: what that takes is the same."""
+    with_tls, without = (heap.told(checked(tls=tls), "esp32") for tls in (True, False))
+    assert with_tls == without
+
+
+def test_what_is_told_without_a_board(monkeypatch):
+    costs = heap.costs() | {"node": 110_000, "sensor": 1000, "discovery": 5000}
+    monkeypatch.setattr(heap, "costs", lambda: costs)
+    text = heap.told(checked(), None)
+    assert text == "takes about 128 KB of RAM, which these do not have without PSRAM: esp32"
+    costs["node"] = 50_000
+    assert heap.told(checked(), None) == "takes about 69 KB of RAM, which every board has"
+    assert heap.told(checked(), "pico_w") == "takes about 69 of the 197 KB of RAM of a pico_w"

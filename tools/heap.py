@@ -1,0 +1,130 @@
+"""How much RAM a node with these settings takes, and whether a board has it.
+
+What the parts take is measured, in `heap_costs.json`: `python -m tools heap` measures and writes it anew. A test holds an
+estimate against a whole node (tests/host/test_heap.py), so that it fails when the firmware has grown: then measure again.
+"""
+
+import functools
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+COSTS = Path(__file__).with_name("heap_costs.json")
+
+# Bytes that a node has, where its board has no PSRAM. Pico W: free at the prompt of MicroPython 1.25. Pico 2 W: its chip has 256 KB
+# more; not measured. ESP32: the heap begins with 56 KB (the others 64) and doubles once; what it takes beyond is missing for
+# Wi-Fi and TLS, which have the rest (MicroPython, ports/esp32/mpconfigport.h, py/gc.c, pull request 13219).
+ROOM = {
+    "pico_w": 201_300,
+    "pico2_w": 201_300 + 256 * 1024,
+    "esp32": 112 * 1024,
+    "esp32s2": 128 * 1024,
+    "esp32s3": 128 * 1024,
+    "esp32c3": 128 * 1024,
+    "esp32c6": 128 * 1024,
+}
+
+# Beside what a node keeps (docs/performance.md). WORK: the smallest heap in which one starts, loses its broker and comes back,
+# less what it keeps. TLS: what that heap grows by. LEFT_BY_TLS: what must be left while it is online, so that the next handshake
+# finds its 17 KB in one piece: with 32 KB it came back after every restart of the broker, with 17 not.
+WORK = 12_000
+TELLING = 4_000  # Home Assistant, when it is told
+TLS = 28_000
+LEFT_BY_TLS = 25_000
+_RECORD = 1.8  # bytes that a byte of a reading takes in `outbox.ram_bytes`
+_RAM = 4096  # of them are in WORK
+
+
+class Estimate(NamedTuple):
+    kept: int  # bytes, while it is online
+    sensors: int  # of them, what the sensors keep
+    work: int  # beside that, for a moment
+    tls: int  # on a board whose TLS takes it from the same heap
+
+
+@functools.cache
+def costs():
+    return json.loads(COSTS.read_text())
+
+
+def estimate(settings):
+    """Estimate what checked settings take."""
+    cost = costs()
+    sensors, outputs = settings["sensors"], settings["outputs"]
+    modules = {name for sensor in sensors for name in _modules(sensor)}
+    of_sensors = sum(cost["modules"][name] for name in modules) + len(sensors) * cost["sensor"]
+    kept = cost["node"] + of_sensors
+    work = WORK + int(max(settings["outbox"]["ram_bytes"] - _RAM, 0) * _RECORD)
+    if outputs:
+        kept += cost["outputs"] + len(outputs) * cost["output"]
+    if settings["discovery"]["enabled"]:
+        kept += cost["discovery"]
+        work += TELLING
+    has_tls = any(broker["tls"] for broker in settings["mqtt"]["brokers"])
+    tls = TLS + max(LEFT_BY_TLS - work, 0) if has_tls else 0
+    return Estimate(kept, of_sensors, work, tls)
+
+
+def _modules(sensor):
+    """The modules that a sensor needs, of those that only sensors need."""
+    cost = costs()
+    yield from cost["every"]
+    yield from cost["types"][sensor["type"]]
+    derived = any(sensor.get(key) not in (None, False) for key in _DERIVED)
+    if derived or sensor["calibrate"] or sensor["filter"]:
+        yield "firmware.sensors.process"
+    if derived:
+        yield "firmware.sensors.derived"
+    if sensor["delivery"] == "change":
+        yield "firmware.sensors.change"
+
+
+_DERIVED = ("dew_point", "absolute_humidity", "altitude_m")
+
+
+def told(settings, model):
+    """Say what settings take and what the board has, or which boards have too little. model: None, any."""
+    found = estimate(settings)
+    if model:
+        return (
+            f"takes about {_kilobytes(_need(found, model))} of the {_kilobytes(ROOM[model])} KB "
+            f"of RAM of {_named(model)}"
+        )
+    text = f"takes about {_kilobytes(_need(found, 'pico_w'))} KB of RAM"
+    small = [each for each in ROOM if _need(found, each) > ROOM[each]]
+    if not small:
+        return text + ", which every board has"
+    return f"{text}, which these do not have without PSRAM: {', '.join(small)}"
+
+
+def warning(settings, model):
+    """Return what is wrong with these settings on a board without PSRAM, None if nothing is."""
+    found = estimate(settings)
+    excess = _need(found, model) - ROOM[model]
+    if excess <= 0:
+        return None
+    better = []
+    if excess < found.sensors:
+        better.append("fewer sensors")
+    if found.tls:
+        better.append("a broker without TLS")
+    if settings["outbox"]["ram_bytes"] > _RAM:
+        better.append(f"outbox.ram_bytes of {_RAM}")
+    better.append("a pico2_w or an ESP32 with PSRAM")
+    return (
+        f"memory: these settings take about {_kilobytes(_need(found, model))} KB of RAM, and {_named(model)} "
+        f"has {_kilobytes(ROOM[model])}; it may run out of it: take {', or '.join(better)}"
+    )
+
+
+def _need(found, model):
+    """Bytes. On an ESP32 TLS has RAM of its own, which it finds if the node leaves it alone."""
+    return found.kept + found.work + (0 if model.startswith("esp") else found.tls)
+
+
+def _kilobytes(number):
+    return round(number / 1024)
+
+
+def _named(model):
+    return f"an {model} without PSRAM" if model.startswith("esp") else f"a {model}"
