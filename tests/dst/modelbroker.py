@@ -168,12 +168,15 @@ class Conn:
         self.keepalive = 0
         self.heard = sim.now()
         self._rest = b""
+        self._deaf = False
         self._timer = sim.after(20_000, self._look)
 
     # the wire's side
 
     def data(self, data):
-        if self.broker.mute:
+        # What it has let pass it never hears: TCP has no holes.
+        self._deaf = self._deaf or self.broker.mute
+        if self._deaf:
             return
         self.heard = sim.now()
         stage.bytes_passed(data)
