@@ -388,7 +388,12 @@ class Story:
 
     def _zombie(self, life, ms, broker, n, how):
         bench.zombie()
-        self._later(ms, bench.zombie, False)
+        self.truth.stuck(True)
+        self._later(ms, self._not_zombie)
+
+    def _not_zombie(self):
+        bench.zombie(False)
+        self.truth.stuck(False)
 
     def _kick(self, life, ms, broker, n, how):
         bench.kick()
@@ -491,7 +496,7 @@ class Story:
     def _leap(self, life, ms, broker, n, how):
         """Hours in which nothing happens are over at once, a few times."""
         for i in range(how + 1):
-            self._at(1 + i * 4000, lambda: self._jump(n * _DAY // 200))
+            self._at(1 + i * 4000, lambda: self.healed or self._jump(n * _DAY // 200))
 
     def _jump(self, ms):
         stage.tell("world", "%d ms later" % ms)
@@ -534,7 +539,7 @@ class Story:
     def heal(self):
         """The faults end."""
         bench.wifi_on()
-        bench.zombie(False)
+        self._not_zombie()
         for broker in self.brokers:
             broker.start()
             broker.mute = False

@@ -86,6 +86,7 @@ class Truth:
         self._last = {}  # sensor's name → ms of its last conversion
         self.health_at = None
         self._jumps = []  # (when it ended, ms)
+        self._stuck = []  # [from, to] in which the link passed nothing: what was written then came later
         self._jump = -1_000_000  # ms of the last
         self.newest_came = 0  # ms of the newest conversion that has arrived
 
@@ -239,7 +240,7 @@ class Truth:
         What goes again on a new connection was live when that was begun, which took as long as a connection may take.
         """
         live_ms = event.life.config["publish"]["live_s"] * 1000
-        age = heard - event.at
+        age = heard - event.at - self._stood_still(event.at, heard)
         slow = _LIVE_MS + 2 * stage.slowest_ms + (_CONNECT_MS if dup else 0)
         if (
             age > live_ms + slow and heard - self._jump > slow
@@ -250,6 +251,21 @@ class Truth:
             stage.found("%s: came live after a newer one" % what)
         if event.at > at:
             self.newest[topic] = event.at, heard
+
+    def stuck(self, begins):
+        """The link passes nothing, or does again."""
+        known = self._stuck
+        if known and known[-1][1] is None:
+            known[-1][1] = None if begins else sim.now()
+        elif begins:
+            known.append([sim.now(), None])
+
+    def _stood_still(self, begin, end):
+        """Return for how many ms between these the link passed nothing."""
+        ms = 0
+        for first, last in self._stuck:
+            ms += max(0, min(end, end if last is None else last) - max(begin, first))
+        return ms
 
     def jumped(self, ms):
         """Time has made a jump."""
