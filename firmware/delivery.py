@@ -242,7 +242,11 @@ class Delivery:
         flags, boot, seq, message = self._message(record)
         topic = self._late_topic(record) if late else self._topic(record.key)[0]
         retain = bool(flags & _RETAIN) and not late and self.uplink.retain
+        if pid:
+            self.sent[pid] = record  # now: it goes on, too, if there is no memory to write it
         sent = self.uplink.send(topic, message, retain, qos, pid, boot != self.boot)
+        if pid and sent != pid:
+            del self.sent[pid]
         if sent is None:
             return False
         if sent < 0:

@@ -150,3 +150,27 @@ def test_at_qos_2_it_stays_what_it_was():
     rig.wait(3600)
     rig.connect()
     assert rig.seen() == [(LIVE, 1)] and len(rig.outbox) == 0
+
+
+def test_an_exchange_that_was_begun_when_the_memory_ended_ends_on_the_way_out():
+    rig = Rig(qos=2)
+    rig.connect()
+    rig.take()
+    wire = rig.client.sock
+    write = wire.write
+
+    def no_memory(*args):
+        wire.write = write
+        raise MemoryError
+
+    wire.write = no_memory
+    try:
+        rig.run()
+    except MemoryError:
+        pass
+    # As Uplink.stop() does before the reset: what the client has begun goes on.
+    for _ in range(5):
+        acked, _ = run(rig.client, time.ticks_ms())
+        rig.delivery.acknowledged(acked, time.ticks_ms())
+    assert rig.seen() == [(LIVE, 1)]
+    assert len(rig.outbox) == 0, "it would come again after the start"
