@@ -196,12 +196,12 @@ class Judge:
             self.story.timers.append(sim.after(_LOOK_MS, self.look))
             return
         if self.began is None:
-            self.began = sim.now()
-        ms = sim.now() - self.began
+            self.began = truth.awake(sim.now())
+        ms = truth.awake(sim.now()) - self.began
         self.looks += 1
         if self.looks % 32 == 0:
             gc.collect()  # before the heap is full of small holes
-        if self.alive_at is None and truth.newest_came > self.began:
+        if self.alive_at is None and truth.awake(truth.newest_came) > self.began:
             self.alive_at = sim.now()
             stage.tell("judge", "alive after %d ms" % ms)
         if self.alive_at is None:
@@ -210,7 +210,8 @@ class Judge:
                 stage.die("power")
         else:
             if sim.now() - self.alive_at > 30_000 and self.story.relent():
-                self.began = self.alive_at = sim.now()
+                self.began = truth.awake(sim.now())
+                self.alive_at = sim.now()
                 ms = 0
             old = sim.now() - 15_000
             owed = [event for event in truth.missing() if event.at < old]

@@ -330,19 +330,19 @@ class Truth:
             return "superseded"
         if life.end is None:
             return None
-        at = self._awake(event.at)
+        at = self.awake(event.at)
         ram = life.sync_ms + _PASS_MS
         if life.heap_at is not None:
-            if at > self._awake(life.heap_at) - (ram if life.heap_times > 1 else 400):
+            if at > self.awake(life.heap_at) - (ram if life.heap_times > 1 else 400):
                 return "no memory"
-        if life.flash_at is not None and at > self._awake(life.flash_at) - ram:
+        if life.flash_at is not None and at > self.awake(life.flash_at) - ram:
             if life.ended < life.flash_until + _RETRY_MS:
                 return "the flash took nothing"
-        if life.end != "reset" and at > self._awake(life.last_pass) - ram:
+        if life.end != "reset" and at > self.awake(life.last_pass) - ram:
             return "in RAM when the power failed"
         return None
 
-    def _awake(self, at):
+    def awake(self, at):
         """Return a moment without the jumps of time before it, in which nothing was done."""
         return at - sum([ms for end, ms in self._jumps if end <= at])
 
