@@ -26,6 +26,7 @@ _OWN_MS = const(60000)  # at the latest then nothing is awaited any more
 _PEACE_MS = const(90000)  # health comes once a minute, by default
 _HOUR_MS = const(3600000)
 _KICKS = const(2)
+_LONGEST_ID = const(32)  # hexadecimal digits: a Pico has 16
 
 
 def name(settings, board):
@@ -159,9 +160,13 @@ class Namesake:
 
 
 def _id(data):
-    """Return the board's id of an `info`, None: there is none."""
-    begin = data.find(b'"id":"')
-    if begin < 0:
+    """Return the board's id of an `info`, None: there is none. Anybody may have written anything there."""
+    begin = data.find(b'"id":"') + 6
+    end = data.find(b'"', begin)
+    if begin < 6 or not 0 < end - begin <= _LONGEST_ID:
         return None
-    begin += 6
-    return bytes(data[begin : data.find(b'"', begin)]).decode()
+    digits = bytes(data[begin:end])
+    for c in digits:
+        if not (48 <= c < 58 or 97 <= c < 103):
+            return None
+    return digits.decode()

@@ -261,3 +261,30 @@ def test_a_board_alone_waits_half_a_second_and_listens_no_longer():
     assert whose(broker) == "aaaaaa"
     live(1, first)
     assert first.node.namesake is None and b"outpost/attic/info" not in first.client.topics
+
+
+def test_an_info_with_anything_in_it_silences_nobody():
+    # Retained, and one byte that is no UTF-8: the connection ended at it, every time. An id with a space: a reset a minute.
+    for i, info in enumerate(
+        (
+            b'{"id":"\xff\xfe"}',
+            b'{"id":"a b"}',
+            b'{"id":"abc',
+            b'{"id":""}',
+            b'{"id":"%s"}' % (b"a" * 1000),
+        )
+    ):
+        broker = Broker()
+        broker.publish(b"outpost/attic/info", info, True)
+        os.chdir(START)
+        os.mkdir("%d" % i)
+        os.chdir("%d" % i)
+        board = Place(broker, "bbbbbb")
+        live(3, board)
+        broker.publish(b"outpost/attic/health", b"{}", False)
+        live(3, board)
+        assert board.node.name == "attic" and whose(broker) == "bbbbbb", info
+        assert board.run_.board.resets == 0 and len(broker.readings) >= 4, info
+
+
+START = os.getcwd()
