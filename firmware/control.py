@@ -27,6 +27,7 @@ class Control:
         self.restart = False
         self.fault = None  # what the broker does not let this node do, for `health`
         self.heard = False  # has the node's own `status` come back on this connection?
+        self.introduced = False  # has the node's `info` been published in this start?
         self._connects = 0
         self._check_at = None  # ticks when it has to have come back
         self._watched = {}  # topic → what takes its messages

@@ -26,6 +26,7 @@ _OWN_MS = const(60000)  # at the latest then nothing is awaited any more
 _PEACE_MS = const(90000)  # health comes once a minute, by default
 _HOUR_MS = const(3600000)
 _KICKS = const(2)
+_NO_ID = "without-id"  # firmware of before
 _LONGEST_ID = const(32)  # hexadecimal digits: a Pico has 16
 
 
@@ -99,7 +100,7 @@ class Namesake:
         node.uplink.held = False
         self._free = False
         self.other = None
-        self._said = True
+        self._said = node.control.introduced = True
         return True
 
     def _end(self):
@@ -111,6 +112,9 @@ class Namesake:
 
     def _info(self, data, retained, uptime):
         other = _id(data)
+        if other is None and data and retained and self.node.control.introduced:
+            other = _NO_ID  # this board's had one: it is another's, which has taken over a connection before
+            self._kicks = max(1, self._kicks)
         if other is None or other == self.node.board.id:
             self._free = self._said or other is not None
         elif self.other != other:

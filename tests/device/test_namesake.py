@@ -141,6 +141,29 @@ class Place:
 BOARD = test_app.Board
 
 
+class Before:
+    """A board with firmware of before: its info has no id, and it comes back whatever happens."""
+
+    client_id = "attic"
+    connected = False
+
+    def __init__(self, broker):
+        self.broker = broker
+        self.topics = []
+        self.inbox = []
+        self.turns = 0
+
+    def turn(self):
+        self.turns += 1
+        if not self.connected and self.turns % 20 == 0:
+            self.connected = True
+            self.broker.connect(self)
+            self.broker.publish(b"outpost/attic/status", b"online", True)
+            self.broker.publish(b"outpost/attic/info", b'{"version":"0.0.9"}', True)
+        if self.connected and self.turns % 600 == 0:
+            self.broker.publish(b"outpost/attic/health", b"{}", False)
+
+
 def live(seconds, *places):
     for _ in range(seconds * 1000 // STEP):
         for place in places:
@@ -252,6 +275,19 @@ def test_another_name_in_the_settings_settles_it():
     second.start()
     live(5, first, second)
     assert second.node.name == "cellar" and second.node.taken is None
+
+
+def test_a_board_of_before_that_has_no_id_is_one_too():
+    broker = Broker()
+    old = Before(broker)
+    live(5, old)
+    second = Place(broker, "bbbbbb")
+    live(120, old, second)
+    assert second.node.name == "attic-bbbbbb" and broker.taken_over <= 8, broker.taken_over
+    assert any("another node.name" in line for line in second.log), second.log
+    before = broker.taken_over
+    live(4000, old, second)
+    assert broker.taken_over == before and old.connected
 
 
 def test_a_board_alone_waits_half_a_second_and_listens_no_longer():
