@@ -108,7 +108,14 @@ class Outbox(Store):
 
     def _safe(self, record, now):
         """Have a record on flash that must be there before it is sent, if the flash takes it."""
-        if record and not record.number and (not self.sync_ms or record.qos == 2):
+        if record is None:
+            return None
+        if record.flags & (LATEST | BEGUN) == LATEST and record.qos == 2:
+            # That it may be sent is on flash, too: of those that only wait, over many restarts, the newest does.
+            record.flags |= BEGUN
+            if record.number:
+                self._save(now)
+        if not record.number and (not self.sync_ms or record.qos == 2):
             self._flush(now)
         return record
 
@@ -117,8 +124,6 @@ class Outbox(Store):
         record.taken = True
         if record is self._backlog.head:
             self._backlog.head = None
-        if record.flags & LATEST and record.qos == 2:
-            record.flags |= BEGUN
         if record.number:
             self._fly(record, now)
 

@@ -1,6 +1,6 @@
 """What an Outbox could not read when it was opened, or since: tried again. Loaded for it only."""
 
-from outbox_backlog import QOS
+from outbox_backlog import BEGUN
 from outbox_reading import patiently, segments, settle
 from outbox_state import State
 
@@ -63,7 +63,7 @@ def _read_state(store):
 def _take_up(store, number, flags, body):
     """The newest of a key, unless there is a newer one by now. An exchange of QoS 2 has to end."""
     key = body[1 : 1 + body[0]]
-    if flags & QOS != 2 and store._newest_of(key):
+    if not flags & BEGUN and store._newest_of(key):
         store.superseded += 1
     else:
         store._found(number, flags, body)

@@ -4,9 +4,7 @@ from micropython import const
 
 QOS = const(3)  # flags of a frame
 LATEST = const(4)
-BEGUN = const(
-    16
-)  # of LATEST, in RAM only: its exchange of QoS 2 has begun, or may have before this start
+BEGUN = const(16)  # of LATEST and QoS 2: its exchange has begun, or may have
 
 
 class Record:

@@ -120,7 +120,7 @@ class State:
         at = _FIXED + 4 * len(self.done) + 4 * len(self.released)
         head = bytearray(HEAD)
         for record in slots:
-            flags = record.flags & 7 | (_RELEASED if record.released else 0)
+            flags = record.flags | (_RELEASED if record.released else 0)
             write_frame(into, head, at, record.number, flags, record.body)
             at += HEAD + len(record.body)
 

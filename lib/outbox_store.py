@@ -4,7 +4,7 @@ import os
 from time import ticks_add
 
 from micropython import const
-from outbox_backlog import BEGUN, LATEST, Backlog, Record
+from outbox_backlog import LATEST, Backlog, Record
 from outbox_frame import HEAD
 from outbox_log import Log
 from outbox_reading import patiently, settle
@@ -96,10 +96,8 @@ class Store:
             return False
 
     def _found(self, number, flags, body):
-        record = Record(body, flags & 7, number)
+        record = Record(body, flags & ~8, number)
         record.released = bool(flags & 8)
-        if record.qos == 2:
-            record.flags |= BEGUN
         self._keep(record)
 
     def _keep(self, record):

@@ -228,15 +228,21 @@ def test_latest_an_exchange_that_has_begun_ends():
     box.append(b"k", b"2", 0, qos=2, latest=True)
     box.append(b"k", b"3", 0, qos=2, latest=True)
     assert there(box) == [1, 3] and box.superseded == 1
-    # After a power cut nobody knows which of them were sent.
+    # Over power cuts, too; what was not sent makes way. It did not, and a hundred restarts in an outage took all memory for it.
     assert box.sync(0)
+    for _ in range(5):
+        box = flash.restart()
+        box.append(b"k", b"4", 0, qos=2, latest=True)
+        box.append(b"k", b"5", 0, qos=2, latest=True)
+        assert there(box) == [1, 5]
+        assert box.sync(0)
+    flash.written()
+    (first, _) = records = send(box)
+    assert first.pid == one.pid and flash.written() == 1
     box = flash.restart()
-    box.append(b"k", b"4", 0, qos=2, latest=True)
-    box.append(b"k", b"5", 0, qos=2, latest=True)
-    assert there(box) == [1, 3, 5]
-    (first, _, _) = records = send(box)
-    assert first.pid == one.pid
-    assert finish(box, records) == [1, 3, 5] and there(box) == []
+    box.append(b"k", b"6", 0, qos=2, latest=True)
+    records = send(box)
+    assert finish(box, records) == [1, 5, 6] and there(box) == []
     # At QoS 1 there is no exchange.
     box.append(b"k", b"6", 0, latest=True)
     assert box.sync(0)
