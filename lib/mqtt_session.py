@@ -33,13 +33,13 @@ class Session(MQTTClient):
 
     def start(self, now, clean_session=False, early=False, anew=False):
         """Begin to connect; only the name look-up blocks. OSError: there is no way to the broker; ValueError: settings.
-        early: send() need not wait for the broker's welcome, which saves a round trip [MQTT-3.1.4-5]. anew: before, have
-        the broker forget what it knows of this client id: it may be another broker's session, or a predecessor's.
+        early: send() need not wait for the broker's welcome, which saves a round trip [MQTT-3.1.4-5]. anew: a session
+        that the broker has kept is another's, a predecessor's say: have it forgotten, and connect again.
         """
         self.close()
         will = self.lw_topic and (self.lw_topic, self.lw_msg, self.lw_retain, self.lw_qos)
-        if anew:
-            clean_session, will = True, None
+        if anew and clean_session:
+            will = None  # it only ends the old session
         packet = connect(self.client_id, self.keepalive, clean_session, self.user, self.pswd, will)
         try:
             self.sock = self._link.open(self.server, self.port, self.ssl, self.ssl_params)
@@ -279,14 +279,18 @@ class Session(MQTTClient):
             raise Refused(inc.code)
         if inc.flags > 1 or (inc.flags and self._clean):
             raise ProtocolError("CONNACK flags %d" % inc.flags)  # [MQTT-3.2.2-1]
-        self.session_present = present = bool(inc.flags)
         self._link.failures = 0
+        present = bool(inc.flags)
+        if present and self._anew:
+            self.sock.write(b"\xe0\0", 0, 2)  # DISCONNECT: without it the broker would publish the will
+            return self.start(self._now, True, anew=True)
+        self.session_present = present
         if not present:
             self.received.clear()
             if self._out.recorded is not None:
                 for pid in self._journal(None) or ():
                     self._out.forget(pid)
-        if self._anew:
+        if self._anew and self._clean:
             self._out.released.clear()
             return self.start(self._now)
         self.connected = True

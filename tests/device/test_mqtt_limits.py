@@ -84,18 +84,34 @@ def test_an_exchange_begins_anew_at_another_broker():
     assert there.seen == [(b"t", b"x")] and client.connected and not client.session_present
     assert journal[0] is None, "it was not told that the exchange begins anew"
     kinds = [first for first, pid in there.log]
-    assert kinds == [0x10, 0x10, 0x34, 0x62], kinds
+    assert kinds == [0x10, 0xE0, 0x10, 0x10, 0x34, 0x62], kinds
     assert net.open() == 1
+
+
+def greeted(broker):
+    """Return the flags of each CONNECT that comes."""
+    flags = []
+    greet = broker.greet
+    broker.greet = lambda body: [flags.append(body[7])] and greet(body)
+    return flags
+
+
+def test_where_no_session_was_kept_there_is_none_to_be_forgotten():
+    # A node on a bad link needs each of its connections; the first one was two.
+    net, client = make()
+    client.set_last_will(b"t/status", b"offline", qos=1)
+    flags = greeted(net.broker)
+    connect(client, anew=True)
+    assert flags == [0x0C], flags
 
 
 def test_the_connection_that_ends_a_session_has_no_will_and_the_next_one_keeps_its_session():
     net, client = make()
     client.set_last_will(b"t/status", b"offline", qos=1)
-    flags = []
-    greet = net.broker.greet
-    net.broker.greet = lambda body: [flags.append(body[7])] and greet(body)
+    net.broker.session = True
+    flags = greeted(net.broker)
     connect(client, anew=True)
-    assert flags == [2, 0x0C], flags
+    assert flags == [0x0C, 2, 0x0C], flags
     client.close()
     connect(client)
     assert client.session_present

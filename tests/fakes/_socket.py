@@ -92,7 +92,8 @@ class socket(io.IOBase):
         self._state = _CONNECTED if _real else _UNBOUND
         self._peer = None
         self._errors = []  # what the link did to this socket: the next calls' errno
-        self._unsent = b""  # written while nothing passes
+        self._unsent = []  # written while nothing passes: in pieces, a heap in use has no large one free
+        self._unsent_bytes = 0
         self._poll = None
         sim.sockets.append(self)
 
@@ -205,9 +206,12 @@ class socket(io.IOBase):
                     self._s.read(1)
                 if ready:
                     self._state = _CONNECTED
-            if self._unsent and self._state == _CONNECTED:
-                n = self._s.send(self._unsent)
-                self._unsent = self._unsent[n:]
+            while self._unsent and self._state == _CONNECTED:
+                n = self._s.send(self._unsent[0])
+                self._unsent_bytes -= n
+                self._unsent[0] = self._unsent[0][n:]
+                if not self._unsent[0]:
+                    self._unsent.pop(0)
         except OSError as e:
             if e.args[0] != errnos.EAGAIN:
                 self._errors = [_ERRNO.get(e.args[0], e.args[0]), errnos.ENOTCONN]
@@ -243,7 +247,7 @@ class socket(io.IOBase):
         if self._link() == sim.UP:
             self._pump()
             return flags
-        if self._state == _CONNECTED and len(self._unsent) < _SEND_BUF:
+        if self._state == _CONNECTED and self._unsent_bytes < _SEND_BUF:
             return flags & uselect.POLLOUT
         return 0
 
@@ -335,11 +339,12 @@ class socket(io.IOBase):
         if self._link() != sim.UP and self._type != SOCK_STREAM:
             return len(buf)  # a datagram that nobody hears
         if self._link() != sim.UP or self._unsent:
-            room = _SEND_BUF - len(self._unsent)
-            if room <= 0:
+            n = min(_SEND_BUF - self._unsent_bytes, len(buf))
+            if n <= 0:
                 return None
-            self._unsent += bytes(buf[:room])
-            return min(room, len(buf))
+            self._unsent.append(bytes(buf[:n]))
+            self._unsent_bytes += n
+            return n
         try:
             return self._s.send(buf)
         except OSError as e:
@@ -368,7 +373,7 @@ class socket(io.IOBase):
             self._wait(uselect.POLLOUT, self._timeout)
             return
         end = None if self._timeout is None else sim.now() + self._timeout
-        while len(self._unsent) >= _SEND_BUF:
+        while self._unsent_bytes >= _SEND_BUF:
             if end is not None and sim.now() >= end:
                 raise OSError(errnos.ETIMEDOUT)
             sim.sleep(20)
