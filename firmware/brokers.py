@@ -7,7 +7,12 @@ from micropython import const
 from firmware import forget
 
 _ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)  # what the client says of a silent broker
-_ENDED = const(3)  # connections in a row that the broker ended, before its limits are looked for
+_FRUITLESS = const(
+    4
+)  # a connection that ended, and the oldest message in flight is the same as before
+_FRUITFUL = const(1)  # or another: messages pass, and it may be the network
+_ENDED = const(12)  # of these together in a row, before the broker's limits are looked for
+_SHUT = const(3)  # attempts that were closed at CONNECT, before that
 _HELD_MS = const(600000)  # one that held so long is not one of them
 # How a port says that the peer closed: ECONNRESET, EPIPE, ECONNABORTED and ENOTCONN of Linux and of lwIP.
 _CLOSED = (errno.ECONNRESET, 32, 103, 113, 107, 128)
@@ -21,7 +26,8 @@ class Brokers:
         self.number = 0  # of the one in use
         self.limits = None  # what it will not have, when there is anything
         self._known = {}  # number → Limits
-        self._ended = 0  # connections in a row that the one in use ended
+        self._ended = 0  # of connections in a row that the one in use ended
+        self._oldest = 0  # packet id of the oldest message in flight when the last one ended, 0: there was none
         self._shut = 0  # attempts that were closed at CONNECT
 
     @property
@@ -82,7 +88,10 @@ class Brokers:
     def step(self, uptime, acked, ms):
         """A connection has been up for so many ms; these were acknowledged."""
         if self.limits:
-            self.limits.step(uptime, acked, ms >= _HELD_MS)
+            if self.limits.step(uptime, acked, ms >= _HELD_MS):
+                self._ended = (
+                    _ENDED - _FRUITLESS
+                )  # it had everything, but if it goes on there is more to find
         elif acked and self.uplink.qos_max == 2 and self.uplink.client.lowered:
             self.learnt().lowered(uptime)
 
@@ -93,7 +102,7 @@ class Brokers:
         if ms is None:
             if closed and self.uplink.client.turned_away:
                 self._shut += 1
-                if self.limits or self._shut >= _ENDED:
+                if self.limits or self._shut >= _SHUT:
                     self.learnt().shut(uptime)
             return False
         closed = closed or not isinstance(
@@ -101,9 +110,18 @@ class Brokers:
         )  # a ProtocolError: what it sent is no MQTT
         if self.limits:
             self.limits.lost(closed, code == _ETIMEDOUT, uptime)
+        client = self.uplink.client
         if closed or code == _ETIMEDOUT:
-            self._ended = self._ended + 1 if ms < _HELD_MS else 1
+            oldest = client.in_flight[0] if client.in_flight else 0
+            if ms >= _HELD_MS:
+                self._ended = 0
+            if oldest == self._oldest:
+                self._ended += _FRUITLESS
+            else:
+                self._ended += _FRUITFUL
+                self.uplink.hurry(1)
+            self._oldest = oldest
         if self._ended < _ENDED:
             return False
-        self.learnt().suspect(self.uplink.client.exactly_once)
+        self.learnt().suspect(client.exactly_once)
         return True

@@ -1,7 +1,7 @@
 """What a broker will not have. In memory only once there is something to find.
 
 MQTT 3.1.1 has no word for most refusals: the broker closes the connection, or says nothing. After connections that it ended in a row
-suspects.py sends one message at a time. The message at which the broker closes goes, until it passes,
+suspects.py sends one message at a time, until each kind has passed. The message at which the broker closes goes, until it passes,
 
     of QoS 2    at QoS 1: the broker has no QoS 2
     retained    unretained: the broker keeps no messages
@@ -23,6 +23,7 @@ BARRED = const(-1)  # what send() returns for a message that the broker will not
 
 _MOST = const(16)  # messages, topics and filters that are remembered, each
 _AGAIN_MS = const(86400000)  # what was learnt is tried again
+_WELL = const(2)  # times that all went well one at a time, before there were too many at once
 _CONNECTS = const(2)  # closed at with one form of the will, before the next
 
 
@@ -31,6 +32,7 @@ class Limits:
         self.uplink = uplink
         self.suspects = None  # while one message at a time is sent
         self._crowd = 0  # messages of QoS 2 that were in flight together when it closed
+        self._well = 0  # times that each message by itself went well
         self._will = uplink.client.lw_topic
         self._forget()
 
@@ -91,21 +93,28 @@ class Limits:
             self._tried_will = 0
 
     def step(self, uptime, acked, held):
-        """A connection is up. held: for so long that all seems well."""
+        """A connection is up. held: for so long that all seems well. Return True when one message at a time is over."""
+        if held:
+            self._well = 0
         if self.suspects:
-            if self.suspects.step(uptime, acked) and self._crowd > 1:
-                self.window2 = self._crowd // 2
-                self._learn(uptime, "%d messages of QoS 2 at once" % self._crowd)
-                held = True
-            if held:
-                self.suspects = None
-                self._crowd = 0
-                forget("suspects")
-                self.begin()
-        elif self._learnt_at is not None and uptime - self._learnt_at >= _AGAIN_MS:
+            if self.suspects.step(uptime, acked):
+                self._well += 1
+                if self._well >= _WELL and self._crowd > 1:  # else it may have been the network
+                    self.window2 = self._crowd // 2
+                    self._learn(uptime, "%d messages of QoS 2 at once" % self._crowd)
+                    self._well = 0
+            elif not held:
+                return False
+            self.suspects = None
+            self._crowd = 0
+            forget("suspects")
+            self.begin()
+            return True
+        if self._learnt_at is not None and uptime - self._learnt_at >= _AGAIN_MS:
             self.uplink.log.info("mqtt: trying again what %s would not have" % self.uplink.broker)
             self._forget()
             self.begin()
+        return False
 
     def lost(self, closed, silent, uptime):
         """The connection is gone. closed: by the broker; silent: it answered too late, or not at all."""
@@ -194,7 +203,7 @@ class Limits:
     def needed(self):
         """Is there anything to remember?"""
         known = self.suspects or self._learnt_at is not None
-        return known or self.will + self._tried_will + self._shut > 0
+        return known or self.will + self._tried_will + self._shut + self._well > 0
 
     def text(self):
         """Return what it will not have, for people; None: nothing is known."""

@@ -16,7 +16,7 @@ _STRIKES = const(3)
 _RELEASES = const(6)  # to begin anew may double readings, and no ping can go before a PUBREL
 _MOST = const(16)  # under suspicion together
 _IDLE_MS = const(1000)  # nothing was to be sent for so long: it is a subscription's turn,
-_MESSAGES = const(16)  # or after so many messages
+_MESSAGES = const(4)  # or after so many messages
 
 
 class Suspects:
@@ -56,15 +56,18 @@ class Suspects:
             self._ping += client.pinging
         elif self._ping and not client.pinging:
             self._pong()
-        if self._waiting is None:
-            return not self._controls and not client.released and self._idle(uptime)
-        if self._waiting in acked or (
-            not client.subscriptions.waiting()
-            if self._waiting < 0
-            else self._heard and not self._waiting
+        if self._waiting is not None and (
+            self._waiting in acked
+            or (
+                not client.subscriptions.waiting()
+                if self._waiting < 0
+                else self._heard and not self._waiting
+            )
         ):
             self._pass(uptime)
-        return False
+        if self._waiting is not None or self._controls or client.released:
+            return False
+        return self._idle(uptime)
 
     def _pong(self):
         self._ping = 0

@@ -183,9 +183,9 @@ class Uplink:
     def _owner(self):
         return "%s %s %s" % (self.identity, self.client.client_id, self.broker)
 
-    def hurry(self):
-        """Something is being found out: the next attempts need not wait long."""
-        self._failures = 0
+    def hurry(self, failures=0):
+        """Messages pass, or something is being found out: the next attempts wait as after so few failures."""
+        self._failures = min(self._failures, failures)
 
     def begin_anew(self):
         """Have the broker forget the session at the next connection."""
