@@ -282,7 +282,8 @@ class Session(MQTTClient):
         self._link.failures = 0
         present = bool(inc.flags)
         if present and self._anew:
-            self.sock.write(b"\xe0\0", 0, 2)  # DISCONNECT: without it the broker would publish the will
+            # DISCONNECT: without it the broker would publish the will.
+            self.sock.write(b"\xe0\0", 0, 2)
             return self.start(self._now, True, anew=True)
         self.session_present = present
         if not present:
