@@ -38,8 +38,7 @@ class Session(MQTTClient):
         """
         self.close()
         will = self.lw_topic and (self.lw_topic, self.lw_msg, self.lw_retain, self.lw_qos)
-        if anew and clean_session:
-            will = None  # it only ends the old session
+        will = None if anew and clean_session else will  # that only ends the old session
         packet = connect(self.client_id, self.keepalive, clean_session, self.user, self.pswd, will)
         try:
             self.sock = self._link.open(self.server, self.port, self.ssl, self.ssl_params)
@@ -54,9 +53,7 @@ class Session(MQTTClient):
         self._now = self._looked = self._sent_at = self._heard_at = now
         self._changed = True  # since the deadlines were looked at
         self._answer = now  # since when the broker owes one, the first is CONNACK
-        self._stall = self._half = (
-            None  # since when the socket takes nothing, a packet does not get on
-        )
+        self._stall = self._half = None  # since when the socket takes nothing, a packet stays half
         self._oldest = self._wait = 0  # whose answer that is; ms until the next look
 
     def close(self):
@@ -268,10 +265,10 @@ class Session(MQTTClient):
             self.pinging = False
         elif kind == _CONNACK:
             raise ProtocolError("second CONNACK")
-        elif self._greetings and self._greetings.answered(
-            pid, self._in.code if kind == _SUBACK else None
-        ):
-            self._answer = None
+        elif self._greetings:
+            code = self._in.code if kind == _SUBACK else None
+            if self._greetings.answered(pid, code):
+                self._answer = None
 
     def _greeted(self):
         inc = self._in
@@ -280,12 +277,10 @@ class Session(MQTTClient):
         if inc.flags > 1 or (inc.flags and self._clean):
             raise ProtocolError("CONNACK flags %d" % inc.flags)  # [MQTT-3.2.2-1]
         self._link.failures = 0
-        present = bool(inc.flags)
-        if present and self._anew:
-            # DISCONNECT: without it the broker would publish the will.
-            self.sock.write(b"\xe0\0", 0, 2)
+        if inc.flags and self._anew:
+            self.sock.write(b"\xe0\0", 0, 2)  # DISCONNECT: the will is not to be published
             return self.start(self._now, True, anew=True)
-        self.session_present = present
+        self.session_present = present = bool(inc.flags)
         if not present:
             self.received.clear()
             if self._out.recorded is not None:
