@@ -7,6 +7,7 @@ whose 35 KB are not counted, nor are the fakes, which a board has in silicon.
 import gc
 import sys
 import time
+from array import array
 
 HEAP = "256k"  # of which the node gets NODE_KB; the compiler that a board does not need had its share before
 NODE_KB = 64
@@ -23,12 +24,15 @@ class Client:
     def __init__(self, client_id, server, keepalive=0, window=32, window2=1):
         self.client_id = client_id
         self.lowered = self.turned_away = False
+        self.refused = ()
         self.exactly_once = 0
         self.connected = False
         self.up = True
         self.sock = None
         self.in_flight = []
+        self.released = ()
         self.window = window
+        self.readings = array("I", [0] * (window + 1))  # packet id % its length → 2 * seq, + 1: late
         self.resent = 0
         self.pid = 0
         self.seen = 0  # the highest seq that has arrived
@@ -49,6 +53,9 @@ class Client:
     def set_last_will(self, *will, **options):
         pass
 
+    def forget(self, pid):
+        self.in_flight.remove(pid)
+
     def start(self, now, clean_session=False, anew=False):
         if not self.up:
             raise OSError(104)
@@ -60,21 +67,28 @@ class Client:
         self.connected = True
         acked = self.in_flight
         self.in_flight = []
+        for pid in acked:
+            self._arrived(self.readings[pid % len(self.readings)])
         return acked, ()
 
     def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):
         if qos and len(self.in_flight) >= self.window:
             return None
-        if b'"seq":' in payload:
-            self._reading(topic, int(payload.split(b'"seq":')[1].split(b",")[0]))
         if not qos:
             return 0
-        self.pid = self.pid % 32767 + 1
+        self.pid = self.pid % 32736 + 1
+        reading = 0
+        if b'"seq":' in payload:
+            reading = 2 * int(payload.split(b'"seq":')[1].split(b",")[0])
+        self.readings[self.pid % len(self.readings)] = reading + topic.endswith(b"history")
         self.in_flight.append(self.pid)
         return self.pid
 
-    def _reading(self, topic, seq):
-        self.late += topic.endswith(b"history")
+    def _arrived(self, reading):
+        seq = reading >> 1
+        if not seq:
+            return
+        self.late += reading & 1
         if seq > self.seen:
             self.holes += seq - self.seen - 1
             self.seen = seq
@@ -95,9 +109,37 @@ class Mqtt:
     ProtocolError = Refused = KeyError
 
 
+class NameServer:
+    """The module `socket`, with a name server behind it that knows every name."""
+
+    AF_INET = SOCK_DGRAM = 0
+
+    def socket(self, *kind):
+        return self
+
+    def sendto(self, query, peer):
+        self.answers = [query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + query[12:] + A_RECORD]
+
+    def recvfrom(self, size):
+        if not self.answers:
+            raise OSError(11)
+        return self.answers.pop(), ("192.0.2.1", 53)
+
+    def _nothing(self, *args):
+        pass
+
+    setblocking = close = _nothing
+
+
+A_RECORD = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\2"  # 192.0.2.2
+
+
 class Radio:
     joining = None
     up = True
+
+    def servers(self):
+        return "192.0.2.1", "192.0.2.1"
 
     def connected(self):
         return self.up
@@ -172,6 +214,7 @@ def node():
     gc.collect()
     fakes = gc.mem_alloc()
     sys.modules["mqtt"] = Mqtt
+    sys.modules["socket"] = NameServer()
     import outbox  # as the node will, and before the compiler's memory is taken away
     from firmware import app, parts
 
