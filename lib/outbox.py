@@ -72,7 +72,7 @@ class Outbox(Store):
             self._forget(old, now)
         self.appended += 1
         self._unsynced += size
-        self._keep(record)
+        self.keep(record)
         return True
 
     def _newest_of(self, key):
@@ -233,10 +233,14 @@ class Outbox(Store):
         if self._again_at is not None and ticks_diff(self._again_at, now) > 0:
             return
         if self._again_at is not None:
-            import outbox_again
+            try:
+                import outbox_again
 
-            outbox_again.read(self)
-            del sys.modules["outbox_again"]
+                outbox_again.read(self)
+            except MemoryError:
+                pass  # the next time
+            for name in ("outbox_again", "outbox_open"):
+                sys.modules.pop(name, None)
         self._again_at = ticks_add(now, _AGAIN_MS) if self.unread else None
 
     def _left(self, since, now):

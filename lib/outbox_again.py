@@ -1,7 +1,8 @@
 """What an Outbox could not read when it was opened, or since: tried again. Loaded for it only."""
 
+import outbox_open
 from outbox_backlog import BEGUN
-from outbox_reading import patiently, segments, settle
+from outbox_reading import patiently, settle
 from outbox_state import State
 
 
@@ -13,7 +14,7 @@ def read(store):
     if state.unread and not _read_state(store):
         return  # without it nobody knows what is done
     if not log.listed:
-        log.open(store._is_pending)
+        outbox_open.list_all(log, store.is_pending)
         if not (log.segments or log.seems_empty):
             log.listed, log.seems_empty = (
                 False,
@@ -21,7 +22,7 @@ def read(store):
             )  # after an error that is believed the next time
             return
     try:
-        there = [int(name, 16) for name, _ in patiently(segments, log.folder)]
+        there = [int(name, 16) for name, _ in patiently(outbox_open.segments, log.folder)]
     except OSError:
         return
     for segment in log.segments[:]:
@@ -29,7 +30,7 @@ def read(store):
             store._backlog.remove(segment)
         elif segment.unread:
             known = segment.pending
-            log.look(segment, store._is_pending)
+            outbox_open.look(log, segment, store.is_pending)
             if not segment.unread:
                 store.recovered += max(segment.pending - known, 0)
                 if not segment.pending:
@@ -41,18 +42,19 @@ def _read_state(store):
     """Add what the file knows of what was there before this start."""
     state = store.state
     found = State(state.path)
-    if not found.load(lambda *slot: _take_up(store, *slot)):
+    if not outbox_open.load(found, lambda *slot: _take_up(store, *slot)):
         store.log.corrupt += 1
     if found.unread:
         return False
-    below = store._fresh
+    below = store.fresh_from
     done = []
     for i in range(0, len(found.done), 2):
         if found.done[i] < below:
             done.append(found.done[i])
             done.append(min(found.done[i + 1], below - 1))
-    state.done = done + state.done
-    state.released = [number for number in found.released if number < below] + state.released
+    released = [number for number in found.released if number < below]
+    # All of it, or nothing: without the memory it is done once more.
+    state.done, state.released = done + state.done, released + state.released
     state.next_slot = max(state.next_slot, found.next_slot)
     state.unread = False
     state.dropped = found.dropped
@@ -66,4 +68,4 @@ def _take_up(store, number, flags, body):
     if not flags & BEGUN and store._newest_of(key):
         store.superseded += 1
     else:
-        store._found(number, flags, body)
+        outbox_open.take_up(store, number, flags, body)

@@ -47,30 +47,3 @@ def settle(path):
 def is_nothing(error):
     """Does an error say that there is no such file? Any other may pass, and says nothing of what is there."""
     return isinstance(error, OSError) and error.errno in _NOTHING
-
-
-def segments(folder):
-    """Return (name, size) of the segments, sorted. At an error a listing just ends: it is believed when it says the same twice."""
-    found = _listing(folder)
-    if not settle(folder) or _listing(folder) != found:
-        raise OSError(EIO)
-    return found
-
-
-def _listing(folder):
-    names = [entry[0] for entry in os.ilistdir(folder)]
-    return sorted(
-        [
-            (name, file_size(folder + "/" + name))
-            for name in names
-            if len(name) == 8 and all(c in "0123456789abcdef" for c in name)
-        ]
-    )
-
-
-def opened(path):
-    return open(path, "rb")
-
-
-def file_size(path):
-    return os.stat(path)[6]

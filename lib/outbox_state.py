@@ -4,22 +4,17 @@ One small file, `state`, written whole and in place: littlefs replaces it in one
 128 bytes (512 on a Pico) it lives in the directory itself and costs no block of its own.
 """
 
-import os
 from binascii import crc32
-from errno import EIO, ENOENT
-from struct import pack, pack_into, unpack_from
+from errno import EIO
+from struct import pack, pack_into
 
 from micropython import const
-from outbox_frame import HEAD, check_frame, write_frame
-from outbox_reading import is_nothing, patiently, settle
+from outbox_frame import HEAD, write_frame
 
 _VERSION = const(2)
 _FIXED = const(24)  # CRC, length, version, counts, next of log and slots, given up
-_FIXED_1 = const(20)  # of version 1: without the last
-_HEAD = "<IHHHHII"
 _RELEASED = const(8)  # flag of a slot's frame
 _PIECE = const(128)  # bytes written at once
-_MOST = const(16384)  # bytes of a state that is believed
 
 
 class State:
@@ -31,59 +26,6 @@ class State:
         self.next_slot = 1
         self.dropped = 0  # records given up, ever
         self.unread = False  # the flash fails there: it is not written over, and read again later
-
-    def load(self, slot):
-        """Read the file. slot(number, flags, body) is given each record of a key. False: damaged; nothing is known.
-
-        `unread` says that it cannot be read, now.
-        """
-        try:
-            data = patiently(_read, self.path)
-        except OSError as e:
-            self.unread = not is_nothing(e) or (e.errno == ENOENT and self._is_listed())
-            return self.unread or e.errno == ENOENT
-        if not _is_sound(data):  # once more: an error may look like damage
-            try:
-                if not settle(self.path):
-                    raise OSError(EIO)
-                data = patiently(_read, self.path)
-            except OSError:
-                self.unread = True
-                return True
-        if not data:
-            return True  # the power failed when it had just been made
-        if not _is_sound(data):
-            return False
-        _, length, version, ranges, released, following, slots = unpack_from(_HEAD, data)
-        at = _FIXED_1 if version == 1 else _FIXED
-        whole = memoryview(data)
-        self.next, self.next_slot = following, slots
-        if version != 1:
-            self.dropped = unpack_from("<I", data, _FIXED_1)[0]
-        for _ in range(2 * ranges):
-            self.done.append(unpack_from("<I", data, at)[0])
-            at += 4
-        for _ in range(released):
-            self.released.append(unpack_from("<I", data, at)[0])
-            at += 4
-        while at < length:
-            n = check_frame(data, at, length, at)
-            if n <= 0:
-                self.done.clear()
-                self.released.clear()
-                return False
-            slot(
-                unpack_from("<I", data, at + 4)[0], data[at + 1], bytes(whole[at + HEAD : at + n])
-            )
-            at += n
-        return True
-
-    def _is_listed(self):
-        folder, _, name = self.path.rpartition("/")
-        try:
-            return any(entry[0] == name for entry in os.ilistdir(folder))
-        except OSError as e:
-            return e.errno != ENOENT
 
     def save(self, following, slots, dropped):
         """Write the file. following: number of the log's next record; slots: records. OSError: it is as it was."""
@@ -172,23 +114,6 @@ def _meets(first, last, segments):
         if first <= segment.last and segment.first <= last:
             return True
     return False
-
-
-def _is_sound(data):
-    if len(data) < _FIXED_1:
-        return not data
-    crc, length, version, ranges, released, _, _ = unpack_from(_HEAD, data)
-    at = _FIXED_1 if version == 1 else _FIXED
-    if not at + 8 * ranges + 4 * released <= length <= len(data) or version not in (1, 2):
-        return False
-    return crc32(memoryview(data)[4:length]) == crc
-
-
-def _read(path):
-    data = bytearray(min(os.stat(path)[6], _MOST))
-    with open(path, "rb") as f:
-        f.readinto(data)
-    return data
 
 
 class _Check:

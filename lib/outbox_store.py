@@ -1,18 +1,15 @@
 """Where an Outbox has its records: in RAM, on flash, or both; and how they come from one to the other."""
 
 import os
+import sys
 from time import ticks_add
 
 from micropython import const
-from outbox_backlog import LATEST, Backlog, Record
+from outbox_backlog import LATEST
 from outbox_frame import HEAD
-from outbox_log import Log
 from outbox_reading import patiently, settle
-from outbox_state import State
 
 _OVERHEAD = const(112)  # RAM of a record besides its body, 32 bits
-_SEGMENTS = const(16)  # a full outbox has so many
-_LARGEST = const(16384)  # bytes of a segment: less RAM and time for fewer, larger ones
 _SLOTS = const(8192)  # bytes of RAM for the newest of all keys, which are written all at once
 _LOSSES = const(64)  # records given up one by one after which the state is written
 _RETRY_MS = const(10000)  # after a write that failed
@@ -49,24 +46,10 @@ class Store:
         self._retry_at = None
         self._again_at = None  # when what could not be read is read again
         self._full = False  # whether the last failure was for want of room
-        self._open(folder)
+        import outbox_open
 
-    def _open(self, folder):
-        there = self._make(folder)
-        self.log = log = Log(folder, min(_LARGEST, self.limit // _SEGMENTS))
-        self.state = state = State(folder + "/state")
-        if not state.load(self._found):
-            log.corrupt += 1
-        log.next = state.next
-        # Without the state nobody knows what is done: what is there is left for later.
-        log.open(None if state.unread else self._is_pending, there)
-        self._fresh = log.next  # numbers from here on are this start's
-        self.errors += self.unread
-        self.dropped = state.dropped
-        if log.listed:
-            state.prune(log.segments)
-        self._backlog = Backlog(log, state, self._held)
-        self._backlog.restart(log.next - 1)
+        outbox_open.fill(self, folder)
+        del sys.modules["outbox_open"]
 
     @property
     def unread(self):
@@ -76,10 +59,11 @@ class Store:
             n += segment.unread
         return n
 
-    def _is_pending(self, number):
+    def is_pending(self, number):
+        """Is a record of the log still to be delivered?"""
         return not self.state.has(number)
 
-    def _make(self, folder):
+    def make(self, folder):
         """Have the folder. Return whether it is there."""
         try:
             try:
@@ -95,12 +79,8 @@ class Store:
             self.errors += 1
             return False
 
-    def _found(self, number, flags, body):
-        record = Record(body, flags & ~8, number)
-        record.released = bool(flags & 8)
-        self._keep(record)
-
-    def _keep(self, record):
+    def keep(self, record):
+        """Have a record in RAM."""
         self._recent.append(record)
         self._use(record, 1)
 
@@ -248,4 +228,4 @@ class Store:
         self._full = error.errno == _ENOSPC
         self._retry_at = ticks_add(now, _RETRY_MS)
         if error.errno == _ENOENT:
-            self._make(self.log.folder)
+            self.make(self.log.folder)

@@ -1,0 +1,245 @@
+"""What an Outbox finds on flash when it is opened, or looks again: segments and state. Loaded for that only. Format: docs/outbox.md."""
+
+import os
+from binascii import crc32
+from errno import EIO, EISDIR, ENOENT
+from struct import unpack_from
+
+from micropython import const
+from outbox_backlog import Backlog, Record
+from outbox_frame import HEAD, check_frame
+from outbox_log import MOST, NO_LIMIT, Log, Segment
+from outbox_reading import is_nothing, patiently, settle
+from outbox_state import State
+
+_SEGMENTS = const(16)  # a full outbox has so many
+_LARGEST = const(16384)  # bytes of a segment: less RAM and time for fewer, larger ones
+_FIXED = const(24)  # of the state: CRC, length, version, counts, next of log and slots, given up
+_FIXED_1 = const(20)  # of version 1: without the last
+_HEAD = "<IHHHHII"
+_LONGEST = const(16384)  # bytes of a state that is believed
+
+
+def fill(store, folder):
+    """Give a Store its log, state and backlog, with what is there."""
+    there = store.make(folder)
+    store.log = log = Log(folder, min(_LARGEST, store.limit // _SEGMENTS))
+    store.state = state = State(folder + "/state")
+    if not load(state, lambda *slot: take_up(store, *slot)):
+        log.corrupt += 1
+    log.next = state.next
+    # Without the state nobody knows what is done: what is there is left for later.
+    list_all(log, None if state.unread else store.is_pending, there)
+    store.fresh_from = log.next
+    store.errors += store.unread
+    store.dropped = state.dropped
+    if log.listed:
+        state.prune(log.segments)
+    store._backlog = Backlog(log, state, store._held)
+    store._backlog.restart(log.next - 1)
+
+
+def take_up(store, number, flags, body):
+    """The newest of a key is there."""
+    record = Record(body, flags & ~8, number)
+    record.released = bool(flags & 8)
+    store.keep(record)
+
+
+# segments
+
+
+def list_all(log, pending, there=True):
+    """Look at all there is. pending(number) → is this record still to be delivered? None: nobody knows. there: the folder is."""
+    try:
+        found = patiently(segments, log.folder)
+    except OSError as e:
+        log.listed = is_nothing(e) and not there
+        return
+    made = []
+    size = 0
+    for name, length in found:
+        segment = Segment(int(name, 16))
+        segment.size = length
+        made.append(segment)
+        size += length
+    log.segments = made
+    log.bytes += size
+    log.listed = True
+    for segment in made:
+        look(log, segment, pending)
+        if segment.last >= segment.first:
+            log.next = max(log.next, segment.last + 1)
+    for segment in [each for each in made if not (each.pending or each.unread)]:
+        log.remove(segment)
+
+
+def look(log, segment, pending):
+    """Look what is in a segment, or find that it cannot be read."""
+    following = log.after(segment)
+    following = following.first if following else NO_LIMIT
+    log.bytes -= segment.size
+    try:
+        if pending is None:
+            raise OSError(EIO)
+        corrupt = log.corrupt
+        _scan(log, segment, following, pending)
+        if log.corrupt != corrupt:
+            log.corrupt = corrupt  # once more: an error may look like damage
+            if not settle(log.folder):
+                raise OSError(EIO)
+            _scan(log, segment, following, pending)
+        segment.unread = False
+    except (OSError, MemoryError) as e:
+        segment.sealed = True
+        if isinstance(e, OSError) and e.errno == EISDIR:
+            log.corrupt += 1
+        else:  # ENOENT, too: it is listed
+            segment.unread = True
+            segment.pending = 0
+            segment.below = following
+            segment.last = min(following, segment.first + MOST) - 1  # at most
+    log.file = None
+    log.bytes += segment.size
+
+
+def _scan(log, segment, following, pending):
+    path = log.path(segment)
+    segment.last = segment.first - 1
+    segment.pending = 0
+    size = patiently(_size, path)
+    if size != segment.size:  # as listed
+        settle(log.folder)
+        size = patiently(_size, path)
+    segment.size = size
+    segment.below = NO_LIMIT
+    segment.sealed = False
+    log.window = None
+    with patiently(_opened, path) as log.file:
+        _identify(log, segment, following)
+        _count(log, segment, pending)
+
+
+def _identify(log, segment, following):
+    """Its first record says whether a file is the one of this name, or a copy of another. following: the next name."""
+    if segment.size < HEAD or not log.is_sound(segment, 0):
+        segment.below = following  # who knows
+    elif log.number != segment.first:
+        segment.size = 0  # what is in a copy is there under its own name
+        log.corrupt += 1
+
+
+def _count(log, segment, pending):
+    i = log.segments.index(segment)
+    last = log.segments[i - 1].last if i else 0
+    offset = 0
+    while log.scan(segment, offset):
+        if log.start != offset or log.number <= last:
+            log.corrupt += 1
+        if log.number > last:
+            segment.last = last = log.number
+            segment.pending += bool(pending(last))
+        offset = log.end
+    if offset < segment.size:
+        log.corrupt += 1
+        segment.sealed = True
+
+
+def segments(folder):
+    """Return (name, size) of the segments, sorted. At an error a listing just ends: it is believed when it says the same twice."""
+    found = _listing(folder)
+    if not settle(folder) or _listing(folder) != found:
+        raise OSError(EIO)
+    return found
+
+
+def _listing(folder):
+    names = [entry[0] for entry in os.ilistdir(folder)]
+    return sorted(
+        [
+            (name, _size(folder + "/" + name))
+            for name in names
+            if len(name) == 8 and all(c in "0123456789abcdef" for c in name)
+        ]
+    )
+
+
+def _opened(path):
+    return open(path, "rb")
+
+
+def _size(path):
+    return os.stat(path)[6]
+
+
+# the state
+
+
+def load(state, slot):
+    """Read a State's file. slot(number, flags, body) is given each record of a key. False: damaged; nothing is known.
+
+    `unread` says that it cannot be read, now.
+    """
+    try:
+        data = patiently(_read, state.path)
+    except OSError as e:
+        state.unread = not is_nothing(e) or (e.errno == ENOENT and _is_listed(state.path))
+        return state.unread or e.errno == ENOENT
+    if not _is_sound(data):  # once more: an error may look like damage
+        try:
+            if not settle(state.path):
+                raise OSError(EIO)
+            data = patiently(_read, state.path)
+        except OSError:
+            state.unread = True
+            return True
+    if not data:
+        return True  # the power failed when it had just been made
+    if not _is_sound(data):
+        return False
+    _, length, version, ranges, released, following, slots = unpack_from(_HEAD, data)
+    at = _FIXED_1 if version == 1 else _FIXED
+    whole = memoryview(data)
+    state.next, state.next_slot = following, slots
+    if version != 1:
+        state.dropped = unpack_from("<I", data, _FIXED_1)[0]
+    for _ in range(2 * ranges):
+        state.done.append(unpack_from("<I", data, at)[0])
+        at += 4
+    for _ in range(released):
+        state.released.append(unpack_from("<I", data, at)[0])
+        at += 4
+    while at < length:
+        n = check_frame(data, at, length, at)
+        if n <= 0:
+            state.done.clear()
+            state.released.clear()
+            return False
+        slot(unpack_from("<I", data, at + 4)[0], data[at + 1], bytes(whole[at + HEAD : at + n]))
+        at += n
+    return True
+
+
+def _is_listed(path):
+    folder, _, name = path.rpartition("/")
+    try:
+        return any(entry[0] == name for entry in os.ilistdir(folder))
+    except OSError as e:
+        return e.errno != ENOENT
+
+
+def _is_sound(data):
+    if len(data) < _FIXED_1:
+        return not data
+    crc, length, version, ranges, released, _, _ = unpack_from(_HEAD, data)
+    at = _FIXED_1 if version == 1 else _FIXED
+    if not at + 8 * ranges + 4 * released <= length <= len(data) or version not in (1, 2):
+        return False
+    return crc32(memoryview(data)[4:length]) == crc
+
+
+def _read(path):
+    data = bytearray(min(os.stat(path)[6], _LONGEST))
+    with open(path, "rb") as f:
+        f.readinto(data)
+    return data
