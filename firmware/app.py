@@ -7,14 +7,14 @@ sleeps until the next part is due or the broker sends something. The watchdog is
 import gc
 import select
 import time
+from errno import ENOMEM
 
 from micropython import const
 
-from firmware import payload
+from firmware import forget, payload
 from firmware.clock import Clock
 from firmware.control import Control
 from firmware.files import note_reset
-from firmware.health import Health
 from firmware.log import Log
 from firmware.names import Names
 from firmware.topics import Topics
@@ -43,7 +43,8 @@ class Node:
 
             self.safe = safemode.is_on(crashes)
         self.log = Log(settings["log"]["level"])
-        self.health = Health(board, self.log)
+        self.reset_cause = parts.reset_cause(board, self.log)
+        self.heap_low = None  # bytes that were free after a collection
         self.name, self.taken = parts.name(settings["node"], board)
         self.namesake = None  # while it is not clear whose name this is
         self.topics = Topics(settings["node"]["base"], self.name)
@@ -55,7 +56,6 @@ class Node:
         self.delivery = parts.delivery(
             settings["outbox"], settings["publish"]["live_s"], self, channels
         )
-        self.health.boot = self.delivery.boot
         self.channels = channels
         self.panel = parts.panel(outputs, self)
         led = board.led(settings["node"]["led"])
@@ -70,6 +70,9 @@ class Node:
         parts.drop()
         self.seq = 0
         self._armed = False
+        self._unnamed = self._unsaid = (
+            False  # is the name still to be asked for on this connection, and to be said?
+        )
         self._announced = True
         self._online_since = None
         self._health_since = 0
@@ -187,6 +190,7 @@ class Node:
         elif uptime >= safemode.SETTLED_MS:
             self.crashes = 0
             safemode.forget()
+            forget("safemode")
 
     # network
 
@@ -199,11 +203,14 @@ class Node:
             self.delivery.time_known()
         if self.uplink.step(now, uptime, online, self.clock.trusted):
             self.clock.broker = self.uplink.client.server
-            from firmware import namesake
-
-            self.namesake = namesake.begin(self, uptime)
-        if self.namesake and self.namesake.step(uptime):
+            self._unnamed = self.uplink.held = True
+            self._unsaid = False
+        try:
             self._introduce(uptime)
+        except MemoryError:
+            # Tried again on another connection; after a few a restart may help.
+            forget("namesake", "info")  # they may be there by half
+            self.uplink.lose(uptime, OSError(ENOMEM))
         if not self._announced and self.uplink.acknowledged():
             self._announced = True
             # `make deploy` waits for this line.
@@ -219,8 +226,21 @@ class Node:
             self._reset("no memory for a connection, time after time")
 
     def _introduce(self, uptime):
-        self.uplink.introduce(self.topics.status, b"online")
-        self.uplink.introduce(self.topics.info, payload.document(self.health.info(self)))
+        """On a new connection ask whose the name is, then say who is there. MemoryError: it was not said."""
+        if self._unnamed:
+            from firmware import namesake
+
+            self.namesake = namesake.begin(self, uptime)
+            self._unnamed = False
+        if self.namesake and self.namesake.step(uptime):
+            self._unsaid = True
+        if not self._unsaid:
+            return
+        from firmware import info
+
+        info.introduce(self)
+        forget("info")
+        self._unsaid = False
         self._health_wait = 0
         self._announced = False
         if self.panel:
@@ -259,7 +279,16 @@ class Node:
         if uptime - self._health_since >= self._health_wait:
             self._health_since = uptime
             self._health_wait = self.health_ms
-            state = payload.document(self.health.report(self, uptime))
+            state = None
+            try:
+                from firmware import health
+
+                state = payload.document(health.report(self, uptime))
+            except MemoryError:
+                pass  # a minute without
+            forget("health")
+            if state is None:
+                return
             self.uplink.publish(self.topics.health, state)
             self.log.state(state)
 

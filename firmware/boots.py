@@ -1,6 +1,6 @@
-"""Starts of this node: the number of this one, and what readings of earlier ones need. Loaded when needed, then let go of.
+"""Starts of this node: what readings of earlier ones need. Loaded when needed, then let go of.
 
-state/boot has the count. state/boots has a line for each start that needs one, oldest first:
+state/boots has a line for each start that needs one, oldest first:
 
     11730017 1795219201312 outpost/attic
 
@@ -16,60 +16,17 @@ from micropython import const
 from outbox_reading import patiently
 
 from firmware.files import write
-from firmware.log import reason
 
-_COUNT = "state/boot"
 _BOOTS = "state/boots"
 _TIMES = "state/times"  # of versions before state/boots, see _earlier()
-_ABOVE_ALL = 1 << 30  # the number of a start is below: a small integer on every board
+ABOVE_ALL = 1 << 30  # the number of a start is below: a small integer on every board
 _LINES = const(128)  # an outbox of 128 KB holds 1,100 readings: eight of each of so many starts
 _LINE_BYTES = const(192)  # base and name have at most 64 each
 
 
-def count(seen, log):
-    """Return the number of this start, which no other start has had. seen: numbers that records in the outbox have.
-
-    It is one more than the last. Where the last is not known, because the flash is new or the file damaged, it is drawn: a board
-    that was erased, or stands in for another, must not number its readings as they were numbered before.
-    """
-    last = 0
-    for number in seen:
-        if last < number < _ABOVE_ALL:
-            last = number
-    for number, _, _ in _lines()[0]:
-        last = max(last, number)
-    n = _counted(log)
-    boot = max(n, last) + 1 if n else _drawn(last)
-    try:
-        write(_COUNT, str(boot))
-    except OSError as e:
-        log.error("boots: %s cannot be written: %s" % (_COUNT, reason(e)))
-        boot = _drawn(boot)  # the next start finds the old count
-    return boot
-
-
-def _counted(log):
-    """Return the number of the last start, or None: there was none, or nobody knows."""
-    try:
-        data = _retried(_COUNT, lambda f: f.read(16))
-        if data is None:
-            return None
-        n = int(data)
-        if 0 < n < _ABOVE_ALL - 1:
-            return n
-        why = "is damaged"
-    except ValueError:
-        why = "is damaged"
-    except OSError as e:
-        why = "cannot be read: " + reason(e)
-    log.error("boots: %s %s; the count goes on from a random number" % (_COUNT, why))
-    return None
-
-
-def _drawn(last):
-    """Return a number that is above the last by a random one of 24 bits."""
-    n = int.from_bytes(os.urandom(3), "big") + 1
-    return last + n if last + n < _ABOVE_ALL - 1 else n
+def last():
+    """Return the number of the last start that is known, or 0."""
+    return max([0] + [number for number, _, _ in _lines()[0]])
 
 
 def find(boot):
@@ -96,7 +53,7 @@ def begin(boot, oldest, prefix):
     if not lines:
         # What waits is of a version before, which knew no other names than today's.
         lines = [(0, None, prefix)] + _earlier()
-    elif _find(lines, _ABOVE_ALL)[1] != prefix:
+    elif _find(lines, ABOVE_ALL)[1] != prefix:
         lines.append((boot, None, prefix))
     else:
         return
@@ -130,7 +87,7 @@ def _write(lines, oldest):
 def _lines():
     """Return [(number, Unix ms at uptime 0 or None, prefix or None)] of the lines that are one, and why it cannot be read."""
     try:
-        return _retried(_BOOTS, _parsed) or [], None
+        return retried(_BOOTS, _parsed) or [], None
     except OSError as e:
         return [], e
 
@@ -148,7 +105,7 @@ def _parsed(f):
                 break
             continue
         prefix = prefix[0] if prefix else None
-        if 0 <= number < _ABOVE_ALL and not (prefix and _is_strange(prefix)):
+        if 0 <= number < ABOVE_ALL and not (prefix and _is_strange(prefix)):
             lines.append((number, origin, prefix))
     return lines
 
@@ -181,12 +138,12 @@ def _earlier():
             number, origin = int(boot), _moment(str(times[boot]))
         except ValueError:
             continue
-        if 0 < number < _ABOVE_ALL:
+        if 0 < number < ABOVE_ALL:
             lines.append((number, origin, None))
     return sorted(lines)
 
 
-def _retried(path, f):
+def retried(path, f):
     """Return f(open file), None if there is none. OSError: it cannot be read, several times over."""
 
     def read(path):

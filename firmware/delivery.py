@@ -12,9 +12,9 @@ import time
 
 from micropython import const
 
-from firmware import payload
+from firmware import forget, payload
 from firmware.log import reason
-from firmware.payload import HEAD_BYTES, head, is_reading
+from firmware.payload import HEAD_BYTES, head
 
 _RETAIN = const(1)
 _TELL_MS = const(60000)  # between two lines about a full outbox
@@ -72,17 +72,25 @@ class Delivery:
         """The time has just been set: for the first time in this boot, readings get theirs."""
         if not self._untimed:
             return
-        self._untimed = False
         self._origin = self.clock.unix_ms(0)
-        from firmware import earlier
+        self._note()
 
-        earlier.note(self, self._origin)
-        earlier.drop()
+    def _note(self):
+        try:
+            from firmware import earlier
+
+            earlier.note(self, self._origin)
+            self._untimed = False
+        except MemoryError:
+            pass  # again with the next step
+        forget("earlier", "boots")
 
     def step(self, now, uptime):
         """Write what is due; say when readings were given up."""
         outbox = self.outbox
         outbox.step(now)
+        if self._untimed and self._origin is not None:
+            self._note()
         if outbox.dropped != self._told and (
             self._told_at is None or uptime - self._told_at >= _TELL_MS
         ):
@@ -103,7 +111,10 @@ class Delivery:
                     self.aside.give_back(self, now)
                 return
             try:
-                late = self._is_late(record, uptime)
+                try:
+                    late = self._is_late(record, uptime)
+                except MemoryError:
+                    return  # nor is there any to look up its start: later
                 fresh = outbox.fresh(now) if late and self._turn else None
                 if fresh:
                     record = fresh
@@ -122,16 +133,16 @@ class Delivery:
         """Before a connection is opened: what was sent as a reading of now, and is late by now, is to go to history."""
         if self.sent:
             try:
-                from firmware import forget, withdraw
+                from firmware import withdraw
 
                 withdraw.late(self, head, uptime)
-                forget("withdraw")
             except MemoryError:
                 pass  # they go out as they were
+            forget("withdraw")
 
     def take_back(self):
         """Have the client forget what it can: it is to be sent again."""
-        from firmware import forget, withdraw
+        from firmware import withdraw
 
         withdraw.everything(self)
         forget("withdraw")
@@ -145,33 +156,7 @@ class Delivery:
             if pid in self.restored:
                 self.restored.remove(pid)
 
-    def health(self, uptime):
-        """Return (name, value) pairs."""
-        outbox = self.outbox
-        return (
-            ("outbox", len(outbox)),
-            ("outbox_bytes", outbox.bytes),
-            ("outbox_age_s", self._age_s(uptime)),
-            ("in_flight", self.client.pending),
-            ("resent", self.client.resent),
-            ("dropped", outbox.dropped + (self.aside.outbox.dropped if self.aside else 0)),
-            ("set_aside", len(self.aside) if self.aside else 0),
-            ("set_aside_why", self.uplink.why if self.aside else None),
-            ("superseded", outbox.superseded),
-            ("corrupt", outbox.corrupt),
-            ("recovered", outbox.recovered),
-            ("outbox_errors", outbox.errors),
-        )
-
-    def _age_s(self, uptime):
-        for record in self.outbox:
-            if is_reading(record):
-                _, boot, _, at, ts = head(record)
-                age = self._age(boot, at, ts, uptime)
-                return None if age is None else age // 1000
-        return 0
-
-    def _age(self, boot, at, ts, uptime):
+    def age(self, boot, at, ts, uptime):
         """Return ms since a reading was taken, or None: in an earlier boot, and nobody knows when."""
         if boot == self.boot:
             return uptime - at
@@ -184,12 +169,14 @@ class Delivery:
         if boot == self.boot:
             return self._origin, None
         if boot != self._earlier:
-            from firmware import earlier
+            try:
+                from firmware import boots
 
-            origin, prefix = earlier.find(boot)
+                origin, prefix = boots.find(boot)
+            finally:
+                forget("boots")  # without memory it is half there
             self._found = origin, None if prefix == self.topics.prefix else prefix
             self._earlier = boot
-            earlier.drop()
         return self._found
 
     def _filled_in(self, boot, at):
@@ -199,7 +186,7 @@ class Delivery:
 
     def _is_late(self, record, uptime):
         _, boot, seq, at, ts = head(record)
-        age = self._age(boot, at, ts, uptime)
+        age = self.age(boot, at, ts, uptime)
         if age is None or age > self.live_ms:
             return True
         newest = self._newest.get(record.key)

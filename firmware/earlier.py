@@ -1,20 +1,12 @@
 """What a Delivery has to do with other starts of the node than this one. Loaded when it is needed, then let go of."""
 
-import sys
 import time
-
-from outbox_last import last
 
 from firmware import boots, forget
 from firmware.log import reason
 from firmware.payload import head, is_reading
 
 _NOTHING = b"-"  # topic of a message that is only an id in the client, and never sent
-
-
-def count(outbox, aside, log):
-    """Return the number of this start. aside: Aside of readings that a broker would not have, or None."""
-    return boots.count(_boots(last(outbox)) + _boots(aside.outbox if aside else ()), log)
 
 
 def begin(delivery):
@@ -35,33 +27,17 @@ def note(delivery, origin):
         delivery.log.warning("boots: when this start was is not kept: %s" % reason(e))
 
 
-def find(boot):
-    """Return (Unix ms at uptime 0, topic prefix) of a start. None: nobody knows."""
-    return boots.find(boot)
-
-
 def drop():
     """Forget this module, and what only it needs."""
-    sys.modules.pop("outbox_last", None)
     forget("earlier", "boots")
 
 
 def _oldest(delivery):
-    """Return the first boot of which a reading waits, or is set aside; this one if there is none."""
-    found = [delivery.boot]
+    """Return the boot of the oldest reading that waits, this one if none does."""
     for record in delivery.outbox:
         if is_reading(record):
-            found.append(head(record)[1])
-            break
-    # The newest of a key comes last, and may be older than all in the log. What is set aside is in no order.
-    found += _boots(last(delivery.outbox))
-    if delivery.aside:
-        found += _boots(delivery.aside.outbox)
-    return min(found)
-
-
-def _boots(records):
-    return [head(record)[1] for record in records if is_reading(record)]
+            return min(head(record)[1], delivery.boot)
+    return delivery.boot
 
 
 def _restore(delivery, record):

@@ -1,95 +1,68 @@
-"""What the node knows about itself: last crash, counters, and the `health` and `info` documents."""
+"""The `health` document: how the node is, and its counters. Loaded when it is due, then let go of."""
 
 import gc
 
 from micropython import const
 
-from firmware import VERSION
-from firmware.files import CRASH, forget_note, read, reset_note
-from firmware.log import reason
+from firmware.payload import head, is_reading
 
-_REASON = const(80)  # characters of what it says
-_FAULTS = const(8)
 _FAILING = const(240)  # characters: Home Assistant takes 255 for a state
 
 
-def _some(faults):
-    """Return the first faults, shortened: `info` must fit into what the client can send."""
-    some = [fault[:120] for fault in faults[:_FAULTS]]
-    if len(faults) > _FAULTS:
-        some.append("%d more" % (len(faults) - _FAULTS))
-    return some or None
+def report(node, uptime):
+    """Yield (name, value) pairs. uptime: ms."""
+    gc.collect()
+    free = gc.mem_free()
+    if node.heap_low is None or free < node.heap_low:
+        node.heap_low = free
+    yield "uptime_s", uptime // 1000
+    yield "heap_free", free
+    yield "heap_low", node.heap_low
+    try:
+        yield "rssi", node.board.radio.rssi()
+    except OSError:
+        pass
+    yield "wifi_joins", node.wifi.joins
+    yield "access", node.control.fault
+    channels = node.channels
+    failing = ["%s: %s" % (each.name, each.error) for each in channels if each.error]
+    yield "sensor_errors", sum([channel.errors for channel in channels])
+    yield "sensors_failing", len(failing)
+    yield "failing", "; ".join(failing)[:_FAILING]
+    yield "name_taken", node.taken and "%s is board %s" % node.taken
+    yield "clock", node.clock.source
+    synced = node.clock.synced_at
+    yield "clock_age_s", None if synced is None else (uptime - synced) // 1000
+    yield "log_dropped", node.log.dropped
+    limits = node.uplink.brokers.limits
+    yield "connects", node.uplink.connects
+    yield "broker_limits", limits and limits.text()
+    yield from delivery(node.delivery, uptime)
 
 
-def _taken(node):
-    return node.taken and "%s is board %s" % node.taken
+def delivery(delivery, uptime):
+    """Yield (name, value) pairs of a Delivery."""
+    outbox = delivery.outbox
+    aside = delivery.aside
+    yield "outbox", len(outbox)
+    yield "outbox_bytes", outbox.bytes
+    yield "outbox_age_s", _age_s(delivery, uptime)
+    yield "in_flight", delivery.client.pending
+    yield "resent", delivery.client.resent
+    yield "dropped", outbox.dropped + (aside.outbox.dropped if aside else 0)
+    yield "set_aside", len(aside) if aside else 0
+    yield "set_aside_why", delivery.uplink.why if aside else None
+    yield "superseded", outbox.superseded
+    yield "corrupt", outbox.corrupt
+    yield "recovered", outbox.recovered
+    yield "outbox_errors", outbox.errors
 
 
-class Health:
-    def __init__(self, board, log):
-        self.board = board
-        self.log = log
-        self.boot = 0  # the number of this start; the node sets it
-        self.reset_cause = self._reset_cause()
-        self.crash = read(CRASH)
-        self.heap_low = None
-
-    def _reset_cause(self):
-        why = reset_note()
-        if not why:
-            return self.board.reset_cause()
-        try:
-            forget_note()
-        except OSError as e:
-            self.log.error("health: the note of the reset cannot be removed: %s" % reason(e))
-        return why[:_REASON]
-
-    def info(self, node):
-        """Return (name, value) pairs."""
-        return (
-            ("version", VERSION),
-            ("board", self.board.model),
-            ("hardware", self.board.hardware),
-            ("id", self.board.id),
-            ("micropython", self.board.micropython),
-            ("ip", self.board.radio.address()),
-            ("reset_cause", self.reset_cause),
-            ("boot", self.boot),
-            ("config", node.source),
-            ("config_faults", _some(node.faults)),
-            ("crash", self.crash),
-            ("name_taken", _taken(node)),
-            ("safe_mode", node.safe),
-        )
-
-    def report(self, node, uptime):
-        """Return (name, value) pairs. uptime: ms."""
-        gc.collect()
-        free = gc.mem_free()
-        if self.heap_low is None or free < self.heap_low:
-            self.heap_low = free
-        clock, channels = node.clock, node.channels
-        synced = clock.synced_at
-        failing = [
-            "%s: %s" % (channel.name, channel.error) for channel in channels if channel.error
-        ]
-        try:
-            rssi = self.board.radio.rssi()
-        except OSError:
-            rssi = None
-        pairs = (
-            ("uptime_s", uptime // 1000),
-            ("heap_free", free),
-            ("heap_low", self.heap_low),
-            ("rssi", rssi),
-            ("wifi_joins", node.wifi.joins),
-            ("access", node.control.fault),
-            ("sensor_errors", sum([channel.errors for channel in channels])),
-            ("sensors_failing", len(failing)),
-            ("failing", "; ".join(failing)[:_FAILING]),
-            ("name_taken", _taken(node)),
-            ("clock", clock.source),
-            ("clock_age_s", None if synced is None else (uptime - synced) // 1000),
-            ("log_dropped", self.log.dropped),
-        )
-        return pairs + node.uplink.health() + node.delivery.health(uptime)
+def _age_s(delivery, uptime):
+    """Return s since the oldest reading that waits was taken, 0 if none does, None: nobody knows."""
+    for record in delivery.outbox:
+        if is_reading(record):
+            _, boot, _, at, ts = head(record)
+            age = delivery.age(boot, at, ts, uptime)
+            return None if age is None else age // 1000
+    return 0

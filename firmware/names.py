@@ -54,34 +54,37 @@ class Names:
         known[1] = 0
         if not known[2]:
             known[2] = True
-            from firmware.addresses import keep
-
             try:
+                from firmware.addresses import keep
+
                 keep(host, known[0])
-            except OSError:
-                pass  # the flash takes nothing; it is only for a start without a name server
+            except (OSError, MemoryError):
+                pass  # it is only for a start without a name server
             forget("addresses")
 
     def _kept(self, host):
-        from firmware.addresses import kept
+        try:
+            from firmware.addresses import kept
 
-        address = kept(host)
+            address = kept(host)
+        except MemoryError:
+            address = None
         forget("addresses")
         return address if address and is_address(address) else None
 
     def _look_up(self, host, uptime):
         try:
             if host not in self._lookups:
-                try:
-                    from firmware.lookup import Lookup
-                except MemoryError:
-                    raise OSError(ENOMEM, "not enough memory") from None
+                from firmware.lookup import Lookup
 
                 # The gateway mostly is a name server, too.
                 gateway, dns = self.radio.servers()
                 servers = [each for each in (dns, gateway) if _given(each)]
                 self._lookups[host] = Lookup(host, servers)
             address = self._lookups[host].step(uptime)
+        except MemoryError:
+            self._end(host)
+            raise OSError(ENOMEM, "not enough memory") from None
         except OSError:
             self._end(host)
             raise

@@ -22,6 +22,15 @@ def name(settings, board):
     return found
 
 
+def reset_cause(board, log):
+    """Return why the board started."""
+    from firmware import forget, info
+
+    found = info.reset_cause(board, log)
+    forget("info")
+    return found
+
+
 def uplink(settings, node):
     client_id = settings["client_id"]
     if client_id and node.taken:
@@ -38,7 +47,7 @@ def uplink(settings, node):
 
 
 def delivery(settings, live_s, node, channels):
-    from firmware import earlier
+    from firmware import bootcount
     from outbox import Outbox  # not before: the client's buffer wants 5 KB in one piece
 
     make_folder()
@@ -58,15 +67,13 @@ def delivery(settings, live_s, node, channels):
             "outbox: %d files cannot be read: they are tried again, new readings go beside them"
             % outbox.unread
         )
-    aside = None
-    if _exists(_ASIDE):
-        from firmware.aside import Aside
+    boot = bootcount.begin(outbox, node.log)
+    bootcount.drop()
+    del bootcount  # it is not to be in memory together with the next
+    from firmware import earlier
 
-        aside = Aside(node.log)
-    boot = earlier.count(outbox, aside, node.log)
     uplink = node.uplink
     made = Delivery(outbox, uplink, node.clock, node.topics, boot, channels, live_s, node.log)
-    made.aside = aside
     earlier.begin(made)
     earlier.drop()
     uplink.take_back = made.take_back
@@ -74,6 +81,10 @@ def delivery(settings, live_s, node, channels):
         from firmware.pace import Pace
 
         made.pace = Pace(uplink.settings["rate"])
+    if _exists(_ASIDE):
+        from firmware.aside import Aside
+
+        made.aside = Aside(node.log)
     return made
 
 

@@ -68,8 +68,11 @@ def head(record):
 
 def document(pairs):
     """Return (name, value) pairs as a flat JSON object, in their order, without those that are None."""
-    members = []
+    # In one buffer: a crowded heap has no room for the members, and for the whole as text, too.
+    whole = bytearray()
     for name, value in pairs:
         if value is not None:
-            members.append(json.dumps(name) + ":" + json.dumps(value))
-    return ("{" + ",".join(members) + "}").encode()
+            whole += ('%s"%s":' % ("," if whole else "{", name)).encode()
+            whole += json.dumps(value).encode()
+    whole += b"}" if whole else b"{}"
+    return whole

@@ -112,13 +112,13 @@ class Uplink:
                 self._start(now, uptime, clock_trusted)
         except (OSError, ProtocolError, Refused, ValueError) as e:
             # ValueError: TLS settings that cannot be used.
-            self._failed(uptime, e)
+            self.lose(uptime, e)
         return False
 
     def starved(self, uptime):
         """Would a restart help? A TLS handshake wants 17 KB in one piece, which may be there no more, for ever."""
         wait = _STARVED_MS if self.connects else _NEVER_MS
-        return self._starved >= _STARVED and uptime >= wait
+        return self._starved >= _STARVED and uptime >= wait and not self.connected
 
     def publish(self, topic, payload, retain=False, qos=0):
         """Hand a message to the client. Return False when it cannot be taken now."""
@@ -219,7 +219,7 @@ class Uplink:
         self.connects += 1
         if self.names:
             self.names.served(self.brokers.choice["host"])
-        self._silent = self._starved = 0
+        self._silent = 0
         self._doubt_ms = _DOUBT_MS
         self._since = uptime
         if self._session != self._owner():
@@ -249,12 +249,8 @@ class Uplink:
                 self.client.forget(document[2])
         self._documents = []
 
-    def health(self):
-        """Return (name, value) pairs."""
-        limits = self.brokers.limits
-        return ("connects", self.connects), ("broker_limits", limits and limits.text())
-
-    def _failed(self, uptime, error):
+    def lose(self, uptime, error):
+        """The connection, or the attempt, came to an end by this error."""
         self.client.close()
         self._forget_documents()
         self.log.warning(

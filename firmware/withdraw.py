@@ -26,7 +26,7 @@ def late(delivery, head, uptime):
         if record.body is None:
             continue  # the flash could not be read
         _, boot, _, at, ts = head(record)
-        age = delivery._age(boot, at, ts, uptime)
+        age = delivery.age(boot, at, ts, uptime)
         if age is None or age > delivery.live_ms:
             delivery.again.append(record)
             delivery.client.forget(pid)

@@ -181,7 +181,7 @@ def starts(path, content, kept):
         put(path, content)
     broker = Broker()
     life = Life(broker, 9, None)
-    boot = b'"boot":%d,' % life.node.health.boot
+    boot = b'"boot":%d,' % life.node.delivery.boot
     seen = [payload for topic, payload in broker.seen if b"/volts" in topic and boot in payload]
     assert seen, (path, content if isinstance(content, int) else content[:40], broker.seen[-5:])
 

@@ -250,7 +250,7 @@ def test_introduces_itself_then_reads():
     assert second[0] == "outpost/esp32-a1b2c3/info" and second[2:] == (True, 1)
     info = json.loads(second[1])
     assert (
-        info["boot"] == r.node.health.boot
+        info["boot"] == r.node.delivery.boot
         and info["ip"] == "192.0.2.7"
         and info["reset_cause"] == "power on"
     )
@@ -365,15 +365,15 @@ def test_watchdog_is_armed_late_and_then_fed():
 
 
 def test_boot_counter_counts_and_survives():
-    first = Run().node.health.boot
+    first = Run().node.delivery.boot
     assert 0 < first <= 1 << 24
-    assert Run().node.health.boot == first + 1
+    assert Run().node.delivery.boot == first + 1
 
 
 def test_a_crash_is_kept_and_reported():
     from firmware.crash import record_crash
 
-    boot = Run().node.health.boot
+    boot = Run().node.delivery.boot
     try:
         raise RuntimeError("unforeseen " + "é" * 700)
     except RuntimeError as e:
@@ -461,11 +461,11 @@ def test_what_was_kept_is_delivered_by_the_next_boot():
     first = Run()  # the power failed: no goodbye
     first.run(8000)
     got = everything(first)
-    old = sorted(seq for boot, seq in got if boot == r.node.health.boot)
+    old = sorted(seq for boot, seq in got if boot == r.node.delivery.boot)
     assert old == list(range(1, len(old) + 1)) and len(old) >= 14, old  # all but the last sync_s
     health = json.loads(first.client.on("outpost/esp32-a1b2c3/health")[-1][1])
     assert health["recovered"] == len(old)
-    assert not any(boot == r.node.health.boot for boot, seq in everything(Run())), "once"
+    assert not any(boot == r.node.delivery.boot for boot, seq in everything(Run())), "once"
 
 
 def test_a_reset_on_purpose_loses_nothing():
@@ -475,7 +475,7 @@ def test_a_reset_on_purpose_loses_nothing():
     r.node._reset("the Wi-Fi radio does not answer")
     after = Run()
     after.run(8000)
-    old = sorted(seq for boot, seq in everything(after) if boot == r.node.health.boot)
+    old = sorted(seq for boot, seq in everything(after) if boot == r.node.delivery.boot)
     assert old == list(range(1, r.node.seq + 1))
 
 
@@ -491,7 +491,7 @@ def test_the_time_is_filled_in_after_a_restart_too():
     after = Run(trusted=False)
     after.run(30000)
     got = everything(after)
-    boot = r.node.health.boot
+    boot = r.node.delivery.boot
     first = got[(boot, 1)]
     assert abs(want - 20000 - first["ts"]) < 30000 and got[(boot, 2)]["ts"] - first["ts"] == 1000
     assert "ts" not in got[(boot + 1, 1)], "of this boot nobody knows"
@@ -624,7 +624,7 @@ def test_qos_2_keeps_its_packet_id_over_a_restart():
     after.client.in_flight.remove(one)
     assert after.client.journal(None) == [one], "the broker has forgotten it"
     after.run(1000)
-    assert min(everything(after)) == (r.node.health.boot, before[1] - 1)
+    assert min(everything(after)) == (r.node.delivery.boot, before[1] - 1)
     assert (one, True) in pids and after.client.journal(None) == []
 
 

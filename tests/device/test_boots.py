@@ -7,7 +7,7 @@ import time
 
 from test_app import SYNCED, Run, everything
 
-from firmware import boots
+from firmware import bootcount, boots
 
 HEAP = "1m"  # the tests keep and parse every message
 
@@ -37,8 +37,8 @@ def test_a_count_that_nobody_knows_begins_at_random():
             os.mkdir("state")
         else:
             put("state/boot", damage)
-        firsts.add(boots.count((), Silent()))
-        assert boots.count((), Silent()) == max(firsts) or boots.count((), Silent()) > 1
+        firsts.add(bootcount.count((), Silent()))
+        assert bootcount.count((), Silent()) == max(firsts) or bootcount.count((), Silent()) > 1
     assert len(firsts) == 7 and max(firsts) - min(firsts) > 1000, firsts
     assert all(0 < n <= 1 << 24 for n in firsts)
 
@@ -46,16 +46,16 @@ def test_a_count_that_nobody_knows_begins_at_random():
 def test_the_count_goes_on_and_is_above_all_that_was_seen():
     os.mkdir("state")
     put("state/boot", "41")
-    assert boots.count((), Silent()) == 42
-    assert boots.count((12, 50, 49), Silent()) == 51
+    assert bootcount.count((), Silent()) == 42
+    assert bootcount.count((12, 50, 49), Silent()) == 51
     boots.note(60, SYNCED, 60)
-    assert boots.count((), Silent()) == 61
+    assert bootcount.count((), Silent()) == 61
     os.remove("state/boot")
-    assert 61 <= boots.count((), Silent()) <= 61 + (1 << 24)
+    assert 61 <= bootcount.count((), Silent()) <= 61 + (1 << 24)
     os.remove("state/boot")
-    assert boots.count((1 << 23,), Silent()) > 1 << 23
+    assert bootcount.count((1 << 23,), Silent()) > 1 << 23
     os.remove("state/boot")
-    assert boots.count(((1 << 32) - 1,), Silent()) < 1 << 26, "a record of nobody's"
+    assert bootcount.count(((1 << 32) - 1,), Silent()) < 1 << 26, "a record of nobody's"
 
 
 def failing(times, path, errors=(errno.EIO,)):
@@ -76,9 +76,9 @@ def test_a_read_error_is_no_missing_file():
     os.mkdir("state")
     put("state/boot", "41")
     failing(1, "state/boot")
-    assert boots.count((), Silent()) == 42
+    assert bootcount.count((), Silent()) == 42
     failing(9, "state/boot")
-    n = boots.count((45,), Silent())
+    n = bootcount.count((45,), Silent())
     assert n > 45 and "cannot be read" in Silent.lines[-1], Silent.lines
     boots.note(n, SYNCED, n)
     before = lines()
@@ -138,11 +138,11 @@ def test_forty_restarts_in_an_outage_lose_no_time():
     starts = []
     for _ in range(40):
         r = outage(outbox_bytes=65536)
-        starts.append((r.node.health.boot, r.node.delivery._origin))
+        starts.append((r.node.delivery.boot, r.node.delivery._origin))
     last = Run(outbox_bytes=65536)
     last.run(10000)
     got = everything(last)
-    early = [(boot, seq) for boot, seq in got if boot != last.node.health.boot and seq <= 5]
+    early = [(boot, seq) for boot, seq in got if boot != last.node.delivery.boot and seq <= 5]
     assert len(early) >= 190, len(early)
     untimed = [key for key in got if "ts" not in got[key]]
     assert not untimed, untimed
@@ -163,11 +163,11 @@ def test_readings_keep_the_name_they_were_taken_under():
         seqs = [
             reading["seq"]
             for reading in now.readings("outpost/%s/climate/history" % name)
-            if reading["boot"] == r.node.health.boot
+            if reading["boot"] == r.node.delivery.boot
         ]
         assert sorted(seqs) == list(range(1, len(seqs) + 1)) and len(seqs) >= 7, seqs
     taken = {reading["boot"] for reading in now.readings("outpost/kitchen/climate")}
-    assert taken == {now.node.health.boot}
+    assert taken == {now.node.delivery.boot}
 
 
 def set_aside(r):
@@ -229,11 +229,11 @@ def test_the_count_is_above_all_that_is_set_aside():
 
 def test_what_an_earlier_version_left_is_read_on():
     r = outage(name="attic")
-    boot, origin = r.node.health.boot, r.node.delivery._origin
+    boot, origin = r.node.delivery.boot, r.node.delivery._origin
     os.remove("state/boots")
     put("state/times", json.dumps({str(boot): origin, "3": [], "x": 7, "4": 1e9}))
     now = Run(name="attic")
-    assert now.node.health.boot == boot + 1
+    assert now.node.delivery.boot == boot + 1
     now.run(20000)
     late = [json.loads(message[1]) for message in sent_of(now, boot)]
     assert [reading["seq"] for reading in late] == list(range(1, len(late) + 1))
@@ -261,7 +261,7 @@ def test_the_settings_of_today_say_at_which_qos():
     r.run(12000)
     now = Run()
     now.run(8000)
-    late = sent_of(now, r.node.health.boot)
+    late = sent_of(now, r.node.delivery.boot)
     assert len(late) >= 7 and {message[3] for message in late} == {1}
     r = Run()
     r.client.reachable = False
@@ -269,7 +269,7 @@ def test_the_settings_of_today_say_at_which_qos():
     now = Run()
     now.channel.qos = 0
     now.run(8000)
-    late = sent_of(now, r.node.health.boot)
+    late = sent_of(now, r.node.delivery.boot)
     assert len(late) >= 7 and {message[3] for message in late} == {1}, (
         "it was kept, and is not lost"
     )
@@ -283,7 +283,7 @@ def test_readings_of_a_channel_that_is_gone_go_as_they_were_taken():
     now = Run()
     now.node.delivery._channels.clear()
     now.run(8000)
-    late = sent_of(now, r.node.health.boot)
+    late = sent_of(now, r.node.delivery.boot)
     assert len(late) >= 7 and {message[3] for message in late} == {2}
 
 
@@ -306,5 +306,5 @@ def test_a_record_that_is_no_reading_stops_nothing():
     now.node.uplink.send = send
     now.run(12000)
     assert now.node.delivery.outbox.corrupt >= 4 and len(now.node.delivery.outbox) <= 1
-    got = [seq for boot, seq in everything(now) if boot == r.node.health.boot]
+    got = [seq for boot, seq in everything(now) if boot == r.node.delivery.boot]
     assert sorted(got) == list(range(1, len(got) + 1)) and len(got) >= 7

@@ -32,7 +32,9 @@ class Client:
         self.in_flight = []
         self.released = ()
         self.window = window
-        self.readings = array("I", [0] * (window + 1))  # packet id % its length → 2 * seq, + 1: late
+        self.readings = array(
+            "I", [0] * (window + 1)
+        )  # packet id % its length → 2 * seq, + 1: late
         self.resent = 0
         self.pid = 0
         self.seen = 0  # the highest seq that has arrived

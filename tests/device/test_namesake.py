@@ -202,7 +202,7 @@ def test_the_second_board_takes_a_name_of_its_own_and_says_so():
     assert any("attic is board aaaaaa, too" in line for line in second.log), second.log
     assert alike(broker) == 0
     mine = {boot for prefix, boot, _ in broker.readings if prefix == "outpost/attic-bbbbbb"}
-    assert mine == {second.node.health.boot}
+    assert mine == {second.node.delivery.boot}
     before = broker.taken_over
     live(4000, first, second)
     assert broker.taken_over == before, "who is online keeps its name"
@@ -227,7 +227,7 @@ def test_readings_under_another_name_wait_until_the_broker_lets_them_through():
     forbidden[0] = False
     second.client.lost = True
     live(30, first, second)
-    seqs = {seq for _, boot, seq in broker.readings if boot == second.node.health.boot}
+    seqs = {seq for _, boot, seq in broker.readings if boot == second.node.delivery.boot}
     assert len(second.node.delivery.outbox) <= 1 and len(seqs) >= second.node.seq - 1
 
 
@@ -240,7 +240,7 @@ def test_a_board_that_was_replaced_has_its_successor():
     live(100, second)
     assert second.node.name == "attic" and whose(broker) == "bbbbbb"
     assert any("stands in for it" in line for line in second.log), second.log
-    boot = second.node.health.boot
+    boot = second.node.delivery.boot
     seqs = [seq for _, b, seq in broker.readings if b == boot]
     assert sorted(seqs) == list(range(1, second.node.seq + 1)), (
         "what was taken meanwhile has waited"

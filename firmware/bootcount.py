@@ -1,0 +1,70 @@
+"""The number of this start of the node, in state/boot. Loaded once, then let go of."""
+
+import os
+import sys
+
+from outbox_last import last as last_of
+
+from firmware import boots, forget
+from firmware.boots import ABOVE_ALL, retried
+from firmware.files import write
+from firmware.log import reason
+from firmware.payload import head, is_reading
+
+_COUNT = "state/boot"
+
+
+def begin(outbox, log):
+    """Return the number of this start. outbox: may have readings of others."""
+    return count([head(record)[1] for record in last_of(outbox) if is_reading(record)], log)
+
+
+def drop():
+    """Forget this module, and what only it needs."""
+    sys.modules.pop("outbox_last", None)
+    forget("bootcount", "boots")
+
+
+def count(seen, log):
+    """Return the number of this start, which no other start has had. seen: numbers that records in the outbox have.
+
+    It is one more than the last. Where the last is not known, because the flash is new or the file damaged, it is drawn: a board
+    that was erased, or stands in for another, must not number its readings as they were numbered before.
+    """
+    last = 0
+    for number in seen:
+        if last < number < ABOVE_ALL:
+            last = number
+    last = max(last, boots.last())
+    n = _counted(log)
+    boot = max(n, last) + 1 if n else _drawn(last)
+    try:
+        write(_COUNT, str(boot))
+    except OSError as e:
+        log.error("boots: %s cannot be written: %s" % (_COUNT, reason(e)))
+        boot = _drawn(boot)  # the next start finds the old count
+    return boot
+
+
+def _counted(log):
+    """Return the number of the last start, or None: there was none, or nobody knows."""
+    try:
+        data = retried(_COUNT, lambda f: f.read(16))
+        if data is None:
+            return None
+        n = int(data)
+        if 0 < n < ABOVE_ALL - 1:
+            return n
+        why = "is damaged"
+    except ValueError:
+        why = "is damaged"
+    except OSError as e:
+        why = "cannot be read: " + reason(e)
+    log.error("boots: %s %s; the count goes on from a random number" % (_COUNT, why))
+    return None
+
+
+def _drawn(last):
+    """Return a number that is above the last by a random one of 24 bits."""
+    n = int.from_bytes(os.urandom(3), "big") + 1
+    return last + n if last + n < ABOVE_ALL - 1 else n
