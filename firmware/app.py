@@ -12,13 +12,7 @@ from errno import ENOMEM
 from micropython import const
 
 from firmware import forget, payload
-from firmware.clock import Clock
-from firmware.control import Control
 from firmware.files import note_reset
-from firmware.log import Log
-from firmware.names import Names
-from firmware.topics import Topics
-from firmware.wifi import Wifi
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
@@ -37,42 +31,17 @@ class Node:
         self.source = source
         self.faults = faults
         self.crashes = crashes
-        self.safe = False
-        if crashes:
-            from firmware import safemode
-
-            self.safe = safemode.is_on(crashes)
-        self.log = Log(settings["log"]["level"])
-        self.reset_cause = parts.reset_cause(board, self.log)
-        self.heap_low = None  # bytes that were free after a collection
-        self.name, self.taken = parts.name(settings["node"], board)
-        self.namesake = None  # while it is not clear whose name this is
-        self.topics = Topics(settings["node"]["base"], self.name)
-        self.wifi = Wifi(board.radio, settings["wifi"], self.name, self.log)
-        self.clock = Clock(settings["ntp"], board, self.log, Names(board.radio))
+        self.channels = channels
         self.health_ms = settings["publish"]["health_s"] * 1000
         self.watchdog = settings["watchdog"]
-        self.uplink = parts.uplink(settings["mqtt"], self)
-        self.delivery = parts.delivery(
-            settings["outbox"], settings["publish"]["live_s"], self, channels
-        )
-        self.channels = channels
-        self.panel = parts.panel(outputs, self)
-        led = board.led(settings["node"]["led"])
-        self.control = Control(self.uplink, self.topics, self.panel, led, self.log)
-        self.uplink.arrived = self.control.arrived
-        parts.ghosts(self)
-        # In safe mode it would take back the sensors that are only left alone.
-        self.discovery = None if self.safe else parts.discovery(settings["discovery"], self)
-        self.uplink.starting = self.delivery.withdraw
-        self.uplink.acknowledge = self._acknowledged
-        parts.tell(self)
+        self.heap_low = None  # bytes that were free after a collection
+        self.namesake = None  # while it is not clear whose name this is
+        parts.make(self, settings, outputs)
         parts.drop()
         self.seq = 0
         self._armed = False
-        self._unnamed = self._unsaid = (
-            False  # is the name still to be asked for on this connection, and to be said?
-        )
+        self._unnamed = False  # is it still to be asked for the name on this connection,
+        self._unsaid = False  # or the name to be said?
         self._announced = True
         self._online_since = None
         self._health_since = 0
@@ -260,7 +229,8 @@ class Node:
                 if channel.interval_ms > _SOON_MS:
                     channel.soon(now)
 
-    def _acknowledged(self, pids, now):
+    def acknowledged(self, pids, now):
+        """The broker has these."""
         self.delivery.acknowledged(pids, now)
         self.control.acknowledged(pids)
         if self.discovery:

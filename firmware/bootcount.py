@@ -1,4 +1,4 @@
-"""The number of this start of the node, in state/boot. Loaded once, then let go of."""
+"""A start of the node: its number, in state/boot, and the name it takes readings under. Loaded once, then let go of."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from outbox_last import last as last_of
 
 from firmware import boots, forget
 from firmware.boots import ABOVE_ALL, retried
+from firmware.earlier import oldest
 from firmware.files import write
 from firmware.log import reason
 from firmware.payload import head, is_reading
@@ -14,15 +15,20 @@ from firmware.payload import head, is_reading
 _COUNT = "state/boot"
 
 
-def begin(outbox, log):
-    """Return the number of this start. outbox: may have readings of others."""
-    return count([head(record)[1] for record in last_of(outbox) if is_reading(record)], log)
+def begin(outbox, prefix, log):
+    """Return the number of this start, and keep under which topic prefix it takes readings. outbox: may have some of others."""
+    boot = count([head(record)[1] for record in last_of(outbox) if is_reading(record)], log)
+    try:
+        boots.begin(boot, oldest(outbox, boot), prefix)
+    except OSError as e:
+        log.warning("boots: the node's name is not kept: %s" % reason(e))
+    return boot
 
 
 def drop():
     """Forget this module, and what only it needs."""
     sys.modules.pop("outbox_last", None)
-    forget("bootcount", "boots")
+    forget("bootcount", "earlier", "boots")
 
 
 def count(seen, log):

@@ -11,16 +11,14 @@ import time
 from micropython import const
 
 from firmware import forget
-from firmware.files import read, write
-from firmware.log import reason
+from firmware.files import read
 
 _RELEASE = const(1767225600)  # 2026-01-01: an earlier time is a clock that was never set
 _BEYOND = const(4102444800)  # 2100-01-01: nor is that a time that was ever believed
 _RETRY_MS = const(4000)
 _RETRY_MAX_MS = const(300000)
 _MARK_MS = const(60000)
-_NEWEST = "state/time"
-_DAY_S = const(86400)  # so rarely it is written
+NEWEST = "state/time"
 
 
 def epoch():
@@ -30,7 +28,7 @@ def epoch():
 
 def _newest_kept():
     try:
-        newest_s = int(read(_NEWEST) or "0")
+        newest_s = int(read(NEWEST) or "0")
     except ValueError:
         newest_s = 0
     return newest_s if _RELEASE < newest_s < _BEYOND else _RELEASE
@@ -55,10 +53,10 @@ class Clock:
         self._up = 0
         self._tick = time.ticks_ms()
         self._asking = None
-        self._failures = 0  # in a row
-        self._since = 0  # uptime
-        self._wait = 0  # ms after _since until the time is asked for
-        self._marked = 0  # uptime
+        self.failures = 0  # in a row
+        self.since = 0  # uptime
+        self.wait = 0  # ms after _since until the time is asked for
+        self.marked = 0  # uptime
         now_s = board.kept_time()
         if now_s is not None and now_s >= self.newest_s:
             self.offset = now_s * 1000
@@ -84,10 +82,10 @@ class Clock:
 
     def step(self, uptime, online):
         """Ask for the time when it is due; never waits. Return True when it has just been set."""
-        if self.offset is not None and uptime - self._marked >= _MARK_MS:
-            self._marked = uptime
+        if self.offset is not None and uptime - self.marked >= _MARK_MS:
+            self.marked = uptime
             self.board.mark_time()
-        if not self._asking and not (online and uptime - self._since >= self._wait):
+        if not self._asking and not (online and uptime - self.since >= self.wait):
             return False
         found = None
         try:
@@ -99,7 +97,7 @@ class Clock:
             if found is None:
                 return False
             if found:
-                self._set(*found)
+                self._asking.set(*found)
             else:
                 self._failed(self._asking.why)
         except MemoryError:
@@ -113,37 +111,15 @@ class Clock:
         """Return ms until step() wants to be called while online."""
         if self._asking:
             return self._asking.due(uptime)
-        return max(0, self._wait - (uptime - self._since))
-
-    def _set(self, server, offset, at, sure):
-        """It was Unix time offset + at at that uptime; sure: nothing that was known contradicts it."""
-        jump = 0 if self.offset is None else (offset - self.offset) // 1000
-        if self.source != "ntp":
-            self.log.info("clock: set from %s" % server)
-        elif not sure:
-            self.log.warning("clock: set by %d s from %s" % (jump, server))
-        self.offset = offset
-        self.synced_at = self._since = self._marked = at
-        self.source = "ntp"
-        self.server = server
-        self._failures = 0
-        self._wait = self.interval_ms
-        unix_s = (offset + at) // 1000
-        try:
-            if sure and unix_s - self.newest_s >= _DAY_S:
-                self.newest_s = unix_s
-                write(_NEWEST, str(unix_s))
-            self.board.set_time(unix_s)
-        except OSError as e:
-            self.log.warning("clock: the time is not kept over a reset: %s" % reason(e))
+        return max(0, self.wait - (uptime - self.since))
 
     def _failed(self, why):
-        self._failures += 1
-        if self._failures == 1:
+        self.failures += 1
+        if self.failures == 1:
             self.log.warning("clock: no time from %s" % why)
-        wait = min(_RETRY_MS << min(self._failures - 1, 7), _RETRY_MAX_MS)
+        wait = min(_RETRY_MS << min(self.failures - 1, 7), _RETRY_MAX_MS)
         if self._asking and self._asking.rate:
             wait = self.interval_ms
         # Up to a quarter more: a fleet must not ask in step.
-        self._wait = wait + (wait * os.urandom(1)[0] >> 10)
-        self._since = self.now()
+        self.wait = wait + (wait * os.urandom(1)[0] >> 10)
+        self.since = self.now()

@@ -209,7 +209,7 @@ class Delivery:
     def _qos(self, record):
         """Return the QoS to send a record at: the channel's of today, or, if it has none, that at which it was taken.
 
-        An exchange of QoS 2 that has come to PUBREC goes on as one, see earlier.py. What was kept is not given away at QoS 0.
+        An exchange of QoS 2 that has come to PUBREC goes on as one, see parts.py. What was kept is not given away at QoS 0.
         """
         channel = self._channels.get(record.key)
         qos = record.qos if channel is None else channel.qos

@@ -1,16 +1,53 @@
 """Makes the parts of a node from its settings: those whose making takes some code, which is in memory only meanwhile."""
 
 import os
+import time
 
-from firmware.delivery import Delivery
+from firmware.clock import Clock
 from firmware.files import make_folder
+from firmware.log import Log
+from firmware.names import Names
+from firmware.topics import Topics
 from firmware.uplink import Uplink
+from firmware.wifi import Wifi
 from mqtt import Client
 
 # Not `outbox`: a folder of that name would be imported in place of lib/outbox.
 _OUTBOX = "state/outbox"
 _ANNOUNCED = "state/discovery"
 _ASIDE = "state/aside"
+_NOTHING = b"-"  # topic of a message that is only an id in the client, and never sent
+
+
+def make(node, settings, outputs):
+    """Give a Node its parts."""
+    board = node.board
+    node.safe = False
+    if node.crashes:
+        from firmware import safemode
+
+        node.safe = safemode.is_on(node.crashes)
+    node.log = log = Log(settings["log"]["level"])
+    node.reset_cause = reset_cause(board, log)
+    node.name, node.taken = name(settings["node"], board)
+    node.topics = Topics(settings["node"]["base"], node.name)
+    node.wifi = Wifi(board.radio, settings["wifi"], node.name, log)
+    node.clock = Clock(settings["ntp"], board, log, Names(board.radio))
+    node.uplink = link = uplink(settings["mqtt"], node)
+    live_s = settings["publish"]["live_s"]
+    node.delivery = delivery(settings["outbox"], live_s, node, node.channels)
+    node.panel = panel(outputs, node)
+    from firmware.control import Control  # not before: the start of the outbox takes memory
+
+    led = board.led(settings["node"]["led"])
+    node.control = Control(link, node.topics, node.panel, led, log)
+    ghosts(node)
+    # In safe mode it would take back the sensors that are only left alone.
+    node.discovery = None if node.safe else discovery(settings["discovery"], node)
+    link.arrived = node.control.arrived
+    link.starting = node.delivery.withdraw
+    link.acknowledge = node.acknowledged
+    tell(node)
 
 
 def name(settings, board):
@@ -47,7 +84,6 @@ def uplink(settings, node):
 
 
 def delivery(settings, live_s, node, channels):
-    from firmware import bootcount
     from outbox import Outbox  # not before: the client's buffer wants 5 KB in one piece
 
     make_folder()
@@ -67,15 +103,17 @@ def delivery(settings, live_s, node, channels):
             "outbox: %d files cannot be read: they are tried again, new readings go beside them"
             % outbox.unread
         )
-    boot = bootcount.begin(outbox, node.log)
+    from firmware import bootcount
+
+    boot = bootcount.begin(outbox, node.topics.prefix, node.log)
     bootcount.drop()
-    del bootcount  # it is not to be in memory together with the next
-    from firmware import earlier
+    del bootcount  # it is not to be in memory together with what follows
+    from firmware.delivery import Delivery
 
     uplink = node.uplink
     made = Delivery(outbox, uplink, node.clock, node.topics, boot, channels, live_s, node.log)
-    earlier.begin(made)
-    earlier.drop()
+    for record in outbox.unfinished(time.ticks_ms()):
+        _restore(made, record)
     uplink.take_back = made.take_back
     if uplink.settings["rate"]:
         from firmware.pace import Pace
@@ -86,6 +124,20 @@ def delivery(settings, live_s, node, channels):
 
         made.aside = Aside(node.log)
     return made
+
+
+def _restore(delivery, record):
+    """PUBREC had come before the restart: PUBREL is to be sent, and PUBLISH only if the broker has forgotten the session.
+
+    The message would then come from the outbox again: all that are unfinished may not fit into the client's buffer.
+    """
+    try:
+        delivery.client.restore(record.pid, _NOTHING, b"", False, 2, True)
+    except ValueError:  # so many that not even that fits
+        delivery.again.append(record)
+        return
+    delivery.sent[record.pid] = record
+    delivery.restored.append(record.pid)
 
 
 def tell(node):

@@ -16,9 +16,12 @@ import socket
 
 from micropython import const
 
+from firmware.clock import NEWEST
+from firmware.files import write
 from firmware.log import reason
 from firmware.names import is_address
 
+_DAY_S = const(86400)  # so rarely the newest time is written
 _PORT = const(123)
 _NTP_TO_UNIX = const(2208988800)  # seconds from 1900 to 1970
 _ERA = 1 << 32  # NTP seconds wrap on 2036-02-07
@@ -74,6 +77,29 @@ class Asking:
             return None
         self._ask(servers[self._turn], uptime)
         return None
+
+    def set(self, server, offset, at, sure):
+        """Set the clock: it was Unix time offset + at at that uptime; sure: nothing that was known contradicts it."""
+        clock = self.clock
+        jump = 0 if clock.offset is None else (offset - clock.offset) // 1000
+        if clock.source != "ntp":
+            clock.log.info("clock: set from %s" % server)
+        elif not sure:
+            clock.log.warning("clock: set by %d s from %s" % (jump, server))
+        clock.offset = offset
+        clock.synced_at = clock.since = clock.marked = at
+        clock.source = "ntp"
+        clock.server = server
+        clock.failures = 0
+        clock.wait = clock.interval_ms
+        unix_s = (offset + at) // 1000
+        try:
+            if sure and unix_s - clock.newest_s >= _DAY_S:
+                clock.newest_s = unix_s
+                write(NEWEST, str(unix_s))
+            clock.board.set_time(unix_s)
+        except OSError as e:
+            clock.log.warning("clock: the time is not kept over a reset: %s" % reason(e))
 
     def due(self, uptime):
         return _LOOK_MS if self._question else max(0, self._wait - (uptime - self._since))
