@@ -83,7 +83,9 @@ class Node:
         self._sample(now, uptime)
         self._feed(uptime)
         if self.crashes:
-            self._settle(uptime)
+            from firmware import safemode
+
+            safemode.settle(self, uptime)
         self._network(now, uptime)
         if self.panel:
             self.panel.step(now, self.uplink)
@@ -150,17 +152,6 @@ class Node:
         # At QoS 0 nothing is kept for later.
         return self.uplink.ready and self.delivery.send_now(channel, uptime, self.seq, members)
 
-    def _settle(self, uptime):
-        from firmware import safemode
-
-        if self.safe:
-            if uptime >= safemode.SAFE_MS:
-                self._reset(safemode.OVER)
-        elif uptime >= safemode.SETTLED_MS:
-            self.crashes = 0
-            safemode.forget()
-            forget("safemode")
-
     # network
 
     def _network(self, now, uptime):
@@ -196,14 +187,15 @@ class Node:
 
     def _introduce(self, uptime):
         """On a new connection ask whose the name is, then say who is there. MemoryError: it was not said."""
-        if self._unnamed:
+        connected = self.uplink.connected
+        if self._unnamed and connected:
             from firmware import namesake
 
             self.namesake = namesake.begin(self, uptime)
             self._unnamed = False
         if self.namesake and self.namesake.step(uptime):
             self._unsaid = True
-        if not self._unsaid:
+        if not (self._unsaid and connected):
             return
         from firmware import info
 

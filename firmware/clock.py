@@ -11,14 +11,13 @@ import time
 from micropython import const
 
 from firmware import forget
-from firmware.files import read
+from firmware.files import TIME, read
 
 _RELEASE = const(1767225600)  # 2026-01-01: an earlier time is a clock that was never set
 _BEYOND = const(4102444800)  # 2100-01-01: nor is that a time that was ever believed
 _RETRY_MS = const(4000)
 _RETRY_MAX_MS = const(300000)
 _MARK_MS = const(60000)
-NEWEST = "state/time"
 
 
 def epoch():
@@ -28,7 +27,7 @@ def epoch():
 
 def _newest_kept():
     try:
-        newest_s = int(read(NEWEST) or "0")
+        newest_s = int(read(TIME) or "0")
     except ValueError:
         newest_s = 0
     return newest_s if _RELEASE < newest_s < _BEYOND else _RELEASE

@@ -48,16 +48,6 @@ class Control:
         if take:
             self._watched[topic] = take
 
-    def follow(self, prefix, birth):
-        """Call birth(uptime) when Home Assistant says on `<prefix>/status` that it is there."""
-
-        def take(data, retained, uptime):
-            # Retained, it is from before, and every connection announces.
-            if data == b"online" and not retained:
-                birth(uptime)
-
-        self.watch((prefix + "/status").encode(), take)
-
     def _hear(self, data, retained, uptime):
         self.heard = self.heard or (
             data == b"online" and not retained

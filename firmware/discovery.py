@@ -57,6 +57,11 @@ class Discovery:
         settled = uptime + self.settle_ms
         self._at = settled if self._barred is None else self._barred
 
+    def told(self, data, retained, uptime):
+        """Home Assistant's own status. Retained, it is from before, and every connection announces."""
+        if data == b"online" and not retained:
+            self.birth(uptime)
+
     def birth(self, uptime):
         """Home Assistant has started: announce, after a while that differs from node to node."""
         if self.settings["enabled"] and self._at is None:

@@ -5,6 +5,7 @@ import os
 from micropython import const
 
 CRASH = "state/crash.txt"  # the last unforeseen exception, bounded
+TIME = "state/time"  # the newest that was believed without doubt
 CRASHED = "unforeseen error"  # why main.py resets the board
 _RESET = "state/reset"  # why the node reset the board on purpose: a Pico cannot tell its own reset from the watchdog's
 _LONGEST = const(1100)  # bytes that are read: the crash file is the longest

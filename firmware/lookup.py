@@ -18,6 +18,27 @@ _LONGEST = const(512)
 _NO_SUCH_NAME = const(3)
 
 
+def look_up(lookups, host, radio, uptime):
+    """Return the address of a host, or None: not yet. OSError: it cannot be found. lookups: {host: Lookup}, those under way."""
+    found = None
+    try:
+        lookup = lookups.get(host)
+        if not lookup:
+            # The gateway mostly is a name server, too.
+            gateway, dns = radio.servers()
+            servers = [each for each in (dns, gateway) if each not in ("", "0.0.0.0")]
+            lookup = lookups[host] = Lookup(host, servers)
+        found = lookup.step(uptime)
+        done = found is not None
+    except (OSError, MemoryError):
+        done = True
+        raise
+    finally:
+        if done and host in lookups:
+            lookups.pop(host).close()
+    return found
+
+
 class Lookup:
     def __init__(self, name, servers):
         """servers: addresses of name servers, asked in turn. OSError: it is not a name, or there is no socket."""

@@ -23,9 +23,10 @@ class Names:
     def gateway(self):
         """Return the router's address, or None."""
         try:
-            return _given(self.radio.servers()[0])
+            router = self.radio.servers()[0]
         except OSError:
             return None
+        return None if router in ("", "0.0.0.0") else router
 
     def find(self, host, uptime):
         """Return the address of a host, or None: it is being looked up, ask again. OSError: there is none to be had."""
@@ -74,31 +75,11 @@ class Names:
 
     def _look_up(self, host, uptime):
         try:
-            if host not in self._lookups:
-                from firmware.lookup import Lookup
+            from firmware.lookup import look_up
 
-                # The gateway mostly is a name server, too.
-                gateway, dns = self.radio.servers()
-                servers = [each for each in (dns, gateway) if _given(each)]
-                self._lookups[host] = Lookup(host, servers)
-            address = self._lookups[host].step(uptime)
+            return look_up(self._lookups, host, self.radio, uptime)
         except MemoryError:
-            self._end(host)
             raise OSError(ENOMEM, "not enough memory") from None
-        except OSError:
-            self._end(host)
-            raise
-        if address:
-            self._end(host)
-        return address
-
-    def _end(self, host):
-        lookup = self._lookups.pop(host, None)
-        if lookup:
-            lookup.close()
-        if not self._lookups:
-            forget("lookup")
-
-
-def _given(address):
-    return None if address in ("", "0.0.0.0") else address
+        finally:
+            if not self._lookups:
+                forget("lookup")

@@ -64,6 +64,7 @@ class Namesake:
         self._said = False
         if node.taken:
             self._offline(uptime)
+            node.uplink.held = False
             base = node.topics.prefix[: -len(node.name)] + node.taken[0]
             node.control.watch((base + "/info").encode(), self._info_of_the_other)
             node.control.watch((base + "/status").encode(), self._status_of_the_other)

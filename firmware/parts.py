@@ -181,7 +181,7 @@ def discovery(settings, node):
 
     made = Discovery(settings, node, node.log)
     if settings["enabled"]:
-        node.control.follow(settings["prefix"], made.birth)
+        node.control.watch((settings["prefix"] + "/status").encode(), made.told)
     return made
 
 

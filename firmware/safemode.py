@@ -9,6 +9,7 @@ import os
 
 from micropython import const
 
+from firmware import forget
 from firmware.files import CRASHED, read, reset_note, write
 
 _CRASHES = "state/crashes"
@@ -36,9 +37,15 @@ def is_on(n):
     return n >= _MOST
 
 
-def forget():
-    """The node has run long enough."""
-    _keep(0)
+def settle(node, uptime):
+    """The node runs. In safe mode the sensors get another chance after a while, else it is no longer one that crashes."""
+    if node.safe:
+        if uptime >= SAFE_MS:
+            node._reset(OVER)
+    elif uptime >= SETTLED_MS:
+        node.crashes = 0
+        _keep(0)
+        forget("safemode")
 
 
 def _count():

@@ -16,8 +16,7 @@ import socket
 
 from micropython import const
 
-from firmware.clock import NEWEST
-from firmware.files import write
+from firmware.files import TIME, write
 from firmware.log import reason
 from firmware.names import is_address
 
@@ -96,7 +95,7 @@ class Asking:
         try:
             if sure and unix_s - clock.newest_s >= _DAY_S:
                 clock.newest_s = unix_s
-                write(NEWEST, str(unix_s))
+                write(TIME, str(unix_s))
             clock.board.set_time(unix_s)
         except OSError as e:
             clock.log.warning("clock: the time is not kept over a reset: %s" % reason(e))

@@ -396,7 +396,7 @@ def test_a_deliberate_reset_is_told_from_the_watchdogs():
     r.run(3000)
     info = json.loads(r.client.on("outpost/esp32-a1b2c3/info")[0][1])
     assert info["reset_cause"] == "the Wi-Fi radio does not answer"
-    assert Run().node.health.reset_cause == "power on", "said once"
+    assert Run().node.reset_cause == "power on", "said once"
 
 
 def test_safe_mode_says_so_and_ends_by_itself():
@@ -407,7 +407,7 @@ def test_safe_mode_says_so_and_ends_by_itself():
     r.run(890000, 10000)
     assert r.board.resets == 0
     r.run(10000, 1000)
-    assert r.board.resets and Run().node.health.reset_cause == "safe mode is over"
+    assert r.board.resets and Run().node.reset_cause == "safe mode is over"
 
 
 def test_a_node_that_runs_for_ten_minutes_is_no_longer_one_that_crashes():

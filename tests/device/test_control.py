@@ -7,6 +7,7 @@ from mqtt_peer import Broker, Net, publish
 
 from firmware import blink, commands, control
 from firmware.board import Board
+from firmware.discovery import Discovery
 from firmware.log import Log
 from firmware.topics import Topics
 from mqtt import Client
@@ -270,7 +271,7 @@ def test_what_is_for_an_output_goes_there():
 
 def test_home_assistants_birth():
     rig = Rig()
-    rig.control.follow("homeassistant", rig.birth)
+    rig.control.watch(b"homeassistant/status", lambda *message: Discovery.told(rig, *message))
     rig.run()
     assert rig.broker.filters[-1] == b"homeassistant/status"
     for payload, births in ((b"online", 1), (b"offline", 1), (b"", 1), (b"online", 2)):

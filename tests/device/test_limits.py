@@ -10,6 +10,8 @@ import time
 from mqtt_peer import Broker, Net, packet
 from test_app import BROKER, Board, settings
 
+from firmware import health
+
 HEAP = "700k"
 TIMEOUT = 60
 BARRED = b"outpost/esp32-a1b2c3/"
@@ -108,7 +110,7 @@ class Rig:
         return len(self.node.delivery.outbox)
 
     def health(self):
-        return dict(self.node.health.report(self.node, self.node.clock.uptime_ms(self.now)))
+        return dict(health.report(self.node, self.node.clock.uptime_ms(self.now)))
 
 
 def numbers(rig, channel):

@@ -51,7 +51,7 @@ def test_after_a_rename_nothing_of_the_old_name_is_left_at_the_broker(broker, no
 
 def test_what_was_not_foreseen_is_recorded_and_ends_in_a_reset(broker, nodes, seen):
     node = nodes(settings([broker.port], sensors=stream(interval_s=0.5)))
-    bug = "if self.health.reset_cause == 'power on' and self.seq == 9: raise KeyError('bug')"
+    bug = "if self.reset_cause == 'power on' and self.seq == 9: raise KeyError('bug')"
     line = "        self.seq += 1\n"
     node.patch("firmware/app.py", line, f"{line}        {bug}\n")
     node.start()
