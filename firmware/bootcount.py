@@ -1,25 +1,24 @@
 """A start of the node: its number, in state/boot, and the name it takes readings under. Loaded once, then let go of."""
 
 import os
-import sys
 
-from outbox_last import last as last_of
-
-from firmware import boots, forget
+from firmware import boots, earlier, forget
 from firmware.boots import ABOVE_ALL, retried
-from firmware.earlier import oldest
+from firmware.earlier import known, oldest
 from firmware.files import write
 from firmware.log import reason
-from firmware.payload import head, is_reading
 
 _COUNT = "state/boot"
 
 
-def begin(outbox, prefix, log):
-    """Return the number of this start, and keep under which topic prefix it takes readings. outbox: may have some of others."""
-    boot = count([head(record)[1] for record in last_of(outbox) if is_reading(record)], log)
+def begin(outbox, aside, prefix, log):
+    """Return the number of this start, and keep under which topic prefix it takes readings.
+
+    outbox, aside: with readings of others, perhaps; aside: an Aside, or None.
+    """
+    boot = count(known(outbox, aside), log)
     try:
-        boots.begin(boot, oldest(outbox, boot), prefix)
+        boots.begin(boot, oldest(outbox, aside, boot), prefix)
     except OSError as e:
         log.warning("boots: the node's name is not kept: %s" % reason(e))
     return boot
@@ -27,8 +26,8 @@ def begin(outbox, prefix, log):
 
 def drop():
     """Forget this module, and what only it needs."""
-    sys.modules.pop("outbox_last", None)
-    forget("bootcount", "earlier", "boots")
+    earlier.drop()
+    forget("bootcount")
 
 
 def count(seen, log):

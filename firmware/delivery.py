@@ -8,6 +8,7 @@ taken before the first time sync, and the topic prefix of the node, which had an
 `now` is ticks_ms, for the outbox and the client; `uptime` is Clock.uptime_ms().
 """
 
+import sys
 import time
 
 from micropython import const
@@ -83,6 +84,7 @@ class Delivery:
             self._untimed = False
         except MemoryError:
             pass  # again with the next step
+        sys.modules.pop("outbox_last", None)
         forget("earlier", "boots")
 
     def step(self, now, uptime):

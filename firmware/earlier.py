@@ -1,21 +1,44 @@
-"""What readings of this start, and of others, need to be known of it later: see boots.py. Loaded when it is needed, then let go of."""
+"""What of earlier starts the readings that wait are of: see boots.py. Loaded when it is needed, then let go of."""
 
-from firmware import boots
+import sys
+
+from outbox_last import last
+
+from firmware import boots, forget
 from firmware.log import reason
 from firmware.payload import head, is_reading
 
 
 def note(delivery, origin):
     """Keep the Unix time at uptime 0, in ms: for readings of this start that lack theirs."""
+    first = oldest(delivery.outbox, delivery.aside, delivery.boot)
     try:
-        boots.note(delivery.boot, origin, oldest(delivery.outbox, delivery.boot))
+        boots.note(delivery.boot, origin, first)
     except OSError as e:
         delivery.log.warning("boots: when this start was is not kept: %s" % reason(e))
 
 
-def oldest(outbox, boot):
-    """Return the boot of the oldest reading that waits, this one if none does."""
+def drop():
+    """Forget this module, and what only it needs."""
+    sys.modules.pop("outbox_last", None)
+    forget("earlier", "boots")
+
+
+def oldest(outbox, aside, boot):
+    """Return the first boot of which a reading waits, or is set aside; this one, `boot`, if there is none."""
+    found = [boot]
     for record in outbox:
         if is_reading(record):
-            return min(head(record)[1], boot)
-    return boot
+            found.append(head(record)[1])
+            break
+    # The newest of a key comes last, and may be older than all in the log. What is set aside is in no order.
+    return min(found + known(outbox, aside))
+
+
+def known(outbox, aside):
+    """Return the boots of the last readings in the outbox, and of those in an Aside, which may be None."""
+    return _boots(last(outbox)) + _boots(aside.outbox if aside else ())
+
+
+def _boots(records):
+    return [head(record)[1] for record in records if is_reading(record)]

@@ -103,15 +103,21 @@ def delivery(settings, live_s, node, channels):
             "outbox: %d files cannot be read: they are tried again, new readings go beside them"
             % outbox.unread
         )
+    aside = None
+    if _exists(_ASIDE):
+        from firmware.aside import Aside
+
+        aside = Aside(node.log)
     from firmware import bootcount
 
-    boot = bootcount.begin(outbox, node.topics.prefix, node.log)
+    boot = bootcount.begin(outbox, aside, node.topics.prefix, node.log)
     bootcount.drop()
     del bootcount  # it is not to be in memory together with what follows
     from firmware.delivery import Delivery
 
     uplink = node.uplink
     made = Delivery(outbox, uplink, node.clock, node.topics, boot, channels, live_s, node.log)
+    made.aside = aside
     for record in outbox.unfinished(time.ticks_ms()):
         _restore(made, record)
     uplink.take_back = made.take_back
@@ -119,10 +125,6 @@ def delivery(settings, live_s, node, channels):
         from firmware.pace import Pace
 
         made.pace = Pace(uplink.settings["rate"])
-    if _exists(_ASIDE):
-        from firmware.aside import Aside
-
-        made.aside = Aside(node.log)
     return made
 
 
