@@ -90,7 +90,7 @@ def test_a_read_error_is_no_missing_file():
     assert boots.find(n)[0] == SYNCED
     put("state/boot", "41")
     failing(2, "state/boot", (errno.EIO, errno.ENOENT))
-    assert boots.count((), Silent()) == n + 1, "no random number"
+    assert bootcount.count((), Silent()) == n + 1, "no random number"
     failing(9, "state/boots")
     for f in (lambda: boots.begin(n + 1, n, "outpost/x"), lambda: boots.note(n + 1, SYNCED, n)):
         try:
@@ -190,7 +190,7 @@ def late_of(now, boot, name):
 def test_what_is_set_aside_keeps_its_time_and_its_name():
     # Only the outbox was looked at: the reading went out under another name, and without `ts`.
     first = outage(name="attic")
-    boot, origin = first.node.health.boot, first.node.delivery._origin
+    boot, origin = first.node.delivery.boot, first.node.delivery._origin
     set_aside(first)
     outage(name="cellar")
     now = Run(name="kitchen")
@@ -210,7 +210,7 @@ def test_the_newest_of_a_key_keeps_its_name_behind_newer_readings():
     outage(name="cellar")
     now = Run(name="kitchen")
     now.run(20000)
-    late = late_of(now, first.node.health.boot, "attic")
+    late = late_of(now, first.node.delivery.boot, "attic")
     assert [seq for seq, _ in late] == [first.node.seq], late
 
 
@@ -224,7 +224,7 @@ def test_the_count_is_above_all_that_is_set_aside():
             os.remove("state/" + name)
     for name in os.listdir("state/outbox"):
         os.remove("state/outbox/" + name)
-    assert Run().node.health.boot > first.node.health.boot > 1 << 28
+    assert Run().node.delivery.boot > first.node.delivery.boot > 1 << 28
 
 
 def test_what_an_earlier_version_left_is_read_on():
