@@ -53,12 +53,25 @@ def build():
     )
     if all(ready() for _, ready, _ in steps[2:]) and shutil.which("node"):
         return
+    if not _firmware_ready():
+        _look_at_the_folder()
     with shell.locked():
         FOLDER.mkdir(parents=True, exist_ok=True)
         for number, (what, ready, make) in enumerate(steps, 1):
             if not ready():
                 shell.say(f"[{number}/{len(steps)}] {what}")
                 make()
+
+
+def _look_at_the_folder():
+    """Pico SDK's build hands names to a shell as they are."""
+    strange = sorted({c for c in str(FOLDER) if not (c.isalnum() or c in "/._+-@:,=%~")})
+    if strange:
+        raise CommandError(
+            f"MicroPython for the Pico cannot be built in {FOLDER}: its tools take no "
+            + " or ".join("space" if c == " " else c for c in strange)
+            + " in the name of a folder; clone into one without, as ~/outpost"
+        )
 
 
 def _stamped(name, recipe):

@@ -32,6 +32,18 @@ def test_who_is_not_root_is_told_what_to_install(bare, monkeypatch):
     assert "libstdc++" not in str(told.value)  # 1.6 GB
 
 
+def test_a_folder_in_which_it_cannot_be_built_is_told_before_anything_is_fetched(
+    monkeypatch, tmp_path
+):
+    # cmake's own words were "C compiler is not able to compile a simple test program", a minute later.
+    folder = tmp_path / "My clone (odd)"
+    monkeypatch.setattr(rp2040_build, "FOLDER", folder)
+    with pytest.raises(CommandError) as told:
+        rp2040_build.build()
+    assert "take no space or ( or ) in the name of a folder" in str(told.value)
+    assert not folder.exists()
+
+
 def test_the_firmware_is_built_anew_when_what_it_freezes_has_changed(monkeypatch, tmp_path):
     recipe = tmp_path / "rp2040"
     shutil.copytree(rp2040_build.RECIPE, recipe)
