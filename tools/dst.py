@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from tools import ROOT, CommandError, mpy, processes, toolchain
 from tools.dst_plants import plant
+from tools.numbers import whole
 
 HEAP = "96m"  # the world's; the node's own is not counted
 BATCH = 6  # stories a process: its start takes a second
@@ -36,14 +37,16 @@ class Result(NamedTuple):
 
 
 def add_arguments(parser):
-    parser.add_argument("--seed", type=int, default=1, help="the first story (%(default)s)")
+    parser.add_argument("--seed", type=whole(0), default=1, help="the first story (%(default)s)")
     parser.add_argument(
-        "--lives", type=int, default=1000, help="go on until so many were lived (%(default)s)"
+        "--lives", type=whole(1), default=1000, help="go on until so many were lived (%(default)s)"
     )
     parser.add_argument(
         "--story", action="store_true", help="tell what happens in the story of --seed, and end"
     )
-    parser.add_argument("--jobs", type=int, default=2, help="processes at a time (%(default)s)")
+    parser.add_argument(
+        "--jobs", type=whole(1), default=2, help="processes at a time (%(default)s)"
+    )
     parser.add_argument(
         "--without",
         default="-",

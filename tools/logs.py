@@ -7,6 +7,7 @@ import argparse
 import time
 
 from tools import ports, said
+from tools.numbers import seconds
 from tools.serialboard import Link
 
 
@@ -14,7 +15,7 @@ def add_arguments(parser):
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = ports.EXIT_CODES
     ports.add_port(parser)
-    parser.add_argument("--seconds", type=float, help="end after so long")
+    parser.add_argument("--seconds", type=seconds, help="end after so long")
 
 
 SILENCE_S = 75  # publish.health_s is 60 unless config.json says otherwise

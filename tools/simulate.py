@@ -18,6 +18,7 @@ from tools import ROOT, CommandError, mpy, shell, watch
 from tools.broker import Broker
 from tools.check_config import check
 from tools.ntp import TimeServer
+from tools.numbers import seconds, whole
 from tools.simboard import BOARDS, SimBoard, serial
 
 USER = "outpost"
@@ -47,7 +48,7 @@ def add_arguments(parser):
         "--board", choices=BOARDS, default="esp32", help="which board (%(default)s)"
     )
     parser.add_argument("--folder", type=Path, help="where its files are (.sim/<board>)")
-    parser.add_argument("--seconds", type=float, help="stop after so long (else Ctrl-C does)")
+    parser.add_argument("--seconds", type=seconds, help="stop after so long (else Ctrl-C does)")
     parser.add_argument(
         "--config",
         type=Path,
@@ -62,7 +63,11 @@ def add_arguments(parser):
         help="the node has no settings yet: it opens its page for a phone, here for a browser",
     )
     parser.add_argument(
-        "--heap", type=int, default=160, metavar="KB", help="of RAM the node has (%(default)s)"
+        "--heap",
+        type=whole(32),
+        default=160,
+        metavar="KB",
+        help="of RAM the node has (%(default)s)",
     )
 
 

@@ -22,6 +22,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from tools import ROOT, mpy
+from tools.numbers import whole
 from tools.simboard import BOARDS
 from tools.simulate import alone, short
 from tools.torture_bench import QOS, Bench
@@ -75,9 +76,9 @@ def schedule(seed, cuts):
 
 def add_arguments(parser):
     parser.add_argument(
-        "--seed", type=int, default=1, help="chooses cuts and moments (%(default)s)"
+        "--seed", type=whole(0), default=1, help="chooses cuts and moments (%(default)s)"
     )
-    parser.add_argument("--cuts", type=int, default=1000, help="how many (%(default)s)")
+    parser.add_argument("--cuts", type=whole(1), default=1000, help="how many (%(default)s)")
     parser.add_argument(
         "--board", choices=BOARDS, default="esp32", help="which board (%(default)s)"
     )

@@ -106,6 +106,29 @@ def test_our_own_bugs_are_not_hidden(command):
         command(run)
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "wrong", "right"),
+    [
+        # With no jobs or lives it told "nothing lost", and had tried nothing.
+        ("dst", "jobs", "0", "a whole number from 1 on"),
+        ("dst", "lives", "-1", "a whole number from 1 on"),
+        ("torture", "cuts", "0", "a whole number from 1 on"),
+        ("torture", "seed", "x", "a whole number from 0 on"),
+        ("run", "heap", "-5", "a whole number from 32 on"),
+        ("run", "seconds", "-3", "seconds as a number above 0"),
+        ("run", "seconds", "nan", "seconds as a number above 0"),
+        ("logs", "seconds", "ten", "seconds as a number above 0"),
+    ],
+)
+def test_a_number_that_cannot_be_meant_is_answered_by_one_that_can(
+    command, option, wrong, right, capsys, monkeypatch
+):
+    monkeypatch.setenv("OUTPOST_MAKE", "1")
+    with pytest.raises(SystemExit):
+        main.main([command, f"--{option}", wrong])
+    assert capsys.readouterr().err == f"error: {option.upper()}= give {right}, not '{wrong}'\n"
+
+
 def test_unknown_command(capsys):
     with pytest.raises(SystemExit) as end:
         main.main(["fly"])
