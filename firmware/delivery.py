@@ -65,9 +65,12 @@ class Delivery:
     def send_now(self, channel, at, seq, members):
         """Send a reading of QoS 0, or lose it: False."""
         message = payload.reading(self.clock.unix_ms(at), self.boot, seq, members)
-        topic = self._topic(channel.name.encode())[0]
+        key = channel.name.encode()
         retain = channel.retain and self.uplink.retain
-        return self.uplink.send(topic, message, retain, 0) is not None
+        if self.uplink.send(self._topic(key)[0], message, retain, 0) is None:
+            return False
+        self._newest[key] = (self.boot, seq)  # what was kept at another QoS is older
+        return True
 
     def time_known(self):
         """The time has just been set: for the first time in this boot, readings get theirs."""

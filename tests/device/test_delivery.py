@@ -174,3 +174,15 @@ def test_an_exchange_that_was_begun_when_the_memory_ended_ends_on_the_way_out():
         rig.delivery.acknowledged(acked, time.ticks_ms())
     assert rig.seen() == [(LIVE, 1)]
     assert len(rig.outbox) == 0, "it would come again after the start"
+
+
+def test_what_was_kept_is_older_than_what_goes_at_qos_0():
+    # The settings said QoS 1 yesterday: what waits of then comes after a reading of now, which has gone without the outbox.
+    rig = Rig(qos=1)
+    rig.take()
+    rig.channel.qos = 0
+    rig.client.start(time.ticks_ms())
+    run(rig.client, time.ticks_ms())
+    assert rig.delivery.send_now(rig.channel, rig.uptime, 2, b'"temperature":20.5')
+    rig.run()
+    assert rig.seen() == [(LIVE, 2), (LATE, 1)]
