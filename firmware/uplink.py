@@ -188,8 +188,12 @@ class Uplink:
         self._failures = min(self._failures, failures)
 
     def begin_anew(self):
-        """Have the broker forget the session at the next connection."""
+        """Have the broker forget the session at the next connection, be it after a restart."""
         self._session = None
+        try:
+            os.remove(_SESSION)
+        except OSError:
+            pass  # not there
 
     def _advance(self, now, uptime):
         acked, arrived = self.client.step(now)

@@ -5,7 +5,7 @@ import sys
 from time import ticks_add
 
 from micropython import const
-from outbox_backlog import LATEST
+from outbox_backlog import LATEST, QOS
 from outbox_frame import HEAD
 from outbox_reading import patiently, settle
 
@@ -36,6 +36,7 @@ class Store:
         self.dropped = 0  # given up for want of room, ever
         self.superseded = 0  # made way for a newer one of the same key
         self.errors = 0  # writes that failed
+        self.abandoned = False  # was one of QoS 2 given up that an earlier start may have sent?
         self._recent = []  # in RAM, oldest first; on flash, too, if numbered
         self._used = 0  # bytes of RAM they take, but for
         self._newest = 0  # those of LATEST
@@ -118,6 +119,7 @@ class Store:
                 break
         else:
             segment = segments[0]
+        self.abandoned = self.abandoned or self._may_have_begun(segment)
         self.dropped += segment.pending
         self._note_change(now)
         for record in self._recent[:]:
@@ -125,6 +127,15 @@ class Store:
                 self._forget(record, now)
         self._backlog.remove(segment)
         return True
+
+    def _may_have_begun(self, segment):
+        """Has a segment records of QoS 2 of before this start? Nobody knows which were sent."""
+        log, offset = self.log, 0
+        while segment.first < self.fresh_from and log.read(segment, offset):
+            if log.flags & QOS == 2 and self.is_pending(log.number):
+                return True
+            offset = log.end
+        return False
 
     def _lose(self, now):
         """A record is given up, of which the flash knows nothing: that it was need not cost a write each time."""

@@ -177,3 +177,27 @@ def test_the_heap_is_bounded_when_nothing_can_be_written():
         assert gc.mem_alloc() - before < ram + 1024, gc.mem_alloc() - before
         assert box.errors and box.dropped + len(box) == 300
         flash.end()
+
+
+def test_it_is_known_when_an_exchange_was_given_up_that_may_have_begun():
+    for qos in (1, 2):
+        flash = Flash(limit=8192, ram=1500)
+        put(flash.box, *range(30), qos=qos)
+        assert flash.box.sync(0)
+        box = flash.restart()
+        n = 0
+        while not box.dropped:
+            assert not box.abandoned
+            box.append(b"k" * 200, b"%d" % n, 0, qos=2)
+            n += 1
+        assert box.abandoned is (qos == 2)
+        box.abandoned = False
+        gone = box.dropped
+        for _ in range(100):
+            box.append(b"k" * 200, b"0", 0, qos=2)
+        assert box.dropped > gone + 30 and there(box)[0] == 0
+        flash.end()
+    # What was never sent takes no place.
+    flash = Flash(limit=8192, ram=1500)
+    put(flash.box, *range(900), qos=2)
+    assert flash.box.dropped and not flash.box.abandoned

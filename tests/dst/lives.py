@@ -228,7 +228,9 @@ class Judge:
             stage.found("%d lost, %d told: %s" % (len(owed), truth.dropped, owed[0]))
             for event in owed[1:]:
                 stage.tell("judge", "lost: %s" % event)
-        if self.story.exact:
+        # README: an outbox that gives up readings before the broker is reached has the session begin anew.
+        anew = truth.dropped and any(broker.forgot for broker in self.story.brokers)
+        if self.story.exact and not anew:
             for what, event, first, second in truth.doubled:
                 stage.found("%s: twice at QoS 2: %s; %r, %r" % (what, event, first, second))
         for topic in self.story.ghosts():

@@ -81,7 +81,7 @@ class Broker:
         self.retained = {}
         self.conns = []
         self.connects = 0
-        self.forgot = 0  # times it lost sessions with something in them
+        self.forgot = 0  # times it lost sessions that were to be kept
         self.on_accept = None
 
     def accept(self, wire):
@@ -289,7 +289,7 @@ class Conn:
         clean = bool(flags & 2)
         session = broker.sessions.get(name)
         if clean and session:
-            broker.sessions.pop(name)
+            broker.forget(name)
             session = None
         present = session is not None
         if session is None:
