@@ -147,7 +147,7 @@ def test_tls_waits_for_the_time(secure, nodes, listen, authority):
     broker, entry, _ = secure(authority.issue("server", ["broker.test"]))
     seen = listen(broker, tls={"ca_certs": str(authority.ca)}, insecure=True)
     off = {"at_s": 0, "do": "internet", "on": False}
-    on = {"at_s": 6, "do": "internet", "on": True}
+    on = {"at_s": 20, "do": "internet", "on": True}  # a name server that fails is asked for 7 s
     node = nodes(settings([entry], sensors=stream()), scenario=[off, on])
     (node.flash / "ca.pem").write_bytes(authority.ca.read_bytes())
     node.start()
