@@ -14,6 +14,7 @@ from firmware.settings import SETTINGS
 
 _LONGEST = 16384  # bytes of a config.json: text and parsed settings are in memory together
 _MOST_FAULTS = 40
+_UNREAD = "cannot be read: EIO, the flash fails"
 
 
 def check(raw, types, model):
@@ -55,26 +56,38 @@ def load(path, last_good, types, model, safe=False):
     """Return (settings, source, faults): the settings of path, else of last_good, else None.
 
     source is the path they came from, faults are those of path. safe: without sensors, which take most of the memory to check.
+    OSError: there are no settings, because the flash did not give one of the files: it may at the next start, so that this is no
+    reason to ask for new ones. After some such starts in a row, in safe mode, it is.
     """
     settings, faults = _read(path, types, model, safe)
     if settings:
         return settings, path, faults
-    settings, _ = _read(last_good, types, model, safe)
+    settings, others = _read(last_good, types, model, safe)
+    if not (settings or safe):
+        for fault in faults + others:
+            if fault.endswith(_UNREAD):
+                raise OSError(fault)
     return settings, last_good if settings else None, faults
 
 
 def _read(path, types, model, safe):
+    from outbox_reading import is_nothing
+
+    from firmware.reading import whole
+
     try:
-        if os.stat(path)[6] > _LONGEST:
-            return None, ["%s: longer than %d bytes, leave something out" % (path, _LONGEST)]
-        with open(path, "rb") as f:
-            data = f.read()
+        data = whole(path, _LONGEST + 1)
+    except OSError as e:
+        if is_nothing(e):
+            return None, ["%s: is not there, copy config.json.example and edit it" % path]
+        return None, ["%s: %s" % (path, _UNREAD)]
+    if len(data) > _LONGEST:
+        return None, ["%s: longer than %d bytes, leave something out" % (path, _LONGEST)]
+    try:
         raw = parse(data.decode())
         if safe:
             _without_sensors(raw)
         return check(raw, types, model)
-    except OSError:
-        return None, ["%s: cannot be read, copy config.json.example and edit it" % path]
     except UnicodeError:
         return None, ["%s: not UTF-8 text, save it as UTF-8" % path]
     except ValueError as e:
@@ -151,4 +164,4 @@ def drop():
     from firmware import forget
 
     forget("config", "checker", "settings", "entries", "kinds", "wiring", "pins")
-    forget("partnames", "roms")  # if they were needed
+    forget("partnames", "roms", "reading")  # if they were needed

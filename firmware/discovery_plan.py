@@ -19,6 +19,7 @@ from binascii import hexlify
 from hashlib import sha256
 
 from micropython import const
+from outbox_reading import is_nothing, patiently
 
 from firmware.discovery_payload import Config, Device, Entity, safe
 from firmware.log import reason
@@ -37,27 +38,33 @@ def _hex(hash):
 def _load(entries=None):
     """Return [prefix, object id, per entity, retained, digest] of what was announced, None: nothing was.
 
-    entries: a dict that gets key: platform of each entity. ValueError: the file is damaged.
+    entries: a dict that gets key: platform of each entity. ValueError: the file is damaged; OSError: it cannot be read.
     """
-    hash = sha256(b"")
-    head = None
-    try:
-        with open(_PATH, "rb") as f:
+
+    def parsed(path):
+        hash = sha256(b"")
+        head = None
+        with open(path, "rb") as f:
             while True:
                 line = f.readline(_LINE)
                 if line[:2] == b"= ":
                     if head and line[2:].decode().strip() == _hex(hash):
                         return head
                 if line[:2] == b"= " or not line:
-                    raise ValueError(_PATH)
+                    raise ValueError(path)
                 hash.update(line)
                 if head is None:
                     head = json.loads(line)
                 elif entries is not None:
                     platform, _, key = line.decode().strip().partition(" ")
                     entries[key] = platform
-    except OSError:
-        return None
+
+    try:
+        return patiently(parsed, _PATH)
+    except OSError as e:
+        if is_nothing(e):
+            return None
+        raise
 
 
 def messages(settings, node, log):
@@ -114,6 +121,9 @@ def _configs(config, mine, gone):
 def _known(log, entries=None):
     try:
         return _load(entries)
+    except OSError:
+        log.warning("discovery: %s cannot be read: EIO" % _PATH)
+        return None
     except ValueError:
         # What was announced and is gone stays with the broker: docs/home-assistant.md says how to remove it.
         log.warning("discovery: %s is damaged" % _PATH)

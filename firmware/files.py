@@ -3,6 +3,9 @@
 import os
 
 from micropython import const
+from outbox_reading import is_nothing
+
+from firmware import forget
 
 CRASH = "state/crash.txt"  # the last unforeseen exception, bounded
 TIME = "state/time"  # the newest that was believed without doubt
@@ -12,12 +15,17 @@ _LONGEST = const(1100)  # bytes that are read: the crash file is the longest
 
 
 def read(path):
-    """Return the beginning of a file as text, or None: it is not there, or cannot be read."""
+    """Return the beginning of a file as text, or None: it is not there, or cannot be read, which the console shows."""
     try:
-        with open(path, "rb") as f:
-            data = f.read(_LONGEST)
-    except OSError:
+        from firmware.reading import whole
+
+        data = whole(path, _LONGEST)
+    except OSError as e:
+        if not is_nothing(e):
+            print("files: %s cannot be read: EIO" % path)
         return None
+    finally:
+        forget("reading")
     try:
         return data.decode()
     except UnicodeError:  # not ours any more

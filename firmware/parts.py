@@ -3,6 +3,8 @@
 import os
 import time
 
+from outbox_reading import is_nothing, patiently
+
 from firmware.clock import Clock
 from firmware.files import make_folder
 from firmware.log import Log
@@ -188,11 +190,12 @@ def discovery(settings, node):
 
 
 def _exists(path):
+    """What the flash does not tell is taken to be there: it is looked at again."""
     try:
-        os.stat(path)
+        patiently(os.stat, path)
         return True
-    except OSError:
-        return False
+    except OSError as e:
+        return not is_nothing(e)
 
 
 def drop():

@@ -5,10 +5,10 @@ leaves the node: an empty field keeps it, as long as what it belongs to is the s
 so that nobody can have it sent elsewhere).
 """
 
-import os
-
 from jsonpairs import loads
 from micropython import const
+
+from firmware.reading import whole
 
 FIELDS = ("ssid", "other", "key", "host", "port", "user", "password", "tls", "name")
 OURS = ("wifi", "mqtt", "node")
@@ -33,11 +33,10 @@ def stored(*paths):
     """Return the first of these files that holds a JSON object, parsed and unchecked, else {}."""
     for path in paths:
         try:
-            if os.stat(path)[6] <= _LONGEST:
-                with open(path, "rb") as f:
-                    raw = loads(f.read())
-                if type(raw) is dict:
-                    return raw
+            data = whole(path, _LONGEST + 1)
+            raw = loads(data) if len(data) <= _LONGEST else None
+            if type(raw) is dict:
+                return raw
         except (OSError, ValueError):
             pass
     return {}

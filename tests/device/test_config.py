@@ -713,7 +713,7 @@ def test_load_falls_back_on_the_last_good_settings_and_says_why():
     os.remove("config.json")
     _, source, found = config.load("config.json", "last.json", TYPES, "esp32")
     assert source == "last.json"
-    one(found, "config.json", "cannot be read, copy config.json.example")
+    one(found, "config.json", "is not there, copy config.json.example")
 
 
 def test_load_with_nothing_usable():

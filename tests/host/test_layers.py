@@ -42,7 +42,7 @@ LAYERS = (
         "firmware.log",
         "firmware.names firmware.lookup firmware.addresses",
     ),
-    ("firmware.pins", "firmware.files"),
+    ("firmware.pins", "firmware.files firmware.reading"),
     ("firmware",),  # its version
     ("mqtt mqtt_*", "jsonfault", "jsonpairs", "drivers.*"),
     ("outbox outbox_*",),
