@@ -62,10 +62,13 @@ class Limits:
         client.subscriptions.withhold(self.filters, [] if self.suspects else None)
 
     def leave(self):
-        """The next connection is another broker's."""
+        """The next connection is another broker's. What it does at CONNECT is kept: else it would never be found out."""
+        known = self.will, self._tried_will, self._shut, self._learnt_at
         self._forget()
         self.suspects = None
         self.begin()
+        self.will, self._tried_will, self._shut, learnt_at = known
+        self._learnt_at = learnt_at if self.will else None
 
     def up(self, uptime):
         """The broker said welcome. Return False: the connection was a trial and is to be closed."""

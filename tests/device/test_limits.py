@@ -268,6 +268,17 @@ def test_a_broker_that_will_have_no_retained_will():
         assert told in rig.health()["broker_limits"], rig.health()
 
 
+def test_two_brokers_that_will_have_no_retained_will():
+    # They are tried in turn: what was learnt of one at CONNECT outlives the attempt at the other.
+    rig = two(qos=1, brokers=2)
+    for broker in rig.hosts.values():
+        broker.refuses = lambda first, body, message: (
+            first == 0x10 and body[7] & 0x20 and not body[7] & 2
+        )
+    delivers(rig)
+    assert "no retained will" in rig.health()["broker_limits"]
+
+
 def test_a_broker_that_was_busy_at_connect_keeps_its_will():
     # A proxy whose broker is away closes at once: that says nothing of wills.
     rig = two(qos=1)
