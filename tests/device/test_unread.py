@@ -7,7 +7,6 @@ cache for what it could not read, and may say without any error that there is no
 import json
 import os
 
-import outbox_reading
 import power
 import vfs
 
@@ -134,24 +133,24 @@ class Failing:
     def __init__(self, *paths):
         self.paths = paths
 
-    def __call__(self, path):
+    def __call__(self, path, mode):
         if path in self.paths:
             raise OSError(5)
-        return outbox_reading.opened(path)
+        return open(path, mode)
 
 
 def test_unreadable_settings_are_told_from_none():
     begin()
     put("config.json", json.dumps(SETTINGS))
     put(LAST, json.dumps(SETTINGS))
-    reading.opened = Failing("config.json")
+    reading.open = Failing("config.json")
     try:
         settings, source, faults = config.load("config.json", LAST, (), "esp32")
         assert settings and source == LAST
         assert faults == ["config.json: cannot be read: EIO, the flash fails"], faults
         # Of either: the next start may read it, so that nobody is asked for new ones.
         for paths in (("config.json", LAST), (LAST,)):
-            reading.opened = Failing(*paths)
+            reading.open = Failing(*paths)
             if len(paths) == 1:
                 os.remove("config.json")
             try:
@@ -162,7 +161,7 @@ def test_unreadable_settings_are_told_from_none():
         # But one whose flash is worn out for good can be given others, after some starts.
         assert config.load("config.json", LAST, (), "esp32", safe=True)[0] is None
     finally:
-        reading.opened = outbox_reading.opened
+        del reading.open
     end()
 
 
