@@ -13,6 +13,8 @@ from firmware import forget
 from firmware.files import CRASHED, read, reset_note, write
 
 _CRASHES = "state/crashes"
+_RESERVE = "state/reserve"  # a block that is given up for the count when the flash is full
+_RESERVE_BYTES = const(1024)  # more than littlefs keeps in a directory
 _MOST = const(4)  # so many in a row are no accident; after safe mode the first will do
 SETTLED_MS = const(600000)  # who runs so long does not crash at its start
 SAFE_MS = const(900000)  # then the sensors get another chance: what they crashed on may be gone
@@ -29,6 +31,8 @@ def crashes(board):
         n = _MOST - 1 if cause == OVER else 0
     if n != before:
         _keep(n)
+    if not n:
+        _reserve()
     return n
 
 
@@ -58,9 +62,26 @@ def _count():
 
 def _keep(n):
     try:
-        if n:
-            write(_CRASHES, str(n))
-        else:
+        if not n:
             os.remove(_CRASHES)
+            return
+        try:
+            write(_CRASHES, str(n))
+        except OSError:
+            os.remove(_RESERVE)
+            write(_CRASHES, str(n))
     except OSError:
-        pass  # a full flash: it is not counted, and the node goes on as without
+        pass  # the flash fails: it is not counted, and the node goes on as without
+
+
+def _reserve():
+    """Have a reserve, if there is room for one."""
+    try:
+        if os.stat(_RESERVE)[6] == _RESERVE_BYTES:
+            return
+    except OSError:
+        pass  # there is none
+    try:
+        write(_RESERVE, " " * _RESERVE_BYTES)
+    except OSError:
+        pass  # a later start has the room, perhaps

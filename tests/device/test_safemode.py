@@ -1,6 +1,9 @@
 """Crashes in a row end in safe mode, and anything else ends the row."""
 
-HEAP = "160k"
+import os
+
+HEAP = "2m"
+TIMEOUT = 60
 
 
 class Board:
@@ -35,6 +38,22 @@ def test_four_crashes_in_a_row_are_too_many():
     assert [start("reset", "unforeseen error") for _ in range(3)] == [1, 2, 3]
     assert not safe(3)
     assert start("watchdog") == 4 and safe(4)
+
+
+def test_a_full_flash_counts_too():
+    """It is one of the reasons of a crash."""
+    from outbox_flash import Flash
+
+    flash = Flash(blocks=64)
+    os.chdir("/flash")
+    try:
+        assert start("power on") == 0
+        flash.fill()
+        assert [start("watchdog") for _ in range(4)] == [1, 2, 3, 4]
+        assert safe(4)
+    finally:
+        os.chdir("/")
+        flash.end()
 
 
 def test_any_other_start_counts_anew():
