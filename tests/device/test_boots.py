@@ -58,6 +58,31 @@ def test_the_count_goes_on_and_is_above_all_that_was_seen():
     assert bootcount.count(((1 << 32) - 1,), Silent()) < 1 << 26, "a record of nobody's"
 
 
+def test_what_no_node_wrote_is_not_believed():
+    os.mkdir("state")
+    put("state/boot", "41")
+    assert bootcount.count(((1 << 32) - 1,), Silent()) == 42
+    os.remove("state/boot")
+    assert 0 < bootcount.count(((1 << 30) - 2,), Silent()) < 1 << 30, (
+        "a small integer on every board"
+    )
+    put("state/boots", "5 - outpost/attic\n6 - a+b/#\n")
+    assert boots.find(6) == (None, "outpost/attic")
+
+
+def test_a_count_that_cannot_be_written_is_not_given_twice():
+    os.mkdir("state")
+    put("state/boot", "41")
+
+    def full(path, text):
+        raise OSError(28)
+
+    write, bootcount.write = bootcount.write, full
+    got = {bootcount.count((), Silent()) for _ in range(3)}
+    bootcount.write = write
+    assert len(got) == 3 and min(got) > 42 and "cannot be written" in Silent.lines[-1], got
+
+
 def failing(times, path, errors=(errno.EIO,)):
     """Let the next so many open() of a path fail, with these errors in turn."""
     left = [times]
