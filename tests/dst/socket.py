@@ -83,9 +83,10 @@ class socket(io.IOBase):
         if self._wire:
             self._wire.died()
 
-    def _datagram(self, data):
+    def _datagram(self, data, peer=None):
+        """peer: None for whom was asked."""
         if not self._closed and sim.link == sim.UP:
-            self._datagrams.append(data)
+            self._datagrams.append((data, peer or self._asked))
 
     def flags(self):
         if self._errors:
@@ -206,7 +207,8 @@ class socket(io.IOBase):
             if self._timeout == 0:
                 raise OSError(errnos.EAGAIN)
             self._wait(lambda: self._datagrams)
-        return self._datagrams.pop(0)[:n], self._asked
+        data, peer = self._datagrams.pop(0)
+        return data[:n], peer
 
     def sendto(self, data, address):
         self._check()

@@ -23,8 +23,11 @@ _alarm = _SPIN
 _alarm_at = 0
 _heap_in = 0  # allocations until the heap is full; 0: it will not be
 _heap_left = 0  # how many fail from there on
+torn = False  # has memory ended in the middle of a file, in this story?
+_heap_where = None  # count those of a kind only
 heap_failed = 0  # in this life
 read_failed = False  # has the flash refused a read, in this life?
+clock_at = None  # ms at which the node has said that it knows the time, in this life
 flash_failed = None  # (first, last) ms at which it refused anything
 dropped = 0  # the most that its log has told
 safe_mode = False  # has the node said so, in this story?
@@ -33,8 +36,8 @@ _print = print
 
 def begin(show):
     """A new world."""
-    global shown, trace, dead, slowest_ms, safe_mode, dropped
-    safe_mode = False
+    global shown, trace, dead, slowest_ms, safe_mode, dropped, torn
+    safe_mode = torn = False
     shown = show
     trace = slowest_ms = dropped = 0
     dead = None
@@ -55,12 +58,13 @@ def power_on(first_tick):
         _heap_in, \
         heap_failed, \
         read_failed, \
-        flash_failed
+        flash_failed, \
+        clock_at
     dead = ended_at = None
     zero = sim.now() - first_tick
     calls = heap_failed = _heap_in = 0
     read_failed = False
-    flash_failed = None
+    flash_failed = clock_at = None
     _alarm, _alarm_at = _SPIN, sim.now()
 
 
@@ -89,9 +93,11 @@ def found(text):
 
 def console(*args, **options):
     """The node's print."""
-    global safe_mode, dropped
+    global safe_mode, dropped, clock_at
     text = " ".join([str(arg) for arg in args])
     safe_mode = safe_mode or "safe mode: no sensors" in text
+    if "clock: set " in text and clock_at is None:
+        clock_at = sim.now()
     if " readings dropped" in text:
         dropped = max(dropped, int(text.split(" readings dropped")[0].split(" ")[-1]))
     tell("console", text)
@@ -128,22 +134,28 @@ def ticks():
     return (sim._up - zero) & _MASK
 
 
-def heap_full(after, times):
-    """After so many allocations, as far as they are seen here, some find no memory."""
-    global _heap_in, _heap_left
+def heap_full(after, times, where=None):
+    """After so many allocations, as far as they are seen here, some find no memory. where: only "file" counts."""
+    global _heap_in, _heap_left, _heap_where
+    _heap_where = where
     _heap_in = after
     _heap_left = times
 
 
-def allocate():
+def is_heap_tight():
+    return _heap_in > 0
+
+
+def allocate(where=None):
     """Something is done that needs memory: a file, a module, a packet, a transfer."""
-    global _heap_in, _heap_left, heap_failed
+    global _heap_in, _heap_left, heap_failed, torn
     if dead is not None:
         raise sim.Reset(dead)
-    if _heap_in:
+    if _heap_in and (_heap_where is None or where == _heap_where):
         _heap_in -= 1
         if not _heap_in:
             heap_failed += 1
+            torn = torn or where == "file"
             _heap_left -= 1
             _heap_in = 1 if _heap_left > 0 else 0
             tell("fault", "no memory")

@@ -14,6 +14,7 @@ from chipset import World
 from modelbroker import Broker
 from norram import HOW, Flash
 from prng import Random
+from swarm import Swarm
 from truth import Life, Truth
 
 A, B, NTP, ROUTER = "192.0.2.10", "192.0.2.20", "192.0.2.123", "192.168.1.1"
@@ -82,7 +83,8 @@ class Story:
         self.world = World(self.truth.measured)
         self.mac = random.bytes(3)
         self.lives = 0
-        self.planned = random.between(4, 12)
+        self.swarm = Swarm(seed)
+        self.planned = random.between(*self.swarm.lives)
         self.first_tick = 0
         self.timers = []
         self.sick_reads = 0  # of the flash, from power-on to EIO
@@ -96,6 +98,7 @@ class Story:
 
     def may(self, fault, percent):
         """Draw whether something happens; what is left out draws the same numbers."""
+        percent = self.swarm.percent.get(fault, percent)
         return self.random.chance(percent) and fault not in self.without
 
     # the world
@@ -114,7 +117,7 @@ class Story:
             if random.chance(20):
                 broker.max_inflight = 4  # which mqtt.window2 has to say
             way = random.choice(WAYS)
-            if random.chance(33) and way not in self.without and "ways" not in self.without:
+            if self.may("ways", 33) and way not in self.without:
                 broker.ways.add(way)
         wires.servers.clear()
         wires.servers[A] = self.brokers[0]
@@ -140,16 +143,17 @@ class Story:
 
     def _draw_config(self):
         random = self.random
+        swarm = self.swarm
         self.named = named = random.chance(50)
         hosts = [("a.lan", A), ("b.lan", B)][: len(self.brokers)]
         config = {
-            "node": {"name": random.choice(NODES)},
+            "node": {"name": random.choice(NODES[swarm.get("named", 0) :])},
             "wifi": {"networks": [{"ssid": "home", "password": "secret12"}]},
             "mqtt": {
                 "brokers": [{"host": pair[0 if named else 1]} for pair in hosts],
                 "window2": min([broker.max_inflight for broker in self.brokers]),
                 "keepalive_s": random.choice((10, 30)),
-                "clean_session": random.chance(8),
+                "clean_session": self.may("clean", 8),
             },
             "publish": {
                 "qos": random.choice((1, 2)),
@@ -157,7 +161,7 @@ class Story:
                 "health_s": random.choice((5, 20)),
             },
             "outbox": {
-                "bytes": random.choice((8192, 65536, 65536)),
+                "bytes": 8192 if self.may("small", 33) else 65536,
                 "sync_s": random.choice((0, 5, 5)),
                 "ram_bytes": 4096,
             },
@@ -180,9 +184,9 @@ class Story:
             "name": name,
             "type": random.choice(("tmp117", "ads1115")),
             "address": address,
-            "interval_s": random.choice((0.5, 1, 2, 5)),
-            "qos": random.choice((1, 1, 2, 2, 0)),
-            "delivery": "latest" if random.chance(12) else "all",
+            "interval_s": random.choice(self.swarm.get("interval_s", (0.5, 1, 2, 5))),
+            "qos": random.choice(self.swarm.get("qos", (1, 1, 2, 2, 0))),
+            "delivery": "latest" if self.may("latest", 12) else "all",
         }
         sensor.update(pins)
         return sensor
@@ -213,13 +217,7 @@ class Story:
             broker.start()
             stage.tell("world", "broker %s restarts" % broker.name)
         if self.may("broker_forgets", 5):
-            broker = random.choice(self.brokers)
-            self.exact = False
-            broker.ways.add("forgetful")
-            broker.stop()
-            broker.start()
-            broker.ways.discard("forgetful")
-            stage.tell("world", "broker %s forgets everything" % broker.name)
+            self._forgets(random.choice(self.brokers))
         if self.may("spoil", 6):
             self.truth.spoiled = True
             self.exact = False
@@ -239,12 +237,15 @@ class Story:
         random = self.random
         sensors = self.config["sensors"]
         what = random(6)
+        if self.swarm.name:
+            what = 1  # a theme needs the rest as it is
         if what == 0:
             self.config["node"]["name"] = random.choice(NODES)
             self.exact = False
         elif what == 1:
-            sensor = random.choice(sensors)
-            sensor["qos"] = random.choice((0, 1, 2))
+            for sensor in sensors:
+                if random.chance(60):
+                    sensor["qos"] = random.choice((0, 1, 1, 2))
         elif what == 2:
             i = random(len(sensors))
             sensors[i] = self._draw_sensor(sensors[i]["name"], sensors[i]["address"])
@@ -264,12 +265,13 @@ class Story:
 
     # a life
 
-    def begin_life(self, last):
-        """Draw what happens to the board from its power-on; last: nothing, any more."""
+    def begin_life(self, last, cold):
+        """Draw what happens to the board from its power-on; last: nothing, any more; cold: its clock has stopped."""
         random = self.random
         self.lives += 1
         node = self.config["node"]["name"] or self.board_name()
         life = Life(self.lives, _copy(self.config), node)
+        life.cold = cold
         self.truth.begin(life)
         if self.flash.filled:
             life.flash_at, life.flash_until = sim.now(), 1 << 60
@@ -283,12 +285,20 @@ class Story:
             return
         if self.may("ntp", 10):
             how, n = random(8), random(400)
-            self._at(1, lambda: self._trouble(life, "ntp", 30_000, self.brokers[0], n, how))
+            ms = 30_000
+            if self.swarm.name == "outage":
+                how, ms = 0, random.choice((4000, 8000, 12_000))
+            self._at(1, lambda: self._trouble(life, "ntp", ms, self.brokers[0], n, how))
         if self.may("read", 8):
             self.sick_reads = random.between(1, 80)
-            self.exact = False
-        length = random.choice((300, 3000, 8000, 15_000, 25_000, 40_000))
+        if self.swarm.get("away", False):
+            self._draw_outage()
+        length = random.choice(
+            self.swarm.get("length", (300, 3000, 8000, 15_000, 25_000, 40_000))
+        )
         length = random.between(length // 3, length)
+        for _ in range(self.swarm.get("traps", 0)):
+            self._at(random(length), self._trouble_of(life, "trap"))
         for _ in range(random.choice((0, 1, 1, 2, 3))):
             self._at(random(length), self._draw_trouble(life))
         self._draw_end(life, length)
@@ -300,6 +310,9 @@ class Story:
             self.heal()
             return
         age = random(8)
+        if self.swarm.get("ages", False):  # in an outage
+            kind = random.choice(self.swarm.kinds)
+            self._at(8000, self._trouble_of(life, kind, 30_000))
         for i in range(age):
             self._at(9000 + 1500 * i, lambda: self._jump(19 * _DAY // 10))
         at = 9000 + 1500 * age
@@ -322,34 +335,57 @@ class Story:
             sim.cancel(timer)
         self.timers.clear()
 
+    def _draw_outage(self):
+        """Brokers go away for this life, come back in it, or are there."""
+        random = self.random
+        how = random(4)
+        if self.lives == 1:
+            self.away = random.choice((None, None, 0, 1))  # the same in all lives
+        how = how if self.away is None else self.away
+        for broker in self.brokers:
+            if how < 3:
+                broker.stop("silent" if how == 1 else "down")
+            else:
+                broker.start()
+        if how == 2:
+            self._at(random(15_000), lambda: [broker.start() for broker in self.brokers])
+
     def _draw_end(self, life, length):
         random = self.random
         kind = random(100)
         self._at(length, lambda: stage.die("power"))
-        if kind < 30:
-            if "cut" not in self.without:
-                operations, how = random.between(1, 40), random.choice(HOW)
-                self._at(random(length), lambda: self.flash.fail(operations, how))
-        elif kind < 42:
-            if "restart" not in self.without:
-                self._at(random(length), self._restart)
-        elif kind < 54:
-            if "heap" not in self.without:
-                after, times = random.between(1, 60), random.choice((1, 1, 2, 5))
-                self._at(random(length), lambda: self._heap(life, after, times))
-        elif kind < 60:
-            if "hang" not in self.without:
-                self._at(random(length), lambda: self._hang(life, 60_000))
+        end = "power"
+        for end, below in ("cut", 30), ("restart", 42), ("heap", 54), ("hang", 60), ("power", 100):
+            if kind < below:
+                break
+        if self.swarm.ends:
+            end = random.choice(self.swarm.ends)
+        if end in self.without:
+            return
+        at = random(length)
+        if end == "cut":
+            operations, how = random.between(1, 40), random.choice(HOW)
+            self._at(at, lambda: self.flash.fail(operations, how))
+        elif end == "restart":
+            self._at(at, self._restart)
+        elif end == "heap":
+            after, times = random.between(1, 60), random.choice((1, 1, 2, 5))
+            self._at(at, lambda: self._heap(life, after, times, None))
+        elif end == "heap_of_files":
+            after = random.between(1, 60)
+            self._at(at, lambda: self._heap(life, after, 1, "file"))
+        elif end == "hang":
+            self._at(at, lambda: self._hang(life, 60_000))
 
     def _restart(self):
         topic = "outpost/%s/cmd/restart" % self.truth.life.node
         for broker in self.brokers:
             broker.route(topic, b"{}", 1)
 
-    def _heap(self, life, after, times):
+    def _heap(self, life, after, times, where):
         life.heap_at = sim.now()
         self.truth.heap_faults = True
-        stage.heap_full(after, times)
+        stage.heap_full(after, times, where)
 
     def _hang(self, life, ms):
         life.interrupted = True
@@ -359,14 +395,11 @@ class Story:
 
     def _draw_trouble(self, life):
         """Return a function that begins something for a while, or None."""
+        return self._trouble_of(life, self.random.choice(self.swarm.kinds))
+
+    def _trouble_of(self, life, kind, least_ms=0):
         random = self.random
-        kinds = (
-            "wifi", "wifi", "zombie", "kick", "broker", "broker", "silent", "slow", "cut", "cut",
-            "mute", "refuses", "dns", "ntp", "read", "write", "full", "sensor", "leap", "pieces",
-            "command",
-        )  # fmt: skip
-        kind = random.choice(kinds)
-        ms = random.choice((200, 2000, 6000, 15_000, 40_000))
+        ms = max(least_ms, random.choice((200, 2000, 6000, 15_000, 40_000)))
         broker = random.choice(self.brokers)
         n = random.between(1, 400)
         how = random(8)
@@ -421,6 +454,36 @@ class Story:
                 conn.wire.down_left = n % 60 + 1
             break
 
+    def _trap(self, life, ms, broker, n, how):
+        """Something happens at a certain packet of those to come: it is lost, or was the last."""
+        kind = ("PUBREC", "PUBREL", "PUBREL", "PUBCOMP", "PUBLISH", "CONNACK", "CONNECT")[n % 7]
+        action = ("cut", "power", "away", "forget", "away", "power", "cut", "power")[how]
+
+        def spring():
+            stage.tell("fault", "%s at %s" % (action, kind))
+            if action == "cut":
+                for conn in broker.conns[:]:
+                    conn.wire.cut()
+            elif action == "power":
+                stage.end("power")
+            elif action == "away":
+                broker.stop()
+                self._later(max(ms, 6000), broker.start)
+            else:
+                self._forgets(broker)
+
+        broker.trap = [kind, n // 7 % 6, n & 1, spring]
+
+    def _forgets(self, broker):
+        self.exact = False
+        forgetful = "forgetful" in broker.ways
+        broker.ways.add("forgetful")
+        broker.stop()
+        broker.start()
+        if not forgetful:
+            broker.ways.discard("forgetful")
+        stage.tell("world", "broker %s forgets everything" % broker.name)
+
     def _pieces(self, life, ms, broker, n, how):
         for conn in broker.conns:
             conn.wire.piece = n % 7 + 1
@@ -452,10 +515,14 @@ class Story:
 
     def _ntp(self, life, ms, broker, n, how):
         none = ("short", "kiss", "unsynchronised", "zero")[n % 4]
-        mode = ("silent", "wrong", "wrong", "wrong", none, none, "stranger", "late")[how]
+        mode = ("silent", "wrong", none, "looked_late", "other", "stranger", "late", "looked_late")[how]
         self.ntp.skew_ms = -631_152_000_000 if n % 3 == 0 else 631_152_000_000
+        self.ntp.lie_ms = 3_600_000 if n & 1 else -3_600_000
         if mode == "late":
             self.ntp.delay_ms = n * 20
+            mode = "ok"
+        elif mode == "looked_late":
+            self.ntp.asked = lambda: self._hang(self.truth.life, 5400 + n * 4)
             mode = "ok"
         self.ntp.wrong = 1 + n % 2
         self.ntp.mode = mode
@@ -464,9 +531,9 @@ class Story:
     def _ntp_well(self):
         self.ntp.mode = "ok"
         self.ntp.delay_ms = 0
+        self.ntp.asked = None
 
     def _read(self, life, ms, broker, n, how):
-        self.exact = False
         self.flash.sick("read", n % 20 + 1)
 
     def _write(self, life, ms, broker, n, how):
@@ -543,6 +610,7 @@ class Story:
         for broker in self.brokers:
             broker.start()
             broker.mute = False
+            broker.trap = None
             broker.refuses = broker.delay_ms = 0
         sim.dns_mode = "ok"
         socket.dns_ms = 0

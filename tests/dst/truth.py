@@ -14,10 +14,12 @@ from micropython import const
 _CLOCK_MS = const(
     2300
 )  # between a reading's `ts` and the conversion; an RTC that was set before has whole seconds
+_COLD_MS = const(1300)  # the same, where none was set before: half of an answer's travel, at most
 _PASS_MS = const(1500)  # a pass of the loop, and the conversion before it
 _LIVE_MS = const(3000)  # beside live_s: what a pass and the way take
 _BUSY_MS = const(3000)  # between two readings of a sensor, besides its interval
 _CONNECT_MS = const(20000)
+_FILE = const(8)  # readings in a file of the smallest outbox
 _RETRY_MS = const(12000)  # after a write that failed the outbox waits for ten seconds
 
 
@@ -61,6 +63,9 @@ class Life:
         self.heap_times = 0
         self.interrupted = False  # has a sensor been unplugged, or the program hung?
         self.boots = set()
+        self.cold = True  # had the clock stopped?
+        self.clock_at = None  # when it learnt the time
+        self.given_up = []  # ms at which the outbox removed a file
 
 
 class Truth:
@@ -72,7 +77,6 @@ class Truth:
         self._measured = {}  # sensor's name → (quantity, text) of its last conversion
         self.keys = {}  # (node, boot, seq) → Event, or the text of a failure
         self.newest = {}  # live topic → ms of the newest event on it, and when it was heard
-        self.timed = {}  # (node, boot) → ms since when its time is known for certain
         self.sensor_faults = False  # readings may be failures
         self.heap_faults = False
         self.spoiled = (
@@ -81,6 +85,7 @@ class Truth:
         self.heard = set()  # (node, boot, seq) of all that a broker has heard
         self.doubled = []
         self._dropped = 0  # what health said last
+        self.uncounted = 0  # files given up so shortly before a power cut that it was not counted, perhaps
         self.full = False  # was there no room on the flash? Then the count may be lost, and the log has told it
         self.arrivals = 0
         self._last = {}  # sensor's name → ms of its last conversion
@@ -142,7 +147,8 @@ class Truth:
     @property
     def dropped(self):
         """How many readings are known to be given up."""
-        return max(self._dropped, stage.dropped) if self.full else self._dropped
+        told = max(self._dropped, stage.dropped) if self.full else self._dropped
+        return told + _FILE * self.uncounted if told else 0
 
     def _info(self, payload):
         told = json.loads(payload)
@@ -174,7 +180,7 @@ class Truth:
         if event is None:
             return
         self._check_identity(what, key, event, node)
-        self._check_time(what, event, ts, (node, boot))
+        self._check_time(what, event, ts)
         if not event.came and not late and (not dup or qos < 2):
             self._check_live(what, event, topic, heard, dup)
         if event.came and event.sensor["qos"] == 2:
@@ -217,12 +223,12 @@ class Truth:
             stage.found("%s: was taken under the name %s" % (what, event.life.node))
         event.life.boots.add(key[1])
 
-    def _check_time(self, what, event, ts, boot):
+    def _check_time(self, what, event, ts):
         if ts is None:
-            known = self.timed.get(boot)
+            known = event.life.clock_at
             ended = event.life.ended
-            if known is not None and ended is not None and known < ended - 15_000:
-                if not event.life.flash_at and not self.spoiled:
+            if known is not None and ended is not None and known < ended - 1000:
+                if not (self.spoiled or event.life.heap_times or self._has_flash_failed()):
                     stage.found("%s: has no time, and its boot had" % what)
             return
         off = ts - (sim._TRUE_TIME + event.at)
@@ -230,13 +236,14 @@ class Truth:
             # A jump in the middle of a pass, which no pass can last: it had looked at the clock before.
             if 0 <= event.at - end < _PASS_MS and abs(off + ms) <= _CLOCK_MS:
                 off += ms
-        if abs(off) > _CLOCK_MS:
+        if abs(off) > (_COLD_MS if event.life.cold else _CLOCK_MS):
             stage.found("%s: its ts is %d ms off" % (what, off))
         if event.ts is not None and event.ts != ts:
             stage.found("%s: had another ts before, %d ms away" % (what, ts - event.ts))
         event.ts = ts
-        if event.life is self.life:
-            self.timed.setdefault(boot, sim.now())
+
+    def _has_flash_failed(self):
+        return any(life.flash_at is not None for life in self.lives)
 
     def _check_live(self, what, event, topic, heard, dup):
         """A message of QoS 2 is handed on at PUBREL, however late: what counts is when the node sent it.
@@ -284,7 +291,7 @@ class Truth:
         key = levels[1], _number(payload, b'"boot":'), _number(payload, b'"seq":')
         known = key in self.heard
         self.heard.add(key)
-        if known or dup or levels[1] != self.life.node:
+        if known or levels[1] != self.life.node:
             return
         for sensor in self.life.config["sensors"]:
             if sensor["name"] == levels[2] and qos > max(sensor["qos"], 1):
@@ -301,6 +308,9 @@ class Truth:
         life.end = how
         life.ended = stage.ended_at or sim.now()
         life.last_pass = stage.last_pass
+        life.clock_at = stage.clock_at
+        if how != "reset":
+            self.uncounted += sum([life.ended - at < life.sync_ms + _PASS_MS for at in life.given_up])
         if stage.flash_failed:
             first, last = stage.flash_failed
             life.flash_at = first if life.flash_at is None else min(first, life.flash_at)
@@ -337,7 +347,7 @@ class Truth:
         at = self.awake(event.at)
         ram = life.sync_ms + _PASS_MS
         if life.heap_at is not None:
-            if at > self.awake(life.heap_at) - (ram if life.heap_times > 1 else 400):
+            if life.heap_times > 1 and at > self.awake(life.heap_at) - ram:
                 return "no memory"
         if life.flash_at is not None and at > self.awake(life.flash_at) - ram:
             if life.ended < life.flash_until + _RETRY_MS:

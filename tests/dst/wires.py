@@ -10,6 +10,7 @@ from micropython import const
 
 _HELD_MS = const(500)  # a retransmission's pause while nothing passes
 _NTP_TO_UNIX = const(2208988800)
+_OTHER = ("192.0.2.66", 123)
 
 servers = {}  # address → Broker
 time_servers = {}  # address → TimeServer
@@ -144,32 +145,41 @@ class TimeServer:
         self.mode = "ok"
         self.delay_ms = 0
         self.skew_ms = 0
+        self.lie_ms = 0  # the same, of an answer that is not its own
+        self.asked = None  # called when it is asked
         self.wrong = 0  # so many wrong answers are left
 
     def ask(self, query, answer):
-        """answer(bytes) is called when the answer is there."""
+        """answer(bytes, peer) is called when an answer is there; peer: None for this server's own."""
         mode = self.mode
         if mode == "silent" or len(query) < 48:
             return
+        if self.asked:
+            sim.after(1, self.asked)
+            self.asked = None
         wait = latency_ms + self.delay_ms
+        if mode in ("stranger", "other"):
+            # before the true one: who does not know what was asked, or whom nobody asked
+            false = sim.true_ms() + self.lie_ms
+            origin, peer = (bytes(8), None) if mode == "stranger" else (query[40:48], _OTHER)
+            reply = _reply(0x24, 2, origin, _stamp(false))
+            sim.after(1, lambda: answer(reply, peer))
         ms = sim.true_ms() + wait
         if mode == "wrong":
             ms += self.skew_ms
             self.wrong -= 1
             if self.wrong <= 0:  # who lies time and again is believed in the end
                 self.mode = "ok"
-        if mode == "stranger":
-            ms -= 3_600_000
-        stamp = _stamp(ms)
+        stamp = bytes(8) if mode == "zero" else _stamp(ms)
         first = 0xE4 if mode == "unsynchronised" else 0x24
-        stratum = 0 if mode == "kiss" else 2
-        origin = bytes(8) if mode == "stranger" else query[40:48]
-        if mode == "zero":
-            stamp = bytes(8)
-        reply = bytes((first, stratum, 6, 0xEC)) + bytes(8) + b"DST\0" + stamp + origin + stamp * 2
+        own = _reply(first, 0 if mode == "kiss" else 2, query[40:48], stamp)
         if mode == "short":
-            reply = reply[:20]
-        sim.after(wait + latency_ms, lambda: answer(reply))
+            own = own[:20]
+        sim.after(wait + latency_ms, lambda: answer(own, None))
+
+
+def _reply(first, stratum, origin, stamp):
+    return bytes((first, stratum, 6, 0xEC)) + bytes(8) + b"DST\0" + stamp + origin + stamp * 2
 
 
 def _stamp(ms):
