@@ -116,9 +116,7 @@ def tell(device, seed, without):
 
 
 def verdict(result):
-    text = (
-        f"seed {result.seed} ({result.theme}): {result.lives} lives, {result.events} readings, trace {result.trace}"
-    )
+    text = f"seed {result.seed} ({result.theme}): {result.lives} lives, {result.events} readings, trace {result.trace}"
     if not result.faults:
         return f"{text}: nothing lost, nothing invented"
     return "\n".join([f"{text}: broken", *(f"  {fault.strip()}" for fault in result.faults)])

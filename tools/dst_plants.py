@@ -29,38 +29,36 @@ PLANTS = {
         "firmware/wifi.py",
         "elapsed = uptime - self._since",
         "elapsed = " + WRAP.format("uptime - self._since"),
-        27,
+        5,
         "no reading for",
     ),
     "ticks_uplink": Plant(
         "firmware/uplink.py",
         "if online and uptime - self._since >= self._wait:",
         f"if online and {WRAP.format('uptime - self._since')} >= self._wait:",
-        8,
+        50,
         "no reading for",
     ),
     "sntp_20_years": Plant(
         "firmware/sntp.py",
         "if not (sure or self._confirmed(server, offset)):",
         "if False:",
-        1,
+        26,
         "ts is",
     ),
     "sntp_no_floor": Plant(
         "firmware/sntp.py",
         "if unix_ms < clock.newest_s * 1000:",
         "if False:",
-        7,
+        52,
         "ts is",
     ),
-    "sntp_any_answer": Plant(
-        "firmware/sntp.py", " or data[24:32] != nonce", "", 1, "ts is"
-    ),
+    "sntp_any_answer": Plant("firmware/sntp.py", " or data[24:32] != nonce", "", 7, "ts is"),
     "sntp_anybody": Plant(
-        "firmware/sntp.py", "if tuple(peer[:2]) == self._peer:", "if True:", 1, "ts is"
+        "firmware/sntp.py", "if tuple(peer[:2]) == self._peer:", "if True:", 7, "ts is"
     ),
     "sntp_any_age": Plant(
-        "firmware/sntp.py", "if age > _SLOW_MS << self._slow:", "if False:", 1, "ts is"
+        "firmware/sntp.py", "if age > _SLOW_MS << self._slow:", "if False:", 26, "ts is"
     ),
     "ticks_health": Plant(
         "firmware/app.py",
@@ -70,168 +68,148 @@ PLANTS = {
         "no health",
     ),
     "times_of_four_boots": Plant(
-        "firmware/boots.py", "_LINES = const(128)", "_LINES = const(4)", 1, "has no time"
+        "firmware/boots.py", "_LINES = const(128)", "_LINES = const(4)", 29, "has no time"
     ),
     "time_not_noted": Plant(
-        "firmware/delivery.py", "earlier.note(self, self._origin)", "pass", 1, "has no time"
-    ),
-    "names_of_one_boot": Plant(
-        "firmware/boots.py", "_LINES = const(128)", "_LINES = const(1)", 4, "under the name"
+        "firmware/delivery.py", "earlier.note(self, self._origin)", "pass", 14, "has no time"
     ),
     # identity
     "boot_from_1": Plant(
         "firmware/boots.py",
         "boot = max(n, last) + 1 if n else _drawn(last)",
         "boot = max(n or 0, last) + 1",
-        3,
+        58,
         "stands for two",
     ),
     "renamed_records": Plant(
-        "firmware/boots.py", "prefix = name or prefix", "prefix = None", 4, "under the name"
+        "firmware/boots.py", "prefix = name or prefix", "prefix = None", 81, "under the name"
     ),
     "qos_of_the_day": Plant(
         "firmware/delivery.py",
         "qos = record.qos if channel is None else channel.qos",
         "qos = record.qos",
-        1,
+        14,
         "a new exchange of QoS",
+    ),
+    "rival_unseen": Plant(
+        "firmware/namesake.py", "elif self.other != other:", "elif False:", 15, "two boards"
     ),
     # brokers
     "never_suspects": Plant(
-        "firmware/brokers.py", "if self._ended < _ENDED:", "if True:", 1, "no reading for"
+        "firmware/brokers.py", "if self._ended < _ENDED:", "if True:", 9, "no reading for"
     ),
     "never_lowers_qos": Plant(
-        "firmware/limits.py", "if qos == 2 and self.qos == 2:", "if False:", 1, "no reading for"
+        "firmware/limits.py", "if qos == 2 and self.qos == 2:", "if False:", 9, "no reading for"
     ),
     "never_sets_aside": Plant(
         "firmware/limits.py",
         "if topic in self.topics or (self._messages and self._is_barred(topic, payload, qos)):",
         "if False:",
-        1,
+        65,
         "no reading for",
     ),
     "released_at_another_broker": Plant(
         "firmware/uplink.py",
         "(self.identity, self.client.client_id, self.broker)",
         '(self.identity, self.client.client_id, "")',
-        1,
+        42,
         "lost",
     ),
     "inherited_exchanges": Plant(
         "firmware/uplink.py",
         "anew = not self.clean_session and self._session != self._owner()",
         "anew = not self.clean_session and self._session not in (None, self._owner())",
-        1,
+        3,
         "lost",
     ),
     "unrelease_forgotten": Plant(
-        "firmware/delivery.py", "done = self.outbox.unrelease(now)", "done = True", 1, "lost"
+        "firmware/delivery.py", "done = self.outbox.unrelease(now)", "done = True", 8, "lost"
     ),
     "late_and_live": Plant(
         "firmware/delivery.py",
         "if age is None or age > self.live_ms:",
         "if age is None:",
-        1,
+        4,
         "came live",
     ),
     "in_flight_stays_live": Plant(
         "firmware/delivery.py",
         "withdraw.late(self, head, uptime)",
         "pass",
-        63,
+        149,
         "came live",
     ),
     "overtaken_and_live": Plant(
         "firmware/delivery.py",
         "(newest is not None and (boot, seq) < newest)",
         "False",
-        8,
+        23,
         "after a newer one",
     ),
     "acknowledged_when_sent": Plant(
         "firmware/delivery.py",
         "        if not record.taken:\n            self.outbox.take(record, now)\n",
         "        if not record.taken:\n            self.outbox.take(record, now)\n        self.outbox.drop(record, now)\n",
-        4,
+        29,
         "lost",
     ),
     "released_unwritten": Plant(
         "lib/outbox.py",
         "released.append(number)\n        return self._save(now)",
         "released.append(number)\n        return True",
-        33,
+        12,
         "twice",
     ),
     "pid_not_the_records": Plant(
         "firmware/delivery.py",
         "pid = record.pid if qos == 2 and record.number else 0",
         "pid = 0",
-        33,
+        12,
         "twice",
     ),
     # memory and files
     "dropped_forgotten": Plant(
-        "lib/outbox_store.py", "self.dropped = state.dropped", "self.dropped = 0", 1, "lost,"
+        "lib/outbox_store.py", "self.dropped = state.dropped", "self.dropped = 0", 14, "lost,"
     ),
     "reading_in_hand": Plant(
         "firmware/app.py",
         "            try:\n                self._hand_over(channel, result, uptime)\n            except MemoryError:\n                self.delivery.lost()\n            raise",
         "            raise",
-        1,
-        "lost",
-    ),
-    "number_again": Plant(
-        "lib/outbox_log.py",
-        "self.next += (there - segment.size) // _SHORTEST + 1",
-        "pass",
-        1,
+        83,
         "lost",
     ),
     "torn_tail_appended": Plant(
-        "lib/outbox_log.py", "segment.sealed = there != segment.size", "pass", 1, "lost"
+        "lib/outbox_log.py", "segment.sealed = there != segment.size", "pass", 4, "lost"
     ),
-    "unread_state_is_none": Plant(
-        "lib/outbox_state.py",
-        "self.unread = not is_nothing(e) or (e.errno == ENOENT and self._is_listed())",
-        "pass",
-        1,
-        "lost, 0 told",
-        (("lib/outbox_reading.py", "_TRIES = const(3)", "_TRIES = const(1)"),),
-    ),
-    "unread_segment_is_empty": Plant(
-        "lib/outbox_log.py",
-        "                segment.unread = True\n                segment.pending = 0",
-        "                segment.pending = 0",
-        1,
-        "lost",
-        (("lib/outbox_reading.py", "_TRIES = const(3)", "_TRIES = const(1)"),),
+    "opening_reads_once": Plant(
+        "lib/outbox_reading.py", "_TRIES = const(3)", "_TRIES = const(1)", 4, "lost"
     ),
     "main_dies": Plant(
         "main.py",
         "            except Exception:\n                kept = False",
         "            except OSError:\n                kept = False",
-        19,
+        23,
         "prompt",
     ),
     "no_sync_at_the_end": Plant(
         "firmware/app.py",
         "if not self.delivery.outbox.sync(time.ticks_ms()):",
         "if False:",
-        3,
+        4,
         "lost",
     ),
     "crash_of_a_state_file": Plant(
         "firmware/boots.py",
         "        except ValueError:\n            if not line:",
         "        except KeyError:\n            if not line:",
-        1,
+        35,
         "crashed",
     ),
     "flush_not_due": Plant(
         "lib/outbox.py",
         "if self._unsynced and (failed or self._left(self._unsynced_since(now), now) <= 0):",
         "if failed:",
-        7,
+        14,
         "lost",
     ),
 }

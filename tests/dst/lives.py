@@ -152,6 +152,7 @@ def live(story, cause):
         story.flash.spoil("state", name, content)
     story.spoil.clear()
     story.flash.sick("read", story.sick_reads)
+    story.take_name()
     chipset.attach(story.config["sensors"], story.world, story.truth.taken)
     ended = "prompt"
     try:
@@ -233,6 +234,9 @@ class Judge:
         if self.story.exact and not (anew or stage.torn):
             for what, event, first, second in truth.doubled:
                 stage.found("%s: twice at QoS 2: %s; %r, %r" % (what, event, first, second))
+        rival = self.story.rival
+        if rival and rival.name == truth.life.node:
+            stage.found("two boards are called %s" % rival.name)
         for topic in self.story.ghosts():
             stage.found("a ghost: %s is kept of an earlier name" % topic)
         silent = truth.health_at is None or sim.now() - truth.health_at > 60_000
@@ -287,7 +291,7 @@ _real_open, _real_remove = open, os.remove
 
 def _remove(story):
     def remove(path):
-        if path.startswith("outbox/"):
+        if "outbox/" in path:
             story.truth.life.given_up.append(sim.now())
         _real_remove(path)
 

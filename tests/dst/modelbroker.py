@@ -83,7 +83,7 @@ class Broker:
         self.connects = 0
         self.forgot = 0  # times it lost sessions that were to be kept
         self.on_accept = None
-        self.trap = None  # [packet's name, how many more go by, is it lost?, function]: what happens at it
+        self.trap = None  # [packet's name, how many more go by, is it lost?, what happens at it]
 
     def accept(self, wire):
         conn = Conn(self, wire)

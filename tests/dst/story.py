@@ -14,6 +14,7 @@ from chipset import World
 from modelbroker import Broker
 from norram import HOW, Flash
 from prng import Random
+from rival import Rival
 from swarm import Swarm
 from truth import Life, Truth
 
@@ -91,6 +92,8 @@ class Story:
         self.spoil = []  # (name, content) of files of state/ that somebody spoils
         self.names = set()  # under which this flash has been at the brokers
         self.healed = False  # are the faults over?
+        self.steady = False  # are there no faults after which readings may come twice?
+        self.rival = None  # another board of the same name
         self.exact = True  # do sessions persist, and so each reading of QoS 2 arrives once?
         sim.seed(random(1 << 20))
         self._make_network()
@@ -99,7 +102,8 @@ class Story:
     def may(self, fault, percent):
         """Draw whether something happens; what is left out draws the same numbers."""
         percent = self.swarm.percent.get(fault, percent)
-        return self.random.chance(percent) and fault not in self.without
+        happens = self.random.chance(percent) and fault not in self.without
+        return happens and not (self.steady and fault in ("replaced", "broker_forgets"))
 
     # the world
 
@@ -108,6 +112,8 @@ class Story:
         truth = self.truth
         wires.latency_ms = random.choice((1, 5, 40))
         self.two = self.may("two", 25)
+        steady = self.swarm.get("steady", 0)
+        self.steady = bool(steady) and not self.two and random.chance(steady)
         self.brokers = [Broker("A", truth)]
         if self.two:
             self.brokers.append(Broker("B", truth))
@@ -237,8 +243,10 @@ class Story:
         random = self.random
         sensors = self.config["sensors"]
         what = random(6)
-        if self.swarm.name:
+        if self.swarm.name not in (None, "people"):
             what = 1  # a theme needs the rest as it is
+        elif self.swarm.name and random.chance(40):
+            what = 0
         if what == 0:
             self.config["node"]["name"] = random.choice(NODES)
             self.exact = False
@@ -265,6 +273,18 @@ class Story:
 
     # a life
 
+    def take_name(self):
+        """The board's file system is there: under which name does it live?"""
+        life = self.truth.life
+        try:
+            with open("state/alias") as f:
+                held = f.read().rpartition(" ")[0]
+        except (OSError, UnicodeError):
+            return
+        if held == life.node and not self.truth.spoiled:
+            life.node = "%s-%s" % (held, self.board_id()[-6:])
+            self.names.add(life.node)
+
     def begin_life(self, last, cold):
         """Draw what happens to the board from its power-on; last: nothing, any more; cold: its clock has stopped."""
         random = self.random
@@ -289,13 +309,13 @@ class Story:
             if self.swarm.name == "outage":
                 how, ms = 0, random.choice((4000, 8000, 12_000))
             self._at(1, lambda: self._trouble(life, "ntp", ms, self.brokers[0], n, how))
+        if self.may("rival", 0) and not self.rival:
+            self._at(random(20_000), self._begin_rival)
         if self.may("read", 8):
             self.sick_reads = random.between(1, 80)
         if self.swarm.get("away", False):
             self._draw_outage()
-        length = random.choice(
-            self.swarm.get("length", (300, 3000, 8000, 15_000, 25_000, 40_000))
-        )
+        length = random.choice(self.swarm.get("length", (300, 3000, 8000, 15_000, 25_000, 40_000)))
         length = random.between(length // 3, length)
         for _ in range(self.swarm.get("traps", 0)):
             self._at(random(length), self._trouble_of(life, "trap"))
@@ -309,21 +329,25 @@ class Story:
         if self.healed or not self.may("old", 50):
             self.heal()
             return
-        age = random(8)
+        age, first = random(8), 8000
         if self.swarm.get("ages", False):  # in an outage
+            age, first = random.between(3, 7), random.choice((8000, 16_000, 20_000))
             kind = random.choice(self.swarm.kinds)
-            self._at(8000, self._trouble_of(life, kind, 30_000))
+            self._at(first, self._trouble_of(life, kind, 30_000))
         for i in range(age):
-            self._at(9000 + 1500 * i, lambda: self._jump(19 * _DAY // 10))
-        at = 9000 + 1500 * age
+            self._at(first + 1000 + 1500 * i, lambda: self._jump(19 * _DAY // 10))
+        at = first + 1000 + 1500 * age
         for _ in range(random.between(1, 3)):
             at += random(3000)
             self._at(at, self._draw_trouble(life))
         self._at(at + random(20_000), self.heal)
 
-    def board_name(self):
+    def board_id(self):
         unique = sim.mac() if sim.ESP32 else b"\xe6\x61\x64\x08\x43" + sim.mac()[3:]
-        return ("esp32-" if sim.ESP32 else "picow-") + unique.hex()[-6:]
+        return unique.hex()
+
+    def board_name(self):
+        return ("esp32-" if sim.ESP32 else "picow-") + self.board_id()[-6:]
 
     def _at(self, ms, function):
         if function:
@@ -372,10 +396,14 @@ class Story:
             after, times = random.between(1, 60), random.choice((1, 1, 2, 5))
             self._at(at, lambda: self._heap(life, after, times, None))
         elif end == "heap_of_files":
-            after = random.between(1, 60)
+            after = random.between(1, 24)
             self._at(at, lambda: self._heap(life, after, 1, "file"))
         elif end == "hang":
             self._at(at, lambda: self._hang(life, 60_000))
+
+    def _begin_rival(self):
+        self.exact = False
+        self.rival = Rival(self.brokers[0], self.truth.life.node, "0a0b0c0d0e0f")
 
     def _restart(self):
         topic = "outpost/%s/cmd/restart" % self.truth.life.node
@@ -456,21 +484,23 @@ class Story:
 
     def _trap(self, life, ms, broker, n, how):
         """Something happens at a certain packet of those to come: it is lost, or was the last."""
-        kind = ("PUBREC", "PUBREL", "PUBREL", "PUBCOMP", "PUBLISH", "CONNACK", "CONNECT")[n % 7]
-        action = ("cut", "power", "away", "forget", "away", "power", "cut", "power")[how]
+        kind = ("PUBREC", "PUBREL", "PUBREL", "PUBREL", "PUBCOMP", "PUBLISH", "CONNECT")[n % 7]
+        action = ("cut", "power", "away", "forget", "away", "power", "forget", "away")[how]
 
         def spring():
             stage.tell("fault", "%s at %s" % (action, kind))
             if action == "cut":
                 for conn in broker.conns[:]:
                     conn.wire.cut()
-            elif action == "power":
+            elif action == "power" or self.steady:
                 stage.end("power")
             elif action == "away":
                 broker.stop()
                 self._later(max(ms, 6000), broker.start)
             else:
                 self._forgets(broker)
+                # and the power fails before the first message is there again
+                broker.trap = ["PUBLISH", 0, True, lambda: stage.end("power")]
 
         broker.trap = [kind, n // 7 % 6, n & 1, spring]
 
@@ -515,7 +545,8 @@ class Story:
 
     def _ntp(self, life, ms, broker, n, how):
         none = ("short", "kiss", "unsynchronised", "zero")[n % 4]
-        mode = ("silent", "wrong", none, "looked_late", "other", "stranger", "late", "looked_late")[how]
+        modes = ("silent", "wrong", none, "looked_late", "other", "stranger", "late", "stranger")
+        mode = modes[how]
         self.ntp.skew_ms = -631_152_000_000 if n % 3 == 0 else 631_152_000_000
         self.ntp.lie_ms = 3_600_000 if n & 1 else -3_600_000
         if mode == "late":
@@ -579,6 +610,7 @@ class Story:
         """Return what sound brokers keep of a node that has another name now, and has been there since."""
         truth = self.truth
         now = truth.life.node
+        rival = self.rival and self.rival.name  # what is kept of this one is the other board's
         if truth.spoiled or any(life.flash_at is not None for life in truth.lives):
             return []  # it may have forgotten where it was
         return [
@@ -587,7 +619,7 @@ class Story:
             if not broker.ways - {"early"} and broker.knows(now)
             for topic in sorted(broker.retained)
             for name in sorted(self.names)
-            if name != now and topic.startswith("outpost/%s/" % name)
+            if name not in (now, rival) and topic.startswith("outpost/%s/" % name)
         ]
 
     def relent(self):

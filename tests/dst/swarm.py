@@ -30,10 +30,10 @@ THEMES = {
     # Exchanges of QoS 2 are cut at a packet; brokers forget, fail over, boards are replaced.
     "exchange": (
         ("trap", "trap", "trap", "cut", "slow"),
-        {"two": 40, "broker_forgets": 10, "replaced": 15},
+        {"two": 60, "broker_forgets": 10, "replaced": 15},
         (5, 10),
         ("power", "power", "cut", "restart"),
-        {"interval_s": (0.5, 1), "qos": (2,), "length": (25_000, 40_000), "named": True, "traps": 3},
+        {"interval_s": (0.5, 1), "qos": (2,), "length": (25_000, 40_000), "named": True, "traps": 3, "steady": 60},
     ),
     # Time servers lie, strangers answer, the program looks late.
     "time": (
@@ -61,11 +61,19 @@ THEMES = {
     ),
     # Days pass in an outage.
     "old": (
-        ("wifi", "zombie", "broker", "silent", "dns", "mute"),
+        ("wifi", "wifi", "wifi", "zombie", "broker", "silent", "dns", "mute"),
         {"old": 100},
         (1, 2),
         ("power",),
         {"interval_s": (2, 5), "length": (3000, 8000), "ages": True},
+    ),
+    # Another board has the node's name.
+    "rival": (
+        ("cut", "wifi", "kick"),
+        {"rival": 50},
+        (2, 5),
+        ("power", "restart"),
+        {"interval_s": (1, 2), "length": (30_000, 40_000), "named": True},
     ),
     # A broker is not mosquitto.
     "limits": (
@@ -75,14 +83,26 @@ THEMES = {
         ("power", "restart"),
         {"interval_s": (1, 2), "length": (15_000, 40_000)},
     ),
+    # People change settings, boards and files while readings wait.
+    "people": (
+        ("wifi", "broker", "cut"),
+        {"config": 60, "replaced": 15, "erased": 20, "spoil": 12},
+        (5, 9),
+        ("power", "power", "restart", "cut"),
+        {"interval_s": (0.5, 1, 2), "length": (25_000,), "away": True},
+    ),
 }  # fmt: skip
 _NAMES = sorted(THEMES)
+_NAMES.remove("people")  # it needs much of what happens without a theme
 
 
 class Swarm:
     def __init__(self, seed):
         random = Random(seed ^ 0x5EED)
-        self.name = random.choice(_NAMES) if random.chance(75) else None
+        if random.chance(75):
+            self.name = random.choice(_NAMES)
+        else:
+            self.name = "people" if random.chance(50) else None
         self.percent = {}  # fault → how often, in place of what it is else
         self.lives = 4, 12
         self.ends = ()

@@ -85,7 +85,7 @@ class Truth:
         self.heard = set()  # (node, boot, seq) of all that a broker has heard
         self.doubled = []
         self._dropped = 0  # what health said last
-        self.uncounted = 0  # files given up so shortly before a power cut that it was not counted, perhaps
+        self.uncounted = 0  # files given up just before a power cut: perhaps not counted
         self.full = False  # was there no room on the flash? Then the count may be lost, and the log has told it
         self.arrivals = 0
         self._last = {}  # sensor's name → ms of its last conversion
@@ -183,14 +183,22 @@ class Truth:
         self._check_time(what, event, ts)
         if not event.came and not late and (not dup or qos < 2):
             self._check_live(what, event, topic, heard, dup)
-        if event.came and event.sensor["qos"] == 2:
+        if event.came and self._is_exact(event):
             self.doubled.append((what, event, event.came[-1], (sim.now(), broker.name, topic)))
         self.newest_came = max(self.newest_came, event.at)
         event.came.append((sim.now(), broker.name, topic))
 
+    def _is_exact(self, event):
+        """Was its channel of QoS 2 all the time? It goes as its channel does today."""
+        for life in self.lives[event.life.number - 1 :]:
+            for sensor in life.config["sensors"]:
+                if sensor["name"] == event.sensor["name"] and sensor["qos"] != 2:
+                    return False
+        return event.sensor["qos"] == 2
+
     def _failure(self, what, key, text):
         of_memory = text == '"not enough memory"' and self.heap_faults
-        if not (self.sensor_faults or of_memory):
+        if not (self.sensor_faults or of_memory or stage.read_failed):
             stage.found("%s: a failure without a fault: %s" % (what, text))
         known = self.keys.get(key)
         if known is None:
@@ -309,8 +317,12 @@ class Truth:
         life.ended = stage.ended_at or sim.now()
         life.last_pass = stage.last_pass
         life.clock_at = stage.clock_at
+        # its settings may have been those of before
+        self.sensor_faults = self.sensor_faults or stage.read_failed
         if how != "reset":
-            self.uncounted += sum([life.ended - at < life.sync_ms + _PASS_MS for at in life.given_up])
+            self.uncounted += sum(
+                [life.ended - at < life.sync_ms + _PASS_MS for at in life.given_up]
+            )
         if stage.flash_failed:
             first, last = stage.flash_failed
             life.flash_at = first if life.flash_at is None else min(first, life.flash_at)
