@@ -82,7 +82,7 @@ PLANTS = {
         "stands for two",
     ),
     "renamed_records": Plant(
-        "firmware/boots.py", "prefix = name or prefix", "prefix = None", 81, "under the name"
+        "firmware/boots.py", "prefix = name or prefix", "prefix = None", 91, "under the name"
     ),
     "qos_of_the_day": Plant(
         "firmware/delivery.py",
