@@ -75,7 +75,7 @@ PLANTS = {
     ),
     # identity
     "boot_from_1": Plant(
-        "firmware/boots.py",
+        "firmware/bootcount.py",
         "boot = max(n, last) + 1 if n else _drawn(last)",
         "boot = max(n or 0, last) + 1",
         58,
@@ -169,7 +169,7 @@ PLANTS = {
     ),
     # memory and files
     "dropped_forgotten": Plant(
-        "lib/outbox_store.py", "self.dropped = state.dropped", "self.dropped = 0", 14, "lost,"
+        "lib/outbox_open.py", "store.dropped = state.dropped", "store.dropped = 0", 14, "lost,"
     ),
     "reading_in_hand": Plant(
         "firmware/app.py",
