@@ -19,6 +19,7 @@ from outside import (
 )
 
 from firmware import VERSION
+from tools.simboard import HEAP
 
 QUANTITIES = {
     "bme280": {"temperature", "humidity", "pressure"},
@@ -43,7 +44,9 @@ def test_a_fresh_node(brokers, nodes, listen, sources, compiled):
     for name, board, files in kinds:
         channels = sensors(board, interval_s=3)
         config = settings([broker.port], board, node={"name": name}, sensors=channels)
-        nodes(config, board, files=files, quick=False).start()
+        # From sources it has the compiler's room besides, which no board needs.
+        heap = "200k" if files is sources else HEAP
+        nodes(config, board, files=files, quick=False, heap=heap).start()
     for name, board, _ in kinds:
         seen.wait_for(f"{name}/status", "online", 25)
         for channel in QUANTITIES:
