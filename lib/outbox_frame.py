@@ -24,10 +24,12 @@ def check_frame(buf, at, end, offset):
         return 0
     _, _, length, _, crc = unpack_from("<BBHII", buf, at)
     length += HEAD
-    if length > LONGEST:
+    if not HEAD < length <= LONGEST:
         return 0
     if at + length > end:
         return -length
     whole = memoryview(buf)
     body = whole[at + HEAD : at + length]
-    return length if crc32(body, crc32(whole[at : at + 8], offset)) == crc else 0
+    # A body begins with the length of its key: one that has no room for it was written by another program.
+    sound = body[0] < len(body) and crc32(body, crc32(whole[at : at + 8], offset)) == crc
+    return length if sound else 0

@@ -3,6 +3,7 @@
 Nothing raises; what is sound is delivered, once and in order; what is not is counted, and its file is gone in the end.
 """
 
+import io
 import os
 from binascii import crc32
 from struct import pack_into
@@ -24,6 +25,7 @@ from outbox_flash import (
     three_segments,
     write,
 )
+from outbox_frame import HEAD, write_frame
 from power import Random
 
 from outbox import Outbox
@@ -267,4 +269,16 @@ def test_a_folder_in_the_name_of_a_segment_or_of_the_state():
         put(box, *range(2, 9))
         box.sync(0)
         assert there(box) == deliver(box) == list(range(1 + (name == "00000001"), 9))
+        flash.end()
+
+
+def test_a_sound_frame_without_a_key_is_damage():
+    # Its CRC is right: another program wrote it. Its body has no room for a key, and was an IndexError at every start.
+    for body in (b"", b"\x05", b"\xff" + b"k" * 99):
+        flash = Flash()
+        file = io.BytesIO()
+        write_frame(file, bytearray(HEAD), 0, 1, 2, body)
+        write_frame(file, bytearray(HEAD), file.tell(), 2, 2, b"\x01k7")
+        write("00000001", file.getvalue())
+        assert there(flash.restart()) == [7] and flash.box.corrupt
         flash.end()
