@@ -241,18 +241,15 @@ class Node:
         if uptime - self._health_since >= self._health_wait:
             self._health_since = uptime
             self._health_wait = self.health_ms
-            state = None
             try:
                 from firmware import health
 
                 state = payload.document(health.report(self, uptime))
+                self.uplink.publish(self.topics.health, state)
+                self.log.state(state)
             except MemoryError:
                 pass  # a minute without
             forget("health")
-            if state is None:
-                return
-            self.uplink.publish(self.topics.health, state)
-            self.log.state(state)
 
     # staying alive
 

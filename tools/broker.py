@@ -7,6 +7,7 @@
 Everything it writes is in `folder`: its configuration, the hashed passwords, what it persists, `mosquitto.log`.
 """
 
+import random
 import re
 import signal
 import socket
@@ -182,7 +183,16 @@ def yes(value):
 
 
 def free_port(kind=socket.SOCK_STREAM):
-    """A loopback port nothing listens on."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+    """A loopback port nothing listens on.
+
+    Below those that a system gives out by itself: a server that is started again on its port must not find another program's
+    connection there.
+    """
+    for _ in range(100):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind((HOST, random.randrange(20000, 30000)))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise CommandError(f"no port of {HOST} from 20000 to 29999 is free")

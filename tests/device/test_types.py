@@ -12,6 +12,7 @@ from firmware import sensors
 gc.threshold(8192)  # as firmware/start.py
 
 BOARDS = ("esp32", "pico_w")
+HEAP = "192k"  # the settings of every type and name at once, and the chips' sources, which no node has
 
 
 def alternatives(quantities):

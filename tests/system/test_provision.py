@@ -100,7 +100,7 @@ def test_from_nothing_to_a_node_that_is_online(model, usb, board_in, call, broke
     [
         ({"ssid": "nowhere"}, "Wi-Fi nowhere: network not found, check its name"),
         ({"password": "wrong-password"}, "Wi-Fi attic: "),
-        ({"port": 1}, "broker 127.0.0.1:1: nothing listens there, check the port"),
+        ({"port": 1}, "broker 127.0.0.1:1: nothing listens on that port; check it"),
         ({"broker_password": "wrong"}, "check user and password"),
     ],
 )

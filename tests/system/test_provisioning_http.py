@@ -113,8 +113,8 @@ def test_a_wrong_password_is_told_in_words(broker, fresh):
     [
         ({"ssid": "", "other": "nowhere"}, "Wi-Fi nowhere: network not found"),
         ({"password": "wrong"}, "check user and password"),
-        ({"host": "nowhere.invalid"}, "name not found"),
-        ({"port": "1"}, "nothing listens there, check the port"),
+        ({"host": "nowhere.invalid"}, "no address for nowhere.invalid; check the name"),
+        ({"port": "1"}, "nothing listens on that port; check it"),
     ],
 )
 def test_what_else_can_be_wrong(broker, fresh, change, words):
