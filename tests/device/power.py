@@ -70,6 +70,23 @@ class Chip:
         return 0
 
 
+class FailingChip(Chip):
+    """A flash that fails to read: fail(first, n) is the n reads from the first one on, counted from there."""
+
+    reads = 0
+    fails = until = 0
+
+    def fail(self, first, n):
+        self.reads = 0
+        self.fails, self.until = first, first + n
+
+    def readblocks(self, n, buf, off=0):
+        self.reads += 1
+        if self.fails <= self.reads < self.until:
+            return -5
+        super().readblocks(n, buf, off)
+
+
 def formatted():
     chip = Chip()
     vfs.VfsLfs2.mkfs(chip, progsize=PROG)

@@ -23,25 +23,6 @@ OLD = [n for n in range(30) if n not in DONE] + [50]
 NEW = [100, 101, 102]
 
 
-class Chip(power.Chip):
-    """A flash that fails to read."""
-
-    def __init__(self, base):
-        super().__init__(base=base)
-        self.reads = 0
-        self.fails = self.until = 0
-
-    def fail(self, first, n):
-        self.reads = 0
-        self.fails, self.until = first, first + n
-
-    def readblocks(self, n, buf, off=0):
-        self.reads += 1
-        if self.fails <= self.reads < self.until:
-            return -5
-        super().readblocks(n, buf, off)
-
-
 def made():
     """Return a flash with three segments, some of their records done, one released, and the newest of a key."""
     chip = power.formatted()
@@ -82,7 +63,7 @@ def files():
 
 def life(base, first, n):
     """Open an outbox while reading fails, append, mend it, deliver. Return how many reads there were until it was mended."""
-    chip = Chip(base)
+    chip = power.FailingChip(base)
     power.mount(chip)
     before = files()
     chip.fail(first, n)
@@ -128,7 +109,7 @@ def test_while_nothing_can_be_read_new_records_go_beside():
     """For so long that they fill a segment, and over a restart."""
     base = made()
     for name in ("state", "00000001", "00000015"):
-        chip = Chip(base)
+        chip = power.FailingChip(base)
         power.mount(chip)
         before = files()
         opened = fails(name)
@@ -182,7 +163,7 @@ class fails:
 
 def test_a_full_outbox_gives_up_what_it_can_read():
     base = made()
-    chip = Chip(base)
+    chip = power.FailingChip(base)
     power.mount(chip)
     before = files()
     opened = fails("00000001")
@@ -204,7 +185,7 @@ def test_a_folder_that_cannot_be_listed_is_not_written_to():
     import os
 
     base = made()
-    chip = Chip(base)
+    chip = power.FailingChip(base)
     power.mount(chip)
     listing = os.ilistdir
 

@@ -23,25 +23,8 @@ LAST = "state/config.json"
 FOR_GOOD = 1000000
 
 
-class Chip(power.Chip):
-    """A flash that fails to read."""
-
-    reads = 0
-    fails = until = 0
-
-    def fail(self, first, n):
-        self.reads = 0
-        self.fails, self.until = first, first + n
-
-    def readblocks(self, n, buf, off=0):
-        self.reads += 1
-        if self.fails <= self.reads < self.until:
-            return -5
-        super().readblocks(n, buf, off)
-
-
 def begin():
-    chip = Chip(power.formatted())
+    chip = power.FailingChip(power.formatted())
     power.mount(chip)
     os.chdir("/flash")
     os.mkdir("state")
