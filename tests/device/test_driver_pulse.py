@@ -452,8 +452,6 @@ UNREADABLE = "count on flash cannot be read"
 
 def test_a_read_error_is_neither_a_missing_count_nor_a_damaged_one():
     # One EIO, and the rain of years began at 0 again: littlefs may also say that there is no such file.
-    from test_outbox_reads import Chip
-
     made = flash()
     make(path=PATH)
     pulses(12, 1000)
@@ -461,7 +459,7 @@ def test_a_read_error_is_neither_a_missing_count_nor_a_damaged_one():
     seen = set()
     for n in (1, 2, 40):
         for first in range(1, 40):
-            chip = Chip(made)
+            chip = power.FailingChip(made)
             restart(chip)
             chip.fail(first, n)
             failures = 0
