@@ -12,7 +12,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from tools import ROOT, CommandError, debian, debs, setup, shell, toolchain
+from tools import ROOT, CommandError, debian, debs, setup, shell, toolchain, workplace
 
 RECIPE = ROOT / "tools" / "rp2040"
 FOLDER = toolchain.FOLDER / "rp2040"
@@ -24,8 +24,6 @@ _UNPACKED = (
     "pico-sdk",
     "tinyusb",
 )  # Debian has the sources of these as packages to build against: NAME-source
-_MANIFEST = RECIPE / "manifest.py"
-_CXX = RECIPE / "cxx"
 _BOARD = "RPI_PICO"
 _OLDEST_NODE = 18
 
@@ -53,25 +51,12 @@ def build():
     )
     if all(ready() for _, ready, _ in steps[2:]) and shutil.which("node"):
         return
-    if not _firmware_ready():
-        _look_at_the_folder()
     with shell.locked():
         FOLDER.mkdir(parents=True, exist_ok=True)
         for number, (what, ready, make) in enumerate(steps, 1):
             if not ready():
                 shell.say(f"[{number}/{len(steps)}] {what}")
                 make()
-
-
-def _look_at_the_folder():
-    """Pico SDK's build hands names to a shell as they are."""
-    strange = sorted({c for c in str(FOLDER) if not (c.isalnum() or c in "/._+-@:,=%~")})
-    if strange:
-        raise CommandError(
-            f"MicroPython for the Pico cannot be built in {FOLDER}: its tools take no "
-            + " or ".join("space" if c == " " else c for c in strange)
-            + " in the name of a folder; clone into one without, as ~/outpost"
-        )
 
 
 def _stamped(name, recipe):
@@ -197,10 +182,14 @@ def _replace(source, place):
 
 def _firmware_recipe():
     digest = hashlib.sha256(sources_recipe().encode())
-    files = [_MANIFEST, *_CXX.iterdir(), *(RECIPE / "modules").glob("*.py")]
+    files = [
+        RECIPE / "manifest.py",
+        *(RECIPE / "cxx").iterdir(),
+        *(RECIPE / "modules").glob("*.py"),
+    ]
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update(repr(_cmake("")).encode())
+    digest.update(repr(_cmake(Path())).encode())
     return digest.hexdigest()
 
 
@@ -208,37 +197,41 @@ def _firmware_ready():
     return FIRMWARE.exists() and _stamped("firmware.stamp", _firmware_recipe())
 
 
-def _cmake(micropython):
+def _cmake(folder):
+    port = folder / "sources" / "micropython" / "ports" / "rp2"
     return [
-        *("cmake", "-G", "Ninja", "-S", f"{micropython}/ports/rp2", "-B", FOLDER / "build"),
-        *(f"-DMICROPY_BOARD={_BOARD}", f"-DMICROPY_FROZEN_MANIFEST={_MANIFEST}"),
-        f"-DMICROPY_BOARD_DIR={micropython}/ports/rp2/boards/{_BOARD}",
+        *("cmake", "-G", "Ninja", "-S", port, "-B", folder / "build"),
+        f"-DMICROPY_BOARD={_BOARD}",
+        f"-DMICROPY_FROZEN_MANIFEST={folder / 'recipe' / 'manifest.py'}",
+        f"-DMICROPY_BOARD_DIR={port / 'boards' / _BOARD}",
         *("-DPICO_CLIB=newlib", "-DPICO_NO_PICOTOOL=1"),
         # The first two are what it would have been: they choose which of the libraries are linked.
-        f'-DCMAKE_CXX_FLAGS=-mcpu=cortex-m0plus -mthumb -isystem "{_CXX}"',
-        f"-DCMAKE_EXE_LINKER_FLAGS=-L{FOLDER / 'cxx'}",
+        f"-DCMAKE_CXX_FLAGS=-mcpu=cortex-m0plus -mthumb -isystem {folder / 'recipe' / 'cxx'}",
+        f"-DCMAKE_EXE_LINKER_FLAGS=-L{folder / 'cxx'}",
     ]
 
 
 def _build_firmware():
     recipe = _firmware_recipe()
-    micropython = FOLDER / "sources" / "micropython"
-    environment = os.environ | {
-        "OUTPOST_MANIFEST": str(_MANIFEST),
-        "GIT_CEILING_DIRECTORIES": str(FOLDER),  # else it takes our commit for MicroPython's
-    }
-    jobs = f"-j{os.cpu_count()}"
-    shell.command(["make", jobs, "-C", micropython / "mpy-cross"], compiling, env=environment)
-    (FOLDER / "cxx").mkdir(exist_ok=True)
-    for name in ("libstdc++.a", "libsupc++.a"):  # linked by the pico-sdk, and not needed
-        shell.command(["arm-none-eabi-ar", "cr", FOLDER / "cxx" / name])
-    configure = _cmake(micropython)
-    if not _stamped("cmake.stamp", repr(configure)):
-        shutil.rmtree(FOLDER / "build", ignore_errors=True)  # of a checkout that was elsewhere
-        shell.command(configure, env=environment)
-        _stamp("cmake.stamp", repr(configure))
-    shell.command(["ninja", "-C", FOLDER / "build", "firmware"], compiling, env=environment)
-    setup.write(FIRMWARE, (FOLDER / "build" / "firmware.bin").read_bytes())
+    with workplace.within(FOLDER, ["sources"]) as folder:
+        shutil.rmtree(folder / "recipe", ignore_errors=True)
+        shutil.copytree(RECIPE, folder / "recipe")
+        environment = os.environ | {
+            "OUTPOST_MANIFEST": str(folder / "recipe" / "manifest.py"),
+            "GIT_CEILING_DIRECTORIES": str(folder),  # else it takes our commit for MicroPython's
+        }
+        cross = folder / "sources" / "micropython" / "mpy-cross"
+        shell.command(["make", f"-j{os.cpu_count()}", "-C", cross], compiling, env=environment)
+        (folder / "cxx").mkdir(exist_ok=True)
+        for name in ("libstdc++.a", "libsupc++.a"):  # linked by the pico-sdk, and not needed
+            shell.command(["arm-none-eabi-ar", "cr", folder / "cxx" / name])
+        configure = _cmake(folder)
+        if not _stamped("cmake.stamp", repr(configure)):
+            shutil.rmtree(folder / "build", ignore_errors=True)  # of a checkout that was elsewhere
+            shell.command(configure, env=environment)
+            _stamp("cmake.stamp", repr(configure))
+        shell.command(["ninja", "-C", folder / "build", "firmware"], compiling, env=environment)
+        setup.write(FIRMWARE, (folder / "build" / "firmware.bin").read_bytes())
     _stamp("firmware.stamp", recipe)
 
 

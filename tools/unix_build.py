@@ -5,8 +5,9 @@ DER only. From the sources of the emulated Pico (rp2040_build.py), with the comp
 """
 
 import os
+import shutil
 
-from tools import rp2040_build, setup, shell
+from tools import rp2040_build, setup, shell, workplace
 
 FOLDER = rp2040_build.FOLDER / "unix"
 MICROPYTHON = FOLDER / "micropython"
@@ -30,10 +31,22 @@ def build():
         if stamp.exists() and stamp.read_text() == recipe:
             return
         shell.say("MicroPython for this machine, with its own mbedTLS")
-        port = rp2040_build.sources() / "ports" / "unix"
+        rp2040_build.sources()
         FOLDER.mkdir(exist_ok=True)
-        # else it takes our commit for MicroPython's
-        environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(rp2040_build.FOLDER)}
-        words = ["make", f"-j{os.cpu_count()}", "-C", port, f"BUILD={FOLDER}", "PROG=micropython"]
-        shell.command([*words, *_OPTIONS], rp2040_build.compiling, env=environment)
+        with workplace.within(rp2040_build.FOLDER, ["sources"]) as folder:
+            made = folder / "unix"
+            port = folder / "sources" / "micropython" / "ports" / "unix"
+            # else it takes our commit for MicroPython's
+            environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(folder)}
+            words = [
+                "make",
+                f"-j{os.cpu_count()}",
+                "-C",
+                port,
+                f"BUILD={made}",
+                "PROG=micropython",
+            ]
+            shell.command([*words, *_OPTIONS], rp2040_build.compiling, env=environment)
+            if made != FOLDER:
+                shutil.copy(made / "micropython", MICROPYTHON)
         setup.write(stamp, recipe.encode())

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tools import CommandError, rp2040_build
+from tools import CommandError, rp2040_build, unix_build, workplace
 
 
 @pytest.fixture
@@ -32,16 +32,48 @@ def test_who_is_not_root_is_told_what_to_install(bare, monkeypatch):
     assert "libstdc++" not in str(told.value)  # 1.6 GB
 
 
-def test_a_folder_in_which_it_cannot_be_built_is_told_before_anything_is_fetched(
-    monkeypatch, tmp_path
-):
-    # cmake's own words were "C compiler is not able to compile a simple test program", a minute later.
-    folder = tmp_path / "My clone (odd)"
+# As those of the real build do: names go to a shell as they are. What is built is there afterwards.
+TOOL = """#!/bin/sh
+sh -ec "cd $PWD; for word in $*; do case \\$word in BUILD=*) mkdir -p \\${word#BUILD=}; : > \\${word#BUILD=}/micropython;; esac; done"
+[ "$1" = -C ] && mkdir -p "$2" && echo built > "$2/firmware.bin"
+exit 0
+"""
+
+
+@pytest.mark.parametrize("name", ["plain", "My clone (neu) ä'x", "n" * 130])
+def test_both_are_built_in_a_folder_of_any_name(name, monkeypatch, tmp_path):
+    # cmake's words were "C compiler is not able to compile a simple test program".
+    folder = tmp_path / name
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for program in ("make", "cmake", "ninja", "arm-none-eabi-ar"):
+        (programs / program).write_text(TOOL)
+        (programs / program).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(rp2040_build, "FOLDER", folder)
-    with pytest.raises(CommandError) as told:
-        rp2040_build.build()
-    assert "take no space or ( or ) in the name of a folder" in str(told.value)
-    assert not folder.exists()
+    monkeypatch.setattr(rp2040_build, "FIRMWARE", folder / "firmware.bin")
+    monkeypatch.setattr(unix_build, "FOLDER", folder / "unix")
+    monkeypatch.setattr(unix_build, "MICROPYTHON", folder / "unix" / "micropython")
+    (folder / "sources" / "micropython" / "ports" / "unix").mkdir(parents=True)
+    rp2040_build._stamp("sources.stamp", rp2040_build.sources_recipe())
+    rp2040_build._build_firmware()
+    assert (folder / "firmware.bin").read_text() == "built\n" and rp2040_build._firmware_ready()
+    unix_build.build()
+    assert unix_build.MICROPYTHON.exists()
+    assert not list(temporary.iterdir())
+
+
+def test_where_no_folder_has_a_plain_name_one_is_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "a b"))
+    monkeypatch.setattr(workplace, "PLACES", (str(tmp_path / "nothing"),))
+    with (
+        pytest.raises(CommandError, match="environment variable TMPDIR"),
+        workplace.within(tmp_path / "a b", []),
+    ):
+        pass
 
 
 def test_the_firmware_is_built_anew_when_what_it_freezes_has_changed(monkeypatch, tmp_path):
