@@ -34,7 +34,8 @@ _LINKED = (".venv", ".toolchain")
 def add_arguments(parser):
     parser.add_argument("file", type=Path, help="device module, as lib/mqtt_deadlines.py")
     parser.add_argument(
-        "--tests", help="test files, with commas (else the device tests that import it)"
+        "--tests",
+        help="test files, with commas (else those named after it, and the device tests that import it)",
     )
 
 
@@ -63,25 +64,39 @@ def run(args):
 
 
 def found_tests(path):
-    """The device tests that name the module in an import."""
-    module = mpy.module_name(path)
-    package, _, name = module.rpartition(".")
-    wanted = {module} | ({(package, name)} if package else set())
-    tests = []
-    for test in sorted((ROOT / "tests/device").glob("test_*.py")):
-        for node in ast.walk(ast.parse(test.read_text())):
-            if isinstance(node, ast.Import):
-                names = {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                names = {node.module} | {(node.module, alias.name) for alias in node.names}
-            else:
-                continue
-            if names & wanted:
-                tests.append(str(test.relative_to(ROOT)))
-                break
-    if not tests:
-        raise CommandError(f"no device test imports {module}: name some with TESTS=")
-    return tests
+    """The device tests that import the module or are named after it; else those of the modules that import it."""
+    tests = sorted((ROOT / "tests/device").glob("test_*.py"))
+    seen, modules = set(), {path}
+    while modules:
+        found = [
+            str(test.relative_to(ROOT))
+            for test in tests
+            if any(
+                test.stem == f"test_{module.stem}" or imports(test, module) for module in modules
+            )
+        ]
+        if found:
+            return found
+        seen |= modules
+        others = [source for source in mpy.sources() if source not in seen]
+        modules = {s for s in others if any(imports(ROOT / s, module) for module in modules)}
+    raise CommandError(f"no device test imports {mpy.module_name(path)}: name some with TESTS=")
+
+
+def imports(file, module):
+    """Does a Python file name the module in an import?"""
+    dotted = mpy.module_name(module)
+    package, _, name = dotted.rpartition(".")
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            if dotted in {alias.name for alias in node.names}:
+                return True
+        elif isinstance(node, ast.ImportFrom):
+            if node.module == dotted:
+                return True
+            if package and node.module == package and name in {a.name for a in node.names}:
+                return True
+    return False
 
 
 def copy_tree(root):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import CommandError, mutate
+from tools import CommandError, mpy, mutate
 
 TINY = """\
 \"\"\"Tiny.\"\"\"
@@ -40,7 +40,8 @@ def checkout(tmp_path, monkeypatch):
     (tmp_path / "conftest.py").write_text("import sys\nsys.path.insert(0, 'lib')\n")
     for name in (".venv", ".toolchain"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(mutate, "ROOT", tmp_path)
+    for module in (mutate, mpy):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     return tmp_path
 
 
@@ -69,11 +70,29 @@ def test_every_kind_of_change_is_made():
 def test_it_says_what_is_missing(checkout):
     with pytest.raises(CommandError, match="no such file"):
         run(file=checkout / "lib/nothing.py")
-    (checkout / "tests/device/test_tiny.py").write_text("def test_nothing():\n    pass\n")
+    (checkout / "lib/lonely.py").write_text("ROOM = 1\n")
     with pytest.raises(CommandError, match="TESTS="):
-        run()
+        run(file=Path("lib/lonely.py"))
     (checkout / "tests/device/test_tiny.py").write_text(
         "import tiny\n\ndef test_no():\n    assert 0\n"
     )
     with pytest.raises(CommandError, match="without a mutant"):
         run()
+
+
+def test_the_tests_of_a_module_are_found(checkout):
+    """Those that import it or are named after it; else those of what imports it."""
+    for name, text in (
+        ("lib/part.py", "ROOM = 1\n"),
+        ("lib/whole.py", "def room():\n    from part import ROOM\n    return ROOM\n"),
+        ("lib/alone.py", "from whole import room\n"),
+        ("tests/device/test_alone.py", "HEAP = '64k'\n"),
+        ("tests/device/test_whole.py", "import whole\n"),
+        ("tests/device/test_more.py", "def test_more():\n    from whole import room\n"),
+    ):
+        (checkout / name).write_text(text)
+    found = {
+        name: mutate.found_tests(Path(f"lib/{name}.py")) for name in ("part", "whole", "alone")
+    }
+    both = ["tests/device/test_more.py", "tests/device/test_whole.py"]
+    assert found == {"part": both, "whole": both, "alone": ["tests/device/test_alone.py"]}
