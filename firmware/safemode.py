@@ -68,10 +68,18 @@ def _keep(n):
         try:
             write(_CRASHES, str(n))
         except OSError:
-            os.remove(_RESERVE)
-            write(_CRASHES, str(n))
+            _give_up_reserve()
+            with open(_CRASHES, "w") as f:  # in its place: a second name might not fit
+                f.write(str(n))
     except OSError:
         pass  # the flash fails: it is not counted, and the node goes on as without
+
+
+def _give_up_reserve():
+    try:
+        os.remove(_RESERVE)
+    except OSError:
+        pass  # an earlier count took it
 
 
 def _reserve():

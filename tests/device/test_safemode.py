@@ -1,6 +1,7 @@
 """Crashes in a row end in safe mode, and anything else ends the row."""
 
 import os
+import sys
 
 HEAP = "2m"
 TIMEOUT = 60
@@ -22,7 +23,6 @@ def start(cause, note=None):
         files.note_reset(note)
     crashes = safemode.crashes(Board(cause))
     if note:
-        import os
 
         os.remove("state/reset")  # as Health does
     return crashes
@@ -38,6 +38,7 @@ def test_four_crashes_in_a_row_are_too_many():
     assert [start("reset", "unforeseen error") for _ in range(3)] == [1, 2, 3]
     assert not safe(3)
     assert start("watchdog") == 4 and safe(4)
+    assert start("watchdog") == 0, "it was not the sensors"
 
 
 def test_a_full_flash_counts_too():
@@ -49,11 +50,25 @@ def test_a_full_flash_counts_too():
     try:
         assert start("power on") == 0
         flash.fill()
+        stuff("state")
         assert [start("watchdog") for _ in range(4)] == [1, 2, 3, 4]
         assert safe(4)
     finally:
         os.chdir("/")
         flash.end()
+
+
+def stuff(folder):
+    """Leave no room in this folder of a full flash, as it is with many files in it."""
+    from firmware import files
+
+    n = 0
+    while True:
+        try:
+            files.write("%s/%d" % (folder, n), "x" * 40)
+        except OSError:
+            return n
+        n += 1
 
 
 def test_any_other_start_counts_anew():
@@ -81,8 +96,6 @@ def test_after_safe_mode_one_more_crash_is_enough():
 
 
 def test_nothing_is_written_for_a_node_that_does_not_crash():
-    import os
-
     start("power on")
     start("reset", "told to")
     try:
@@ -96,4 +109,62 @@ def test_a_damaged_count_is_none():
 
     for text in ("", "x", "-", "-3", "5", "99999999999999999999"):
         files.write("state/crashes", text)
-        assert 1 <= start("watchdog") <= 5
+        assert start("watchdog") == 1, text
+
+
+def test_a_reserve_is_kept_as_it_is_and_one_of_another_size_replaced():
+    from outbox_flash import Flash
+
+    flash = Flash(blocks=64)
+    os.chdir("/flash")
+    try:
+        start("power on")
+        size = os.stat("state/reserve")[6]
+        assert size > 512  # what is smaller takes no block of its own
+        flash.written()
+        start("power on")
+        assert not flash.written()
+        for other in (0, size - 1):
+            with open("state/reserve", "w") as f:
+                f.write("x" * other)
+            start("power on")
+            assert os.stat("state/reserve")[6] == size
+    finally:
+        os.chdir("/")
+        flash.end()
+
+
+class Node:
+    """What safemode knows of one."""
+
+    def __init__(self, crashes):
+        self.crashes = crashes
+        self.safe = safe(crashes)
+        self.resets = []
+
+    def _reset(self, why):
+        self.resets.append(why)
+
+
+def test_a_node_with_its_sensors_counts_anew_after_ten_minutes():
+    from firmware import files, safemode
+
+    node = Node([start("watchdog") for _ in range(3)][-1])
+    safemode.settle(node, 599999)
+    assert node.crashes == 3 and files.read("state/crashes") == "3"
+    safemode.settle(node, 600000)
+    assert node.crashes == 0 and files.read("state/crashes") is None
+    assert "firmware.safemode" not in sys.modules, "what is over takes no memory"
+    assert not node.resets
+    assert start("watchdog") == 1
+
+
+def test_safe_mode_ends_after_a_quarter_of_an_hour():
+    from firmware import safemode
+
+    node = Node([start("watchdog") for _ in range(4)][-1])
+    for uptime in (0, 600000, 899999):
+        safemode.settle(node, uptime)
+    assert not node.resets and node.crashes == 4
+    safemode.settle(node, 900000)
+    assert node.resets == ["safe mode is over"]
