@@ -5,7 +5,7 @@ import errno as errnos
 from mqtt_peer import Broker, Net, connect, publish, run
 from mqtt_stream import Stream
 
-from mqtt import Client
+from mqtt import Client, Refused
 
 BOARDS = ("esp32", "pico_w")
 
@@ -296,6 +296,8 @@ def test_name_is_looked_up_seldom_and_its_last_address_kept():
             client.step(30000)
         except OSError as e:
             assert e.errno == errnos.ETIMEDOUT
+        else:
+            raise AssertionError("a silent broker was enough")
     assert net.lookups > 1
     net.broker.mute = False
     connect(client)
@@ -316,6 +318,7 @@ def test_forty_failures_leave_no_socket():
         net.broker.code = 5
         try:
             connect(client)
-        except Exception as e:
-            assert not isinstance(e, MemoryError)
-        assert net.open() == 0
+        except (OSError, Refused):
+            assert net.open() == 0
+        else:
+            raise AssertionError("connected")

@@ -23,7 +23,6 @@ def start(cause, note=None):
         files.note_reset(note)
     crashes = safemode.crashes(Board(cause))
     if note:
-
         os.remove("state/reset")  # as Health does
     return crashes
 
