@@ -278,38 +278,28 @@ def sent_of(r, boot):
     return [message for message in readings if json.loads(message[1])["boot"] == boot]
 
 
+def qos_of_late(taken, change):
+    """At which QoS do the readings of an outage go that were taken at `taken`, after a change of the node?"""
+    r = Run()
+    r.channel.qos = taken
+    r.client.reachable = False
+    r.run(12000)
+    now = Run()
+    change(now)
+    now.run(8000)
+    late = sent_of(now, r.node.delivery.boot)
+    assert len(late) >= 7, "it was kept, and is not lost"
+    return {message[3] for message in late}
+
+
 def test_the_settings_of_today_say_at_which_qos():
     # Readings of a time when the channel had QoS 2 went at QoS 2 for ever, to a broker that has none.
-    r = Run()
-    r.channel.qos = 2
-    r.client.reachable = False
-    r.run(12000)
-    now = Run()
-    now.run(8000)
-    late = sent_of(now, r.node.delivery.boot)
-    assert len(late) >= 7 and {message[3] for message in late} == {1}
-    r = Run()
-    r.client.reachable = False
-    r.run(12000)
-    now = Run()
-    now.channel.qos = 0
-    now.run(8000)
-    late = sent_of(now, r.node.delivery.boot)
-    assert len(late) >= 7 and {message[3] for message in late} == {1}, (
-        "it was kept, and is not lost"
-    )
+    assert qos_of_late(2, lambda now: setattr(now.channel, "qos", 1)) == {1}
+    assert qos_of_late(1, lambda now: setattr(now.channel, "qos", 0)) == {1}
 
 
 def test_readings_of_a_channel_that_is_gone_go_as_they_were_taken():
-    r = Run()
-    r.channel.qos = 2
-    r.client.reachable = False
-    r.run(12000)
-    now = Run()
-    now.node.delivery._channels.clear()
-    now.run(8000)
-    late = sent_of(now, r.node.delivery.boot)
-    assert len(late) >= 7 and {message[3] for message in late} == {2}
+    assert qos_of_late(2, lambda now: now.node.delivery._channels.clear()) == {2}
 
 
 def test_a_record_that_is_no_reading_stops_nothing():

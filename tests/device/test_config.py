@@ -5,58 +5,12 @@ import json
 import os
 import sys
 
+import config_checks
+from config_checks import TYPES, faults, least, one
+
 from firmware import config
 
 HEAP = "192k"  # the checks, and beside them these tests, uncompiled, and their texts
-
-TYPES = {
-    "bme280": (
-        None,
-        None,
-        (
-            ("sda", "pin", ..., "sda", ""),
-            ("scl", "pin", ..., "scl", ""),
-            ("freq", "int", 100000, (10000, 1000000), ""),
-            ("address", "choice", 118, (118, 119), ""),
-        ),
-        ("temperature", "humidity", "pressure"),
-    ),
-    "ds18b20": (
-        None,
-        None,
-        (("pin", "pin", ..., "onewire", ""), ("address", "rom", "", None, "")),
-        ("temperature",),
-    ),
-    "dht22": (
-        None,
-        None,
-        (("pin", "pin", ..., "output", ""), ("interval_s", "number", 60, (2, 86400), "")),
-        ("temperature", "humidity"),
-    ),
-    "adc": (None, None, (("pin", "pin", ..., "adc", ""),), ("voltage",)),
-    "gpio": (
-        None,
-        None,
-        (("pin", "pin", ..., "input", ""), ("pull", "choice", "up", ("up", "down", None), "")),
-        ("pull", {"up": ("pressed",), "down": ("open",), None: ("open",)}),
-    ),
-}
-
-
-def least(**more):
-    """The shortest config there is, with more."""
-    raw = {
-        "wifi": {"networks": [{"ssid": "attic"}]},
-        "mqtt": {"brokers": [{"host": "192.168.1.5"}]},
-    }
-    raw.update(more)
-    return raw
-
-
-def faults(raw, model="esp32"):
-    settings, found = config.check(raw, TYPES, model)
-    assert (settings is None) == bool(found), "either settings or faults"
-    return found
 
 
 def sensors(*entries, model="esp32"):
@@ -67,14 +21,6 @@ def sensors(*entries, model="esp32"):
         entry.update(settings)
         listed.append(entry)
     return faults(least(sensors=listed), model)
-
-
-def one(found, start, *parts):
-    """There is exactly this fault."""
-    assert len(found) == 1, found
-    assert found[0].startswith(start + ": "), found
-    for part in parts:
-        assert part in found[0], (part, found)
 
 
 def write(path, text):
@@ -807,7 +753,7 @@ def test_drop_gives_the_memory_back():
     assert settings
     assert "jsonfault" not in sys.modules
     config.drop()
-    config = None
+    config = config_checks.config = None
     gc.collect()
     assert before - gc.mem_alloc() > 15000, before - gc.mem_alloc()
     assert not [name for name in sys.modules if name.startswith("firmware.")]

@@ -1,53 +1,14 @@
 """What there may be several of in config.json, and what belongs together: sensors' calibration and filters, outputs,
 their buttons, names and pins; and the short forms of parts that can be turned off."""
 
+from config_checks import TYPES, faults, least, one
+
 from firmware import config
-
-TYPES = {
-    "bme280": (
-        None,
-        None,
-        (("sda", "pin", ..., "sda", ""), ("scl", "pin", ..., "scl", "")),
-        ("temperature", "humidity", "pressure"),
-    ),
-    "ds18b20": (None, None, (("pin", "pin", ..., "onewire", ""),), ("temperature",)),
-    "dht22": (None, None, (("pin", "pin", ..., "output", ""),), ("temperature", "humidity")),
-    "gpio": (
-        None,
-        None,
-        (("pin", "pin", ..., "input", ""), ("pull", "choice", "up", ("up", "down", None), "")),
-        ("pull", {"up": ("pressed",), "down": ("open",), None: ("open",)}),
-    ),
-}
-
-
-def least(**more):
-    """The shortest config there is, with more."""
-    raw = {
-        "wifi": {"networks": [{"ssid": "attic"}]},
-        "mqtt": {"brokers": [{"host": "192.168.1.5"}]},
-    }
-    raw.update(more)
-    return raw
-
-
-def faults(raw, model="esp32"):
-    settings, found = config.check(raw, TYPES, model)
-    assert (settings is None) == bool(found), "either settings or faults"
-    return found
 
 
 def sensor(kind, **settings):
     """Faults of one sensor."""
     return faults(least(sensors=[dict(settings, name="s", type=kind)]))
-
-
-def one(found, start, *parts):
-    """There is exactly this fault."""
-    assert len(found) == 1, found
-    assert found[0].startswith(start + ": "), found
-    for part in parts:
-        assert part in found[0], (part, found)
 
 
 def test_calibrate():

@@ -20,6 +20,7 @@ from stand import (
     run,
     wait,
 )
+from world import DEFAULTS
 
 from firmware import sensors
 from firmware.board import Board
@@ -76,20 +77,7 @@ GIVES_UP_MS = {"bme680": 60, "scd4x": 18_000, "si7021": 130}
 # Until the first reading.
 WARM_MS = {"mhz19": 180_000, "pms5003": 31_000, "scd4x": 15_000}
 
-HERE = {
-    "temperature": 21.5,
-    "humidity": 45.0,
-    "pressure": 101_325.0,
-    "illuminance": 320.0,
-    "battery": 3.95,
-    "moisture": 0.4,
-    "co2": 620.0,
-    "pm": 12.0,
-    "gas": 120_000.0,
-    "distance": 150.0,
-    "current": 0.35,
-    "uv": 3.0,
-}
+HERE = DEFAULTS
 THERE = {
     "temperature": 31.5,
     "humidity": 61.0,

@@ -2,6 +2,8 @@
 
 import math
 
+from stand import failure
+
 from firmware.sensors.derived import DERIVED, absolute_humidity, dew_point, sea_level_pressure
 from firmware.sensors.process import Process
 
@@ -25,14 +27,6 @@ def filtered(values, **settings):
 
 def near(value, wanted, tolerance=0.001):
     assert isinstance(value, float) and abs(value - wanted) <= tolerance, (value, wanted)
-
-
-def failure(function, *args):
-    try:
-        function(*args)
-    except OSError as e:
-        return e.args[-1]
-    raise AssertionError("no OSError")
 
 
 def test_scale_then_offset():

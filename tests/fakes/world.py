@@ -22,7 +22,7 @@ _DAY_MS = 600_000
 _BEFORE_MS = int(
     uos.getenv("OUTPOST_ELAPSED") or 0
 )  # the world is older than a board that was reset
-_DEFAULTS = {
+DEFAULTS = {
     "temperature": 21.5,
     "humidity": 45.0,
     "pressure": 101_325.0,
@@ -54,7 +54,7 @@ class World:
 
     def set(self, name, values):
         for quantity in values:
-            if quantity not in _DEFAULTS:
+            if quantity not in DEFAULTS:
                 raise ValueError("the world has no " + quantity)
             if values[quantity] is None:
                 self._set.pop((name, quantity), None)
@@ -65,7 +65,7 @@ class World:
         for key in ((name, quantity), ("*", quantity)):
             if key in self._set:
                 return self._set[key]
-        value = _DEFAULTS[quantity]
+        value = DEFAULTS[quantity]
         if not self._moves:
             return value
         now = sim.now() + _BEFORE_MS
