@@ -18,6 +18,10 @@ from tools.shell import command, output, say, show
 # middle of a synchronisation may have one name of a suite whole and the other not.
 SUITES = ("trixie", "stable")
 PACKAGES = ("micropython", "mosquitto", "mosquitto-clients")
+# What a test needs and nothing else: one program each, named as its package, that needs the C library alone.
+EXTRAS = ("nats-server",)
+_NAMES = (*toolchain.PROGRAMS, *EXTRAS)
+_PLACES = {"mosquitto": "sbin", "nats-server": "sbin"}  # else bin
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 DEBOOTSTRAP = Path("/usr/sbin/debootstrap")
 # What to try on each machine, best first: 32 bits are what a board has.
@@ -51,10 +55,11 @@ def programs(folder, runs):
         libraries = root / "usr" / "lib" / triplet
         start = [str(libraries / loader), "--library-path", str(libraries)]
         if runs([*start, root / "usr" / "bin" / "micropython"]):
-            places = {"mosquitto": "sbin"}
+            paths = {name: root / "usr" / _PLACES.get(name, "bin") / name for name in _NAMES}
             return {
-                program: [*start, str(root / "usr" / places.get(program, "bin") / program)]
-                for program in toolchain.PROGRAMS
+                name: [*start, str(path)]
+                for name, path in paths.items()
+                if name not in EXTRAS or path.exists()
             }
         shutil.rmtree(root)
     raise CommandError("Debian's MicroPython does not run on this machine")
@@ -130,7 +135,13 @@ def unpack(address, suite, architecture, root):
             [*apt, "--download-only", "install", *PACKAGES],
             apt_progress(f"packages ({architecture})"),
         )
-        for package in sorted((folder / "cache" / "archives").glob("*.deb")):
+        archives = folder / "cache" / "archives"
+        for name in EXTRAS:
+            try:
+                command([*apt, "download", name], cwd=archives)
+            except CommandError as e:
+                say(f"      note: without {name} ({str(e).splitlines()[-1]}) its test is skipped")
+        for package in sorted(archives.glob("*.deb")):
             show(f"      unpacking {package.name.partition('_')[0]}")
             command(["dpkg", "-x", package, root])
 

@@ -2,7 +2,8 @@
 
 1. `.venv`: the host's Python packages, locked by hash in `requirements.txt`.
 2. `lib/umqtt`, `lib/microdot`: umqtt.simple, umqtt.robust and microdot from PyPI, untouched, checked by SHA-256.
-3. `.toolchain`: MicroPython's unix port and mosquitto. All from PATH when they serve, else all from Debian's packages (debs.py).
+3. `.toolchain`: MicroPython's unix port and mosquitto. All from PATH when they serve, else all from Debian's packages (debs.py),
+   and with them a NATS server, for a test.
 
 What talks to a board (flash, deploy, logs, …) needs 1 and 2 only: `--packages`, on every system that has Python.
 

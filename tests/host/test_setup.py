@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tarfile
+from contextlib import contextmanager
 
 import pytest
 
@@ -224,6 +225,40 @@ def test_32_bits_come_first(apt, monkeypatch):
         str(root / "usr/sbin/mosquitto"),
     ]
     assert apt == ["i386"]
+
+
+def test_what_only_a_test_needs_may_be_missing(place, monkeypatch, capsys):
+    """Debian's NATS server: brought where the mirror has it."""
+    archives = place / "toolchain" / "cache" / "archives"
+    archives.mkdir(parents=True)
+
+    @contextmanager
+    def apt(*arguments):
+        yield ["apt"], place / "toolchain"
+
+    def command(words, progress=None, cwd=None):
+        if words[:2] == ["apt", "download"]:
+            if not has_it:
+                raise CommandError("apt failed\nE: no nats-server")
+            (cwd / f"{words[2]}_2_i386.deb").touch()
+        elif words[:2] == ["dpkg", "-x"]:
+            path = words[3] / "usr" / "sbin" / words[2].name.partition("_")[0]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    for name in ("apt-get", "dpkg"):
+        program(place / "path", name, "amd64")
+    monkeypatch.setattr(debs, "KEYRING", place)
+    monkeypatch.setattr(debs, "mirror", lambda: "mirror")
+    monkeypatch.setattr(debs, "private_apt", apt)
+    monkeypatch.setattr(debs, "command", command)
+    for has_it in (False, True):
+        found = debs.programs(toolchain.FOLDER, lambda words: 32)
+        assert found.keys() - {"nats-server"} == set(toolchain.PROGRAMS)
+        assert ("nats-server" in found) == has_it
+        assert (
+            "note: without nats-server (E: no nats-server)" in capsys.readouterr().out
+        ) != has_it
 
 
 def test_a_mirror_that_has_a_suite_under_one_name_only(apt, monkeypatch, capsys):

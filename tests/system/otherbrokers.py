@@ -1,4 +1,4 @@
-"""NATS and RabbitMQ on free loopback ports, where their servers are on PATH.
+"""NATS and RabbitMQ on free loopback ports. The set-up brings NATS with Debian's programs; else both are taken from PATH.
 
 Debian has both: `sudo apt-get install --no-install-recommends nats-server rabbitmq-server`.
 """
@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tools import processes
+from tools import processes, toolchain
 from tools.broker import HOST, PATIENCE, free_port
 
 PACKAGES = "sudo apt-get install --no-install-recommends nats-server rabbitmq-server"
@@ -24,8 +24,13 @@ class Server:
 
     def __init__(self, folder):
         # sbin is where Debian has servers, and not on everybody's PATH
-        path = os.environ["PATH"] + ":/usr/sbin:/usr/lib/rabbitmq/bin"
-        self.path = shutil.which(self.program, path=path)
+        places = (
+            toolchain.FOLDER / "bin",
+            os.environ["PATH"],
+            "/usr/sbin",
+            "/usr/lib/rabbitmq/bin",
+        )
+        self.path = shutil.which(self.program, path=os.pathsep.join(map(str, places)))
         if not self.path:
             pytest.skip(f"{self.program} is not here: {PACKAGES}")
         self.folder = folder
