@@ -72,6 +72,7 @@ class DeviceFile(pytest.File):
         settings = SETTINGS | settings
         if settings["SLOW"]:
             self.add_marker("slow")
+            self.add_marker("work")
         self.add_marker(pytest.mark.timeout(WAITED * settings["TIMEOUT"] + 20))
         for node in body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):

@@ -31,6 +31,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.work
 @pytest.mark.parametrize("board", bench_outbox.BOARDS)
 def test_the_goals_that_are_met(folder, board):
     assert bench_outbox.probe(folder, board, "online") == [0, 0, 0, 1000]
@@ -41,6 +42,7 @@ def test_the_goals_that_are_met(folder, board):
 
 
 @pytest.mark.slow
+@pytest.mark.work
 def test_every_row_can_be_measured(folder):
     measures = {measure for measure, _ in bench_outbox.ROWS}
     assert {measure for measure, _, _ in bench_outbox.LIVES} <= measures

@@ -42,17 +42,10 @@ def found(device, first, says):
     return False
 
 
-def two_at_once():
-    """Return the names, in two groups, each of which one worker has."""
-    return [
-        pytest.param(name, marks=pytest.mark.xdist_group(f"plants{i % 2}"))
-        for i, name in enumerate(PLANTS)
-    ]
-
-
 @pytest.mark.slow
+@pytest.mark.work
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", two_at_once())
+@pytest.mark.parametrize("name", PLANTS)
 def test_is_found(planted, name):
     assert found(planted(name), PLANTS[name].seed, PLANTS[name].says)
 

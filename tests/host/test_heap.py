@@ -27,6 +27,7 @@ def checked(sensors=(), tls=False, **sections):
 
 
 @pytest.mark.slow
+@pytest.mark.work
 @pytest.mark.parametrize(
     ("sections"),
     [

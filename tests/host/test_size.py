@@ -24,6 +24,7 @@ def test_first_table_shows_no_changes():
 
 
 @pytest.mark.slow
+@pytest.mark.work
 def test_measures_every_module():
     report = size.measure()
     assert set(report) == {str(source) for source in mpy.sources()}

@@ -53,6 +53,7 @@ def test_the_code_names_what_a_node_leaves(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.work
 @pytest.mark.parametrize("board", ["esp32", "pico_w"])
 @pytest.mark.parametrize("name", named())
 def test_any_content_lets_the_node_start(tmp_path, name, board):
