@@ -16,9 +16,8 @@ FOLDER = "state/aside"  # parts.py looks for it
 
 _BYTES = const(32768)
 _RAM = const(2048)
-_REASONS = const(
-    16
-)  # that are told: there may be a thousand readings, and the count is in `health`
+# That are told: there may be a thousand readings, and the count is in `health`.
+_REASONS = const(16)
 
 
 class Aside:

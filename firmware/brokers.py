@@ -7,9 +7,8 @@ from micropython import const
 from firmware import forget
 
 _ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)  # what the client says of a silent broker
-_FRUITLESS = const(
-    4
-)  # a connection that ended, and the oldest message in flight is the same as before
+# What a connection that ended counts: the oldest message in flight is the same as before,
+_FRUITLESS = const(4)
 _FRUITFUL = const(1)  # or another: messages pass, and it may be the network
 _ENDED = const(12)  # of these together in a row, before the broker's limits are looked for
 _SHUT = const(3)  # attempts that were closed at CONNECT, before that
@@ -89,9 +88,8 @@ class Brokers:
         """A connection has been up for so many ms; these were acknowledged."""
         if self.limits:
             if self.limits.step(uptime, acked, ms >= _HELD_MS):
-                self._ended = (
-                    _ENDED - _FRUITLESS
-                )  # it had everything, but if it goes on there is more to find
+                # It had everything, but if it goes on there is more to find.
+                self._ended = _ENDED - _FRUITLESS
         elif acked and self.uplink.qos_max == 2 and self.uplink.client.lowered:
             self.learnt().lowered(uptime)
 
@@ -105,9 +103,8 @@ class Brokers:
                 if self.limits or self._shut >= _SHUT:
                     self.learnt().shut(uptime)
             return False
-        closed = closed or not isinstance(
-            error, OSError
-        )  # a ProtocolError: what it sent is no MQTT
+        # A ProtocolError: what it sent is no MQTT.
+        closed = closed or not isinstance(error, OSError)
         if self.limits:
             self.limits.lost(closed, code == _ETIMEDOUT, uptime)
         client = self.uplink.client

@@ -54,7 +54,7 @@ class Clock:
         self._asking = None
         self.failures = 0  # in a row
         self.since = 0  # uptime
-        self.wait = 0  # ms after _since until the time is asked for
+        self.wait = 0  # ms after `since` until the time is asked for
         self.marked = 0  # uptime
         now_s = board.kept_time()
         if now_s is not None and now_s >= self.newest_s:

@@ -49,9 +49,8 @@ class Control:
             self._watched[topic] = take
 
     def _hear(self, data, retained, uptime):
-        self.heard = self.heard or (
-            data == b"online" and not retained
-        )  # else it is from before, perhaps
+        # A retained one is from before, perhaps.
+        self.heard = self.heard or (data == b"online" and not retained)
 
     def _check(self, now):
         """A minute after a connection came up: do the broker's access rules let this node do what it has to?"""

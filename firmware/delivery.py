@@ -3,8 +3,9 @@
 What is late goes to `<channel>/history`, in the order it was taken. While late readings are sent, new ones are too, in turn.
 A reading that a newer one of its channel has overtaken goes to `history`, however young: the channel's own topic is in order.
 
-A record's key is the channel's name, its data what payload.record() makes. What else a reading of an earlier start needs is in `state/boots`: when that start was, for a reading
-taken before the first time sync, and the topic prefix of the node, which had another name then, perhaps.
+A record's key is the channel's name, its data what payload.record() makes. What else a reading of an earlier start needs is
+in `state/boots`: when that start was, for a reading taken before the first time sync, and the topic prefix of the node,
+which had another name then, perhaps.
 `now` is ticks_ms, for the outbox and the client; `uptime` is Clock.uptime_ms().
 """
 

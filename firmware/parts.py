@@ -1,4 +1,4 @@
-"""Makes the parts of a node from its settings: those whose making takes some code, which is in memory only meanwhile."""
+"""Builds the larger parts of a node from its settings; unloaded once they exist."""
 
 import os
 import time

@@ -72,9 +72,8 @@ class Portal:
         raw = stored(LAST_GOOD) if broken else stored(CONFIG, LAST_GOOD)
         parts = [part(fault) for fault in faults]
         self.left_out = sorted({each for each in parts if each in raw and each not in OURS})
-        self.notes = (
-            faults if CONFIG in os.listdir() else []
-        )  # else there is nothing to complain of
+        # A new node has nothing to complain of.
+        self.notes = faults if CONFIG in os.listdir() else []
         self.raw = without(raw, self.left_out)
         self.draft = {}  # what was entered last
         self.fields = shown(self.raw)

@@ -14,9 +14,8 @@ from micropython import const
 from firmware.provisioning_page import HEADERS
 
 _VISITORS = const(4)  # at once: a Pico has five connections, and the trial needs one
-_REQUEST_S = const(
-    15
-)  # from the connection to the end of the answer; a search takes 10 of them on a Pico
+# From the connection to the end of the answer; a search takes 10 of them on a Pico.
+_REQUEST_S = const(15)
 _REST_S = const(1)
 _TURN_MS = const(50)
 _LINE = const(1024)

@@ -31,16 +31,14 @@ _AHEAD_MS = const(63072000000)  # two years: so long may a node have been in a d
 _LOOK_MS = const(20)
 _ANSWER_MS = const(2000)
 _NEAR_MS = const(1000)  # of the gateway, of the broker
-_SLOW_MS = const(
-    500
-)  # an answer that took longer is asked for again, and may then take twice that, and then four times
+# An answer that took longer is asked for again, and may then take twice that, and then four times.
+_SLOW_MS = const(500)
 _SLOW_TRIES = const(3)
 _AGREE_MS = const(2000)
 _SAME = const(3)  # answers of one server, against what is known, until they are believed
 _AGAIN_MS = const(4000)
-_RATE_MS = const(
-    3600000
-)  # who is asked too often is asked once an hour at most, then twice as rarely
+# Who is asked too often is asked once an hour at most, then twice as rarely.
+_RATE_MS = const(3600000)
 _INTERVAL_MAX_MS = const(604800000)
 
 

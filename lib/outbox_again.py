@@ -16,10 +16,8 @@ def read(store):
     if not log.listed:
         outbox_open.list_all(log, store.is_pending)
         if not (log.segments or log.seems_empty):
-            log.listed, log.seems_empty = (
-                False,
-                True,
-            )  # after an error that is believed the next time
+            # After an error: it is believed the next time.
+            log.listed, log.seems_empty = False, True
             return
     try:
         there = [int(name, 16) for name, _ in patiently(outbox_open.segments, log.folder)]

@@ -27,9 +27,8 @@ class Segment:
         self.pending = 0  # records not done yet
         self.below = NO_LIMIT  # its numbers are
         self.sealed = False  # something is wrong behind `size`: nothing is appended
-        self.unread = (
-            False  # the flash fails there: it is neither written nor removed, and read again later
-        )
+        # The flash fails there: it is neither written nor removed, and read again later.
+        self.unread = False
 
     def __contains__(self, number):
         return self.first <= number <= self.last

@@ -2,8 +2,8 @@
 
     calibrate: {"reads", "is"} points → · scale + offset         filter: median → average → min, max
 
-Whole numbers stay whole, yes and no are left alone, and what was not measured (None) stays out. A filter's window is of readings, the newest first; it starts
-anew after a failure: what was before it is not what is now.
+Whole numbers stay whole, yes and no are left alone, and what was not measured (None) stays out. A filter's window is of
+readings, the newest first; it starts anew after a failure: what was before it is not what is now.
 """
 
 from errno import EIO

@@ -94,13 +94,11 @@ class DS18B20:
         return (sixteenths / 16,)
 
     def _of_others(self, raw):
-        if (
-            raw == _85 and self.buf[6] != _COUNT_PER_C
-        ):  # from its start, or of a copy that does not tell
+        if raw == _85 and self.buf[6] != _COUNT_PER_C:
+            # From its start, or of a copy that does not tell.
             raise OSError(EIO, "chip has not measured")
-        return raw & -1 << (
-            3 - (self.buf[4] >> 5 & 3)
-        )  # below 12 bits the last ones are undefined
+        # Below 12 bits the last ones are undefined.
+        return raw & -1 << (3 - (self.buf[4] >> 5 & 3))
 
     def _of_a_ds18s20(self, raw):
         """Half degrees, and what remained of the count when it had counted down."""

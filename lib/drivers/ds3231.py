@@ -1,7 +1,8 @@
 """DS3231 clock chip: its temperature, and nothing else, I2C 0x68.
 
 Its clock is not used: a node has its time from the network. Neither clock, alarms nor outputs are touched, so another
-program's may run on; only the frequency of an output that is off is set, by which a restart of the chip is noticed. It measures every 64 s for itself; asked, at once, in 200 ms at most.
+program's may run on; only the frequency of an output that is off is set, by which a restart of the chip is noticed. It
+measures every 64 s for itself; asked, at once, in 200 ms at most.
 Range: -40 to 85 °C, ±3 °C, in steps of 0.25 °C.
 Source: Maxim DS3231 data sheet, 19-5170: "Temperature registers", "Control register".
 """
