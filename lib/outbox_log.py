@@ -53,7 +53,9 @@ class Log:
         self.file = None  # the one that outbox_open.py looks at: to open it for every piece would take ten times as long
 
     def append(self, records):
-        """Write records behind the last, in one step, and number them. OSError: none was written."""
+        """Write records behind the last, in one step, and number them. OSError: none was written. MemoryError: those that are
+        numbered now were.
+        """
         if not self.listed:
             raise OSError(EIO)
         size = 0
@@ -64,29 +66,34 @@ class Log:
         if fresh:
             self._pass_by()
             segment = Segment(self.next)
-        number = self.next
+            self.segments.append(segment)
         offset = segment.size
+        done = 0
         try:
             with open(self.path(segment), "wb" if fresh else "ab") as f:
                 for record in records:
+                    number = self.next + done
                     write_frame(f, self._head, offset, number, record.flags, record.body)
-                    number += 1
                     offset += HEAD + len(record.body)
-        except (OSError, MemoryError):
-            if fresh:
-                self._unlink(segment)  # it may be there, and empty
+                    done += 1
+        except OSError:
+            done = 0
             raise
-        for record in records:
-            record.number = self.next
-            self.next += 1
-        if fresh:
-            self.segments.append(segment)
-        segment.last = self.next - 1
-        segment.size += size
-        segment.pending += len(records)
-        self.bytes += size
-        if self.window and self.window[0] is segment:
-            self.window = None
+        finally:  # a MemoryError, too, has closed the file: what was written is on flash
+            if fresh and not done:
+                self.segments.pop()
+                self._unlink(segment)  # it may be there, and empty
+            for record in records:
+                if not done:
+                    break
+                done -= 1
+                record.number = segment.last = self.next
+                self.next += 1
+                segment.pending += 1
+                self.bytes += HEAD + len(record.body)
+                segment.size += HEAD + len(record.body)
+            if self.window and self.window[0] is segment:
+                self.window = None
 
     def _pass_by(self):
         """No file that is there is written over, whether it could be read or not."""
@@ -107,7 +114,7 @@ class Log:
         except OSError:
             there = -1
         if there > segment.size:
-            # An append ended half-way, by a MemoryError: its numbers may be on flash, and are not given again.
+            # An append ended in the middle of a frame, or nobody knows why: numbers that may be there are not given again.
             self.next += (there - segment.size) // _SHORTEST + 1
         segment.sealed = there != segment.size
         return not segment.sealed

@@ -108,6 +108,15 @@ class State:
             done.pop()
         self.released = [number for number in self.released if _meets(number, number, segments)]
 
+    def close(self, segment, segments):
+        """All of one of these segments is done."""
+        self.prune([each for each in segments if each is not segment])
+        done = self.done
+        i = 0
+        while i < len(done) and done[i] < segment.first:
+            i += 2
+        done[i:i] = segment.first, segment.last
+
 
 def _meets(first, last, segments):
     for segment in segments:

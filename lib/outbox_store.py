@@ -125,6 +125,9 @@ class Store:
         for record in self._recent[:]:
             if _is_in(record, segment):
                 self._forget(record, now)
+        # Counted and done in one write, before they are gone: a power cut finds both, or neither.
+        self.state.close(segment, self.log.segments)
+        self._save(now)
         self._backlog.remove(segment)
         return True
 
@@ -192,8 +195,10 @@ class Store:
         records = [r for r in self._recent if not r.number and not r.flags & LATEST]
         try:
             if records:
-                self.log.append(records)
-                self._written(records, now)
+                try:
+                    self.log.append(records)
+                finally:  # after a MemoryError some are numbered
+                    self._written(records, now)
         except OSError as e:
             self._failed(e, now)
             return False
@@ -201,6 +206,8 @@ class Store:
 
     def _written(self, records, now):
         for record in records:
+            if not record.number:
+                break
             self._unsynced -= HEAD + len(record.body)
             if record.taken:
                 self._fly(record, now)
@@ -223,10 +230,13 @@ class Store:
             state.next_slot += 1
         try:
             state.save(self.log.next, slots, self.dropped)
-        except OSError as e:
+        except (OSError, MemoryError) as e:
             for record in fresh:
                 record.number = 0
             state.next_slot -= len(fresh)
+            if isinstance(e, MemoryError):
+                self._note_change(now)  # the file is there by half
+                raise
             self._failed(e, now)
             return False
         self._changed = 0

@@ -3,6 +3,7 @@
 import gc
 import os
 
+import power
 from outbox_flash import FOLDER, Flash, deliver, finish, put, segments, send, there
 from power import Random
 
@@ -91,6 +92,41 @@ def test_what_arrives_though_it_was_given_up_is_not_counted():
     assert box.dropped == gone, "all of it has arrived"
     assert box.sync(0) and flash.restart().dropped == gone
     assert there(flash.box) == list(range(200, 200 + n))
+
+
+def test_what_is_given_up_is_counted_whenever_the_power_fails():
+    for acknowledged in (0, 3):  # of the file that goes
+        flash = Flash(limit=8192, ram=1500)
+        for i in range(0, 300, 10):
+            put(flash.box, *range(i, i + 10))
+            assert flash.box.sync(0)
+        finish(flash.box, send(flash.box, acknowledged))
+        assert flash.box.sync(0)
+        before = flash.box.dropped
+        left = there(flash.restart())
+        n = len(left)
+        operations = []
+        flash.end()
+        written = power.Chip(flash.chip, lambda *operation: operations.append(operation))
+        flash.chip, base = written, flash.chip
+        power.mount(flash.chip)
+        box = flash.start()
+        while box.dropped == before:
+            put(box, 1000)
+        flash.end()
+        sums = []
+        for done in range(len(operations) + 1):
+            flash.chip = power.Chip(base)
+            for block, offset, data in operations[:done]:
+                flash.chip.own(block)[offset : offset + len(data or bytes(4096))] = (
+                    data or b"\xff" * 4096
+                )
+            power.mount(flash.chip)
+            box = flash.start()
+            sums.append((box.dropped - before, len([i for i in there(box) if i in left])))
+            flash.end()
+        assert {dropped + kept for dropped, kept in sums} == {n}, sums
+        assert sums[0] == (0, n) and sums[-1][0] > 0
 
 
 def test_what_was_taken_before_it_was_written_is_not_dropped():

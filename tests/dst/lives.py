@@ -231,7 +231,7 @@ class Judge:
                 stage.tell("judge", "lost: %s" % event)
         # README: an outbox that gives up readings before the broker is reached has the session begin anew.
         anew = truth.dropped and any(broker.forgot for broker in self.story.brokers)
-        if self.story.exact and not (anew or stage.torn):
+        if self.story.exact and not anew:
             for what, event, first, second in truth.doubled:
                 stage.found("%s: twice at QoS 2: %s; %r, %r" % (what, event, first, second))
         rival = self.story.rival
@@ -286,16 +286,7 @@ def _open(*args, **options):
     return _File(file) if stage.is_heap_tight() else file
 
 
-_real_open, _real_remove = open, os.remove
-
-
-def _remove(story):
-    def remove(path):
-        if "outbox/" in path:
-            story.truth.life.given_up.append(sim.now())
-        _real_remove(path)
-
-    return remove
+_real_open = open
 
 
 def play(seed, show, without):
@@ -306,7 +297,6 @@ def play(seed, show, without):
     story = Story(seed, without)
     sim.mac = lambda: b"\x24\x6f\x28" + story.mac
     os.urandom = _urandom(story.urandom)
-    os.remove = _remove(story)
     cause = "power"
     while not stage.faults and story.lives < story.planned:
         story.begin_life(False, cause == "power")

@@ -23,7 +23,6 @@ _alarm = _SPIN
 _alarm_at = 0
 _heap_in = 0  # allocations until the heap is full; 0: it will not be
 _heap_left = 0  # how many fail from there on
-torn = False  # has memory ended in the middle of a file, in this story?
 _heap_where = None  # count those of a kind only
 heap_failed = 0  # in this life
 read_failed = False  # has the flash refused a read, in this life?
@@ -36,8 +35,8 @@ _print = print
 
 def begin(show):
     """A new world."""
-    global shown, trace, dead, slowest_ms, safe_mode, dropped, torn
-    safe_mode = torn = False
+    global shown, trace, dead, slowest_ms, safe_mode, dropped
+    safe_mode = False
     shown = show
     trace = slowest_ms = dropped = 0
     dead = None
@@ -148,14 +147,13 @@ def is_heap_tight():
 
 def allocate(where=None):
     """Something is done that needs memory: a file, a module, a packet, a transfer."""
-    global _heap_in, _heap_left, heap_failed, torn
+    global _heap_in, _heap_left, heap_failed
     if dead is not None:
         raise sim.Reset(dead)
     if _heap_in and (_heap_where is None or where == _heap_where):
         _heap_in -= 1
         if not _heap_in:
             heap_failed += 1
-            torn = torn or where == "file"
             _heap_left -= 1
             _heap_in = 1 if _heap_left > 0 else 0
             tell("fault", "no memory")

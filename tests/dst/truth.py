@@ -19,7 +19,6 @@ _PASS_MS = const(1500)  # a pass of the loop, and the conversion before it
 _LIVE_MS = const(3000)  # beside live_s: what a pass and the way take
 _BUSY_MS = const(3000)  # between two readings of a sensor, besides its interval
 _CONNECT_MS = const(20000)
-_FILE = const(8)  # readings in a file of the smallest outbox
 _RETRY_MS = const(12000)  # after a write that failed the outbox waits for ten seconds
 
 
@@ -65,7 +64,6 @@ class Life:
         self.boots = set()
         self.cold = True  # had the clock stopped?
         self.clock_at = None  # when it learnt the time
-        self.given_up = []  # ms at which the outbox removed a file
 
 
 class Truth:
@@ -85,7 +83,6 @@ class Truth:
         self.heard = set()  # (node, boot, seq) of all that a broker has heard
         self.doubled = []
         self._dropped = 0  # what health said last
-        self.uncounted = 0  # files given up just before a power cut: perhaps not counted
         self.full = False  # was there no room on the flash? Then the count may be lost, and the log has told it
         self.arrivals = 0
         self._last = {}  # sensor's name → ms of its last conversion
@@ -147,8 +144,7 @@ class Truth:
     @property
     def dropped(self):
         """How many readings are known to be given up."""
-        told = max(self._dropped, stage.dropped) if self.full else self._dropped
-        return told + _FILE * self.uncounted if told else 0
+        return max(self._dropped, stage.dropped) if self.full else self._dropped
 
     def _info(self, payload):
         told = json.loads(payload)
@@ -319,10 +315,6 @@ class Truth:
         life.clock_at = stage.clock_at
         # its settings may have been those of before
         self.sensor_faults = self.sensor_faults or stage.read_failed
-        if how != "reset":
-            self.uncounted += sum(
-                [life.ended - at < life.sync_ms + _PASS_MS for at in life.given_up]
-            )
         if stage.flash_failed:
             first, last = stage.flash_failed
             life.flash_at = first if life.flash_at is None else min(first, life.flash_at)
