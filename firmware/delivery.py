@@ -141,17 +141,6 @@ class Delivery:
             if self.again and record is self.again[0]:
                 self.again.pop(0)
 
-    def withdraw(self, uptime):
-        """Before a connection is opened: what was sent as a reading of now, and is late by now, is to go to history."""
-        if self.sent:
-            try:
-                from firmware import withdraw
-
-                withdraw.late(self, head, uptime)
-            except MemoryError:
-                pass  # they go out as they were
-            forget("withdraw")
-
     def take_back(self):
         """Have the client forget what it can: it is to be sent again."""
         from firmware import withdraw
@@ -257,7 +246,7 @@ class Delivery:
         self.sent[sent] = record
         if not record.taken:
             self.outbox.take(record, now)
-        record.live = qos == 1 and not late
+        record.live = 0 if late else qos
         if not late:
             self._newest[record.key] = (boot, seq)
         if record.number and not record.latest:
@@ -265,14 +254,27 @@ class Delivery:
         return True
 
     def _journal(self, pids):
-        """The client's: what it learns of exchanges of QoS 2 is on flash before it acts on it. Return what it is to forget."""
+        """The client's: what it learns of exchanges of QoS 2 is on flash before it acts on it. Return what it is to forget.
+
+        On a new connection that is what was sent as a reading of now, and is late by now: it is to go to history.
+        """
         now = time.ticks_ms()
-        forgotten = ()
+        forgotten = []
+        done = True
         if pids is None:
             done = self.outbox.unrelease(now)
             forgotten, self.restored = self.restored, []
             for pid in forgotten:
                 self.again.append(self.sent.pop(pid))
+        if not pids:
+            if self.sent:
+                try:
+                    from firmware import withdraw
+
+                    withdraw.late(self, head, self.clock.uptime_ms(now), pids is None, forgotten)
+                except MemoryError:
+                    pass  # they go out as they were
+                forget("withdraw")
         else:
             # One that was sent while the flash took nothing has another id: after a power cut it goes as new.
             records = [self.sent[pid] for pid in pids if pid in self.sent]

@@ -47,7 +47,6 @@ def make(node, settings, outputs):
     # In safe mode it would take back the sensors that are only left alone.
     node.discovery = None if node.safe else discovery(settings["discovery"], node)
     link.arrived = node.control.arrived
-    link.starting = node.delivery.withdraw
     link.acknowledge = node.acknowledged
     tell(node)
 

@@ -54,7 +54,6 @@ class Uplink:
         self.connected = False
         self.held = False  # whether nothing is to be said yet, see namesake.py
         self.connects = 0
-        self.starting = None  # called with the uptime before each attempt to connect
         self.acknowledge = None  # called with the packet ids that were acknowledged, and now
         self.arrived = None  # called with topic, payload, retained, uptime of messages that came
         self.take_back = None  # called when all that is on its way is to be sent again
@@ -174,8 +173,6 @@ class Uplink:
             self._trying = True
             raise OSError("TLS needs the time, and no time server has answered")
         self._trying = True
-        if self.starting:
-            self.starting(uptime)
         # An exchange belongs to the session of one board with one broker. A clean session has none to begin with.
         anew = not self.clean_session and self._session != self._owner()
         client.start(now, self.clean_session, anew=anew)

@@ -1,19 +1,19 @@
-"""Readings that are taken out of the client's hands when the link died: what was of now, or all. Loaded when anything is in flight."""
+"""Readings that are taken out of the client's hands after the link died: what was of now, or all. Loaded when anything is in flight."""
 
 import time
 
 
-def late(delivery, head, uptime):
-    """Take those that have become late out of the client, to be sent anew: to history.
+def late(delivery, head, uptime, anew, forgotten):
+    """Find those that have become late: they are to be sent anew, to history. forgotten: their packet ids are added.
 
-    head(record): flags, boot, seq, uptime and Unix ms. Only of QoS 1, at which the broker may have a reading from both
-    topics. At QoS 2 it goes out again as it was. MemoryError: so do those that are left.
+    head(record): flags, boot, seq, uptime and Unix ms. anew: the broker has no session of before. While it has one, an exchange of
+    QoS 2 goes on as it was: from another topic the broker would have a reading twice. MemoryError: so do those that are left.
     """
     sent = delivery.sent
     pids = [
         pid
         for pid in delivery.client.in_flight
-        if pid in sent and getattr(sent[pid], "live", False)
+        if pid in sent and getattr(sent[pid], "live", 0) in ((1, 2) if anew else (1,))
     ]
     lost = [sent[pid] for pid in pids if sent[pid].body is None]
     if lost:  # what is on flash is not kept in memory, too
@@ -29,7 +29,7 @@ def late(delivery, head, uptime):
         age = delivery.age(boot, at, ts, uptime)
         if age is None or age > delivery.live_ms:
             delivery.again.append(record)
-            delivery.client.forget(pid)
+            forgotten.append(pid)
             del sent[pid]
         elif record.number and not record.latest:
             record.body = None

@@ -69,8 +69,8 @@ class Session(MQTTClient):
                 self._greetings.lost()
 
     def set_journal(self, f):
-        """f(pids): PUBREC has come for these, PUBREL waits until f returns; f(None): the broker has forgotten them all, as
-        the client is to do with those that f returns. Packet ids from 32768 on are then the caller's own."""
+        """f(pids): PUBREC has come for these, PUBREL waits until f returns. On each connection f(None): the broker has forgotten
+        them all; or f(()): it has not; the client forgets those that f returns. Packet ids from 32768 on are the caller's own."""
         self._journal, self._out.recorded, self._out.highest = f, [], 32767
 
     def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):  # noqa: C901, PLR0912 in one piece, for speed
@@ -283,9 +283,9 @@ class Session(MQTTClient):
         self.session_present = present = bool(inc.flags)
         if not present:
             self.received.clear()
-            if self._out.recorded is not None:
-                for pid in self._journal(None) or ():
-                    self._out.forget(pid)
+        if self._out.recorded is not None:
+            for pid in self._journal(() if present else None) or ():
+                self._out.forget(pid)
         if self._anew and self._clean:
             self._out.released.clear()
             return self.start(self._now)

@@ -28,8 +28,14 @@ class Channel:
 
 
 class Clock:
+    def __init__(self, rig):
+        self.rig = rig
+
     def unix_ms(self, uptime):
         return SYNCED + uptime
+
+    def uptime_ms(self, now):
+        return self.rig.uptime
 
 
 class Uplink:
@@ -48,23 +54,22 @@ class Rig:
         self.client = Client("c", "broker", net=Net(self.broker))
         self.channel = Channel(qos)
         self.outbox = Outbox("box", 16384, sync_ms)
+        self.uptime = 0
+        self.seq = 0
         self.delivery = Delivery(
             self.outbox,
             Uplink(self.client),
-            Clock(),
+            Clock(self),
             Topics("outpost", "attic"),
             7,
             [self.channel],
             30,
             Log(),
         )
-        self.uptime = 0
-        self.seq = 0
 
-    def connect(self):
+    def connect(self, clean=False):
         self.broker.mute = False
-        self.delivery.withdraw(self.uptime)
-        self.client.start(time.ticks_ms())
+        self.client.start(time.ticks_ms(), clean)
         self.run()
 
     def take(self):
@@ -150,6 +155,37 @@ def test_at_qos_2_it_stays_what_it_was():
     rig.wait(3600)
     rig.connect()
     assert rig.seen() == [(LIVE, 1)] and len(rig.outbox) == 0
+
+
+def test_at_qos_2_it_goes_to_history_where_the_broker_has_no_session():
+    for late, expected in ((False, LIVE), (True, LATE)):
+        rig = Rig(qos=2)
+        rig.connect(clean=True)
+        rig.take()
+        rig.lose()
+        assert rig.seen() == []
+        rig.wait(60 if late else 20)
+        rig.connect(clean=True)
+        assert rig.seen() == [(expected, 1)] and len(rig.outbox) == 0 and rig.client.pending == 0
+
+
+def test_what_becomes_late_while_the_connection_is_made_goes_to_history():
+    def slow(wire):
+        wire.connecting = True
+
+    rig = Rig()
+    rig.connect()
+    rig.take()
+    rig.lose()
+    rig.seen()
+    rig.wait(27)
+    net = rig.client._link.net
+    net.setup = slow
+    rig.connect()
+    rig.wait(4)
+    net.wires[-1].connecting = False
+    rig.run()
+    assert rig.seen() == [(LATE, 1)] and len(rig.outbox) == 0
 
 
 def test_an_exchange_that_was_begun_when_the_memory_ended_ends_on_the_way_out():

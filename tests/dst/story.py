@@ -611,6 +611,7 @@ class Story:
         truth = self.truth
         now = truth.life.node
         rival = self.rival and self.rival.name  # what is kept of this one is the other board's
+        mine = self.board_id().encode()
         if truth.spoiled or any(life.flash_at is not None for life in truth.lives):
             return []  # it may have forgotten where it was
         return [
@@ -620,6 +621,8 @@ class Story:
             for topic in sorted(broker.retained)
             for name in sorted(self.names)
             if name not in (now, rival) and topic.startswith("outpost/%s/" % name)
+            # else it is of the board that stood here before, which this one has never stood in for
+            if self.board_id() in broker.retained.get("outpost/%s/info" % name, mine).decode()
         ]
 
     def relent(self):

@@ -18,7 +18,6 @@ _COLD_MS = const(1300)  # the same, where none was set before: half of an answer
 _PASS_MS = const(1500)  # a pass of the loop, and the conversion before it
 _LIVE_MS = const(3000)  # beside live_s: what a pass and the way take
 _BUSY_MS = const(3000)  # between two readings of a sensor, besides its interval
-_CONNECT_MS = const(20000)
 _RETRY_MS = const(12000)  # after a write that failed the outbox waits for ten seconds
 
 
@@ -178,7 +177,7 @@ class Truth:
         self._check_identity(what, key, event, node)
         self._check_time(what, event, ts)
         if not event.came and not late and (not dup or qos < 2):
-            self._check_live(what, event, topic, heard, dup)
+            self._check_live(what, event, topic, heard)
         if event.came and self._is_exact(event):
             self.doubled.append((what, event, event.came[-1], (sim.now(), broker.name, topic)))
         self.newest_came = max(self.newest_came, event.at)
@@ -249,14 +248,14 @@ class Truth:
     def _has_flash_failed(self):
         return any(life.flash_at is not None for life in self.lives)
 
-    def _check_live(self, what, event, topic, heard, dup):
+    def _check_live(self, what, event, topic, heard):
         """A message of QoS 2 is handed on at PUBREL, however late: what counts is when the node sent it.
 
-        What goes again on a new connection was live when that was begun, which took as long as a connection may take.
+        An exchange of QoS 2 that goes on cannot be taken back.
         """
         live_ms = event.life.config["publish"]["live_s"] * 1000
         age = heard - event.at - self._stood_still(event.at, heard)
-        slow = _LIVE_MS + 2 * stage.slowest_ms + (_CONNECT_MS if dup else 0)
+        slow = _LIVE_MS + 2 * stage.slowest_ms
         if (
             age > live_ms + slow and heard - self._jump > slow
         ):  # else it was on its way when time jumped
