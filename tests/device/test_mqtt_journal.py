@@ -70,7 +70,7 @@ def test_a_lost_session_is_told_before_anything_goes_again():
     net.broker.hear = None
     net.broker.session = True
     connect(client)
-    assert [pids for pids, _ in entries] == [()], "the session is there"
+    assert [pids for pids, _ in entries] == [[]], "the session is there"
     entries.clear()
     client.send(b"t", b"z", qos=2, pid=33001)
     client.close()
