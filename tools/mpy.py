@@ -34,8 +34,9 @@ def module_name(source):
 def compile_file(source, target):
     """Compile one source (relative to the repository) into the file `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # -O3 leaves out the line numbers, 6 % of all that a node keeps in RAM: a traceback names files and functions.
-    words = [*toolchain.mpy_cross(), "-O3", "-s", source, "-o", target, ROOT / source]
+    # A traceback names modules and functions. Line numbers (left out by -O3) would be 6 % of all that a node keeps in RAM, and
+    # the file's name another 2 KB; the module's is there already, by the import.
+    words = [*toolchain.mpy_cross(), "-O3", "-s", module_name(source), "-o", target, ROOT / source]
     done = subprocess.run(words, check=False, capture_output=True, text=True)
     if done.returncode:
         raise CommandError(f"{source} does not compile: {(done.stderr or done.stdout).strip()}")
