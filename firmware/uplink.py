@@ -14,11 +14,11 @@ import time
 from errno import ECONNREFUSED, ECONNRESET, ENOMEM
 
 from micropython import const
+from mqtt_client import ProtocolError, Refused
 
 from firmware.brokers import Brokers
 from firmware.files import read, write
 from firmware.log import reason
-from mqtt import ProtocolError, Refused
 
 _BACKOFF_MS = const(1000)
 _BACKOFF_MAX_MS = const(30000)

@@ -4,7 +4,6 @@ Pure: no socket, no clock. Paragraphs in brackets are of OASIS MQTT Version 3.1.
 """
 
 from micropython import const
-from umqtt.simple import MQTTException
 
 _LONGEST = const(268435455)  # remaining length, four bytes of seven bits [2.2.3]
 
@@ -18,15 +17,23 @@ _REASONS = {
 }
 
 
-class Refused(MQTTException):
-    """The broker said no: `code` is CONNACK's return code (1 to 5), or 0x80 for a subscription."""
+def refusal(kind):
+    """Make the exception for a broker that said no, a kind of Exception."""
 
-    def __init__(self, code):
-        self.code = code
-        super().__init__(code, _REASONS.get(code, "refused"))
+    class Refused(kind):
+        """`code` is CONNACK's return code (1 to 5), or 0x80 for a subscription."""
 
-    def __str__(self):
-        return "%s (%d)" % (self.args[1], self.code)
+        def __init__(self, code):
+            self.code = code
+            super().__init__(code, _REASONS.get(code, "refused"))
+
+        def __str__(self):
+            return "%s (%d)" % (self.args[1], self.code)
+
+    return Refused
+
+
+Refused = refusal(Exception)
 
 
 class ProtocolError(Exception):

@@ -1,4 +1,4 @@
-"""The half of the client that never blocks: connect, send, acknowledge, resume. mqtt.py adds umqtt's calls to it.
+"""The half of the client that never blocks: connect, send, acknowledge, resume. mqtt_client.py has the rest of it.
 
 Time is an argument, and the socket is asked only for what it has or takes at once.
 """
@@ -11,7 +11,6 @@ from mqtt_deadlines import LONGEST_MS, greeting, look, ping
 from mqtt_inbox import arrive
 from mqtt_link import explained, would_block
 from mqtt_packets import ProtocolError, Refused, as_bytes, check_topic, connect
-from umqtt.robust import MQTTClient
 
 _CONNACK = const(0x20)
 _PUBLISH = const(0x30)
@@ -26,10 +25,10 @@ _PACKETS = const(64)  # packets taken by one step(): a flood must not hold up th
 _POLL_MS = const(20)  # how often to look at a socket that is opening, or takes nothing
 
 
-class Session(MQTTClient):
-    """Attributes that start() does not set are set by mqtt.py's Client, all of them on the instance: to find one in a class
-    takes MicroPython six times as long.
-    """
+class Session:
+    """Attributes that start() does not set are set by mqtt_client.Client, on the instance: MicroPython finds them six times as fast."""
+
+    Refused = Refused  # what to raise
 
     def start(self, now, clean_session=False, early=False, anew=False):
         """Begin to connect; only the name look-up blocks. OSError: there is no way to the broker; ValueError: settings.
@@ -167,7 +166,7 @@ class Session(MQTTClient):
                 if self._changed or ticks_diff(now, self._looked) >= self._wait:
                     self._look(now, out)
                 return
-            except (OSError, Refused, ProtocolError, ValueError, MemoryError) as e:
+            except (OSError, self.Refused, ProtocolError, ValueError, MemoryError) as e:
                 error = explained(e, self)
         self.fruitless += self.connected and len(self.in_flight) > 0
         self.turned_away = not (self.connected or self._opening)
@@ -273,7 +272,7 @@ class Session(MQTTClient):
     def _greeted(self):
         inc = self._in
         if inc.code:
-            raise Refused(inc.code)
+            raise self.Refused(inc.code)
         if inc.flags > 1 or (inc.flags and self._clean):
             raise ProtocolError("CONNACK flags %d" % inc.flags)  # [MQTT-3.2.2-1]
         self._link.failures = 0

@@ -1,13 +1,13 @@
 """A permission that is missing is told, in either direction. The real client and uplink, a broker with access rules."""
 
 import sim
+from mqtt_client import Client
 from mqtt_peer import Broker, Net
 
 from firmware.control import Control
 from firmware.log import Log
 from firmware.topics import Topics
 from firmware.uplink import Uplink
-from mqtt import Client
 
 HEAP = "400k"
 

@@ -3,6 +3,7 @@
 import json
 
 import sim
+from mqtt_client import Client
 from mqtt_peer import Broker, Net, publish
 
 from firmware import blink, commands, control
@@ -10,7 +11,6 @@ from firmware.board import Board
 from firmware.discovery import Discovery
 from firmware.log import Log
 from firmware.topics import Topics
-from mqtt import Client
 
 BOARDS = ("esp32", "pico_w")
 HEAP = "400k"  # both ends of the connection are here

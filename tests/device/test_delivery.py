@@ -4,12 +4,12 @@ import json
 import time
 
 import sim
+from mqtt_client import Client
 from mqtt_peer import Broker, Net, run
 
 from firmware.delivery import Delivery
 from firmware.log import Log
 from firmware.topics import Topics
-from mqtt import Client
 from outbox import Outbox
 
 BOARDS = ("esp32", "pico_w")

@@ -4,12 +4,12 @@ import gc
 import json
 import os
 
+from mqtt_client import Client
 from mqtt_peer import Broker, Net, connect, run
 
 from firmware.discovery import Discovery
 from firmware.log import Log
 from firmware.topics import Topics
-from mqtt import Client
 
 HEAP = "512k"  # the messages, all of them
 

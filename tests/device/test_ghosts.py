@@ -4,6 +4,7 @@ import json
 import os
 
 import sim
+from mqtt_client import Client
 from mqtt_peer import Broker, Net, publish
 
 from firmware import ghosts
@@ -11,7 +12,6 @@ from firmware.control import Control
 from firmware.log import Log
 from firmware.topics import Topics
 from firmware.uplink import Uplink
-from mqtt import Client
 
 HEAP = "400k"
 

@@ -56,8 +56,9 @@ class Channel:
 
 class Rig:
     def __init__(self, *channels, brokers=1, **options):
+        from mqtt_client import Client
+
         from firmware import app, parts
-        from mqtt import Client
 
         self.board = Board()
         self.hosts = {"192.0.2.%d" % (i + 1): Broker() for i in range(brokers)}

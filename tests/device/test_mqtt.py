@@ -2,6 +2,8 @@
 
 import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 
+import mqtt_client
+import sim
 from mqtt_peer import Broker, Net, connect, publish, published, run, split
 
 from mqtt import Client, ProtocolError, Refused
@@ -539,3 +541,26 @@ def test_topic_that_changes_is_checked_again():
 def test_published_helper_reads_what_the_client_writes():
     ((first, body),) = split(publish(b"a", b"b", 2, 258, dup=True, retain=True))[0]
     assert published(first, body) == (b"a", b"b", 2, 258, True, True)
+
+
+def test_a_client_without_umqtts_calls_leaves_by_itself():
+    """What waits goes first, however little the socket takes; a link that dies meanwhile is only closed."""
+    from mqtt_client import Client
+
+    for dies in False, True:
+        sim.virtual()
+        net = Net(Broker())
+        client = mqtt_client.Client("c", "broker", net=net)
+        client.set_last_will("w", b"gone")
+        connect(client)
+        net.wire.takes = 50
+        for letter in b"x", b"y":
+            assert client.send(b"a", letter * 300, qos=1)
+        if dies:
+            net.wire.error = errnos.ECONNRESET
+        client.disconnect()
+        assert client.sock is None and net.open() == 0 and not client.connected
+        if not dies:
+            assert net.broker.log[-1] == (0xE0, None)
+            assert [payload[:1] for _, payload in net.broker.seen] == [b"x", b"y"]
+        client.disconnect()  # twice does no harm

@@ -100,7 +100,12 @@ def test_refused_is_umqtts_exception():
     net, client = make()
     net.broker.code = 5
     e = raises(MQTTException, client.connect)
-    assert isinstance(e, Refused) and e.args[0] == 5 and net.open() == 0
+    assert (
+        isinstance(e, Refused)
+        and isinstance(e, MQTTException)
+        and e.args[0] == 5
+        and net.open() == 0
+    )
     net.broker.code = 0
     net.broker.refuse = (b"secret",)
     client.connect()

@@ -3,10 +3,11 @@
 import errno
 import time
 
+from mqtt_client import Refused
+
 from firmware import uplink as module
 from firmware.log import Log
 from firmware.uplink import Uplink
-from mqtt import Refused
 
 A = {"host": "a.test", "port": 1883, "user": "node", "password": "secret-a", "tls": None}
 B = {"host": "b.test", "port": 1884, "user": "", "password": "", "tls": None}

@@ -73,6 +73,14 @@ def test_the_whole_node_imports_in_80_kilobytes(compiled, tmp_path, heap):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_node_does_without_umqtt(compiled, tmp_path):
+    """Its calls block, and take 8 KB."""
+    node = "import firmware.app, firmware.parts, firmware.trial, mqtt_leave, outbox"
+    say = "print([name for name in sys.modules if name == 'mqtt' or 'umqtt' in name])"
+    done = load(compiled, tmp_path, "pico_w", f"{node}; {say}", 200)
+    assert done.stdout == "[]\n", done.stdout + done.stderr
+
+
 def test_it_fails_when_there_is_no_such_module_or_not_the_memory(compiled, tmp_path, heap):
     assert load(compiled, tmp_path, "esp32", "import firmware.nothing", heap).returncode == 1
     much = load(compiled, tmp_path, "esp32", "x = bytearray(60000); import firmware.app", heap)
