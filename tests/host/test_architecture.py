@@ -1,11 +1,11 @@
-"""docs/architecture.md names each file of the device, and no other; what it says of Board and Channel is there."""
+"""docs/architecture.md names each file of the device and each that a node writes, and no other; what it says of Board and Channel is there."""
 
 import ast
 import re
 
 import pytest
 
-from tools import ROOT
+from tools import ROOT, mpy
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 ROWS = re.findall(r"^\| (`[^|]*) \| .* \|$", PAGE, re.MULTILINE)
@@ -31,6 +31,18 @@ def test_every_file_of_the_device_has_a_row():
         for path in ROOT.glob(pattern)
     }
     assert set(named()) == there - {"firmware/__init__.py"}
+
+
+def test_every_file_that_a_node_writes_has_a_row():
+    written = set()
+    for source in mpy.sources():
+        for node in ast.walk(ast.parse((ROOT / source).read_text())):
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and text.startswith("state/") and " " not in text:
+                written.add(text)
+    table = PAGE.partition("\n| file | holds |\n")[2].partition("\n\n")[0]
+    told = re.findall(r"`(state/[\w.-]+)", table)
+    assert sorted(told) == sorted(written)
 
 
 def methods(file, cls):
