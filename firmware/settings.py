@@ -89,7 +89,7 @@ SETTINGS = (
                 "int",
                 60,
                 (5, 1200),
-                "1.5 times as long after a node fell silent it is offline",
+                "the broker reports the node offline 1.5 times this long after it falls silent",
             ),
             (
                 "clean_session",
@@ -282,7 +282,7 @@ SETTINGS = (
                 "choice",
                 "info",
                 ("debug", "info", "warning", "error"),
-                "the least that is said",
+                "the least severe lines that are shown and published",
             ),
         ),
         "the log",

@@ -144,7 +144,7 @@ class Client(mqtt_client.Client, MQTTClient):
                 self._mend(e, failures)
 
     def _mend(self, error, failures):
-        """The link failed in a call, for the how-manieth time: reconnect, or give up."""
+        """The link failed: reconnect, or give up. failures: how many times in this call it has failed."""
         if failures > _ATTEMPTS:
             raise error
         self.log(False, error)
