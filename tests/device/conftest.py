@@ -27,7 +27,7 @@ from tools import ROOT, CommandError, mpy, toolchain
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = {"HEAP": "160k", "BOARDS": ("esp32",), "TIMEOUT": 20, "SLOW": False, "MPY": False}
-WAITED = 10  # times TIMEOUT: seconds by the clock, for a test that sleeps and for one that waits for its turn
+WAITED = 20  # times TIMEOUT: seconds by the clock, for a test that sleeps and for one that waits for its turn
 LIMITED = ("sh", "-c", 'ulimit -t "$0" && exec "$@"')
 SHOWN = 8000  # characters of a failed test's output
 
