@@ -163,7 +163,7 @@ def test_many_breaks(proxy, nodes, seen):
 
 
 def test_at_qos_2_each_reading_arrives_once(broker, proxy, nodes, seen):
-    streaming(nodes, proxy.port, sensors=stream(qos=2))
+    streaming(nodes, proxy.port, sensors=stream(qos=2, interval_s=0.2))
     seen.wait_live("fast")
     for count, way in ((130, "up"), (6, "down")):
         before = proxy.connections
