@@ -14,6 +14,7 @@ from firmware.settings import SETTINGS
 
 _LONGEST = 16384  # bytes of a config.json: text and parsed settings are in memory together
 _MOST_FAULTS = 40
+_SESSION = "state/session"  # whose exchanges the broker has, see uplink.py
 _UNREAD = "cannot be read: EIO, the flash fails"
 
 
@@ -111,10 +112,14 @@ def keep(settings, last_good):
     """
     try:
         with open(last_good) as f:
-            if json.load(f) == settings:
-                return
-    except (OSError, ValueError):
-        pass
+            before = json.load(f)
+        if before == settings:
+            return
+        if _names(before, (2,)) & _names(settings, (0, 1)):
+            # An exchange of QoS 2 would never end, and take one of the broker's few places: the session begins anew.
+            os.remove(_SESSION)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass  # there is none, or it is not ours any more
     folder = last_good.rpartition("/")[0]
     if folder:
         try:
@@ -133,6 +138,11 @@ def keep(settings, last_good):
         except OSError:
             pass
         raise
+
+
+def _names(settings, qos):
+    """Return the names of the sensors that have one of these QoS."""
+    return {sensor["name"] for sensor in settings["sensors"] if sensor["qos"] in qos}
 
 
 def redact(settings):

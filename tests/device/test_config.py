@@ -700,6 +700,30 @@ def test_keep_writes_only_what_changed():
     assert written == ["state/config.json.tmp"], written
 
 
+def test_a_lowered_qos_begins_the_session_anew():
+    """What a restart left unfinished of QoS 2 would never end: the reading goes at QoS 1 now."""
+
+    def kept(*qos):
+        entries = [
+            {"name": "s%d" % i, "type": "adc", "pin": 32 + i, "qos": n} for i, n in enumerate(qos)
+        ]
+        settings, found = config.check(least(sensors=entries), TYPES, "esp32")
+        assert not found, found
+        config.keep(settings, "state/config.json")
+        return "session" in os.listdir("state")
+
+    kept(2, 1)
+    write("state/session", "id attic broker")
+    assert kept(2, 1) and kept(2, 2) and kept(2, 2, 1), "nothing is lowered"
+    assert kept(2), "what a sensor that is gone has left goes at QoS 2"
+    for lowered in (1, 0):
+        assert kept(2, 1)
+        assert not kept(lowered, 1)
+        write("state/session", "id attic broker")
+    write("state/config.json", '{"sensors":[{"name":1}]}')
+    assert kept(1) and kept(1, 1)
+
+
 def test_keep_on_a_full_flash_leaves_the_old_settings():
     settings, _ = config.check(json.loads(GOOD), TYPES, "esp32")
     config.keep(settings, "state/config.json")

@@ -95,6 +95,7 @@ class Story:
         self.steady = False  # are there no faults after which readings may come twice?
         self.rival = None  # another board of the same name
         self.exact = True  # do sessions persist, and so each reading of QoS 2 arrives once?
+        self.lowered = False  # has a sensor's QoS been lowered from 2? A session begins anew for that
         sim.seed(random(1 << 20))
         self._make_network()
         self.config = self._draw_config()
@@ -242,6 +243,7 @@ class Story:
     def _change_config(self):
         random = self.random
         sensors = self.config["sensors"]
+        exactly_once = [sensor["name"] for sensor in sensors if sensor["qos"] == 2]
         what = random(6)
         if self.swarm.name not in (None, "people"):
             what = 1  # a theme needs the rest as it is
@@ -269,6 +271,8 @@ class Story:
             if random.chance(10):
                 self.config["mqtt"]["clean_session"] = True
                 self.exact = False
+        if [sensor for sensor in sensors if sensor["name"] in exactly_once and sensor["qos"] < 2]:
+            self.lowered = True
         stage.tell("person", "changes the settings: %d" % what)
 
     # a life
