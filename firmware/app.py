@@ -5,6 +5,7 @@ sleeps until the next part is due or the broker sends something. The watchdog is
 """
 
 import gc
+import os
 import select
 import time
 from errno import ENOMEM
@@ -12,7 +13,7 @@ from errno import ENOMEM
 from micropython import const
 
 from firmware import forget, payload
-from firmware.files import note_reset
+from firmware.files import RESERVE, note_reset
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
@@ -266,6 +267,11 @@ class Node:
 
     def _reset(self, why):
         self.log.error("node: resetting the board: " + why)
+        try:
+            if not self.delivery.outbox.sync(time.ticks_ms()):
+                os.remove(RESERVE)
+        except OSError:
+            pass  # there is none
         self._keep()
         try:
             note_reset(why)

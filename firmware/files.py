@@ -8,6 +8,7 @@ from outbox_reading import is_nothing
 from firmware import forget
 
 CRASH = "state/crash.txt"  # the last unforeseen exception, bounded
+RESERVE = "state/reserve"  # a block that is given up when the flash is full: for the count of crashes, or the last readings
 TIME = "state/time"  # the newest that was believed without doubt
 CRASHED = "unforeseen error"  # why main.py resets the board
 _RESET = "state/reset"  # why the node reset the board on purpose: a Pico cannot tell its own reset from the watchdog's

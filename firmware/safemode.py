@@ -10,10 +10,9 @@ import os
 from micropython import const
 
 from firmware import forget
-from firmware.files import CRASHED, read, reset_note, write
+from firmware.files import CRASHED, RESERVE, read, reset_note, write
 
 _CRASHES = "state/crashes"
-_RESERVE = "state/reserve"  # a block that is given up for the count when the flash is full
 _RESERVE_BYTES = const(1024)  # more than littlefs keeps in a directory
 _MOST = const(4)  # so many in a row are no accident; after safe mode the first will do
 SETTLED_MS = const(600000)  # who runs so long does not crash at its start
@@ -77,7 +76,7 @@ def _keep(n):
 
 def _give_up_reserve():
     try:
-        os.remove(_RESERVE)
+        os.remove(RESERVE)
     except OSError:
         pass  # an earlier count took it
 
@@ -85,11 +84,11 @@ def _give_up_reserve():
 def _reserve():
     """Have a reserve, if there is room for one."""
     try:
-        if os.stat(_RESERVE)[6] == _RESERVE_BYTES:
+        if os.stat(RESERVE)[6] == _RESERVE_BYTES:
             return
     except OSError:
         pass  # there is none
     try:
-        write(_RESERVE, " " * _RESERVE_BYTES)
+        write(RESERVE, " " * _RESERVE_BYTES)
     except OSError:
         pass  # a later start has the room, perhaps

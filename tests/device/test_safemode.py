@@ -70,6 +70,34 @@ def stuff(folder):
         n += 1
 
 
+def test_a_reset_on_purpose_loses_nothing_on_a_full_flash():
+    """It has a block in reserve."""
+    from outbox_flash import Flash
+    from test_app import Run, everything
+
+    from firmware import safemode
+
+    flash = Flash(blocks=32)
+    os.chdir("/flash")
+    try:
+        r = Run()
+        safemode.crashes(r.board)  # a start: makes the reserve
+        r.client.reachable = False
+        r.run(10000)
+        flash.fill()
+        r.run(20000)
+        assert not r.node.delivery.outbox.sync(r.now)
+        r.node._reset("told to")
+        assert r.node.delivery.outbox.sync(r.now)
+        after = Run()
+        after.run(8000)
+        old = sorted(seq for boot, seq in everything(after) if boot == r.node.delivery.boot)
+        assert old == list(range(1, r.node.seq + 1))
+    finally:
+        os.chdir("/")
+        flash.end()
+
+
 def test_any_other_start_counts_anew():
     for cause, note in (("power on", None), ("reset", None), ("reset", "told to")):
         for _ in range(3):

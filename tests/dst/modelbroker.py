@@ -62,12 +62,14 @@ class Session:
         self.filters = {}
         self.waiting = []  # (packet id, PUBLISH) for the node, not acknowledged
         self.pid = 0
+        self.told = False  # has the node heard that it is new?
 
 
 class Broker:
     def __init__(self, name, listener, ways=()):
         """listener.published(broker, topic, payload, qos, dup): a PUBLISH has come; listener.arrived(broker, topic,
-        payload, qos, heard, dup): a subscriber has got a message, which came at `heard` ms.
+        payload, qos, heard, dup): a subscriber has got a message, which came at `heard` ms; listener.forgotten(messages): a new
+        session is taken for one that had these stored.
         """
         self.name = name
         self.listener = listener
@@ -82,6 +84,7 @@ class Broker:
         self.conns = []
         self.connects = 0
         self.forgot = 0  # times it lost sessions that were to be kept
+        self.lost = {}  # client → messages that were stored in those
         self.on_accept = None
         self.trap = None  # [packet's name, how many more go by, is it lost?, what happens at it]
 
@@ -114,6 +117,7 @@ class Broker:
         session = self.sessions.pop(name, None)
         if session and not session.clean:
             self.forgot += 1
+            self.lost.setdefault(name, []).extend(session.stored.values())
 
     def knows(self, name):
         return any(conn.name == name for conn in self.conns)
@@ -280,6 +284,8 @@ class Conn:
             self.close("protocol error")
             return
         after = None
+        if self.session:
+            self.session.told = True  # nothing is sent before its answer has come
         if self.broker.trap:
             lost, after = self._sprung(first)
             if lost:
@@ -323,6 +329,8 @@ class Conn:
         present = session is not None
         if session is None:
             session = broker.sessions[name] = Session(clean)
+        elif not session.told:
+            broker.listener.forgotten(broker.lost.pop(name, ()))
         session.clean = clean
         self.session = session
         self.name = name

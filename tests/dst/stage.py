@@ -25,11 +25,11 @@ _heap_in = 0  # allocations until the heap is full; 0: it will not be
 _heap_left = 0  # how many fail from there on
 _heap_where = None  # count those of a kind only
 heap_failed = 0  # in this life
-read_failed = False  # has the flash refused a read, in this life?
 clock_at = None  # ms at which the node has said that it knows the time, in this life
-flash_failed = None  # (first, last) ms at which it refused anything
+flash_failed = None  # (first, last) ms at which the flash refused a write
 dropped = 0  # the most that its log has told
 safe_mode = False  # has the node said so, in this story?
+unkept = False  # has it said, in this life, that the last readings are not written?
 _print = print
 
 
@@ -56,13 +56,13 @@ def power_on(first_tick):
         _alarm_at, \
         _heap_in, \
         heap_failed, \
-        read_failed, \
+        unkept, \
         flash_failed, \
         clock_at
     dead = ended_at = None
     zero = sim.now() - first_tick
     calls = heap_failed = _heap_in = 0
-    read_failed = False
+    unkept = False
     flash_failed = clock_at = None
     _alarm, _alarm_at = _SPIN, sim.now()
 
@@ -92,9 +92,10 @@ def found(text):
 
 def console(*args, **options):
     """The node's print."""
-    global safe_mode, dropped, clock_at
+    global safe_mode, dropped, clock_at, unkept
     text = " ".join([str(arg) for arg in args])
     safe_mode = safe_mode or "safe mode: no sensors" in text
+    unkept = unkept or "the last readings cannot be written" in text
     if "clock: set " in text and clock_at is None:
         clock_at = sim.now()
     if " readings dropped" in text:
@@ -170,17 +171,16 @@ def _wake():
 
 
 def flash_fails(what):
-    """The flash has refused an operation."""
-    global flash_failed, read_failed
+    """The flash has refused an operation. A read is tried again, and succeeds: it excuses nothing."""
+    global flash_failed
     tell("fault", "flash: EIO on a " + what)
-    read_failed = read_failed or what == "read"
-    flash_failed = flash_failed[0] if flash_failed else sim.now(), sim.now()
+    if what != "read":
+        flash_failed = flash_failed[0] if flash_failed else sim.now(), sim.now()
 
 
 def portal():
     """The node opens its page for a phone: nobody comes, and somebody cuts the power."""
-    if not read_failed:
-        found("a page for a phone, and the settings were good")
+    found("a page for a phone, and the settings were good")
     die("power")
 
 

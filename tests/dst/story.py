@@ -95,7 +95,9 @@ class Story:
         self.steady = False  # are there no faults after which readings may come twice?
         self.rival = None  # another board of the same name
         self.exact = True  # do sessions persist, and so each reading of QoS 2 arrives once?
-        self.lowered = False  # has a sensor's QoS been lowered from 2? A session begins anew for that
+        self.lowered = (
+            False  # has a sensor's QoS been lowered from 2? A session begins anew for that
+        )
         sim.seed(random(1 << 20))
         self._make_network()
         self.config = self._draw_config()

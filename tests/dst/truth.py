@@ -57,6 +57,7 @@ class Life:
         self.sync_ms = int(config["outbox"]["sync_s"] * 1000)
         self.flash_at = None  # since when the flash refused writes, ms
         self.flash_until = 0
+        self.kept = True  # unless it said that the last readings are not written
         self.heap_at = None  # when there was no memory
         self.heap_times = 0
         self.interrupted = False  # has a sensor been unplugged, or the program hung?
@@ -79,7 +80,7 @@ class Truth:
         self.spoiled = (
             False  # somebody has spoiled files in state/: times and names may be forgotten
         )
-        self.heard = set()  # (node, boot, seq) of all that a broker has heard
+        self.heard = {}  # (node, boot, seq) → ms at which a broker first heard it
         self.doubled = []
         self._dropped = 0  # what health said last
         self.full = False  # was there no room on the flash? Then the count may be lost, and the log has told it
@@ -148,7 +149,7 @@ class Truth:
     def _info(self, payload):
         told = json.loads(payload)
         for fault in told.get("config_faults") or ():
-            if "not kept" not in fault and not ("cannot be read" in fault and stage.read_failed):
+            if "not kept" not in fault:
                 stage.found("info has faults of the config: %s" % fault)
 
     def _reading(self, broker, levels, payload, qos, heard, dup):
@@ -183,6 +184,24 @@ class Truth:
         self.newest_came = max(self.newest_came, event.at)
         event.came.append((sim.now(), broker.name, topic))
 
+    def forgotten(self, messages):
+        """A broker has forgotten exchanges of QoS 2, and the node does not know: the answer to CONNECT was lost, the next says that there
+        is a session. It ends what had come to PUBREC, which MQTT does not let it send again.
+        """
+        for message in messages:
+            if message and b'"seq":' in message[1]:
+                reading = json.loads(message[1])
+                ts = reading.pop("ts", None)
+                for name in ("boot", "seq"):
+                    reading.pop(name)
+                ((quantity, _),) = reading.items()
+                if quantity == "error":
+                    continue
+                text = message[1].decode().split('"%s":' % quantity)[1][:-1]
+                event = self._identify(message[0], message[0].split("/")[2], quantity, text, ts)
+                if event and not event.came and event.gone is None:
+                    event.gone = "forgotten"
+
     def _is_exact(self, event):
         """Was its channel of QoS 2 all the time? It goes as its channel does today."""
         for life in self.lives[event.life.number - 1 :]:
@@ -193,7 +212,7 @@ class Truth:
 
     def _failure(self, what, key, text):
         of_memory = text == '"not enough memory"' and self.heap_faults
-        if not (self.sensor_faults or of_memory or stage.read_failed):
+        if not (self.sensor_faults or of_memory):
             stage.found("%s: a failure without a fault: %s" % (what, text))
         known = self.keys.get(key)
         if known is None:
@@ -230,7 +249,9 @@ class Truth:
         if ts is None:
             known = event.life.clock_at
             ended = event.life.ended
-            if known is not None and ended is not None and known < ended - 1000:
+            # What was sent before is sent again as it was.
+            sent = self.heard.get(event.key, 0) - 1000 - 2 * stage.slowest_ms
+            if known is not None and ended is not None and known < min(ended - 1000, sent):
                 if not (self.spoiled or event.life.heap_times or self._has_flash_failed()):
                     stage.found("%s: has no time, and its boot had" % what)
             return
@@ -293,7 +314,7 @@ class Truth:
         levels = topic.split("/")
         key = levels[1], _number(payload, b'"boot":'), _number(payload, b'"seq":')
         known = key in self.heard
-        self.heard.add(key)
+        self.heard.setdefault(key, sim.now())
         if known or levels[1] != self.life.node:
             return
         for sensor in self.life.config["sensors"]:
@@ -309,11 +330,10 @@ class Truth:
     def ended(self, how):
         life = self.life
         life.end = how
+        life.kept = not stage.unkept
         life.ended = stage.ended_at or sim.now()
         life.last_pass = stage.last_pass
         life.clock_at = stage.clock_at
-        # its settings may have been those of before
-        self.sensor_faults = self.sensor_faults or stage.read_failed
         if stage.flash_failed:
             first, last = stage.flash_failed
             life.flash_at = first if life.flash_at is None else min(first, life.flash_at)
@@ -353,7 +373,9 @@ class Truth:
             if life.heap_times > 1 and at > self.awake(life.heap_at) - ram:
                 return "no memory"
         if life.flash_at is not None and at > self.awake(life.flash_at) - ram:
-            if life.ended < life.flash_until + _RETRY_MS:
+            if life.ended < life.flash_until + _RETRY_MS and not (
+                life.end == "reset" and life.kept
+            ):
                 return "the flash took nothing"
         if life.end != "reset" and at > self.awake(life.last_pass) - ram:
             return "in RAM when the power failed"
