@@ -319,6 +319,34 @@ def test_a_full_outbox_drops_the_oldest_and_says_so():
     assert any(b"readings dropped" in line for line in lines), lines
 
 
+def test_exchanges_that_are_given_up_end_with_the_session():
+    """What an earlier start has begun of QoS 2, nobody ends once its readings are given up."""
+    for qos, met in ((2, False), (2, True), (1, False)):  # met: the broker was reached before
+        before = Run(outbox_bytes=8192)
+        before.channel.qos = qos
+        before.run(3000)
+        before.client.reachable = False
+        before.run(60000)
+        r = Run(outbox_bytes=8192)  # the power failed
+        r.channel.qos = qos
+        begun = []
+        r.client.start = lambda now, clean, anew: begun.append(anew)
+        r.client.reachable = met
+        r.run(3000)
+        assert begun[0] is False and r.node.uplink.connects == met
+        r.client.reachable = False
+        while not r.node.delivery.outbox.dropped:
+            r.run(10000)
+        r.client.reachable = True
+        r.run(40000)
+        assert r.client.connected and begun[-1] is (qos == 2 and not met), (qos, met)
+        r.client.reachable = False
+        r.run(1000)
+        r.client.reachable = True
+        r.run(40000)
+        assert begun[-1] is False, "once"
+
+
 def test_a_failing_sensor_publishes_its_failure_and_no_value():
     r = Run()
     r.channel.value = "no answer on the bus"
