@@ -36,7 +36,7 @@ class World:
 
 
 class Watched:
-    """A chip whose result has gone over the bus: taken(name) is called then."""
+    """A chip whose result has gone over the bus: taken(name) is called then, taken(name, False) when no more could be read."""
 
     def __init__(self, chip, name, result, taken):
         self.chip = chip
@@ -48,7 +48,11 @@ class Watched:
         return self.chip.write(data)
 
     def read(self, n):
-        stage.allocate()
+        try:
+            stage.allocate()
+        except MemoryError:
+            self.taken(self.name, False)
+            raise
         data = self.chip.read(n)
         if data is not None and self.chip.pointer == self.result:
             self.taken(self.name)

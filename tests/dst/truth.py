@@ -18,6 +18,7 @@ _COLD_MS = const(1300)  # the same, where none was set before: half of an answer
 _PASS_MS = const(1500)  # a pass of the loop, and the conversion before it
 _LIVE_MS = const(3000)  # beside live_s: what a pass and the way take
 _BUSY_MS = const(3000)  # between two readings of a sensor, besides its interval
+_CRASH_MS = const(7000)  # from an exception to the reset, and the pass before it
 _RETRY_MS = const(12000)  # after a write that failed the outbox waits for ten seconds
 
 
@@ -97,9 +98,14 @@ class Truth:
     def measured(self, name, quantity, text):
         self._measured[name] = (quantity, text)
 
-    def taken(self, name):
-        """The last conversion of this sensor has gone over the bus."""
+    def taken(self, name, whole=True):
+        """The last conversion of this sensor has gone over the bus. Not whole: what belongs to it has not, "not enough memory" is told."""
         if stage.dead:
+            return
+        if not whole:
+            for event in self.events[-4:]:
+                if event.sensor["name"] == name and event.at > sim.now() - 5:
+                    event.gone = "no memory to read it"
             return
         quantity, text = self._measured[name]
         for sensor in self.life.config["sensors"]:
@@ -252,7 +258,9 @@ class Truth:
             # What was sent before is sent again as it was.
             sent = self.heard.get(event.key, 0) - 1000 - 2 * stage.slowest_ms
             if known is not None and ended is not None and known < min(ended - 1000, sent):
-                if not (self.spoiled or event.life.heap_times or self._has_flash_failed()):
+                # It is written in the pass in which the clock is set, or the next that has the memory.
+                unwritten = event.life.heap_times and known > ended - _CRASH_MS
+                if not (self.spoiled or unwritten or self._has_flash_failed()):
                     stage.found("%s: has no time, and its boot had" % what)
             return
         off = ts - (sim._TRUE_TIME + event.at)
