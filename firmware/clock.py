@@ -86,7 +86,6 @@ class Clock:
             self.board.mark_time()
         if not self._asking and not (online and uptime - self.since >= self.wait):
             return False
-        found = None
         try:
             if not self._asking:
                 from firmware.sntp import Asking

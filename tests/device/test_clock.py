@@ -183,6 +183,8 @@ def test_an_answer_sets_time_and_the_boards_clock():
     assert r.board.set == [(TRUE_MS + r.clock.synced_at) // 1000]
     assert isinstance(r.clock.unix_ms(5), int)
     assert r.net.open == 0
+    assert "firmware.sntp" not in sys.modules, "it is asked once in hours"
+    assert time.gmtime(TRUE_MS // 1000 - clock.epoch())[:6] == (2026, 11, 20, 20, 0, 0)
 
 
 def test_readings_before_the_sync_get_their_time():
@@ -204,6 +206,7 @@ def test_without_memory_it_asks_again():
     r.names.find = no_memory
     assert r.run(1000) == 0 and not r.clock.trusted
     assert [line for line in r.lines if "not enough memory" in line]
+    assert "firmware.sntp" not in sys.modules
     r.names.find = find
     assert r.run(10000) == 1 and r.net.open == 0
 
