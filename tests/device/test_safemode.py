@@ -134,7 +134,7 @@ def test_nothing_is_written_for_a_node_that_does_not_crash():
 def test_a_damaged_count_is_none():
     from firmware import files
 
-    for text in ("", "x", "-", "-3", "5", "99999999999999999999"):
+    for text in ("", "x", "-", "-1", "-3", "5", "99999999999999999999"):
         files.write("state/crashes", text)
         assert start("watchdog") == 1, text
 
