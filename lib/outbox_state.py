@@ -108,14 +108,10 @@ class State:
             done.pop()
         self.released = [number for number in self.released if _meets(number, number, segments)]
 
-    def close(self, segment, segments):
-        """All of one of these segments is done."""
-        self.prune([each for each in segments if each is not segment])
-        done = self.done
-        i = 0
-        while i < len(done) and done[i] < segment.first:
-            i += 2
-        done[i:i] = segment.first, segment.last
+    def close(self, segment):
+        """All of a segment is done."""
+        for number in range(segment.first, segment.last + 1):
+            self.add(number)
 
 
 def _meets(first, last, segments):

@@ -126,7 +126,7 @@ class Store:
             if _is_in(record, segment):
                 self._forget(record, now)
         # Counted and done in one write, before they are gone: a power cut finds both, or neither.
-        self.state.close(segment, self.log.segments)
+        self.state.close(segment)
         self._save(now)
         self._backlog.remove(segment)
         return True

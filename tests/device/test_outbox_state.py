@@ -83,6 +83,23 @@ def test_only_what_a_segment_has_is_kept():
     assert state.done == [] and state.released == []
 
 
+def test_a_segment_that_is_given_up_is_done():
+    chance = Random(7)
+    for _ in range(200):
+        state = State(PATH)
+        segments = [segment(1, 10), segment(11, 20), segment(21, 30)]
+        for _ in range(40):
+            state.add(1 + chance(30))
+        known = numbers(state, 33)
+        state.released = [n for n in range(1, 31) if n not in known and chance(2)]
+        released = list(state.released)
+        which = segments[chance(3)]
+        state.close(which)
+        of_it = set(range(which.first, which.last + 1))
+        assert numbers(state, 33) == known | of_it
+        assert state.released == [n for n in released if n not in of_it]
+
+
 def encoded(state, slots):
     """The file by docs/outbox.md, made in another way."""
     rest = b"".join(pack("<I", number) for number in state.done + state.released)
