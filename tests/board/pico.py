@@ -135,7 +135,7 @@ class Checkout:
         """Deploy. Returns (exit code, all it said)."""
         with self.begin_deploy(board, **options) as process:
             try:
-                said, _ = process.communicate(timeout=110)
+                said, _ = process.communicate(timeout=300)
             finally:
                 process.kill()
         return process.returncode, said

@@ -34,7 +34,7 @@ def test_who_is_not_root_is_told_what_to_install(bare, monkeypatch):
 
 # As those of the real build do: names go to a shell as they are. What is built is there afterwards.
 TOOL = """#!/bin/sh
-sh -ec "cd $PWD; for word in $*; do case \\$word in BUILD=*) mkdir -p \\${word#BUILD=}; : > \\${word#BUILD=}/micropython;; esac; done"
+sh -ec "for word in $*; do case \\$word in BUILD=*) mkdir -p \\${word#BUILD=}; : > \\${word#BUILD=}/micropython;; esac; done"
 [ "$1" = -C ] && mkdir -p "$2" && echo built > "$2/firmware.bin"
 exit 0
 """
