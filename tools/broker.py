@@ -12,6 +12,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -53,6 +54,7 @@ class Broker:
         self.persistent = persistent
         self.settings = settings
         self.port = 0  # chosen at the first start
+        self._kept = None  # socket that keeps it while the broker is stopped
         self.log = self.folder / "mosquitto.log"
         self.process = None
 
@@ -60,7 +62,8 @@ class Broker:
         self.folder.mkdir(parents=True, exist_ok=True)
         chosen = self.port
         for _ in range(5):
-            self.port = chosen or free_port()
+            if not chosen:
+                self.port, self._kept = keep_port()
             self._configure()
             if self._started():
                 return self
@@ -183,16 +186,30 @@ def yes(value):
 
 
 def free_port(kind=socket.SOCK_STREAM):
-    """A loopback port nothing listens on.
+    """A loopback port that nobody has."""
+    port, kept = keep_port(kind)
+    kept.close()
+    return port
+
+
+def keep_port(kind=socket.SOCK_STREAM):
+    """(a free loopback port, a socket): until the socket is closed nobody else is given the port, whether its server runs or not.
 
     Below those that a system gives out by itself: a server that is started again on its port must not find another program's
-    connection there.
+    connection there. The server sets SO_REUSEADDR, as servers do; only on Linux is that enough to share a port with a
+    socket that does not listen, so elsewhere nothing keeps it.
     """
     for _ in range(100):
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind((HOST, random.randrange(20000, 30000)))
-            except OSError:
-                continue
-            return probe.getsockname()[1]
+        kept = socket.socket(socket.AF_INET, kind)
+        try:
+            kept.bind((HOST, random.randrange(20000, 30000)))
+        except OSError:
+            kept.close()
+            continue
+        # after bind(): two that are kept do not share a port
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port = kept.getsockname()[1]
+        if sys.platform != "linux":
+            kept.close()
+        return port, kept
     raise CommandError(f"no port of {HOST} from 20000 to 29999 is free")

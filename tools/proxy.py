@@ -16,18 +16,19 @@ import socket
 import struct
 import threading
 
-HOST = "127.0.0.1"
+from tools.broker import HOST, keep_port
+
 WAYS = ("up", "down")
 _PIECE_S = 0.001  # between two bytes that must not arrive together
 _PATIENCE = 10
 
 
 class Proxy:
-    """TCP from `port` (chosen, unless given) to `server`; see the methods for what can go wrong."""
+    """TCP from `port` to `server`; see the methods for what can go wrong."""
 
-    def __init__(self, server, port=0):
+    def __init__(self, server):
         self.server = server  # port of new connections; may be changed
-        self.port = port
+        self.port, self._kept = keep_port()
         self.connections = 0  # accepted so far
         self.passed = dict.fromkeys(WAYS, 0)  # bytes delivered
         self._conduct = dict.fromkeys(WAYS, "pass")
@@ -48,6 +49,7 @@ class Proxy:
 
     def __exit__(self, *exception):
         self._call(self._stop)
+        self._kept.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -121,7 +123,6 @@ class Proxy:
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind((HOST, self.port))
-        self.port = self._listener.getsockname()[1]
         self._listener.listen(16)
         self._listener.setblocking(False)
         self._accepting = self._loop.create_task(self._accept(self._listener))

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tools import CommandError, toolchain
-from tools.broker import Broker
+from tools.broker import Broker, free_port
 from tools.certificates import Authority
 
 pytestmark = pytest.mark.system
@@ -97,6 +97,22 @@ def test_same_port_after_a_restart(tmp_path, end):
         assert broker.port == port
         assert broker.process.pid != pid
         assert send(broker, "a", "3") == ""
+
+
+def test_nobody_is_given_the_port_of_a_broker_that_is_stopped(tmp_path, monkeypatch):
+    """Another test's broker was there when this one came back: Address already in use."""
+    if sys.platform != "linux":
+        pytest.skip("kept on Linux only")
+    with Broker(tmp_path) as broker:
+        broker.stop()
+        monkeypatch.setattr("random.randrange", lambda *limits: broker.port)
+        with pytest.raises(CommandError, match="no port"):
+            free_port()
+        broker.start()
+        assert send(broker, "a", "1") == ""
+        broker.stop()
+        with pytest.raises(CommandError, match="no port"):
+            Broker(tmp_path / "other").start()
 
 
 @pytest.mark.parametrize("persistent", [True, False])
