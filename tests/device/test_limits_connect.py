@@ -1,0 +1,163 @@
+"""firmware/limits.py at CONNECT: which form of the will goes next, when a lesser one is believed, and what another broker inherits."""
+
+from firmware.limits import BARRED, Limits
+
+DAY = 86400000
+WHOLE, UNRETAINED, NONE = "whole", "unretained", "none"
+
+
+class Subscriptions:
+    def withhold(self, filters, allowed=None):
+        self.withheld, self.allowed = list(filters), allowed
+
+
+class Client:
+    def __init__(self):
+        self.lw_topic = b"status"
+        self.lw_retain = True
+        self.window2 = None
+        self.subscriptions = Subscriptions()
+
+    def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):
+        return 1
+
+
+class Uplink:
+    broker = "192.0.2.1:1883"
+
+    def __init__(self, **settings):
+        self.settings = {"qos_max": 2, "retain": True, "window2": 5}
+        self.settings.update(settings)
+        self.client = Client()
+        self.told = []
+        self.log = self
+
+    def warning(self, text):
+        self.told.append(text)
+
+    info = warning
+
+    def hurry(self, failures=0):
+        pass
+
+
+def make(**settings):
+    uplink = Uplink(**settings)
+    limits = Limits(uplink)
+    limits.begin()
+    return uplink, limits
+
+
+def will(limits):
+    """The form with which the next connection is opened."""
+    limits.begin()
+    client = limits.uplink.client
+    if client.lw_topic is None:
+        return NONE
+    return WHOLE if client.lw_retain else UNRETAINED
+
+
+def shut(limits, times=2, uptime=0):
+    for _ in range(times):
+        limits.shut(uptime)
+
+
+def test_each_form_is_tried_twice_one_after_the_other():
+    _, limits = make()
+    for form in (WHOLE, UNRETAINED, NONE, WHOLE, UNRETAINED):
+        assert will(limits) == form
+        shut(limits, 1)
+        assert will(limits) == form, "once it may have been the network"
+        shut(limits, 1)
+
+
+def test_a_connection_that_comes_up_between_begins_the_count_anew():
+    _, limits = make()
+    for _ in range(5):
+        shut(limits, 1)
+        assert limits.up(0) is True
+        assert will(limits) == WHOLE
+
+
+def test_a_lesser_form_is_a_trial_until_the_whole_one_has_failed_again():
+    for forms, told, said in (
+        (1, "no retained will", "a retained will"),
+        (2, "no will", "a will"),
+    ):
+        uplink, limits = make()
+        shut(limits, 2 * forms)
+        form = will(limits)
+        assert form == (UNRETAINED, NONE)[forms - 1]
+        assert limits.up(10) is False, "it is closed, and the whole one tried"
+        assert limits.needed() and limits.text() is None and not uplink.told
+        assert will(limits) == WHOLE
+        shut(limits, 1)
+        assert will(limits) == WHOLE
+        shut(limits, 1, uptime=20)
+        assert will(limits) == form
+        assert uplink.told == ["mqtt: 192.0.2.1:1883 will not have " + said]
+        assert limits.up(30) is True
+        assert limits.text() == told and limits.needed()
+        # a lost connection or two do not change it
+        shut(limits, 1)
+        assert will(limits) == form and limits.up(40) is True
+        # after a day it is tried again
+        assert limits.step(20 + DAY - 1, (), False) is False and limits.text() == told
+        limits.step(20 + DAY, (), False)
+        assert limits.text() is None and will(limits) == WHOLE and not limits.needed()
+
+
+def test_a_broker_that_was_busy_has_all_again_and_nothing_is_known_against_it():
+    _, limits = make()
+    shut(limits)
+    assert limits.up(0) is False
+    assert will(limits) == WHOLE and limits.up(10) is True
+    assert not limits.needed() and limits.text() is None
+    # the next time it begins from the front
+    shut(limits)
+    assert limits.up(20) is False, "a trial once more"
+
+
+def test_without_retain_in_the_settings_no_will_is_retained():
+    _, limits = make(retain=False)
+    assert will(limits) == UNRETAINED
+
+
+def test_what_one_broker_will_not_have_another_one_gets():
+    uplink, limits = make()
+    limits.judge((b"a", 2, False), 1, "closes at", 5)
+    limits.passed((b"a", 1, False), 6)
+    limits.judge((b"b", 1, True), 2, "closes at", 7)
+    limits.passed((b"b", 1, False), 8)
+    limits.judge(b"filter/#", 0, "closes at", 9)
+    limits.judge((b"c", 1, False), 3, "closes at", 10)
+    limits.judge((b"c", 1, False), 4, "closes at", 11)
+    limits.begin()
+    assert (uplink.qos_max, uplink.retain) == (1, False)
+    assert limits.text() == "no QoS 2; nothing retained; not c; not filter/#"
+    assert uplink.client.subscriptions.withheld == [b"filter/#"]
+    assert uplink.send(b"c", b"", False, 1) == BARRED and uplink.send(b"d", b"", False, 1) == 1
+    limits.leave()
+    assert (uplink.qos_max, uplink.retain, uplink.client.window2) == (2, True, 5)
+    assert uplink.client.subscriptions.withheld == []
+    assert uplink.send(b"c", b"", False, 1) == 1
+    assert not limits.needed() and limits.text() is None
+
+
+def test_what_it_does_at_connect_is_still_known_after_another_one():
+    _, limits = make()
+    shut(limits)
+    limits.up(10)
+    shut(limits, uptime=20)
+    assert will(limits) == UNRETAINED
+    limits.leave()
+    assert limits.uplink.client.lw_retain, "the other gets the whole one"
+    assert will(limits) == UNRETAINED and limits.up(30) is True
+    assert limits.text() == "no retained will"
+    limits.step(20 + DAY, (), False)
+    assert limits.text() is None, "nor is it for ever"
+    # a count of one is kept, too
+    shut(limits, 1)
+    limits.leave()
+    shut(limits, 1)
+    assert will(limits) == UNRETAINED
