@@ -107,6 +107,18 @@ def test_a_lesser_form_is_a_trial_until_the_whole_one_has_failed_again():
         assert limits.text() is None and will(limits) == WHOLE and not limits.needed()
 
 
+def test_a_form_that_was_believed_and_no_longer_works_is_left_for_the_next_one():
+    _, limits = make()
+    shut(limits)
+    limits.up(10)
+    shut(limits)
+    assert will(limits) == UNRETAINED and limits.up(20) is True
+    shut(limits)
+    assert will(limits) == NONE
+    assert limits.up(30) is False, "a trial as the one before"
+    assert will(limits) == WHOLE
+
+
 def test_a_broker_that_was_busy_has_all_again_and_nothing_is_known_against_it():
     _, limits = make()
     shut(limits)
@@ -137,7 +149,9 @@ def test_what_one_broker_will_not_have_another_one_gets():
     assert limits.text() == "no QoS 2; nothing retained; not c; not filter/#"
     assert uplink.client.subscriptions.withheld == [b"filter/#"]
     assert uplink.send(b"c", b"", False, 1) == BARRED and uplink.send(b"d", b"", False, 1) == 1
+    limits.suspect(3)
     limits.leave()
+    assert not limits.bars(), "nor is one message at a time sent to it"
     assert (uplink.qos_max, uplink.retain, uplink.client.window2) == (2, True, 5)
     assert uplink.client.subscriptions.withheld == []
     assert uplink.send(b"c", b"", False, 1) == 1
