@@ -99,7 +99,7 @@ class Log:
         """No file that is there is written over, whether it could be read or not."""
         try:
             while True:
-                os.stat("%s/%08x" % (self.folder, self.next))
+                patiently(os.stat, "%s/%08x" % (self.folder, self.next))
                 self.next += MOST
         except OSError as e:
             if not is_nothing(e):

@@ -193,8 +193,8 @@ PLANTS = {
     ),
     "no_sync_at_the_end": Plant(
         "firmware/app.py",
-        "if not self.delivery.outbox.sync(time.ticks_ms()):",
-        "if False:",
+        "        if not self.delivery.outbox.sync(time.ticks_ms()):\n            self.log.error(",
+        "        if False:\n            self.log.error(",
         4,
         "lost",
     ),

@@ -105,6 +105,33 @@ def test_a_read_fails_at_every_moment():
             life(base, first, n)
 
 
+def test_a_read_that_fails_before_a_new_file_is_begun_puts_nothing_off():
+    """It was written ten seconds later, or never, if the power failed before."""
+    for first in range(1, 30):
+        chip = power.FailingChip(power.formatted())
+        power.mount(chip)
+        box = Outbox(FOLDER)
+        put(box, *NEW)
+        stat = os.stat
+        asked = []
+
+        def failing(path):
+            asked.append(path)
+            if len(asked) == 1:
+                chip.fail(first, 1)
+            try:
+                return stat(path)
+            finally:
+                chip.fail(0, 0)
+
+        os.stat = failing
+        try:
+            assert box.sync(0) and there(box) == NEW, first
+        finally:
+            os.stat = stat
+        vfs.umount("/flash")
+
+
 def test_while_nothing_can_be_read_new_records_go_beside():
     """For so long that they fill a segment, and over a restart."""
     base = made()

@@ -231,7 +231,9 @@ class Judge:
                 stage.tell("judge", "lost: %s" % event)
         # README: readings that were given up before the broker was reached, or a lowered QoS, have the session begin anew.
         anew = any(broker.forgot for broker in self.story.brokers)
-        if self.story.exact and not (anew and (truth.dropped or self.story.lowered)):
+        # A state that is written by half is written again at once, if there is the memory.
+        torn = any(life.heap_times > 1 for life in truth.lives)
+        if self.story.exact and not (torn or (anew and (truth.dropped or self.story.lowered))):
             for what, event, first, second in truth.doubled:
                 stage.found("%s: twice at QoS 2: %s; %r, %r" % (what, event, first, second))
         rival = self.story.rival
@@ -258,10 +260,14 @@ def _urandom(random):
 
 
 class _File:
-    """A file that may find no memory half-way."""
+    """A file that may find no memory half-way, or is written to."""
 
     def __init__(self, file):
         self._file = file
+
+    def close(self):
+        self._file.close()
+        stage.writing = False
 
     def __getattr__(self, name):
         return getattr(self._file, name)
@@ -270,7 +276,7 @@ class _File:
         return self
 
     def __exit__(self, *exc):
-        self._file.close()
+        self.close()
 
     def __iter__(self):
         return iter(self._file)
@@ -280,10 +286,25 @@ class _File:
         return self._file.write(data)
 
 
-def _open(*args, **options):
+def _open(path, mode="r", **options):
     stage.allocate("file")
-    file = _real_open(*args, **options)
-    return _File(file) if stage.is_heap_tight() else file
+    writes = mode[0] in "wa"
+    file = _written(_real_open, path, mode, **options) if writes else _real_open(path, mode)
+    stage.writing = writes
+    return _File(file) if writes or stage.is_heap_tight() else file
+
+
+def _written(change, *args, **options):
+    """Change something on the flash."""
+    stage.writing = True
+    try:
+        return change(*args, **options)
+    finally:
+        stage.writing = False
+
+
+def _changing(change):
+    return lambda *args: _written(change, *args)
 
 
 _real_open = open
@@ -297,6 +318,7 @@ def play(seed, show, without):
     story = Story(seed, without)
     sim.mac = lambda: b"\x24\x6f\x28" + story.mac
     os.urandom = _urandom(story.urandom)
+    stage.writing = False
     cause = "power"
     while not stage.faults and story.lives < story.planned:
         story.begin_life(False, cause == "power")
@@ -329,6 +351,7 @@ def main():
 
     builtins.print, out = stage.console, print
     builtins.open = _open
+    os.remove, os.rename, os.mkdir = [_changing(f) for f in (os.remove, os.rename, os.mkdir)]
     machine.Timer = _Timer
     device = DeviceFiles(sys.argv[1])
     for name in ("boot.py", "main.py"):

@@ -29,6 +29,7 @@ clock_at = None  # ms at which the node has said that it knows the time, in this
 flash_failed = None  # (first, last) ms at which the flash refused a write
 dropped = 0  # the most that its log has told
 safe_mode = False  # has the node said so, in this story?
+writing = False  # is the node writing to the flash?
 unkept = False  # has it said, in this life, that the last readings are not written?
 _print = print
 
@@ -69,8 +70,9 @@ def power_on(first_tick):
 
 def power_off():
     """The board has ended, and what it ran is gone."""
-    global dead, _heap_in
+    global dead, _heap_in, writing
     dead = None
+    writing = False
     _heap_in = 0
 
 
