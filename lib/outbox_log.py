@@ -15,7 +15,7 @@ from outbox_frame import HEAD, LONGEST, MARK, check_frame, write_frame
 from outbox_reading import is_nothing, patiently
 
 _SHORTEST = const(13)  # bytes of a frame: its body begins with the length of the key
-NO_LIMIT = 1 << 32
+NO_LIMIT = 0xF0000000  # every number is below: an outbox gets there after a century
 MOST = const(1261)  # records of a segment: 16 KB of the shortest
 
 

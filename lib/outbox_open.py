@@ -27,6 +27,8 @@ def fill(store, folder):
     store.state = state = State(folder + "/state")
     if not load(state, lambda *slot: take_up(store, *slot)):
         log.corrupt += 1
+        # The numbers of `latest` begin anew, and the broker may have unfinished exchanges of them.
+        store.abandoned = True
     log.next = state.next
     # Without the state nobody knows what is done: what is there is left for later.
     list_all(log, None if state.unread else store.is_pending, there)
@@ -195,29 +197,43 @@ def load(state, slot):
             return True
     if not data:
         return True  # the power failed when it had just been made
-    if not _is_sound(data):
-        return False
+    return _is_sound(data) and _parse(state, data, slot)
+
+
+def _parse(state, data, slot):
+    """Take up what a file says whose CRC fits. False: numbers that no outbox writes; behind the last there is none for a new record."""
     _, length, version, ranges, released, following, slots = unpack_from(_HEAD, data)
     at = _FIXED_1 if version == 1 else _FIXED
-    whole = memoryview(data)
-    state.next, state.next_slot = following, slots
     if version != 1:
         state.dropped = unpack_from("<I", data, _FIXED_1)[0]
-    for _ in range(2 * ranges):
-        state.done.append(unpack_from("<I", data, at)[0])
+    sound = 0 < following < NO_LIMIT and 0 < slots < NO_LIMIT
+    if sound:
+        state.next, state.next_slot = following, slots
+    last = 0
+    for i in range(2 * ranges):
+        first, last = last + 1 - (i & 1), unpack_from("<I", data, at)[0]
+        sound = sound and first <= last < following
+        state.done.append(last)
         at += 4
     for _ in range(released):
-        state.released.append(unpack_from("<I", data, at)[0])
+        number = unpack_from("<I", data, at)[0]
+        sound = sound and 0 < number < following
+        state.released.append(number)
         at += 4
+    whole = memoryview(data)
     while at < length:
         n = check_frame(data, at, length, at)
-        if n <= 0:
-            state.done.clear()
-            state.released.clear()
-            return False
-        slot(unpack_from("<I", data, at + 4)[0], data[at + 1], bytes(whole[at + HEAD : at + n]))
+        number = unpack_from("<I", data, at + 4)[0] if n > 0 else 0
+        if not 0 < number < NO_LIMIT:
+            sound = False
+            break
+        state.next_slot = max(state.next_slot, number + 1)
+        slot(number, data[at + 1], bytes(whole[at + HEAD : at + n]))
         at += n
-    return True
+    if not sound:
+        state.done.clear()
+        state.released.clear()
+    return sound
 
 
 def _is_listed(path):

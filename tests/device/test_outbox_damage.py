@@ -101,12 +101,61 @@ def test_a_state_of_a_later_version_or_of_impossible_counts_is_damaged():
         (10, 2),
         (10, 3),
     ):
-        data = bytearray(state)
-        pack_into("<H", data, at, value)
-        length = data[4] + 256 * data[5]
-        pack_into("<I", data, 0, crc32(data[4:length]))
-        box, released, found = opened_with(name, segment, data)
+        box, released, found = opened_with(name, segment, with_crc(state, "<H", at, value))
         assert box.corrupt == 1 and found == list(range(10)) and not released, (at, value)
+
+
+def with_crc(state, form, at, value):
+    """Return a state with another number at an offset, and the CRC that fits."""
+    data = bytearray(state)
+    pack_into(form, data, at, value)
+    pack_into("<I", data, 0, crc32(memoryview(data)[4 : data[4] + 256 * data[5]]))
+    return data
+
+
+def test_a_state_of_impossible_numbers_is_damaged():
+    """Its CRC fits. What is appended behind it is there after the next start, which no number from 2^32 on is."""
+    name, segment, state = a_state()
+    assert (
+        state[8:12] == b"\x02\0\x01\0" and state[12:16] == b"\x0b\0\0\0"
+    )  # 1 to 3, 6; 4; next 11
+    cases = [(at, value) for at in (12, 16) for value in (0, 0xF0000000, 0xFFFFFFFF)]
+    cases += [(12, 6), (12, 4)]  # the next is done
+    cases += [(24, 0), (24, 4), (28, 6), (28, 0xFFFFFFFF), (32, 7), (36, 11), (36, 5)]  # ranges
+    cases += [(40, 0), (40, 11), (40, 0xFFFFFFFF)]  # released
+    for at, value in cases:
+        box, released, found = opened_with(name, segment, with_crc(state, "<I", at, value))
+        # The newest of a key is whole: it has a CRC of its own.
+        assert found == list(range(10)) + [20] and not released, (at, value, found)
+        assert box.corrupt == 1 and box.abandoned, (at, value)
+        put(box, 30, 31)
+        box.append(b"m", b"40", 0, latest=True)
+        assert box.sync(0)
+        again = Outbox(FOLDER)
+        assert there(again) == list(range(10)) + [30, 31, 20, 40] and again.corrupt == 0, (
+            at,
+            value,
+        )
+        assert len({record.pid for record in again}) == 14
+
+
+def test_a_number_of_a_key_or_of_a_segment_that_no_outbox_gives_is_damage():
+    name, segment, state = a_state()
+    at = len(state) - 12 - 4  # the frame of the newest of a key
+    for number in (0, 0xF0000000, 0xFFFFFFFF):
+        frame = io.BytesIO()
+        write_frame(frame, bytearray(HEAD), at, number, 5, b"\x01l20")
+        whole = with_crc(state[:at] + frame.getvalue(), "<H", 6, 2)
+        box, _, found = opened_with(name, segment, whole)
+        assert box.corrupt == 1 and found == list(range(10))
+        frame = io.BytesIO()
+        write_frame(frame, bytearray(HEAD), len(segment), number, 1, b"\x01k99")
+        box, _, found = opened_with(name, segment + frame.getvalue(), state)
+        assert box.corrupt == 1 and found == [3, 4, 6, 7, 8, 9, 20], (number, found)
+        put(box, 30)
+        assert box.sync(0) and there(Outbox(FOLDER)) == [3, 4, 6, 7, 8, 9, 30, 20]
+        for each in segments():
+            os.remove(FOLDER + "/" + each)
 
 
 def test_of_a_segment_only_the_damaged_record_is_missing():
