@@ -16,7 +16,7 @@ from micropython import const
 
 from firmware import forget, payload
 from firmware.log import reason
-from firmware.payload import HEAD_BYTES, head
+from firmware.payload import HEAD_BYTES, head, is_reading
 
 _RETAIN = const(1)
 _TELL_MS = const(60000)  # between two lines about a full outbox
@@ -125,12 +125,11 @@ class Delivery:
             try:
                 try:
                     late = self._is_late(record, uptime)
+                    fresh = self._fresh(uptime, now) if late and self._turn else None
                 except MemoryError:
                     return  # nor is there any to look up its start: later
-                fresh = outbox.fresh(now) if late and self._turn else None
                 if fresh:
-                    record = fresh
-                    late = self._is_late(record, uptime)
+                    record, late = fresh, False
                 self._turn = not self._turn
                 if not self._send(record, late, now):
                     return
@@ -140,6 +139,10 @@ class Delivery:
                 outbox.drop(record, now)
             if self.again and record is self.again[0]:
                 self.again.pop(0)
+
+    def _fresh(self, uptime, now):
+        """Return the oldest reading of now that is in RAM, or None."""
+        return self.outbox.fresh(now, lambda r: is_reading(r) and self._is_late(r, uptime))
 
     def take_back(self):
         """Have the client forget what it can: it is to be sent again."""

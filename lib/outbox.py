@@ -91,15 +91,24 @@ class Outbox(Store):
         """Return the oldest Record that is not on its way, or None."""
         return self._backlog.peek() or self._safe(self._waiting(), now)
 
-    def fresh(self, now):
+    def fresh(self, now, late=None):
         """Return the oldest Record in RAM that may overtake the one of peek(), or None.
 
-        Records of QoS 2 never overtake: those whose exchanges are unfinished are then always the oldest.
+        Records of QoS 2 never overtake: those whose exchanges are unfinished are then always the oldest. Nor do those of
+        which late(record) is true: they wait on flash until it is their turn.
         """
         if not self._backlog or len(self._backlog.ahead) >= _AHEAD:
             return None
-        record = self._waiting()
-        return None if record is None or record.qos == 2 else self._safe(record, now)
+        for record in self._recent[:]:
+            if record.taken:
+                continue
+            if not (late and late(record)):
+                return None if record.qos == 2 else self._safe(record, now)
+            if not record.flags & LATEST:
+                if not (record.number or self._flush(now)):
+                    return None
+                self._backlog.add(record.number)
+                self._forget(record, now)
 
     def _waiting(self):
         for record in self._recent:

@@ -219,9 +219,9 @@ class Life:
         for _ in range(n):
             if len(self.flying) >= WINDOW:
                 return
-            record = (self.random(3) == 0 and self.outbox.fresh(self.now)) or self.outbox.peek(
-                self.now
-            )
+            record = (
+                self.random(3) == 0 and self.outbox.fresh(self.now, lambda r: number(r) % 4 == 0)
+            ) or self.outbox.peek(self.now)
             if not record:
                 return
             if number(record) in self.promise.ended:

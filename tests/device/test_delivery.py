@@ -222,3 +222,21 @@ def test_what_was_kept_is_older_than_what_goes_at_qos_0():
     assert rig.delivery.send_now(rig.channel, rig.uptime, 2, b'"temperature":20.5')
     rig.run()
     assert rig.seen() == [(LIVE, 2), (LATE, 1)]
+
+
+def test_history_is_in_order_and_what_is_of_now_goes_between():
+    """After an outage that RAM does not hold: what has become late in RAM waits until all before it have gone."""
+    for sync_ms in (0, 5000, 600000):
+        rig = Rig(sync_ms=sync_ms)
+        rig.outbox = rig.delivery.outbox = Outbox("box%d" % sync_ms, 65536, sync_ms, ram=2048)
+        for _ in range(60):
+            rig.take()
+            rig.wait(5)
+        rig.connect()
+        while len(rig.outbox):
+            rig.run()
+        seen = rig.seen()
+        late = [seq for topic, seq in seen if topic == LATE]
+        live = [seq for topic, seq in seen if topic == LIVE]
+        assert late == list(range(1, 55)) and live == list(range(55, 61)), (sync_ms, seen)
+        assert seen.index((LIVE, 60)) < 20, "they do not wait for the old ones"

@@ -205,6 +205,43 @@ def test_fresh_ones_are_ahead_only_until_the_rest_has_come_to_them():
         box.take(box.fresh(0), 0)  # not None, because of the twenty before
 
 
+def test_fresh_ones_that_are_late_wait_for_their_turn():
+    """On flash only from then on, in RAM only before, or the newest of a key: whichever, each comes once and in order."""
+    for sync_ms, synced in ((0, True), (5000, True), (5000, False)):
+        flash = Flash(sync_ms=sync_ms)
+        put(flash.box, *range(10))
+        flash.box.append(b"l", b"90", 0, latest=True)
+        assert flash.box.sync(0)
+        box = flash.restart()
+        put(box, *range(10, 20))
+        assert box.sync(0) or not synced
+        late = [90] + list(range(12, 18))
+        fresh = []
+        for _ in range(5):
+            record = box.fresh(0, lambda record: int(record.data) in late)
+            if record:
+                box.take(record, 0)
+                fresh.append(record)
+        assert [int(record.data) for record in fresh] == [10, 11, 18, 19]
+        assert box.peek(0).data == b"0"  # the others as ever, if nobody asks for what is fresh
+        rest = send(box)
+        assert [int(record.data) for record in rest] == list(range(10)) + late[1:] + [90]
+        finish(box, fresh + rest)
+        assert len(box) == 0 and box.sync(0) and there(flash.restart()) == []
+        flash.end()
+
+
+def test_fresh_late_ones_that_no_flash_takes_stay_where_they_are():
+    flash = Flash(blocks=16)
+    put(flash.box, *range(10))
+    assert flash.box.sync(0)
+    box = flash.restart()
+    flash.fill()
+    put(box, *range(10, 13))
+    assert box.fresh(0, lambda record: record.data != b"12") is None and box.errors == 1
+    assert deliver(box) == list(range(13))
+
+
 def test_fresh_ones_are_ahead_of_nothing_after_a_rewind():
     flash = Flash()
     put(flash.box, 1, 2)
