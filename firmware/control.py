@@ -53,9 +53,9 @@ class Control:
         self.heard = self.heard or (data == b"online" and not retained)
 
     def _check(self, now):
-        """A minute after a connection came up: do the broker's access rules let this node do what it has to?"""
+        """A minute after the node may speak on a connection: do the broker's access rules let this node do what it has to?"""
         uplink = self.uplink
-        if self._connects != uplink.connects:
+        if self._connects != uplink.connects or uplink.held:
             self._connects = uplink.connects
             self.heard = False
             self._check_at = time.ticks_add(now, _CHECK_MS)

@@ -128,6 +128,7 @@ class Namesake:
 
     def _health(self, data, retained, uptime):
         if not retained and self.other and not self._said:
+            self._since = uptime  # if the flash is full, it is alive all the same
             self._step_aside()
 
     def _info_of_the_other(self, data, retained, uptime):

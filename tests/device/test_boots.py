@@ -252,6 +252,35 @@ def test_the_count_is_above_all_that_is_set_aside():
     assert Run().node.delivery.boot > first.node.delivery.boot > 1 << 28
 
 
+def test_the_count_is_above_all_that_the_outbox_has():
+    # The newest record of the log, delivered or not, and the newest of a key: whatever else is lost.
+    for latest in (False, True):
+        os.mkdir("state")
+        put("state/boot", str((1 << 28) + latest))
+        first = outage() if not latest else Run()
+        if latest:
+            first.channel.latest = True
+            first.client.reachable = False
+            first.run(3000)
+        outbox = first.node.delivery.outbox
+        assert outbox.sync(first.now)
+        while len(outbox) > 1:
+            outbox.drop(outbox.peek(first.now), first.now)
+        for name in os.listdir("state"):
+            if name.startswith("boot"):
+                os.remove("state/" + name)
+        again = Run()
+        assert again.node.delivery.boot > first.node.delivery.boot > 1 << 28
+        remove("state")
+
+
+def remove(folder):
+    for name, kind, *_ in list(os.ilistdir(folder)):
+        path = folder + "/" + name
+        (remove if kind & 0x4000 else os.remove)(path)
+    os.rmdir(folder)
+
+
 def test_what_an_earlier_version_left_is_read_on():
     r = outage(name="attic")
     boot, origin = r.node.delivery.boot, r.node.delivery._origin

@@ -34,7 +34,7 @@ class Uplink:
         self.client = client
         self.send = client.send
         self.connects = 0
-        self.connected = False
+        self.connected = self.held = False
 
 
 class Rig:

@@ -19,6 +19,7 @@ class Broker:
         self.clients = {}
         self.taken_over = 0
         self.readings = []  # (topic, boot, seq)
+        self.offline = 0
 
     def connect(self, client):
         other = self.clients.get(client.client_id)
@@ -29,6 +30,7 @@ class Broker:
         self.clients[client.client_id] = client
 
     def publish(self, topic, payload, retain):
+        self.offline += topic == b"outpost/attic/status" and payload == b"offline"
         if retain and payload:
             self.retained[topic] = payload
         elif retain:
@@ -98,8 +100,9 @@ class Client(test_app.Client):
 class Place:
     """A board with its own flash: what runs on it, over its resets."""
 
-    def __init__(self, broker, id, name="attic"):
+    def __init__(self, broker, id, name="attic", client_id=""):
         self.broker = broker
+        self.client_id = client_id
         self.id = id
         self.name = name
         self.folder = os.getcwd() + "/" + id
@@ -116,7 +119,13 @@ class Place:
         class Board(BOARD):
             id = place.id
 
+        def settings():
+            chosen = SETTINGS()
+            chosen["mqtt"]["client_id"] = self.client_id
+            return chosen
+
         test_app.Board = Board
+        test_app.settings = settings
         self.run_ = Run(name=self.name)
         self.node = self.run_.node
         self.node.log.level = 2
@@ -139,6 +148,7 @@ class Place:
 
 
 BOARD = test_app.Board
+SETTINGS = test_app.settings
 
 
 class Before:
@@ -208,6 +218,84 @@ def test_the_second_board_takes_a_name_of_its_own_and_says_so():
     assert broker.taken_over == before, "who is online keeps its name"
 
 
+def test_the_others_health_says_that_it_is_alive():
+    # With a client id each nobody is thrown out: only the other's messages tell.
+    broker = Broker()
+    first = Place(broker, "aaaaaa", client_id="one")
+    live(5, first)
+    second = Place(broker, "bbbbbb", client_id="two")
+    live(100, first, second)
+    assert second.node.name == "attic-bbbbbb" and broker.taken_over == 0
+    assert whose(broker) == "aaaaaa" and alike(broker) == 0
+    # The second has said goodbye before it left: its will would have called the first offline.
+    assert broker.offline == 0 and broker.retained[b"outpost/attic/status"] == b"online"
+
+
+def test_a_retained_health_says_nothing_of_who_is_alive():
+    broker = Broker()
+    first = Place(broker, "aaaaaa")
+    live(5, first)
+    broker.publish(b"outpost/attic/health", b"{}", True)  # by a bridge that retains everything
+    second = Place(broker, "bbbbbb")
+    live(100, second)
+    assert second.node.name == "attic" and whose(broker) == "bbbbbb"
+    assert any("stands in for it" in line for line in second.log), second.log
+
+
+def test_who_stands_in_does_not_take_its_own_health_for_the_others():
+    broker = Broker()
+    first = Place(broker, "aaaaaa")
+    live(5, first)
+    second = Place(broker, "bbbbbb")
+    live(95, second)
+    assert whose(broker) == "bbbbbb"
+    second.client.lost = True  # it may still hear what it said on the connection before
+    live(1, second)
+    broker.publish(b"outpost/attic/health", b"{}", False)
+    live(300, second)
+    assert second.node.name == "attic" and second.run_.board.resets == 0
+
+
+def test_one_client_id_for_both_is_no_longer_one_when_the_second_has_its_own_name():
+    broker = Broker()
+    first = Place(broker, "aaaaaa", client_id="one")
+    live(5, first)
+    second = Place(broker, "bbbbbb", client_id="one")
+    live(60, first, second)
+    assert second.node.name == "attic-bbbbbb" and second.client.client_id == "one-bbbbbb"
+    before = broker.taken_over
+    live(600, first, second)
+    assert broker.taken_over == before and first.client.connected and second.client.connected
+
+
+def test_on_a_full_flash_nothing_is_said_under_the_name():
+    from firmware import files
+
+    def full(path, text):
+        if path == "state/alias" and len(tries) < 2:
+            tries.append(path)
+            raise OSError(28)
+        write(path, text)
+
+    tries = []
+    write, files.write = files.write, full
+    broker = Broker()
+    first = Place(broker, "aaaaaa", client_id="one")
+    live(5, first)
+    second = Place(broker, "bbbbbb", client_id="two")
+    while len(tries) < 2:
+        live(10, first, second)
+        assert whose(broker) == "aaaaaa"
+    assert second.run_.board.resets == 0
+    boot = second.node.delivery.boot
+    assert not [each for each in broker.readings if each[1] == boot]
+    live(90, first, second)
+    files.write = write
+    assert second.node.name == "attic-bbbbbb"
+    assert [each for each in broker.readings if each[1] == boot], "they have waited"
+    assert alike(broker) == 0
+
+
 def test_readings_under_another_name_wait_until_the_broker_lets_them_through():
     # One with rules for `attic` acknowledges what comes from `attic-bbbbbb`, and drops it.
     broker = Broker()
@@ -246,6 +334,8 @@ def test_a_board_that_was_replaced_has_its_successor():
         "what was taken meanwhile has waited"
     )
     assert alike(broker) == 0 and second.run_.board.resets == 0
+    live(70, second)
+    assert not any("does not come back" in line for line in second.log), second.log
     first.start()  # it is mended, and switched on again
     live(60, first, second)
     assert (first.node.name, second.node.name) == ("attic-aaaaaa", "attic")
