@@ -209,7 +209,7 @@ def _parse(state, data, slot):
     sound = 0 < following < NO_LIMIT and 0 < slots < NO_LIMIT
     if sound:
         state.next, state.next_slot = following, slots
-    last = 0
+    last = -1
     for i in range(2 * ranges):
         first, last = last + 1 - (i & 1), unpack_from("<I", data, at)[0]
         sound = sound and first <= last < following
