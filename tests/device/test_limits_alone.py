@@ -1,4 +1,7 @@
-"""firmware/limits.py at CONNECT: which form of the will goes next, when a lesser one is believed, and what another broker inherits."""
+"""firmware/limits.py by itself: which form of the will goes next, when a lesser one is believed, which messages are barred, how
+many at once are too many, and what another broker inherits."""
+
+from binascii import crc32
 
 from firmware.limits import BARRED, Limits
 
@@ -38,7 +41,10 @@ class Uplink:
     info = warning
 
     def hurry(self, failures=0):
-        pass
+        self.hurried = True
+
+    def begin_anew(self):
+        self.anew = True
 
 
 def make(**settings):
@@ -175,3 +181,127 @@ def test_what_it_does_at_connect_is_still_known_after_another_one():
     limits.leave()
     shut(limits, 1)
     assert will(limits) == UNRETAINED
+
+
+def test_one_message_is_barred_and_at_the_second_one_all_of_its_topic():
+    uplink, limits = make()
+    limits.judge((b"c", 1, False), crc32(b"bad"), "closes at", 0)
+    limits.begin()
+    assert uplink.send(b"c", b"bad", False, 1) == BARRED
+    assert uplink.why == "192.0.2.1:1883 closes at c"
+    assert uplink.send(b"c", b"good", False, 1) == 1 and uplink.send(b"d", b"bad", False, 1) == 1
+    assert limits.text() is None, "no topic is left out"
+    limits.judge((b"c", 1, False), crc32(b"worse"), "never answers", 0)
+    assert uplink.send(b"c", b"good", False, 1) == BARRED and limits.text() == "not c"
+    assert uplink.why == "192.0.2.1:1883 never answers c"
+    assert uplink.send(b"d", b"bad", False, 1) == 1
+
+
+def test_at_qos_0_all_of_a_topic_is_meant():
+    uplink, limits = make()
+    assert limits.identify(b"log", b"one", 0) == limits.identify(b"log", b"two", 0)
+    assert limits.identify(b"log", b"one", 1) != limits.identify(b"log", b"two", 1)
+    limits.judge((b"log", 0, False), limits.identify(b"log", b"one", 0)[1], "closes at", 0)
+    limits.begin()
+    assert uplink.send(b"log", b"two") == BARRED and limits.text() == "not log"
+
+
+def test_a_retained_message_of_qos_2_goes_in_lesser_forms_before_it_is_barred():
+    uplink, limits = make()
+    for qos, retain, after in (
+        (2, True, (1, True)),
+        (1, True, (1, False)),
+        (1, False, (2, True)),  # it was neither
+    ):
+        limits.judge((b"a", qos, retain), 9, "closes at", 0)
+        limits.begin()
+        assert (uplink.qos_max, uplink.retain) == after
+    assert uplink.told == ["mqtt: 192.0.2.1:1883 will not have a message to a"]
+
+
+class Suspects:
+    """One message at a time; has each gone well?"""
+
+    def __init__(self, well):
+        self.well = well
+
+    def step(self, uptime, acked):
+        return self.well
+
+
+def one_at_a_time_goes_well(limits, crowd, held=False):
+    limits.suspect(crowd)
+    limits.suspects = Suspects(True)
+    assert limits.step(0, (), held) is True and limits.suspects is None
+    limits.begin()
+
+
+def test_what_goes_well_one_at_a_time_twice_was_too_much_at_once():
+    uplink, limits = make(window2=20)
+    one_at_a_time_goes_well(limits, 20)
+    assert uplink.client.window2 == 20 and limits.text() is None, "it may have been the network"
+    assert limits.needed(), "it is remembered"
+    one_at_a_time_goes_well(limits, 19)
+    assert uplink.client.window2 == 9 and limits.text() == "9 of QoS 2 at once"
+    one_at_a_time_goes_well(limits, 9)
+    assert uplink.client.window2 == 9, "the count begins anew"
+    one_at_a_time_goes_well(limits, 9)
+    assert uplink.client.window2 == 4
+
+
+def test_a_single_message_at_once_is_not_too_many():
+    uplink, limits = make(window2=1)
+    for _ in range(4):
+        one_at_a_time_goes_well(limits, 1)
+    assert uplink.client.window2 == 1 and limits.text() is None
+
+
+def test_a_connection_that_holds_between_was_no_crowd():
+    uplink, limits = make(window2=20)
+    one_at_a_time_goes_well(limits, 20)
+    assert limits.step(0, (), True) is False
+    assert not limits.needed()
+    one_at_a_time_goes_well(limits, 20)
+    assert uplink.client.window2 == 20
+
+
+def test_one_at_a_time_ends_when_the_connection_holds():
+    _, limits = make()
+    limits.suspect(3)
+    limits.suspects = Suspects(False)
+    assert limits.step(0, (), False) is False and limits.bars()
+    assert limits.step(0, (), True) is True and not limits.bars()
+
+
+def test_qos_2_that_is_answered_as_qos_1_is_over_at_once():
+    uplink, limits = make()
+    limits.lowered(0)
+    assert uplink.qos_max == 1 and limits.text() == "no QoS 2" and limits.needed()
+    assert uplink.told == ["mqtt: 192.0.2.1:1883 will not have QoS 2: readings go at QoS 1"]
+    limits.begin()
+    assert uplink.qos_max == 1
+
+
+def test_what_passes_in_a_lesser_form_is_told_once():
+    uplink, limits = make()
+    limits.judge((b"a", 2, True), 9, "closes at", 0)
+    assert uplink.hurried and not uplink.told, "not yet: it may be another thing"
+    limits.passed((b"other", 1, True), 0)
+    assert not uplink.told
+    for _ in range(2):
+        limits.passed((b"a", 1, True), 0)
+        assert uplink.told == ["mqtt: 192.0.2.1:1883 will not have QoS 2: readings go at QoS 1"]
+
+
+def test_exchanges_that_begin_anew_are_told():
+    uplink, limits = make()
+    limits.begin_anew()
+    assert uplink.anew and "begin anew" in uplink.told[0]
+
+
+def test_only_so_many_are_remembered_and_the_oldest_goes():
+    uplink, limits = make()
+    for n in range(20):
+        limits.judge(b"f%d" % n, 0, "closes at", 0)
+    limits.begin()
+    assert uplink.client.subscriptions.withheld == [b"f%d" % n for n in range(4, 20)]
