@@ -1,0 +1,330 @@
+"""firmware/suspects.py by itself: one message at a time, with pings before and behind, and which of them is the culprit."""
+
+from binascii import crc32
+
+from firmware.suspects import Suspects
+
+SECOND = 1000
+
+
+class Subscriptions:
+    def __init__(self, wanted):
+        self.wanted = wanted
+        self.asked = False
+
+    def filters(self):
+        return self.wanted
+
+    def withhold(self, filters, allowed=None):
+        self.withheld, self.allowed = list(filters), list(allowed)
+
+    def waiting(self):
+        return self.asked
+
+
+class Client:
+    def __init__(self, wanted):
+        self.subscriptions = Subscriptions(wanted)
+        self.released, self.in_flight, self.sent = [], [], []
+        self.pinging = False
+        self.pings = 0
+        self.full = False
+
+    def ping(self):
+        self.pinging = True
+        self.pings += 1
+
+    def send(self, topic, payload, retain, qos, pid, dup):
+        if self.full:
+            return None
+        self.sent.append(topic)
+        return len(self.sent) if qos else 0
+
+
+class Bench:
+    """Stands for the Limits, the uplink and the broker."""
+
+    def __init__(self, *wanted):
+        self.uplink = self
+        self.client = Client(list(wanted))
+        self.filters = []
+        self.judged, self.let_pass = [], []
+        self.anew = 0
+        self.now = 0
+        self.suspects = Suspects(self)
+
+    def identify(self, topic, payload, qos):
+        return topic, crc32(payload) if qos else 0
+
+    def judge(self, culprit, crc, how, uptime):
+        self.judged.append((culprit, crc, how))
+
+    def passed(self, message, uptime):
+        self.let_pass.append(message)
+
+    def begin_anew(self):
+        self.anew += 1
+
+    # what happens
+
+    def connect(self, pings=1):
+        """A connection comes up, and so many pings are answered before anything may be sent."""
+        self.client.pinging = False
+        self.client.pings = 0
+        self.suspects.up(self.now)
+        for n in range(pings):
+            assert self.send(b"early") is None, (n, pings)
+            self.step()
+            assert self.client.pinging and self.client.pings == n + 1
+            self.pong()
+        assert not self.client.pinging
+
+    def step(self, *acked):
+        return self.suspects.step(self.now, acked)
+
+    def pong(self):
+        self.client.pinging = False
+        return self.step()
+
+    def send(self, topic, payload=b"x", retain=False, qos=1):
+        return self.suspects.send(topic, payload, retain, qos, 0, False)
+
+    def lost(self, closed=True, silent=False):
+        self.suspects.lost(closed, silent, self.now)
+
+    def goes_well(self, topic=b"ok", qos=1):
+        pid = self.send(topic, qos=qos)
+        assert pid is not None
+        self.step(*([pid] if qos else ()))
+        self.pong()
+
+
+def closes_at(bench, topic, times, payload=b"x", qos=1, before=0):
+    """So many connections in a row end at a message. before: how many have."""
+    for n in range(times):
+        bench.connect(pings=1 + before + n)
+        assert bench.send(topic, payload, qos=qos) is not None
+        bench.lost()
+
+
+def test_the_third_close_in_a_row_at_one_message_is_no_accident():
+    bench = Bench()
+    closes_at(bench, b"bad", 2)
+    assert not bench.judged
+    closes_at(bench, b"bad", 1, before=2)
+    assert bench.judged == [((b"bad", 1, False), crc32(b"x"), "closes at")]
+    bench.connect(pings=1)  # it begins from the front
+
+
+def test_different_messages_of_a_topic_are_told_without_a_crc():
+    bench = Bench()
+    for n in range(3):
+        closes_at(bench, b"bad", 1, payload=b"%d" % n, before=n)
+    assert bench.judged == [((b"bad", 1, False), 0, "closes at")]
+
+
+def test_one_that_passes_is_no_longer_under_suspicion():
+    bench = Bench()
+    closes_at(bench, b"bad", 2)
+    bench.connect(pings=3)
+    bench.goes_well(b"bad")
+    assert bench.let_pass == [(b"bad", 1, False)]
+    closes_at(bench, b"bad", 2)
+    assert not bench.judged
+
+
+def test_a_link_that_ends_at_a_ping_is_the_network():
+    bench = Bench()
+    closes_at(bench, b"bad", 2)
+    bench.suspects.up(0)
+    bench.step()
+    bench.lost()
+    closes_at(bench, b"bad", 2)
+    assert not bench.judged
+
+
+def test_two_messages_are_counted_each_for_itself():
+    bench = Bench()
+    closes_at(bench, b"one", 1)
+    closes_at(bench, b"two", 1, before=1)
+    closes_at(bench, b"one", 1, before=1)
+    closes_at(bench, b"two", 1, before=2)
+    assert not bench.judged
+    closes_at(bench, b"two", 1, before=2)
+    assert [culprit[0] for culprit, _, _ in bench.judged] == [b"two"]
+
+
+def test_one_that_is_never_answered_though_pings_are():
+    bench = Bench()
+    for n in range(3):
+        bench.connect(pings=1 + n)
+        bench.send(b"bad")
+        bench.step()
+        bench.pong()
+        assert bench.send(b"next") is None, "it is waited for"
+        bench.lost(closed=False, silent=True)
+    assert bench.judged == [((b"bad", 1, False), crc32(b"x"), "never answers")]
+
+
+def test_silence_to_the_ping_as_well_is_the_network():
+    bench = Bench()
+    for _ in range(5):
+        bench.connect()
+        bench.send(b"good")
+        bench.step()
+        bench.lost(closed=False, silent=True)
+    assert not bench.judged
+
+
+def test_a_loss_without_a_reason_is_not_counted():
+    bench = Bench()
+    for _ in range(5):
+        bench.connect()
+        bench.send(b"good")
+        bench.step()
+        bench.pong()
+        bench.lost(closed=False, silent=False)
+    assert not bench.judged
+
+
+def test_one_message_at_a_time_until_it_is_acknowledged():
+    bench = Bench()
+    bench.connect()
+    pid = bench.send(b"a")
+    assert bench.send(b"b") is None
+    bench.step(pid + 1)  # another's
+    bench.step()
+    assert bench.send(b"b") is None
+    bench.step(pid)
+    assert bench.send(b"b") is not None
+    assert bench.client.sent == [b"a", b"b"]
+
+
+def test_at_qos_0_the_ping_behind_it_says_that_it_passed():
+    bench = Bench()
+    bench.connect()
+    assert bench.send(b"a", qos=0) == 0
+    bench.step()
+    assert bench.send(b"b") is None
+    bench.pong()
+    assert bench.let_pass == [(b"a", 0, False)] and bench.send(b"b") is not None
+
+
+def test_nothing_is_sent_beside_what_is_in_flight_or_released():
+    bench = Bench()
+    bench.connect()
+    for other in (bench.client.in_flight, bench.client.released):
+        other.append(7)
+        assert bench.send(b"a") is None
+        other.clear()
+    bench.client.full = True
+    assert bench.send(b"a") is None
+    bench.client.full = False
+    assert bench.send(b"a") is not None, "what the client had no room for is not waited for"
+
+
+def subscribed(bench):
+    """The subscription whose turn it is is answered."""
+    bench.client.subscriptions.asked = True
+    bench.step()
+    bench.client.subscriptions.asked = False
+    return bench.pong()
+
+
+def test_subscriptions_come_one_at_a_time_when_nothing_else_is_to_be_sent():
+    bench = Bench(b"f1", b"f2")
+    allowed = bench.client.subscriptions
+    bench.connect()
+    assert allowed.allowed == []
+    bench.goes_well()
+    bench.now += SECOND - 1
+    assert bench.step() is False and allowed.allowed == []
+    bench.now += 1
+    assert bench.step() is False and allowed.allowed == [b"f1"]
+    assert bench.send(b"a") is None, "its answer is waited for"
+    assert subscribed(bench) is False and bench.let_pass[-1] == b"f1"
+    bench.now += SECOND
+    bench.step()
+    assert allowed.allowed == [b"f1", b"f2"]
+    subscribed(bench)
+    bench.now += SECOND
+    assert bench.step() is True, "all has gone well"
+
+
+def test_after_four_messages_it_is_a_subscriptions_turn_without_a_pause():
+    bench = Bench(b"f1", b"f2")
+    bench.connect()
+    for n in range(4):
+        assert bench.client.subscriptions.allowed == [], n
+        bench.goes_well(b"%d" % n)
+    assert bench.client.subscriptions.allowed == [b"f1"]
+    subscribed(bench)
+    assert bench.client.subscriptions.allowed == [b"f1"], "messages first"
+
+
+def test_a_subscription_at_which_it_closes_is_judged_and_one_that_is_left_out_not_asked():
+    bench = Bench(b"f1", b"f2")
+    for n in range(3):
+        bench.connect(pings=1 + n)
+        bench.goes_well()
+        bench.now += SECOND
+        bench.step()
+        assert bench.client.subscriptions.allowed == [b"f1"]
+        bench.lost()
+    assert bench.judged == [(b"f1", 0, "closes at")]
+    bench.filters.append(b"f1")
+    bench.connect()
+    assert bench.client.subscriptions.withheld == [b"f1"]
+    bench.goes_well()
+    bench.now += SECOND
+    bench.step()
+    assert bench.client.subscriptions.allowed == [b"f2"]
+
+
+def test_it_is_not_over_before_a_message_has_passed_nor_while_one_is_suspected():
+    bench = Bench()
+    bench.connect()
+    bench.now += SECOND
+    assert bench.step() is False, "nothing has passed"
+    closes_at(bench, b"bad", 1)
+    bench.connect(pings=2)
+    bench.goes_well()
+    bench.now += SECOND
+    assert bench.step() is False, "one is suspected"
+    bench.goes_well(b"bad")
+    bench.now += SECOND
+    assert bench.step() is True
+
+
+def test_six_ends_at_a_pubrel_begin_exchanges_anew():
+    for closed in (True, False):
+        bench = Bench()
+        bench.client.released.append(7)
+        for _ in range(5):
+            bench.connect()
+            bench.lost(closed, not closed)
+        bench.client.released.clear()
+        bench.step()  # it ended: the count begins anew
+        bench.client.released.append(7)
+        for _ in range(5):
+            bench.connect()
+            bench.lost(closed, not closed)
+        assert not bench.anew
+        bench.connect()
+        bench.lost(closed, not closed)
+        assert bench.anew == 1
+        bench.connect()
+        bench.lost(closed, not closed)
+        assert bench.anew == 1, "and once"
+
+
+def test_only_so_many_are_under_suspicion():
+    bench = Bench()
+    for n in range(40):
+        bench.suspects.up(0)
+        for _ in range(3):
+            bench.step()
+            bench.pong()
+        assert bench.send(b"%d" % n) is not None
+        bench.lost()
+    assert len(bench.suspects._strikes) <= 16 and not bench.judged
