@@ -1,6 +1,7 @@
 """firmware/limits.py by itself: which form of the will goes next, when a lesser one is believed, which messages are barred, how
 many at once are too many, and what another broker inherits."""
 
+import sys
 from binascii import crc32
 
 from firmware.limits import BARRED, Limits
@@ -21,7 +22,8 @@ class Client:
         self.window2 = None
         self.subscriptions = Subscriptions()
 
-    def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):
+    def send(self, *arguments):
+        self.sent = arguments
         return 1
 
 
@@ -176,6 +178,7 @@ def test_what_it_does_at_connect_is_still_known_after_another_one():
     assert limits.text() == "no retained will"
     limits.step(20 + DAY, (), False)
     assert limits.text() is None, "nor is it for ever"
+    assert limits.uplink.client.lw_retain and "trying again" in limits.uplink.told[-1]
     # a count of one is kept, too
     shut(limits, 1)
     limits.leave()
@@ -224,6 +227,10 @@ class Suspects:
 
     def __init__(self, well):
         self.well = well
+        self.ends = []
+
+    def lost(self, closed, silent, uptime):
+        self.ends.append((closed, silent, uptime))
 
     def step(self, uptime, acked):
         return self.well
@@ -233,7 +240,7 @@ def one_at_a_time_goes_well(limits, crowd, held=False):
     limits.suspect(crowd)
     limits.suspects = Suspects(True)
     assert limits.step(0, (), held) is True and limits.suspects is None
-    limits.begin()
+    assert "firmware.suspects" not in sys.modules, "it is needed no longer"
 
 
 def test_what_goes_well_one_at_a_time_twice_was_too_much_at_once():
@@ -263,6 +270,8 @@ def test_a_connection_that_holds_between_was_no_crowd():
     assert not limits.needed()
     one_at_a_time_goes_well(limits, 20)
     assert uplink.client.window2 == 20
+    one_at_a_time_goes_well(limits, 20)
+    assert uplink.client.window2 == 10
 
 
 def test_one_at_a_time_ends_when_the_connection_holds():
@@ -305,3 +314,30 @@ def test_only_so_many_are_remembered_and_the_oldest_goes():
         limits.judge(b"f%d" % n, 0, "closes at", 0)
     limits.begin()
     assert uplink.client.subscriptions.withheld == [b"f%d" % n for n in range(4, 20)]
+    assert uplink.told[0] == "mqtt: 192.0.2.1:1883 will not have a subscription to f0"
+    assert len(uplink.told) == 20
+
+
+def test_the_search_begins_once_and_is_told_how_connections_end():
+    uplink, limits = make()
+    uplink.hurried = False
+    limits.lost(True, False, 5)  # nobody is suspected yet
+    limits.suspect(3)
+    assert uplink.hurried
+    first = limits.suspects
+    limits.suspect(2)
+    assert limits.suspects is first
+    limits.suspects = Suspects(False)
+    limits.lost(True, False, 7)
+    assert limits.suspects.ends == [(True, False, 7)]
+
+
+def test_what_is_not_barred_is_sent_as_by_the_client():
+    uplink, limits = make()
+    limits.judge(b"f", 0, "closes at", 0)
+    limits.judge((b"c", 0, False), 0, "closes at", 0)
+    limits.begin()
+    uplink.send(b"d", b"x")
+    assert uplink.client.sent == (b"d", b"x", False, 0, 0, False)
+    uplink.send(b"d", b"x", True, 2, 9, True)
+    assert uplink.client.sent == (b"d", b"x", True, 2, 9, True)
