@@ -10,7 +10,7 @@ from pico import CONFIG, STARTED, put
 
 NAME = "emulated"
 BOOTS = 1000  # starts that the node believes it had
-PATIENCE_S = 90  # a start takes 4 s, four crashes 40 s, on a machine with nothing else to do
+PATIENCE_S = 200  # a start takes 4 s, four crashes 40 s, on a machine with nothing else to do
 
 SENSOR = {"name": "volts", "type": "adc", "pin": 26, "r1": 1, "interval_s": 1}
 # What stands in for the driver; `.py` and `.mpy` of it exist together in no case.

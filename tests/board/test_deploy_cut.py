@@ -120,7 +120,7 @@ def test_power_fails(part, fraction, older, parts, version, newer):
     first, last = parts[part]
     older.start(cut=first + round((last - first) * fraction))
     with newer.begin_deploy(older) as process:
-        older.process.wait(timeout=100)  # the cut
+        older.process.wait(timeout=300)  # the cut
         process.kill()  # the computer had the same power
     files = contents(older.flash)
     done = each_is_old_or_new(files, version.expected(), newer.expected())
@@ -138,9 +138,9 @@ def test_power_comes_back_and_the_same_deploy_goes_on(older, parts, newer):
     first, last = parts["staging"]
     older.start(cut=first + round((last - first) * 0.35))
     with newer.begin_deploy(older) as process:
-        older.process.wait(timeout=100)
+        older.process.wait(timeout=300)
         older.start(port=older.port)
-        said, _ = process.communicate(timeout=100)
+        said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert "going on" in said and "there from the last attempt" in said
     older.stop()
