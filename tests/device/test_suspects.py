@@ -77,7 +77,8 @@ class Bench:
             self.step()
             assert self.client.pinging and self.client.pings == n + 1
             self.pong()
-        assert not self.client.pinging
+        self.step()
+        assert not self.client.pinging, "one more than there are to be"
 
     def step(self, *acked):
         return self.suspects.step(self.now, acked)
@@ -170,7 +171,7 @@ def test_silence_to_the_ping_as_well_is_the_network():
     bench = Bench()
     for _ in range(5):
         bench.connect()
-        bench.send(b"good")
+        assert bench.send(b"good") is not None, "nothing is under suspicion"
         bench.step()
         bench.lost(closed=False, silent=True)
     assert not bench.judged
@@ -180,7 +181,7 @@ def test_a_loss_without_a_reason_is_not_counted():
     bench = Bench()
     for _ in range(5):
         bench.connect()
-        bench.send(b"good")
+        assert bench.send(b"good") is not None, "nothing is under suspicion"
         bench.step()
         bench.pong()
         bench.lost(closed=False, silent=False)
@@ -193,8 +194,7 @@ def test_one_message_at_a_time_until_it_is_acknowledged():
     pid = bench.send(b"a")
     assert bench.send(b"b") is None
     bench.step(pid + 1)  # another's
-    bench.step()
-    assert bench.send(b"b") is None
+    assert bench.step() is False and bench.send(b"b") is None
     bench.step(pid)
     assert bench.send(b"b") is not None
     assert bench.client.sent == [b"a", b"b"]
@@ -226,7 +226,9 @@ def test_nothing_is_sent_beside_what_is_in_flight_or_released():
 def subscribed(bench):
     """The subscription whose turn it is is answered."""
     bench.client.subscriptions.asked = True
+    passed = len(bench.let_pass)
     bench.step()
+    assert len(bench.let_pass) == passed, "not before it is answered"
     bench.client.subscriptions.asked = False
     return bench.pong()
 
@@ -259,7 +261,27 @@ def test_after_four_messages_it_is_a_subscriptions_turn_without_a_pause():
         bench.goes_well(b"%d" % n)
     assert bench.client.subscriptions.allowed == [b"f1"]
     subscribed(bench)
-    assert bench.client.subscriptions.allowed == [b"f1"], "messages first"
+    for n in range(4):
+        assert bench.client.subscriptions.allowed == [b"f1"], "messages first"
+        bench.goes_well(b"%d" % n)
+    assert bench.client.subscriptions.allowed == [b"f1", b"f2"]
+
+
+def test_a_pause_counts_from_the_last_message():
+    bench = Bench(b"f1")
+    bench.connect()
+    bench.now += SECOND - 100
+    bench.goes_well()
+    bench.now += 100
+    assert bench.step() is False and bench.client.subscriptions.allowed == []
+
+
+def test_with_nothing_else_to_ask_for_one_message_that_passed_is_enough():
+    bench = Bench()
+    bench.connect()
+    bench.goes_well()
+    bench.now += SECOND
+    assert bench.step() is True
 
 
 def test_a_subscription_at_which_it_closes_is_judged_and_one_that_is_left_out_not_asked():
@@ -300,6 +322,12 @@ def test_six_ends_at_a_pubrel_begin_exchanges_anew():
     for closed in (True, False):
         bench = Bench()
         bench.client.released.append(7)
+        for n in range(6):
+            assert bench.anew == 0, n
+            bench.connect()
+            bench.lost(closed, not closed)
+        assert bench.anew == 1
+        bench.anew = 0
         for _ in range(5):
             bench.connect()
             bench.lost(closed, not closed)
