@@ -127,8 +127,10 @@ class Store:
                 self._forget(record, now)
         # Counted and done in one write, before they are gone: a power cut finds both, or neither.
         self.state.close(segment)
-        self._save(now)
+        counted = self._save(now)
         self._backlog.remove(segment)
+        if not counted:  # for want of room, perhaps, of which there is some now
+            self._save(now)
         return True
 
     def _may_have_begun(self, segment):

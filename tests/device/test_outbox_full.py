@@ -129,6 +129,26 @@ def test_what_is_given_up_is_counted_whenever_the_power_fails():
         assert sums[0] == (0, n) and sums[-1][0] > 0
 
 
+def test_what_is_given_up_on_a_full_flash_is_counted_on_it():
+    flash = Flash(40, limit=LIMIT, ram=1500)
+    box = flash.box
+    for i in range(0, 300, 10):
+        put(box, *range(i, i + 10))
+        assert box.sync(0)
+    flash.fill()
+    for i in range(20):  # the state has no room beside them
+        box.append(b"l%d" % i, b"x" * 60, 0, latest=True)
+    i = 300
+    while not box.dropped:
+        put(box, i)
+        i += 1
+    dropped = box.dropped
+    left = [n for n in range(300) if n not in [int(r.data) for r in box if r.key == b"k"]]
+    assert dropped == len(left) > 3
+    box = flash.restart()
+    assert box.dropped == dropped and [r for r in box if r.key == b"k"]
+
+
 def test_what_was_taken_before_it_was_written_is_not_dropped():
     flash = Flash(limit=8192, ram=1500)
     put(flash.box, *range(5))
