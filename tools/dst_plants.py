@@ -181,6 +181,20 @@ PLANTS = {
     "torn_tail_appended": Plant(
         "lib/outbox_log.py", "segment.sealed = there != segment.size", "pass", 4, "lost"
     ),
+    "half_an_append_again": Plant(
+        "lib/outbox_log.py",
+        "        except OSError:\n            done = 0\n            raise\n",
+        "        except (OSError, MemoryError):\n            done = 0\n            raise\n",
+        4,
+        "twice",
+    ),
+    "given_up_uncounted": Plant(
+        "lib/outbox_store.py",
+        "        counted = self._save(now)\n        self._backlog.remove(segment)\n        if not counted:",
+        "        self._backlog.remove(segment)\n        if False:",
+        14,
+        "lost,",
+    ),
     "opening_reads_once": Plant(
         "lib/outbox_reading.py", "_TRIES = const(3)", "_TRIES = const(1)", 4, "lost"
     ),
