@@ -249,7 +249,8 @@ class Delivery:
         self.sent[sent] = record
         if not record.taken:
             self.outbox.take(record, now)
-        record.live = 0 if late else qos
+        # What is left of the flags is the program's own: the QoS it went at as a reading of now, 0: late.
+        record.flags = record.flags & 63 | (0 if late else qos << 6)
         if not late:
             self._newest[record.key] = (boot, seq)
         if record.number and not record.latest:

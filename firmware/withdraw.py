@@ -13,7 +13,7 @@ def late(delivery, head, uptime, anew, forgotten):
     pids = [
         pid
         for pid in delivery.client.in_flight
-        if pid in sent and getattr(sent[pid], "live", 0) in ((1, 2) if anew else (1,))
+        if pid in sent and sent[pid].flags >> 6 in ((1, 2) if anew else (1,))
     ]
     lost = [sent[pid] for pid in pids if sent[pid].body is None]
     if lost:  # what is on flash is not kept in memory, too

@@ -22,7 +22,7 @@ import sys
 from time import ticks_add, ticks_diff
 
 from micropython import const
-from outbox_backlog import BEGUN, LATEST, Record
+from outbox_backlog import BEGUN, LATEST, RELEASED, TAKEN, Record
 from outbox_frame import HEAD, LONGEST
 from outbox_store import Store
 
@@ -78,11 +78,7 @@ class Outbox(Store):
     def _newest_of(self, key):
         for record in self._recent:
             # An exchange that is left alone takes one of the broker's few places for ever.
-            if (
-                record.flags & (LATEST | BEGUN) == LATEST
-                and not record.taken
-                and record.key == key
-            ):
+            if record.flags & (LATEST | BEGUN | TAKEN) == LATEST and record.key == key:
                 return record
 
     # delivering
@@ -112,7 +108,7 @@ class Outbox(Store):
 
     def _waiting(self):
         for record in self._recent:
-            if not record.taken:
+            if not record.flags & TAKEN:
                 return record
 
     def _safe(self, record, now):
@@ -130,7 +126,7 @@ class Outbox(Store):
 
     def take(self, record, now):
         """A record that peek() or fresh() returned is on its way."""
-        record.taken = True
+        record.flags |= TAKEN
         if record is self._backlog.head:
             self._backlog.head = None
         if record.number:
@@ -140,7 +136,7 @@ class Outbox(Store):
         """PUBREC has come for records of QoS 2: have that on flash before PUBREL is sent. False: it was not written."""
         released = self.state.released
         for record in records:
-            record.released = True
+            record.flags |= RELEASED
             number = record.number
             if number and number not in released and not record.flags & LATEST:
                 released.append(number)
@@ -152,7 +148,7 @@ class Outbox(Store):
         for records in (self._flying, self._recent):
             for record in records:
                 known = known or record.released
-                record.released = False
+                record.flags &= ~RELEASED
         self.state.released.clear()
         return not known or self._save(now)
 
@@ -185,7 +181,7 @@ class Outbox(Store):
         found = [record for record in self._recent if record.released]
         for record in self:
             if record.number in self.state.released and not record.flags & LATEST:
-                record.released = True
+                record.flags |= RELEASED
                 self._backlog.ahead.add(record.number)
                 found.append(record)
         for record in found:
@@ -197,7 +193,7 @@ class Outbox(Store):
         self._flying.clear()
         last = self.log.next - 1
         for record in reversed(self._recent):
-            record.taken = False
+            record.flags &= ~TAKEN
             if record.number and not record.flags & LATEST:
                 last = record.number - 1
         self._backlog.restart(last)

@@ -2,21 +2,26 @@
 
 from micropython import const
 
-QOS = const(3)  # flags of a frame
+# Flags of a record. A frame has those of ON_FLASH, and in the state RELEASED.
+QOS = const(3)
 LATEST = const(4)
+RELEASED = const(8)  # PUBREC has come for it, and that is on flash
 BEGUN = const(16)  # of LATEST and QoS 2: its exchange has begun, or may have
+TAKEN = const(32)  # on its way; the bits above are the program's own
+ON_FLASH = const(0x17)
 
 
 class Record:
-    """key: bytes, what it belongs to; data: bytes; qos; pid: the packet id of a record of QoS 2, 0 if it is not on flash."""
+    """key: bytes, what it belongs to; data: bytes; qos; pid: the packet id of a record of QoS 2, 0 if it is not on flash.
+
+    Four attributes take 48 bytes, seven would take 80, and thirty records may be on their way.
+    """
 
     def __init__(self, body, flags, number=0, at=0):
         self.body = body  # length of key, key, data
         self.flags = flags
         self.number = number  # in the log (of LATEST: among the slots), 0: it is in RAM only
         self.at = at  # ticks of append(), while in RAM only
-        self.taken = False  # on its way
-        self.released = False  # PUBREC has come for it, and that is on flash
 
     def __getattr__(self, name):
         if name == "key":
@@ -27,6 +32,10 @@ class Record:
             return self.flags & QOS
         if name == "latest":
             return bool(self.flags & LATEST)
+        if name == "taken":
+            return bool(self.flags & TAKEN)
+        if name == "released":
+            return bool(self.flags & RELEASED)
         if name == "pid":
             # From the upper half, which is no other message's; the same after a power cut.
             kind = 0xC000 if self.flags & LATEST else 0x8000

@@ -11,6 +11,7 @@ from errno import EIO, ENOENT
 from struct import unpack_from
 
 from micropython import const
+from outbox_backlog import ON_FLASH
 from outbox_frame import HEAD, LONGEST, MARK, check_frame, write_frame
 from outbox_reading import is_nothing, patiently
 
@@ -73,7 +74,9 @@ class Log:
             with open(self.path(segment), "wb" if fresh else "ab") as f:
                 for record in records:
                     number = self.next + done
-                    write_frame(f, self._head, offset, number, record.flags, record.body)
+                    write_frame(
+                        f, self._head, offset, number, record.flags & ON_FLASH, record.body
+                    )
                     offset += HEAD + len(record.body)
                     done += 1
         except OSError:
@@ -184,7 +187,7 @@ class Log:
         if length <= 0:
             return False
         self.number = unpack_from("<I", self._buf, at + 4)[0]
-        self.flags = self._buf[at + 1]
+        self.flags = self._buf[at + 1] & ON_FLASH
         self.start = offset
         self.end = offset + length
         return True

@@ -6,7 +6,7 @@ from errno import EIO, EISDIR, ENOENT
 from struct import unpack_from
 
 from micropython import const
-from outbox_backlog import Backlog, Record
+from outbox_backlog import ON_FLASH, RELEASED, Backlog, Record
 from outbox_frame import HEAD, check_frame
 from outbox_log import MOST, NO_LIMIT, Log, Segment
 from outbox_reading import is_nothing, patiently, settle
@@ -43,9 +43,7 @@ def fill(store, folder):
 
 def take_up(store, number, flags, body):
     """The newest of a key is there."""
-    record = Record(body, flags & ~8, number)
-    record.released = bool(flags & 8)
-    store.keep(record)
+    store.keep(Record(body, flags & (ON_FLASH | RELEASED), number))
 
 
 # segments

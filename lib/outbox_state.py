@@ -9,11 +9,11 @@ from errno import EIO
 from struct import pack, pack_into
 
 from micropython import const
+from outbox_backlog import ON_FLASH, RELEASED
 from outbox_frame import HEAD, write_frame
 
 _VERSION = const(2)
 _FIXED = const(24)  # CRC, length, version, counts, next of log and slots, given up
-_RELEASED = const(8)  # flag of a slot's frame
 _PIECE = const(128)  # bytes written at once
 
 
@@ -39,15 +39,16 @@ class State:
         # What is before it is the CRC of all: it goes through the pieces once, without the file. In one piece they would need
         # a kilobyte or more, which a crowded heap may not have.
         check = _Check()
-        self._write(check, size, slots)
+        piece, head = bytearray(_PIECE), bytearray(HEAD)
+        self._write(check, piece, head, size, slots)
+        crc = pack("<I", check.crc)
         # In place: littlefs keeps what was there until the file is closed, and if the flash is full.
         with open(self.path, "wb") as f:
-            f.write(pack("<I", check.crc))
-            self._write(f, size, slots)
+            f.write(crc)
+            self._write(f, piece, head, size, slots)
 
-    def _write(self, into, size, slots):
+    def _write(self, into, piece, head, size, slots):
         numbers = len(self.done) // 2, len(self.released)
-        piece = bytearray(_PIECE)
         numbers += self.next, self.next_slot, self.dropped
         pack_into("<HHHHIII", piece, 0, size, _VERSION, *numbers)
         at = _FIXED - 4
@@ -60,9 +61,8 @@ class State:
                 at += 4
         into.write(memoryview(piece)[:at])
         at = _FIXED + 4 * len(self.done) + 4 * len(self.released)
-        head = bytearray(HEAD)
         for record in slots:
-            flags = record.flags | (_RELEASED if record.released else 0)
+            flags = record.flags & (ON_FLASH | RELEASED)
             write_frame(into, head, at, record.number, flags, record.body)
             at += HEAD + len(record.body)
 

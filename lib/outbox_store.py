@@ -5,7 +5,7 @@ import sys
 from time import ticks_add
 
 from micropython import const
-from outbox_backlog import LATEST, QOS
+from outbox_backlog import LATEST, QOS, TAKEN
 from outbox_frame import HEAD
 from outbox_reading import patiently, settle
 
@@ -168,7 +168,7 @@ class Store:
                     return False
                 # If it was want of room, there is some where the oldest are.
                 if not (self._full and self._give_up(now)):
-                    if not oldest.taken:
+                    if not oldest.flags & TAKEN:
                         self._lose(now)
                     self._forget(oldest, now)
         return True
@@ -189,7 +189,7 @@ class Store:
         return n
 
     def _flush(self, now, force=False):
-        """Write what is in RAM only. Return whether nothing is, any more."""
+        """Write what is in RAM only. Return whether nothing is, any more. MemoryError: only if it has to be now."""
         if not self._unsynced:
             return True
         if self._retry_at is not None and not force:
@@ -201,7 +201,9 @@ class Store:
                     self.log.append(records)
                 finally:  # after a MemoryError some are numbered
                     self._written(records, now)
-        except OSError as e:
+        except (OSError, MemoryError) as e:
+            if force and isinstance(e, MemoryError):
+                raise
             self._failed(e, now)
             return False
         return not self._unsynced or self._save(now)
@@ -211,7 +213,7 @@ class Store:
             if not record.number:
                 break
             self._unsynced -= HEAD + len(record.body)
-            if record.taken:
+            if record.flags & TAKEN:
                 self._fly(record, now)
         if not self._unsynced:
             self._retry_at = None
@@ -237,8 +239,7 @@ class Store:
                 record.number = 0
             state.next_slot -= len(fresh)
             if isinstance(e, MemoryError):
-                self._note_change(now)  # the file is there by half
-                raise
+                self._note_change(now)  # the file may be there by half
             self._failed(e, now)
             return False
         self._changed = 0
@@ -246,9 +247,12 @@ class Store:
         return True
 
     def _failed(self, error, now):
+        """A write failed: the flash took nothing, or a file needed 1.2 KB in one piece, which may be free again soon."""
         self.errors += 1
-        settle(self.log.folder)
-        self._full = error.errno == _ENOSPC
         self._retry_at = ticks_add(now, _RETRY_MS)
-        if error.errno == _ENOENT:
-            self.make(self.log.folder)
+        self._full = False
+        if isinstance(error, OSError):
+            settle(self.log.folder)
+            self._full = error.errno == _ENOSPC
+            if error.errno == _ENOENT:
+                self.make(self.log.folder)

@@ -1,0 +1,114 @@
+"""lib/outbox*.py: no memory for a file. A write that can wait does; one that has to be now says so."""
+
+import outbox_log
+import outbox_state
+from outbox_flash import Flash, deliver, ends_well, finish, put, send, there
+
+HEAP = "2m"
+BOARDS = ("esp32", "pico_w")
+
+
+class Full:
+    """Stands for `open` in a module: littlefs finds no room for a file's buffer."""
+
+    def __init__(self, module):
+        self.module = module
+        self.calls = 0
+        module.open = self
+
+    def __call__(self, *args):
+        self.calls += 1
+        raise MemoryError()
+
+    def end(self):
+        del self.module.open
+
+
+def test_readings_that_are_due_wait_for_memory():
+    flash = Flash()
+    box = flash.box
+    put(box, 1, 2, 3)
+    full = Full(outbox_log)
+    box.step(4999)
+    assert full.calls == 0 and box.errors == 0
+    box.step(5000)
+    assert full.calls == 1 and box.errors == 1 and box.due(5000) == 10000
+    for now in range(5000, 15000, 500):
+        box.step(now)
+    assert full.calls == 1, "tried again within ten seconds"
+    full.end()
+    box.step(15000)
+    box = flash.restart()
+    assert there(box) == [1, 2, 3] == deliver(box)
+    ends_well(box)
+
+
+def test_what_is_acknowledged_waits_for_memory():
+    flash = Flash()
+    box = flash.box
+    put(box, *range(40))
+    assert box.sync(0)
+    full = Full(outbox_state)
+    finish(box, send(box, 20))  # at the sixteenth the state is due
+    assert full.calls == 1 and box.errors == 1 and len(box) == 20
+    full.end()
+    box.step(9999)
+    assert box.due(9999) == 1
+    box.step(10000)
+    box = flash.restart()
+    assert there(box) == list(range(20, 40)) == deliver(box)
+    ends_well(box)
+
+
+def test_a_state_that_memory_ends_half_way_is_written_again():
+    flash = Flash()
+    box = flash.box
+    put(box, *range(40))
+    assert box.sync(0)
+    real = outbox_state.pack_into
+
+    left = [4]  # its head and a range of numbers, twice: into the CRC, then into the file
+
+    def ends(form, piece, at, *numbers):
+        left[0] -= 1
+        if not left[0]:
+            raise MemoryError()
+        real(form, piece, at, *numbers)
+
+    outbox_state.pack_into = ends
+    finish(box, send(box, 20))
+    assert left[0] <= 0
+    outbox_state.pack_into = real
+    assert box.errors == 1
+    box.step(10000)
+    box = flash.restart()
+    assert not box.corrupt and there(box) == list(range(20, 40)) == deliver(box)
+    ends_well(box)
+
+
+def test_what_has_to_be_written_now_says_that_there_is_no_memory():
+    flash = Flash()
+    box = flash.box
+    put(box, 1)
+    full = Full(outbox_log)
+    try:
+        box.sync(0)
+    except MemoryError:
+        pass
+    else:
+        raise AssertionError("no MemoryError")
+    full.end()
+    assert box.sync(0) and there(flash.restart()) == [1]
+
+
+def test_an_exchange_whose_release_cannot_be_written_is_told():
+    flash = Flash()
+    box = flash.box
+    put(box, 1, 2, qos=2)
+    records = send(box)
+    full = Full(outbox_state)
+    assert not box.release(records, 0)
+    full.end()
+    box.step(10000)
+    box = flash.restart()
+    assert [record.released for record in box.unfinished(0)] == [True, True]
