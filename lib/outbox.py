@@ -84,8 +84,11 @@ class Outbox(Store):
     # delivering
 
     def peek(self, now):
-        """Return the oldest Record that is not on its way, or None."""
-        return self._backlog.peek() or self._safe(self._waiting(), now)
+        """Return the oldest Record that is not on its way, or None: there is none, or no memory to read it."""
+        try:
+            return self._backlog.peek() or self._safe(self._waiting(), now)
+        except MemoryError:
+            return None
 
     def fresh(self, now, late=None):
         """Return the oldest Record in RAM that may overtake the one of peek(), or None.

@@ -76,7 +76,7 @@ class Backlog:
             self.cursor = (segment, offset)
 
     def peek(self):
-        """Return the oldest record that is not taken yet, or None."""
+        """Return the oldest record that is not taken yet, or None. MemoryError: there is none to read it now."""
         while self.head is None and self.cursor:
             self._read()
         return self.head
@@ -84,7 +84,7 @@ class Backlog:
     def _read(self):
         log = self.log
         segment, offset = self.cursor
-        if not log.read(segment, offset):
+        if not log.read(segment, offset, True):
             self.pass_over(segment)
             if not segment.unread:
                 self._leave(segment)

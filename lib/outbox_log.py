@@ -7,7 +7,7 @@ sound one begins.
 """
 
 import os
-from errno import EIO, ENOENT
+from errno import EIO, ENOENT, ENOMEM
 from struct import unpack_from
 
 from micropython import const
@@ -150,14 +150,17 @@ class Log:
                 return each
         return None
 
-    def read(self, segment, offset):
+    def read(self, segment, offset, later=False):
         """Find the first sound frame at or behind offset: `number`, `flags`, `start`, `end`, body(). False: none.
 
         A segment that cannot be read from there on is `unread` then, and nothing is found in it until look() of outbox_open.py has.
+        later: the caller can wait for memory; MemoryError: it is to.
         """
         try:
             return not segment.unread and self.scan(segment, offset)
-        except OSError:
+        except OSError as e:
+            if later and e.errno == ENOMEM:
+                raise MemoryError()
             segment.unread = segment.sealed = True
             return False
 

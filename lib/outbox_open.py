@@ -78,6 +78,7 @@ def look(log, segment, pending):
     """Look what is in a segment, or find that it cannot be read."""
     following = log.after(segment)
     following = following.first if following else NO_LIMIT
+    last, waiting = segment.last, segment.pending
     log.bytes -= segment.size
     try:
         if pending is None:
@@ -96,9 +97,12 @@ def look(log, segment, pending):
             log.corrupt += 1
         else:  # ENOENT, too: it is listed
             segment.unread = True
-            segment.pending = 0
             segment.below = following
-            segment.last = min(following, segment.first + MOST) - 1  # at most
+            # What was known is; else no number that may be there is given again.
+            segment.pending = waiting
+            segment.last = last
+            if last < segment.first:
+                segment.last = min(following, segment.first + MOST) - 1
     log.file = None
     log.bytes += segment.size
 

@@ -6,7 +6,7 @@ and says ENOENT or lists what was there before, without any error.
 
 import gc
 import os
-from errno import EIO, EISDIR, ENOENT
+from errno import EIO, EISDIR, ENOENT, ENOMEM
 
 from micropython import const
 
@@ -17,19 +17,22 @@ _NOTHING = (ENOENT, EISDIR)  # no file of ours
 def patiently(read, path):
     """Return read(path); after an error once more, and again: it may pass. OSError: it did not, or there is no such file.
 
-    littlefs may take an error of the flash for a file that is not there: that is believed when it is said twice.
+    littlefs may take an error of the flash for a file that is not there: that is believed when it is said twice. ENOMEM: what a file
+    takes in one piece was not free.
     """
     absent = False
+    code = EIO
     for _ in range(_TRIES):
         try:
             return read(path)
         except (OSError, MemoryError) as e:
             gc.collect()
+            code = ENOMEM if isinstance(e, MemoryError) else EIO
             if settle(path) and is_nothing(e):
                 if absent:
                     raise
                 absent = True
-    raise OSError(EIO)
+    raise OSError(code)
 
 
 def settle(path):

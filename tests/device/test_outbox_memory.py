@@ -1,6 +1,9 @@
 """lib/outbox*.py: no memory for a file. A write that can wait does; one that has to be now says so."""
 
+import sys
+
 import outbox_log
+import outbox_open
 import outbox_state
 from outbox_flash import Flash, deliver, ends_well, finish, put, send, there
 
@@ -112,3 +115,41 @@ def test_an_exchange_whose_release_cannot_be_written_is_told():
     box.step(10000)
     box = flash.restart()
     assert [record.released for record in box.unfinished(0)] == [True, True]
+
+
+def test_what_is_on_flash_waits_for_memory_to_be_read():
+    flash = Flash()
+    put(flash.box, *range(10))
+    assert flash.box.sync(0)
+    box = flash.restart()
+    full = Full(outbox_log)
+    box.log.window = None  # what was read last is in the buffer
+    assert box.peek(0) is None and full.calls and not box.unread
+    full.end()
+    assert deliver(box) == list(range(10))
+    ends_well(box)
+
+
+def test_a_segment_in_use_that_cannot_be_read_keeps_its_place():
+    """Its numbers end where they did: those that follow are in the next one."""
+    flash = Flash()
+    put(flash.box, *range(10))
+    assert flash.box.sync(0)
+    box = flash.restart()
+    segment = box.log.segments[0]
+    box.log.window = None
+    full = Full(outbox_log)
+    assert [int(record.data) for record in box] == [] and box.unread == 1
+    full.end()
+    for now in 0, 10000:
+        full = Full(outbox_open)
+        box.step(now)
+        sys.modules["outbox_open"] = outbox_open  # the next attempt has no memory either
+        full.end()
+    assert segment.unread and (segment.last, len(box)) == (10, 10)
+    put(box, *range(10, 15))
+    assert box.sync(0) and len(box) == 15
+    for now in 20000, 30000:
+        box.step(now)
+    assert not box.unread and deliver(box) == list(range(15))
+    ends_well(box)
