@@ -1,20 +1,13 @@
-"""The brokers of the settings: which one is in use, and whether it is at fault when connections end."""
-
-import errno
+"""The brokers of the settings: which one is in use, and what it will not have."""
 
 from micropython import const
 
 from firmware import forget
 
-_ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)  # what the client says of a silent broker
-# What a connection that ended counts: the oldest message in flight is the same as before,
-_FRUITLESS = const(4)
-_FRUITFUL = const(1)  # or another: messages pass, and it may be the network
-_ENDED = const(12)  # of these together in a row, before the broker's limits are looked for
-_SHUT = const(3)  # attempts that were closed at CONNECT, before that
-_HELD_MS = const(600000)  # one that held so long is not one of them
-# How a port says that the peer closed: ECONNRESET, EPIPE, ECONNABORTED and ENOTCONN of Linux and of lwIP.
-_CLOSED = (errno.ECONNRESET, 32, 103, 113, 107, 128)
+_HELD_MS = const(600000)  # a connection that held so long was not ended by a message
+_NEARLY = const(
+    8
+)  # `ended`, see lost.py: with the next one that ends without any message the limits are looked for
 
 
 class Brokers:
@@ -25,9 +18,9 @@ class Brokers:
         self.number = 0  # of the one in use
         self.limits = None  # what it will not have, when there is anything
         self._known = {}  # number → Limits
-        self._ended = 0  # of connections in a row that the one in use ended
-        self._oldest = 0  # packet id of the oldest message in flight when the last one ended, 0: there was none
-        self._shut = 0  # attempts that were closed at CONNECT
+        self.ended = 0  # of connections in a row that the one in use ended
+        self.oldest = 0  # packet id of the oldest message in flight when the last one ended, 0: there was none
+        self.shut = 0  # attempts that were closed at CONNECT
 
     @property
     def choice(self):
@@ -68,7 +61,7 @@ class Brokers:
         """Turn to the next one. Return whether all were tried."""
         self.number = (self.number + 1) % len(self.all)
         if len(self.all) > 1:
-            self._ended = 0  # they were another's
+            self.ended = 0  # they were another's
         return self.number == 0
 
     def learnt(self):
@@ -81,7 +74,7 @@ class Brokers:
 
     def up(self, uptime):
         """A connection came up. Return False: it was a trial, and is to be closed."""
-        self._shut = 0
+        self.shut = 0
         return self.limits is None or self.limits.up(uptime)
 
     def step(self, uptime, acked, ms):
@@ -89,36 +82,6 @@ class Brokers:
         if self.limits:
             if self.limits.step(uptime, acked, ms >= _HELD_MS):
                 # It had everything, but if it goes on there is more to find.
-                self._ended = _ENDED - _FRUITLESS
+                self.ended = _NEARLY
         elif acked and self.uplink.qos_max == 2 and self.uplink.client.lowered:
             self.learnt().lowered(uptime)
-
-    def failed(self, error, uptime, ms):
-        """A connection failed that had been up for so many ms, None: never. Return whether it is the broker, time after time."""
-        code = error.args[0] if isinstance(error, OSError) and error.args else 0
-        closed = code in _CLOSED
-        if ms is None:
-            if closed and self.uplink.client.turned_away:
-                self._shut += 1
-                if self.limits or self._shut >= _SHUT:
-                    self.learnt().shut(uptime)
-            return False
-        # A ProtocolError: what it sent is no MQTT.
-        closed = closed or not isinstance(error, OSError)
-        if self.limits:
-            self.limits.lost(closed, code == _ETIMEDOUT, uptime)
-        client = self.uplink.client
-        if closed or code == _ETIMEDOUT:
-            oldest = client.in_flight[0] if client.in_flight else 0
-            if ms >= _HELD_MS:
-                self._ended = 0
-            if oldest == self._oldest:
-                self._ended += _FRUITLESS
-            else:
-                self._ended += _FRUITFUL
-                self.uplink.hurry(1)
-            self._oldest = oldest
-        if self._ended < _ENDED:
-            return False
-        self.learnt().suspect(client.exactly_once)
-        return True

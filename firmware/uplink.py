@@ -4,39 +4,34 @@ The brokers of the settings are tried in order; after a round that found none th
 in flight goes with it to the next broker, where its exchanges begin anew: `state/session` has whose they are. On every new
 connection first go the documents that introduce the node (`online`, then info), then readings.
 
-A broker that ends one connection after the other may not want a certain message: brokers.py has the way to find which.
+What is done when a connection ends is in lost.py. A broker that ends one after the other may not want a certain message: brokers.py
+has the way to find which.
 
 `now` is ticks_ms, for the client; `uptime` is Clock.uptime_ms(), for whatever may be days old, as a connection is.
 """
 
 import os
 import time
-from errno import ECONNREFUSED, ECONNRESET, ENOMEM
 
 from micropython import const
 from mqtt_client import ProtocolError, Refused
 
+from firmware import forget
 from firmware.brokers import Brokers
 from firmware.files import read, write
 from firmware.log import reason
 
-_BACKOFF_MS = const(1000)
-_BACKOFF_MAX_MS = const(30000)
-_ROUNDS = const(8)  # before the pause doubles: most outages are a restart of the broker
+_LOST_MS = const(2000)  # until the next attempt, if there is no memory to find out how long
 _CLOCK_POLL_MS = const(200)
 _LOOK_UP_MS = const(20)
 _CLOCK_MS = const(20000)  # once online, a TLS connection waits so long for the time
-_REFUSED_MS = const(30000)  # wrong credentials do not mend in a second
 _STABLE_MS = const(10000)  # a connection that held this long ends the back-off
-_SILENT_ATTEMPTS = const(4)  # attempts without any answer, after which the link itself is in doubt
 _DOUBT_MS = const(60000)  # not more often than this, doubling
-_DOUBT_MAX_MS = const(3600000)
 _STARVED = const(8)  # attempts in a row without the memory, after which a restart may help,
 _STARVED_MS = const(600000)  # not more often than this,
 _NEVER_MS = const(3600000)  # or this, if the memory of a fresh start did not suffice either
 _CAUTIOUS_MS = const(100)  # between two looks at one message
 _SESSION = "state/session"
-_ALIVE = ((ECONNRESET,), (ECONNREFUSED,))  # signs of a peer
 
 
 class Uplink:
@@ -227,7 +222,7 @@ class Uplink:
             self._session = self._owner()
             try:
                 write(_SESSION, self._session)
-            except OSError as e:
+            except (OSError, MemoryError) as e:
                 self.log.warning("mqtt: %s: %s" % (_SESSION, reason(e)))
         self.log.info("mqtt: connected to %s" % self.broker)
 
@@ -254,42 +249,13 @@ class Uplink:
         """The connection, or the attempt, came to an end by this error."""
         self.client.close()
         self._forget_documents()
-        self.log.warning(
-            "mqtt: %s %s: %s"
-            % ("lost" if self.connected else "cannot reach", self.broker, reason(error))
-        )
+        self._wait = _LOST_MS
         try:
-            if self.brokers.failed(
-                error, uptime, uptime - self._since if self.connected else None
-            ):
-                self.take_back()
+            from firmware import lost
+
+            lost.lose(self, uptime, error)
         except MemoryError:
-            self.log.error("mqtt: not enough memory to find what the broker will not have")
-        if self.connected and not self._failures:
-            wait = 0  # it had held: the broker may only have restarted, or the access point
-        elif isinstance(error, Refused):
-            wait = _REFUSED_MS
-        else:
-            doubled = self._failures // len(self.brokers.all) // _ROUNDS
-            wait = min(_BACKOFF_MS << min(doubled, 5), _BACKOFF_MAX_MS)
-        if not self.connected:
-            if not self.brokers.move_on():
-                wait = 0  # a pause only after every broker was tried
-            self._doubt(uptime, error)
-        self._failures += 1
-        self._starved = self._starved + 1 if error.args[:1] == (ENOMEM,) else 0
+            self._starved += 1
+        forget("lost")
         self._trying = self.connected = False
         self._since = uptime
-        # Up to half more: a fleet must not come back as one.
-        self._wait = wait + (wait * os.urandom(1)[0] >> 9)
-
-    def _doubt(self, uptime, error):
-        """A refusal proves that the network works; silence from every broker puts the link itself in doubt."""
-        if isinstance(error, (ProtocolError, Refused)) or error.args[:1] in _ALIVE:
-            self._silent = 0
-            return
-        self._silent += 1
-        if self._silent >= _SILENT_ATTEMPTS and uptime - self._doubt_since >= self._doubt_ms:
-            self._doubt_since = uptime
-            self._doubt_ms = min(self._doubt_ms * 2, _DOUBT_MAX_MS)
-            self.link_in_doubt = True

@@ -23,7 +23,7 @@ from time import ticks_add, ticks_diff
 
 from micropython import const
 from outbox_backlog import BEGUN, LATEST, RELEASED, TAKEN, Record
-from outbox_frame import HEAD, LONGEST
+from outbox_log import HEAD, LONGEST
 from outbox_store import Store
 
 _DROPS = const(16)  # dropped records after which the state is written
@@ -88,6 +88,7 @@ class Outbox(Store):
         try:
             return self._backlog.peek() or self._safe(self._waiting(), now)
         except MemoryError:
+            self._spare(now)
             return None
 
     def fresh(self, now, late=None):

@@ -63,7 +63,7 @@ class Backlog:
         return bool(self.cursor or self.head)
 
     def add(self, number):
-        """The record of this number, newer than all here, is on flash only from now on."""
+        """The record of this number, newer than all here, is on flash only from now on. MemoryError: where is not known."""
         self.last = number
         if self.cursor:
             return
@@ -84,7 +84,7 @@ class Backlog:
     def _read(self):
         log = self.log
         segment, offset = self.cursor
-        if not log.read(segment, offset, True):
+        if not log.read(segment, offset):
             self.pass_over(segment)
             if not segment.unread:
                 self._leave(segment)

@@ -7,14 +7,17 @@ sound one begins.
 """
 
 import os
+from binascii import crc32
 from errno import EIO, ENOENT, ENOMEM
-from struct import unpack_from
+from struct import pack_into, unpack_from
 
 from micropython import const
 from outbox_backlog import ON_FLASH
-from outbox_frame import HEAD, LONGEST, MARK, check_frame, write_frame
 from outbox_reading import is_nothing, patiently
 
+_MARK = const(0xB5)  # a frame's first byte
+HEAD = const(12)  # bytes of a frame before its body
+LONGEST = const(1024)  # bytes of a frame
 _SHORTEST = const(13)  # bytes of a frame: its body begins with the length of the key
 NO_LIMIT = 0xF0000000  # every number is below: an outbox gets there after a century
 MOST = const(1261)  # records of a segment: 16 KB of the shortest
@@ -150,16 +153,16 @@ class Log:
                 return each
         return None
 
-    def read(self, segment, offset, later=False):
+    def read(self, segment, offset):
         """Find the first sound frame at or behind offset: `number`, `flags`, `start`, `end`, body(). False: none.
 
         A segment that cannot be read from there on is `unread` then, and nothing is found in it until look() of outbox_open.py has.
-        later: the caller can wait for memory; MemoryError: it is to.
+        MemoryError: there is none to read it now.
         """
         try:
             return not segment.unread and self.scan(segment, offset)
         except OSError as e:
-            if later and e.errno == ENOMEM:
+            if e.errno == ENOMEM:
                 raise MemoryError()
             segment.unread = segment.sealed = True
             return False
@@ -173,7 +176,7 @@ class Log:
                 ):
                     return True
                 at = offset - self.window[1]
-                mark = self._buf.find(bytes((MARK,)), at + 1, self._filled)
+                mark = self._buf.find(bytes((_MARK,)), at + 1, self._filled)
                 offset += (mark if mark >= 0 else self._filled) - at
         except OSError as e:
             if not is_nothing(e):
@@ -225,3 +228,28 @@ class Log:
 
     def path(self, segment):
         return "%s/%08x" % (self.folder, segment.first)
+
+
+def write_frame(file, head, offset, number, flags, body):
+    """Write one frame, which is sound at this offset of its file only. head: a bytearray of HEAD bytes."""
+    pack_into("<BBHI", head, 0, _MARK, flags, len(body), number)
+    pack_into("<I", head, 8, crc32(body, crc32(memoryview(head)[:8], offset)))
+    file.write(head)
+    file.write(body)
+
+
+def check_frame(buf, at, end, offset):
+    """Return the length of the sound frame that begins at buf[at], or 0. More bytes than end - at may be needed: -length."""
+    if end - at < HEAD or buf[at] != _MARK:
+        return 0
+    _, _, length, _, crc = unpack_from("<BBHII", buf, at)
+    length += HEAD
+    if not HEAD < length <= LONGEST:
+        return 0
+    if at + length > end:
+        return -length
+    whole = memoryview(buf)
+    body = whole[at + HEAD : at + length]
+    # A body begins with the length of its key: one that has no room for it was written by another program.
+    sound = body[0] < len(body) and crc32(body, crc32(whole[at : at + 8], offset)) == crc
+    return length if sound else 0

@@ -7,8 +7,7 @@ from struct import unpack_from
 
 from micropython import const
 from outbox_backlog import ON_FLASH, RELEASED, Backlog, Record
-from outbox_frame import HEAD, check_frame
-from outbox_log import MOST, NO_LIMIT, Log, Segment
+from outbox_log import HEAD, MOST, NO_LIMIT, Log, Segment, check_frame
 from outbox_reading import is_nothing, patiently, settle
 from outbox_state import State
 
@@ -22,7 +21,7 @@ _LONGEST = const(16384)  # bytes of a state that is believed
 
 def fill(store, folder):
     """Give a Store its log, state and backlog, with what is there."""
-    there = store.make(folder)
+    there = make(store, folder)
     store.log = log = Log(folder, min(_LARGEST, store.limit // _SEGMENTS))
     store.state = state = State(folder + "/state")
     if not load(state, lambda *slot: take_up(store, *slot)):
@@ -39,6 +38,23 @@ def fill(store, folder):
         state.prune(log.segments)
     store._backlog = Backlog(log, state, store._held)
     store._backlog.restart(log.next - 1)
+
+
+def make(store, folder):
+    """Have the folder. Return whether it is there."""
+    try:
+        try:
+            if patiently(os.stat, folder)[0] & 0x4000:
+                return True
+            os.rename(folder, folder + ".bad")  # a file of this name is not ours
+        except OSError as e:
+            if e.errno != ENOENT:
+                raise
+        os.mkdir(folder)
+        return True
+    except OSError:
+        store.errors += 1
+        return False
 
 
 def take_up(store, number, flags, body):

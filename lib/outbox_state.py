@@ -10,7 +10,7 @@ from struct import pack, pack_into
 
 from micropython import const
 from outbox_backlog import ON_FLASH, RELEASED
-from outbox_frame import HEAD, write_frame
+from outbox_log import HEAD, write_frame
 
 _VERSION = const(2)
 _FIXED = const(24)  # CRC, length, version, counts, next of log and slots, given up

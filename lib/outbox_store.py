@@ -1,19 +1,18 @@
 """Where an Outbox has its records: in RAM, on flash, or both; and how they come from one to the other."""
 
-import os
 import sys
+from errno import ENOENT
 from time import ticks_add
 
 from micropython import const
 from outbox_backlog import LATEST, QOS, TAKEN
-from outbox_frame import HEAD
-from outbox_reading import patiently, settle
+from outbox_log import HEAD
+from outbox_reading import settle
 
 _OVERHEAD = const(112)  # RAM of a record besides its body, 32 bits
 _SLOTS = const(8192)  # bytes of RAM for the newest of all keys, which are written all at once
 _LOSSES = const(64)  # records given up one by one after which the state is written
 _RETRY_MS = const(10000)  # after a write that failed
-_ENOENT = const(2)
 _ENOSPC = const(28)  # littlefs's own, on every port
 
 
@@ -63,22 +62,6 @@ class Store:
     def is_pending(self, number):
         """Is a record of the log still to be delivered?"""
         return not self.state.has(number)
-
-    def make(self, folder):
-        """Have the folder. Return whether it is there."""
-        try:
-            try:
-                if patiently(os.stat, folder)[0] & 0x4000:
-                    return True
-                os.rename(folder, folder + ".bad")  # a file of this name is not ours
-            except OSError as e:
-                if e.errno != _ENOENT:
-                    raise
-            os.mkdir(folder)
-            return True
-        except OSError:
-            self.errors += 1
-            return False
 
     def keep(self, record):
         """Have a record in RAM."""
@@ -136,10 +119,13 @@ class Store:
     def _may_have_begun(self, segment):
         """Has a segment records of QoS 2 of before this start? Nobody knows which were sent."""
         log, offset = self.log, 0
-        while segment.first < self.fresh_from and log.read(segment, offset):
-            if log.flags & QOS == 2 and self.is_pending(log.number):
-                return True
-            offset = log.end
+        try:
+            while segment.first < self.fresh_from and log.read(segment, offset):
+                if log.flags & QOS == 2 and self.is_pending(log.number):
+                    return True
+                offset = log.end
+        except MemoryError:
+            return True
         return False
 
     def _lose(self, now):
@@ -161,8 +147,7 @@ class Store:
             else:
                 return True  # one record, larger than that
             if oldest.number:
-                self._backlog.add(oldest.number)
-                self._forget(oldest, now)
+                self._leave(oldest, now)
             elif not self._flush(now, True):
                 if self.drop_newest:
                     return False
@@ -172,6 +157,21 @@ class Store:
                         self._lose(now)
                     self._forget(oldest, now)
         return True
+
+    def _leave(self, record, now):
+        """A record is on flash only from now on."""
+        try:
+            self._backlog.add(record.number)
+        except MemoryError:
+            self._backlog.come_back(self._flying)
+        self._forget(record, now)
+
+    def _spare(self, now):
+        """There is no memory: let go of copies of what is on flash. Return whether there were any."""
+        found = [r for r in self._recent if r.number and not r.flags & (LATEST | TAKEN)]
+        for record in found:
+            self._leave(record, now)
+        return bool(found)
 
     def _fly(self, record, now):
         """A record is on flash and on its way: no copy in RAM is needed, but of the newest of a key."""
@@ -198,7 +198,12 @@ class Store:
         try:
             if records:
                 try:
-                    self.log.append(records)
+                    try:
+                        self.log.append(records)
+                    except MemoryError:
+                        if records[0].number or not self._spare(now):
+                            raise
+                        self.log.append(records)
                 finally:  # after a MemoryError some are numbered
                     self._written(records, now)
         except (OSError, MemoryError) as e:
@@ -233,7 +238,12 @@ class Store:
             record.number = state.next_slot
             state.next_slot += 1
         try:
-            state.save(self.log.next, slots, self.dropped)
+            try:
+                state.save(self.log.next, slots, self.dropped)
+            except MemoryError:
+                if not self._spare(now):
+                    raise
+                state.save(self.log.next, slots, self.dropped)
         except (OSError, MemoryError) as e:
             for record in fresh:
                 record.number = 0
@@ -254,5 +264,15 @@ class Store:
         if isinstance(error, OSError):
             settle(self.log.folder)
             self._full = error.errno == _ENOSPC
-            if error.errno == _ENOENT:
-                self.make(self.log.folder)
+            if error.errno == ENOENT:
+                self._restore()
+
+    def _restore(self):
+        """The folder has vanished, perhaps."""
+        try:
+            import outbox_open
+
+            outbox_open.make(self, self.log.folder)
+        except MemoryError:
+            pass  # the next write finds that out, too
+        sys.modules.pop("outbox_open", None)

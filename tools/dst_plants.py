@@ -96,7 +96,7 @@ PLANTS = {
     ),
     # brokers
     "never_suspects": Plant(
-        "firmware/brokers.py", "if self._ended < _ENDED:", "if True:", 9, "no reading for"
+        "firmware/lost.py", "if brokers.ended < _ENDED:", "if True:", 9, "no reading for"
     ),
     "never_lowers_qos": Plant(
         "firmware/limits.py", "if qos == 2 and self.qos == 2:", "if False:", 9, "no reading for"

@@ -25,7 +25,7 @@ from outbox_flash import (
     three_segments,
     write,
 )
-from outbox_frame import HEAD, write_frame
+from outbox_log import HEAD, write_frame
 from power import Random
 
 from outbox import Outbox
