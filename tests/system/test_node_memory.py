@@ -9,8 +9,7 @@ from outside import NAME, sensors, settings, until
 def test_eight_sensors_an_outage_and_a_reset_in_it_need_no_more_memory(broker, nodes, seen):
     """Without Wi-Fi the readings pile up; after the reset the outbox is opened, full as it is, beside all the rest."""
     config = settings([broker.port], sensors=sensors(interval_s=3))
-    # A Pico W has 199 KB at its prompt. In 160 KB the node restarts now and then, out of memory, and loses nothing by it.
-    node = nodes(config, heap="192k", image=True).start()
+    node = nodes(config, heap="160k", image=True).start()
     seen.wait_live("adc")
     node.do("wifi_off")
     time.sleep(8)
