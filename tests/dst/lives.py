@@ -259,10 +259,11 @@ def _urandom(random):
     return urandom
 
 
-class _File:
+class _File(io.IOBase):
     """A file that may find no memory half-way, or is written to."""
 
     def __init__(self, file):
+        super().__init__()
         self._file = file
 
     def close(self):

@@ -85,6 +85,7 @@ class Broker:
         self.connects = 0
         self.forgot = 0  # times it lost sessions that were to be kept
         self.lost = {}  # client → messages that were stored in those
+        self.by_will = set()  # topics of what is retained by a will
         self.on_accept = None
         self.trap = None  # [packet's name, how many more go by, is it lost?, what happens at it]
 
@@ -130,6 +131,7 @@ class Broker:
     def publish(self, topic, payload, qos, retain, dup=False, heard=None):
         """Hand a message to everybody who has subscribed. heard: when it came, ms, if that was before."""
         if retain:
+            self.by_will.discard(topic)
             if payload:
                 self.retained[topic] = payload
             else:
@@ -220,6 +222,7 @@ class Conn:
             topic, payload, qos, retain = self.will
             stage.tell(self.broker.name, "publishes the will")
             self.broker.publish(topic, payload, qos, retain)
+            self.broker.by_will.add(topic)
 
     def close(self, why, how="fin", will=True):
         if self.wire is None:

@@ -26,6 +26,7 @@ _heap_left = 0  # how many fail from there on
 _heap_where = None  # count those of a kind only
 heap_failed = 0  # in this life
 clock_at = None  # ms at which the node has said that it knows the time, in this life
+put_off = None  # (first, last) ms at which the flash refused a read
 flash_failed = None  # (first, last) ms at which the flash refused a write
 dropped = 0  # the most that its log has told
 safe_mode = False  # has the node said so, in this story?
@@ -58,12 +59,14 @@ def power_on(first_tick):
         _heap_in, \
         heap_failed, \
         unkept, \
+        put_off, \
         flash_failed, \
         clock_at
     dead = ended_at = None
     zero = sim.now() - first_tick
     calls = heap_failed = _heap_in = 0
     unkept = False
+    put_off = None
     flash_failed = clock_at = None
     _alarm, _alarm_at = _SPIN, sim.now()
 
@@ -173,10 +176,12 @@ def _wake():
 
 
 def flash_fails(what):
-    """The flash has refused an operation. A read is tried again, and succeeds: it excuses nothing."""
-    global flash_failed
+    """The flash has refused an operation. A read is tried again, and succeeds; it may only put a flush off."""
+    global flash_failed, put_off
     tell("fault", "flash: EIO on a " + what)
-    if what != "read":
+    if what == "read":
+        put_off = put_off[0] if put_off else sim.now(), sim.now()
+    else:
         flash_failed = flash_failed[0] if flash_failed else sim.now(), sim.now()
 
 

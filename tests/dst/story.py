@@ -628,6 +628,8 @@ class Story:
             for name in sorted(self.names)
             if name not in (now, rival) and topic.startswith("outpost/%s/" % name)
             # else it is of the board that stood here before, which this one has never stood in for
+            # nor does anybody take back a will that comes behind
+            if topic not in broker.by_will or "outpost/%s/info" % name in broker.retained
             if self.board_id() in broker.retained.get("outpost/%s/info" % name, mine).decode()
         ]
 

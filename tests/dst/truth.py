@@ -58,6 +58,7 @@ class Life:
         self.sync_ms = int(config["outbox"]["sync_s"] * 1000)
         self.flash_at = None  # since when the flash refused writes, ms
         self.flash_until = 0
+        self.put_off = None  # (first, last) ms at which it refused a read
         self.kept = True  # unless it said that the last readings are not written
         self.heap_at = None  # when there was no memory
         self.heap_times = 0
@@ -339,6 +340,7 @@ class Truth:
         life = self.life
         life.end = how
         life.kept = not stage.unkept
+        life.put_off = stage.put_off
         life.ended = stage.ended_at or sim.now()
         life.last_pass = stage.last_pass
         life.clock_at = stage.clock_at
@@ -385,6 +387,10 @@ class Truth:
                 life.end == "reset" and life.kept
             ):
                 return "the flash took nothing"
+        if life.put_off and life.end != "reset":
+            first, last = life.put_off
+            if at > self.awake(first) - ram and life.ended < last + _RETRY_MS:
+                return "a flush was put off"
         if life.end != "reset" and at > self.awake(life.last_pass) - ram:
             return "in RAM when the power failed"
         return None
