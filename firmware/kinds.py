@@ -100,7 +100,11 @@ def _level(value, limit):
 def _host(value, _):
     if "/" in value or ":" in value or "@" in value:
         return "has more than a name in it"
-    if all(character in "0123456789." for character in value):
+    # What ends in a number is an address to lwIP, too, if it is written as C writes numbers: 0x7f.1 is 127.0.0.1.
+    last = value.rstrip(".").rsplit(".", 1)[-1].lower()
+    if last.isdigit() or (
+        last.startswith("0x") and all(c in "0123456789abcdef" for c in last[2:])
+    ):
         return _ipv4(value, _)
     if len(value) > 253 or any(character not in _HOST for character in value):
         return "is no name of a host"

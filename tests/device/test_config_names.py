@@ -136,6 +136,24 @@ def test_numbers_of_an_address_have_no_zeros_before():
         assert check(host)[1] == [], host
 
 
+def test_an_address_is_four_numbers():
+    # inet_aton, lwIP's too, knows other forms: the node would ask an address that nobody reads in them.
+    for host in (
+        "0x7f.1",
+        "0x7F000001",
+        "127.1",
+        "2130706433",
+        "192.168.1.0x10",
+        "1.2.3",
+        "0x",
+        "broker.1",
+    ):
+        text = fault(host=host)
+        assert text.startswith("is no IPv4 address"), (host, text)
+    for host in ("0x7f.example", "x1", "fe.ed", "1and1.example"):
+        assert check(host)[1] == [], host
+
+
 def test_characters_of_two_escapes():
     house = "\U0001f3e0"
     for text, meant in (

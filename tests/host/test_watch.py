@@ -155,6 +155,12 @@ def test_a_config_with_faults(config, start):
     assert process.returncode == 1
 
 
+def test_the_untouched_example_is_refused(start):
+    out, err = start(ROOT / "config.json.example").communicate(timeout=10)
+    assert out == ""
+    assert "is still the example's" in err
+
+
 def test_no_config(tmp_path, start):
     _, err = start(tmp_path / "nothing.json").communicate(timeout=10)
     assert err.startswith("error: ")
