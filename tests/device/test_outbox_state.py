@@ -5,7 +5,7 @@ from binascii import crc32
 from struct import pack
 
 import outbox_open
-from outbox_backlog import Record
+from outbox_backlog import LATEST, RELEASED, Record
 from outbox_log import Segment
 from outbox_state import State
 from power import Random
@@ -105,8 +105,7 @@ def encoded(state, slots):
     rest = b"".join(pack("<I", number) for number in state.done + state.released)
     size = 24 + len(rest)
     for record in slots:
-        flags = record.flags | (8 if record.released else 0)
-        head = pack("<BBHI", 0xB5, flags, len(record.body), record.number)
+        head = pack("<BBHI", 0xB5, record.flags, len(record.body), record.number)
         crc = crc32(record.body, crc32(head, size))
         rest += head + pack("<I", crc) + record.body
         size += 12 + len(record.body)
@@ -125,8 +124,8 @@ def saved(ranges, released, slots, dropped=0):
     records = []
     for i in range(slots):
         key = b"k%d" % i
-        records.append(Record(bytes((len(key),)) + key + b"x" * (30 * i), 4 | i % 3, i + 1))
-        records[-1].released = i % 2 == 1
+        flags = LATEST | i % 3 | (RELEASED if i % 2 else 0)
+        records.append(Record(bytes((len(key),)) + key + b"x" * (30 * i), flags, i + 1))
     state.save(123456, records, dropped)
     assert state.next == 123456
     with open(PATH, "rb") as f:
@@ -134,7 +133,7 @@ def saved(ranges, released, slots, dropped=0):
     found = State(PATH)
     got = []
     assert outbox_open.load(found, lambda *slot: got.append(slot)) and not found.unread
-    assert got == [(r.number, r.flags | (8 if r.released else 0), r.body) for r in records]
+    assert got == [(r.number, r.flags, r.body) for r in records]
     return state, found
 
 
