@@ -13,6 +13,9 @@ _OVERHEAD = const(112)  # RAM of a record besides its body, 32 bits
 _SLOTS = const(8192)  # bytes of RAM for the newest of all keys, which are written all at once
 _LOSSES = const(64)  # records given up one by one after which the state is written
 _RETRY_MS = const(10000)  # after a write that failed
+_SOON_MS = const(
+    1000
+)  # after one for which there was no memory: a power cut would take what waits
 _ENOSPC = const(28)  # littlefs's own, on every port
 
 
@@ -259,7 +262,7 @@ class Store:
     def _failed(self, error, now):
         """A write failed: the flash took nothing, or a file needed 1.2 KB in one piece, which may be free again soon."""
         self.errors += 1
-        self._retry_at = ticks_add(now, _RETRY_MS)
+        self._retry_at = ticks_add(now, _RETRY_MS if isinstance(error, OSError) else _SOON_MS)
         self._full = False
         if isinstance(error, OSError):
             settle(self.log.folder)

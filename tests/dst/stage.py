@@ -11,6 +11,8 @@ from micropython import const
 
 _MASK = const(0x3FFFFFFF)
 _SPIN = const(30000)  # looks at the clock, between which it must have moved
+_RETRY_MS = const(12000)  # in which the outbox tries a write again, and a pass
+_SOON_MS = const(2500)  # the same, after one for which there was no memory
 
 shown = False  # is the story printed?
 trace = 0  # sums up all that happened, in its order
@@ -26,7 +28,7 @@ _heap_left = 0  # how many fail from there on
 _heap_where = None  # count those of a kind only
 heap_failed = 0  # in this life
 clock_at = None  # ms at which the node has said that it knows the time, in this life
-put_off = None  # (first, last) ms at which the flash refused a read
+put_off = None  # (first, until) ms between which a flush may have been put off
 flash_failed = None  # (first, last) ms at which the flash refused a write
 dropped = 0  # the most that its log has told
 safe_mode = False  # has the node said so, in this story?
@@ -153,7 +155,7 @@ def is_heap_tight():
 
 def allocate(where=None):
     """Something is done that needs memory: a file, a module, a packet, a transfer."""
-    global _heap_in, _heap_left, heap_failed
+    global _heap_in, _heap_left, heap_failed, put_off
     if dead is not None:
         raise sim.Reset(dead)
     if _heap_in and (_heap_where is None or where == _heap_where):
@@ -163,6 +165,7 @@ def allocate(where=None):
             _heap_left -= 1
             _heap_in = 1 if _heap_left > 0 else 0
             tell("fault", "no memory")
+            put_off = put_off[0] if put_off else sim.now(), sim.now() + _SOON_MS
             raise MemoryError("memory allocation failed, allocating 128 bytes")
 
 
@@ -180,7 +183,7 @@ def flash_fails(what):
     global flash_failed, put_off
     tell("fault", "flash: EIO on a " + what)
     if what == "read":
-        put_off = put_off[0] if put_off else sim.now(), sim.now()
+        put_off = put_off[0] if put_off else sim.now(), sim.now() + _RETRY_MS
     else:
         flash_failed = flash_failed[0] if flash_failed else sim.now(), sim.now()
 

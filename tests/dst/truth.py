@@ -58,7 +58,7 @@ class Life:
         self.sync_ms = int(config["outbox"]["sync_s"] * 1000)
         self.flash_at = None  # since when the flash refused writes, ms
         self.flash_until = 0
-        self.put_off = None  # (first, last) ms at which it refused a read
+        self.put_off = None  # (first, until) ms between which a flush may have been put off
         self.kept = True  # unless it said that the last readings are not written
         self.heap_at = None  # when there was no memory
         self.heap_times = 0
@@ -388,8 +388,8 @@ class Truth:
             ):
                 return "the flash took nothing"
         if life.put_off and life.end != "reset":
-            first, last = life.put_off
-            if at > self.awake(first) - ram and life.ended < last + _RETRY_MS:
+            first, until = life.put_off
+            if at > self.awake(first) - ram and life.ended < until:
                 return "a flush was put off"
         if life.end != "reset" and at > self.awake(life.last_pass) - ram:
             return "in RAM when the power failed"
