@@ -5,7 +5,9 @@ of flash, Wi-Fi, brokers, name and time servers, heap and people; then the fault
 A checker knows what the simulated chips really had (tests/dst/truth.py). See docs/dst.md.
 """
 
+import difflib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -67,6 +69,12 @@ def board(seed):
 
 
 def run(args):
+    world = [(ROOT / "tests" / "dst" / name).read_text() for name in ("story.py", "swarm.py")]
+    named = set(re.findall(r'"([a-z0-9_]+)"', "".join(world)))
+    for fault in set(args.without.split(",")) - named - {"-"}:
+        near = difflib.get_close_matches(fault, named, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise CommandError(f"{fault} is no fault: {hint}tests/dst/swarm.py has their names")
     with tempfile.TemporaryDirectory() as folder:
         device = Path(folder)
         mpy.compile_tree(device)

@@ -75,6 +75,7 @@ def run(args):
     folder = (args.folder or ROOT / ".sim" / args.board).resolve()
     if args.config:
         _check(args.config, args.board)
+    events = scenario(args.scenario) if args.scenario else None
     with ExitStack() as stack:
         stack.enter_context(alone(folder))
         password = secrets.token_hex(8)
@@ -84,10 +85,9 @@ def run(args):
         if args.folder and not args.config:  # it runs beside another, perhaps
             settings["node"]["name"] += "-" + serial(folder / "flash")
         make_flash(folder / "flash", settings)
-        scenario = args.scenario
         if args.portal:
             forget_settings(folder / "flash")
-            scenario = [{"at_s": 0, "do": "access_point", **WIFI}]
+            events = [{"at_s": 0, "do": "access_point", **WIFI}]
         account = settings["mqtt"]["brokers"][0] | {"tls": None}
         log = folder / "console.log"
         log.unlink(missing_ok=True)
@@ -101,7 +101,7 @@ def run(args):
             watch.subscriber(account, topic, stdout=subprocess.PIPE, text=True)
         )
         seen = Seen(subscriber, f"outpost/{settings['node']['name']}/status online")
-        board = SimBoard(folder / "flash", args.board, f"{args.heap}k", scenario=scenario, log=log)
+        board = SimBoard(folder / "flash", args.board, f"{args.heap}k", scenario=events, log=log)
         stack.enter_context(board)
         if args.portal:
             print(by_phone(board, broker, password), flush=True)
@@ -122,6 +122,21 @@ def alone(folder):
         if not shell.take(file):
             raise CommandError(f"a node runs in {short(folder)} already")
         yield
+
+
+def scenario(path):
+    """Return the events of a file. CommandError: it cannot be read, or is no JSON list."""
+    try:
+        events = json.loads(path.read_text())
+    except OSError as e:
+        raise CommandError(f"{path}: {e.strerror}") from None
+    except ValueError as e:
+        raise CommandError(f"{path}: no JSON: {e}") from None
+    if not isinstance(events, list):
+        raise CommandError(
+            f'{path}: give a list of events, as [{{"at_s": 5, "do": "unplug", "name": "room"}}]'
+        )
+    return events
 
 
 def node_settings(board, broker, password, clock, config=None):

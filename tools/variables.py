@@ -10,7 +10,7 @@ import sys
 from tools import ROOT
 
 EVERYWHERE = {"PYTHON"}
-_OWN = {"VENV", "TOOLS", "GIVEN", "FAULT"}
+_OWN = {"VENV", "TOOLS", "GIVEN", "FAULT", "MAKEFILE_LIST"}
 
 
 def taken(makefile):

@@ -1,8 +1,11 @@
 """The deterministic simulator: a handful of stories, and that a seed is the same story whenever and wherever it is told."""
 
+import subprocess
+import sys
+
 import pytest
 
-from tools import dst, mpy
+from tools import ROOT, dst, mpy
 
 ESP32 = (1, 3, 5, 7)
 PICO_W = (2, 4, 6, 16)
@@ -28,3 +31,9 @@ def test_a_seed_replays_exactly(device):
     (alone,) = dst.play(device, (1,))
     assert alone == after_another
     assert alone.trace != next(dst.play(device, (3,))).trace
+
+
+def test_a_misspelt_fault_is_told():
+    words = [sys.executable, "-m", "tools", "dst", "--lives", "1", "--without", "ways,leapp"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode and "leapp is no fault: did you mean leap?" in done.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import ROOT, mpy, simulate
+from tools import ROOT, CommandError, mpy, simulate
 from tools.check_config import check
 from tools.simulate import BOARDS, Console, make_flash, node_settings
 
@@ -204,6 +204,15 @@ def test_one_flash_one_node(tmp_path):
 
 
 @pytest.mark.system
+def test_a_scenario_that_cannot_be_read_is_told(tmp_path):
+    path = tmp_path / "x.json"
+    for text, why in (None, "No such file"), ("{", "no JSON"), ("{}", "give a list of events"):
+        if text:
+            path.write_text(text)
+        with pytest.raises(CommandError, match=why):
+            simulate.scenario(path)
+
+
 def test_a_node_that_dies_is_shown(tmp_path, monkeypatch):
     # main.py of this flash raises: the board ends at its prompt, and with it the run
     code = (

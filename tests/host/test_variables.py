@@ -62,6 +62,10 @@ def test_the_help_names_what_each_target_takes():
         assert shown <= set(taken[target]), target
 
 
+def test_what_is_makes_own_is_not_offered():
+    assert "help: It takes no variables" in make("BRD=esp32")[2]
+
+
 def test_a_right_one_is_handed_on():
     code, out, _ = make("check-config", "CONFIG=nowhere.json")
     assert code == 2 and out == ""
