@@ -13,8 +13,8 @@ from micropython import const
 from firmware import forget
 from firmware.files import TIME, read
 
-_RELEASE = const(1767225600)  # 2026-01-01: an earlier time is a clock that was never set
-_BEYOND = const(4102444800)  # 2100-01-01: nor is that a time that was ever believed
+RELEASE = const(1767225600)  # 2026-01-01: an earlier time is a clock that was never set
+_BEYOND = const(2398377600)  # 2046-01-01: as the newest time that is damage
 _RETRY_MS = const(4000)
 _RETRY_MAX_MS = const(300000)
 _MARK_MS = const(60000)
@@ -30,7 +30,7 @@ def _newest_kept():
         newest_s = int(read(TIME) or "0")
     except ValueError:
         newest_s = 0
-    return newest_s if _RELEASE < newest_s < _BEYOND else _RELEASE
+    return newest_s if RELEASE < newest_s < _BEYOND else RELEASE
 
 
 class Clock:
@@ -44,10 +44,11 @@ class Clock:
         self.names = names
         self.broker = None  # its address, once there is a connection
         self.server = None  # that gave the time last
-        self.denied = []  # servers that do not want to be asked
+        self.denied = {}  # server that does not want to be asked: uptime at which it said so
         self.source = "unset"  # "rtc": was still set at boot; "ntp"
         self.synced_at = None  # uptime of the last sync, ms
-        self.newest_s = _newest_kept()  # no time before this is believed
+        self.newest_s = _newest_kept()  # no time before this is believed, but see sntp.py
+        self.past = {}  # server: (offset it gave against that, uptime at which it first did)
         self.offset = None  # Unix ms at uptime 0
         self._up = 0
         self._tick = time.ticks_ms()
@@ -116,8 +117,8 @@ class Clock:
         if self.failures == 1:
             self.log.warning("clock: no time from %s" % why)
         wait = min(_RETRY_MS << min(self.failures - 1, 7), _RETRY_MAX_MS)
-        if self._asking and self._asking.rate:
-            wait = self.interval_ms
+        if self._asking and self._asking.rest_ms:
+            wait = self._asking.rest_ms
         # Up to a quarter more: a fleet must not ask in step.
         self.wait = wait + (wait * os.urandom(1)[0] >> 10)
         self.since = self.now()

@@ -5,9 +5,11 @@ that needs no look-up. A name comes after the gateway and the broker, which are 
 checked is: the answer comes from who was asked, echoes a random request, is from a server that is itself synchronised, and came
 when somebody was looking. What is then believed:
 
-1. Nothing before the newest time that was ever believed without doubt, nor before this firmware's release.
-2. At once what agrees with the time that is known; or, if none is, what is less than two years after the newest one.
-3. Anything else when another server says the same, or the same one three times.
+1. Nothing before this firmware's release.
+2. At once what agrees with the time that is known; or, if none is, what is less than a day after the newest one ever believed.
+3. What is before the newest one, when another server says the same, or the same one still does after six hours: the newest was wrong.
+4. Anything else when another server says the same, or the same one three times; if no time is known, twice is enough for two years
+   after the newest one.
 """
 
 import errno
@@ -16,6 +18,7 @@ import socket
 
 from micropython import const
 
+from firmware.clock import RELEASE
 from firmware.files import TIME, write
 from firmware.log import reason
 from firmware.names import is_address
@@ -27,6 +30,7 @@ _ERA = 1 << 32  # NTP seconds wrap on 2036-02-07
 _LONGEST = const(68)  # bytes, with a signature that is not looked at
 # Root delay and dispersion, s: RFC 4330 calls one second infinite, but Windows says 10 of itself. RFC 5905: MAXDISP.
 _INFINITE_S = const(16)
+_NEXT_DAY_MS = const(86400000)
 _AHEAD_MS = const(63072000000)  # two years: so long may a node have been in a drawer
 _LOOK_MS = const(20)
 _ANSWER_MS = const(2000)
@@ -36,9 +40,15 @@ _SLOW_MS = const(500)
 _SLOW_TRIES = const(3)
 _AGREE_MS = const(2000)
 _SAME = const(3)  # answers of one server, against what is known, until they are believed
+_TWICE = const(2)  # where nothing is known
+_PAST_MS = const(21600000)  # a router that lost its time has it back by then
 _AGAIN_MS = const(4000)
-# Who is asked too often is asked once an hour at most, then twice as rarely.
+_SOON_MS = const(1000)  # where nothing is known
+_MOST = const(8)  # servers that are remembered
+# Who is asked too often is asked once an hour at most, then twice as rarely; sooner as long as it has not given the time.
+_FIRST_MS = const(300000)
 _RATE_MS = const(3600000)
+_DENIED_MS = const(86400000)  # by then the name may be another server's
 _INTERVAL_MAX_MS = const(604800000)
 
 
@@ -48,7 +58,7 @@ class Asking:
     def __init__(self, clock):
         self.clock = clock
         self.why = "anybody: nobody is left to be asked"
-        self.rate = False  # was it asked too often?
+        self.rest_ms = 0  # it was asked too often: so long it is left alone
         self._turn = 0  # of the servers
         self._round = 0
         self._question = None
@@ -70,7 +80,7 @@ class Asking:
             self._turn = 0
             if not self._told or self._round >= _SAME:
                 return False
-            self._pause(uptime, _AGAIN_MS)
+            self._pause(uptime, _SOON_MS if self.clock.offset is None else _AGAIN_MS)
             return None
         self._ask(servers[self._turn], uptime)
         return None
@@ -88,6 +98,7 @@ class Asking:
         clock.source = "ntp"
         clock.server = server
         clock.failures = 0
+        clock.past.clear()
         clock.wait = clock.interval_ms
         unix_s = (offset + at) // 1000
         try:
@@ -107,10 +118,13 @@ class Asking:
         servers = [clock.names.gateway(), clock.broker]
         servers.insert(0 if is_address(clock.host) else 2, clock.host)
         servers.insert(0, clock.server)
+        now = clock.now()
         return [
             server
             for i, server in enumerate(servers)
-            if server and server not in servers[:i] and server not in clock.denied
+            if server
+            and server not in servers[:i]
+            and now - clock.denied.get(server, -_DENIED_MS) >= _DENIED_MS
         ]
 
     def _ask(self, server, uptime):
@@ -151,11 +165,14 @@ class Asking:
         """RFC 4330, section 8."""
         clock = self.clock
         if code in ("DENY", "RSTR"):
-            clock.denied.append(server)
+            clock.denied[server] = clock.now()
             self._turn -= 1  # it is no longer in the list
         elif code == "RATE":
-            self.rate = True
-            clock.interval_ms = min(max(2 * clock.interval_ms, _RATE_MS), _INTERVAL_MAX_MS)
+            if clock.synced_at is None:
+                self.rest_ms = min(_FIRST_MS << min(clock.failures, 4), _RATE_MS)
+            else:
+                clock.interval_ms = min(max(2 * clock.interval_ms, _RATE_MS), _INTERVAL_MAX_MS)
+                self.rest_ms = clock.interval_ms
         return "it does not want to be asked (%s)" % code
 
     def _weigh(self, server, unix_ms, at, age):
@@ -166,22 +183,43 @@ class Asking:
             if self._slow == _SLOW_TRIES:
                 self._next(server, "its answers take too long to say when that was")
             return None
-        if unix_ms < clock.newest_s * 1000:
-            self._next(server, "its time is in the past")
-            return None
         offset = unix_ms - at
+        ahead = unix_ms - clock.newest_s * 1000
+        if ahead < 0:
+            if unix_ms < RELEASE * 1000 or not self._outweighs(server, offset, at):
+                self._next(server, "its time is in the past")
+                return None
+            clock.log.warning("clock: the newest time that was known is given up: it was wrong")
+            clock.newest_s = 0
+            return server, offset, at, True
         if clock.offset is None:
-            sure = unix_ms - clock.newest_s * 1000 < _AHEAD_MS
+            sure = ahead < _AHEAD_MS
+            at_once = ahead < _NEXT_DAY_MS
         else:
             # A crystal is wrong by 1 s in 3 hours at worst; a real-time clock knows whole seconds.
-            drift = (at - (clock.synced_at or 0)) // 10000
-            sure = abs(offset - clock.offset) <= _AGREE_MS + drift
-        if not (sure or self._confirmed(server, offset)):
+            sure = abs(offset - clock.offset) <= _AGREE_MS + _drift(clock.synced_at or 0, at)
+            at_once = sure
+        if not (at_once or self._confirmed(server, offset, _TWICE if sure else _SAME)):
             self._next(server, "its time is not what is known")
             return None
         return server, offset, at, sure
 
-    def _confirmed(self, server, offset):
+    def _outweighs(self, server, offset, at):
+        """Have two servers said this, or one for long, against the newest time that was known?"""
+        past = self.clock.past
+        for other, (told, since) in past.items():
+            if abs(told - offset) <= _AGREE_MS + _drift(since, at) and (
+                other != server or at - since >= _PAST_MS
+            ):
+                return True
+        told, since = past.get(server, (None, 0))
+        if told is None or abs(told - offset) > _AGREE_MS + _drift(since, at):
+            if len(past) == _MOST:
+                past.clear()
+            past[server] = offset, at
+        return False
+
+    def _confirmed(self, server, offset, needed):
         """Has another server said the same, or this one often enough?"""
         for other, (told, _) in self._told.items():
             if other != server and abs(told - offset) <= _AGREE_MS:
@@ -189,7 +227,7 @@ class Asking:
         told, times = self._told.get(server, (offset, 0))
         times = times + 1 if abs(told - offset) <= _AGREE_MS else 1
         self._told[server] = offset, times
-        return times >= _SAME
+        return times >= needed
 
     def _next(self, server, why):
         self.why = "%s: %s" % (server, why)
@@ -199,6 +237,10 @@ class Asking:
     def _pause(self, uptime, ms):
         self._since = uptime
         self._wait = ms
+
+
+def _drift(since, at):
+    return (at - since) // 10000
 
 
 class Kiss(Exception):

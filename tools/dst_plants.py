@@ -41,14 +41,14 @@ PLANTS = {
     ),
     "sntp_20_years": Plant(
         "firmware/sntp.py",
-        "if not (sure or self._confirmed(server, offset)):",
+        "if not (at_once or self._confirmed(server, offset, _TWICE if sure else _SAME)):",
         "if False:",
         26,
         "ts is",
     ),
     "sntp_no_floor": Plant(
         "firmware/sntp.py",
-        "if unix_ms < clock.newest_s * 1000:",
+        "if ahead < 0:",
         "if False:",
         52,
         "ts is",

@@ -126,8 +126,8 @@ def off(shift_ms):
 
 
 class Rig:
-    def __init__(self, *answers, host=HOST, gateway=None, kept=None, newest=0, **options):
-        """answers: what the host says; the last one for ever."""
+    def __init__(self, *answers, host=HOST, gateway=None, kept=None, newest=None, **options):
+        """answers: what the host says; the last one for ever. newest: as it is kept, or an hour ago."""
         self.net = net = sys.modules["socket"] = Net()  # sntp.py comes and goes
         forget("sntp")
         self.real = time.ticks_ms
@@ -140,7 +140,7 @@ class Rig:
         self.lines = []
         self.log._write = lambda level, text: self.lines.append(text)
         settings = {"host": host, "port": 123, "interval_s": 21600}
-        write("state/time", str(newest))
+        write("state/time", str(TRUE_MS // 1000 - 3600 if newest is None else newest))
         self.clock = clock.Clock(settings, self.board, self.log, self.names)
         self.hits = 0
 
@@ -334,6 +334,26 @@ def test_who_does_not_want_to_be_asked_is_not():
         assert r.clock.server == ROUTER
 
 
+def test_who_did_not_want_to_be_asked_is_asked_again_a_day_later():
+    r = Rig(kiss(b"DENY"), good)
+    r.run(23 * HOUR, step=1000)
+    assert not r.clock.trusted
+    assert len(r.net.requests) == 1
+    r.run(2 * HOUR, step=100)
+    assert r.clock.trusted and len(r.net.requests) <= 3, len(r.net.requests)
+
+
+def test_too_often_before_the_first_time_costs_minutes_and_no_hours():
+    r = Rig(kiss(b"RATE"), good)
+    r.run(250000)
+    assert len(r.net.requests) == 1
+    r.run(200000)
+    assert r.clock.trusted and r.clock.interval_ms == 6 * HOUR
+    r = Rig(kiss(b"RATE"))
+    r.run(24 * HOUR, step=1000)
+    assert 19 <= len(r.net.requests) <= 28, len(r.net.requests)
+
+
 def test_who_is_asked_too_often_is_asked_more_rarely():
     r = Rig(good, kiss(b"RATE"), good)
     r.clock.interval_ms = 60000
@@ -369,10 +389,48 @@ def test_time_before_the_newest_known_is_never_believed():
     assert r.clock.trusted and r.clock.newest_s >= newest
 
 
+def test_far_ahead_of_the_newest_known_it_takes_two_answers():
+    # One that was 300 days ahead became the newest time known: every true one was refused from then on.
+    ahead = 300 * 24 * HOUR
+    r = Rig(off(ahead), good)
+    r.run(20000)
+    assert abs(r.error_ms()) <= 20 and int(read("state/time")) <= TRUE_MS // 1000
+    r = Rig(off(ahead), gateway=ROUTER)
+    r.net.servers[ROUTER] = off(ahead)
+    assert r.run(1000) == 1 and len(r.net.requests) == 2
+    r = Rig(good, newest=0)  # a new board
+    assert r.run(500) == 0 and r.run(1000) == 1
+
+
+def test_when_two_servers_say_that_the_newest_known_time_is_wrong_it_is():
+    r = Rig(good, newest=TRUE_MS // 1000 + 300 * 86400, gateway=ROUTER)
+    r.net.servers[ROUTER] = off(-2 * HOUR)
+    r.run(HOUR, step=100)
+    assert not r.clock.trusted, "one each"
+    r.net.servers[ROUTER] = good
+    r.run(HOUR, step=100)
+    assert abs(r.error_ms()) <= 100 and abs(int(read("state/time")) - TRUE_MS // 1000) < 86400
+    assert any("was wrong" in line for line in r.lines), r.lines
+
+
+def test_when_one_server_says_so_for_six_hours_the_newest_known_time_is_wrong():
+    for kept in (None, TRUE_MS // 1000 + 301 * 86400):
+        r = Rig(good, newest=TRUE_MS // 1000 + 300 * 86400, kept=kept)
+        r.run(5 * HOUR, step=1000)
+        assert r.clock.source != "ntp" and abs(r.error_ms() if kept else HOUR) >= HOUR
+        r.run(2 * HOUR, step=1000)
+        assert r.clock.source == "ntp" and abs(r.error_ms()) <= 1000
+    # Not if it says now this, now that, nor if it is before this firmware.
+    for answers in ([off(-n * HOUR) for n in range(200)], [off(-2 * YEAR_S * 1000)]):
+        r = Rig(*answers, newest=TRUE_MS // 1000 + 300 * 86400)
+        r.run(13 * HOUR, step=1000)
+        assert not r.clock.trusted
+
+
 def test_what_is_kept_as_the_newest_may_be_nonsense():
-    for newest in (-5, 1 << 40, 4102444800, "", "x", "1e99", "9" * 2000):
+    for newest in (-5, 1 << 40, 4102444800, 4102444799, 2398377600, "", "x", "1e99", "9" * 2000):
         r = Rig(good, newest=newest)
-        assert r.run(1000) == 1, newest
+        assert r.run(5000) == 1, newest
 
 
 def test_twenty_years_ahead_are_not_believed_from_one_answer():
