@@ -58,7 +58,7 @@ PLANTS = {
         "firmware/sntp.py", "if tuple(peer[:2]) == self._peer:", "if True:", 7, "ts is"
     ),
     "sntp_any_age": Plant(
-        "firmware/sntp.py", "if age > _SLOW_MS << self._slow:", "if False:", 26, "ts is"
+        "firmware/sntp.py", "if age > _SLOW_MS << self._slow:", "if False:", 106, "ts is"
     ),
     "ticks_health": Plant(
         "firmware/app.py",
