@@ -13,7 +13,7 @@ from micropython import const
 from firmware import forget
 from firmware.files import TIME, read
 
-RELEASE = const(1767225600)  # 2026-01-01: an earlier time is a clock that was never set
+_RELEASE = const(1767225600)  # 2026-01-01: an earlier time is a clock that was never set
 _BEYOND = const(2398377600)  # 2046-01-01: as the newest time that is damage
 _RETRY_MS = const(4000)
 _RETRY_MAX_MS = const(300000)
@@ -30,10 +30,12 @@ def _newest_kept():
         newest_s = int(read(TIME) or "0")
     except ValueError:
         newest_s = 0
-    return newest_s if RELEASE < newest_s < _BEYOND else RELEASE
+    return newest_s if _RELEASE < newest_s < _BEYOND else _RELEASE
 
 
 class Clock:
+    release_s = _RELEASE
+
     def __init__(self, settings, board, log, names):
         """settings: the `ntp` part; board: keeps the time for TLS, and over a reset; names: a Names."""
         self.host = settings["host"]
@@ -44,7 +46,7 @@ class Clock:
         self.names = names
         self.broker = None  # its address, once there is a connection
         self.server = None  # that gave the time last
-        self.denied = {}  # server that does not want to be asked: uptime at which it said so
+        self.denied = {}  # server that does not want to be asked: uptime until which it is left alone
         self.source = "unset"  # "rtc": was still set at boot; "ntp"
         self.synced_at = None  # uptime of the last sync, ms
         self.newest_s = _newest_kept()  # no time before this is believed, but see sntp.py

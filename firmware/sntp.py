@@ -8,8 +8,7 @@ when somebody was looking. What is then believed:
 1. Nothing before this firmware's release.
 2. At once what agrees with the time that is known; or, if none is, what is less than a day after the newest one ever believed.
 3. What is before the newest one, when another server says the same, or the same one still does after six hours: the newest was wrong.
-4. Anything else when another server says the same, or the same one three times; if no time is known, twice is enough for two years
-   after the newest one.
+4. Anything else when another server says the same, or the same one three times (no time known, less than two years ahead: twice).
 """
 
 import errno
@@ -18,7 +17,6 @@ import socket
 
 from micropython import const
 
-from firmware.clock import RELEASE
 from firmware.files import TIME, write
 from firmware.log import reason
 from firmware.names import is_address
@@ -30,7 +28,6 @@ _ERA = 1 << 32  # NTP seconds wrap on 2036-02-07
 _LONGEST = const(68)  # bytes, with a signature that is not looked at
 # Root delay and dispersion, s: RFC 4330 calls one second infinite, but Windows says 10 of itself. RFC 5905: MAXDISP.
 _INFINITE_S = const(16)
-_NEXT_DAY_MS = const(86400000)
 _AHEAD_MS = const(63072000000)  # two years: so long may a node have been in a drawer
 _LOOK_MS = const(20)
 _ANSWER_MS = const(2000)
@@ -40,7 +37,6 @@ _SLOW_MS = const(500)
 _SLOW_TRIES = const(3)
 _AGREE_MS = const(2000)
 _SAME = const(3)  # answers of one server, against what is known, until they are believed
-_TWICE = const(2)  # where nothing is known
 _PAST_MS = const(21600000)  # a router that lost its time has it back by then
 _AGAIN_MS = const(4000)
 _SOON_MS = const(1000)  # where nothing is known
@@ -122,9 +118,7 @@ class Asking:
         return [
             server
             for i, server in enumerate(servers)
-            if server
-            and server not in servers[:i]
-            and now - clock.denied.get(server, -_DENIED_MS) >= _DENIED_MS
+            if server and server not in servers[:i] and clock.denied.get(server, now) <= now
         ]
 
     def _ask(self, server, uptime):
@@ -165,7 +159,7 @@ class Asking:
         """RFC 4330, section 8."""
         clock = self.clock
         if code in ("DENY", "RSTR"):
-            clock.denied[server] = clock.now()
+            clock.denied[server] = clock.now() + _DENIED_MS
             self._turn -= 1  # it is no longer in the list
         elif code == "RATE":
             if clock.synced_at is None:
@@ -186,34 +180,29 @@ class Asking:
         offset = unix_ms - at
         ahead = unix_ms - clock.newest_s * 1000
         if ahead < 0:
-            if unix_ms < RELEASE * 1000 or not self._outweighs(server, offset, at):
-                self._next(server, "its time is in the past")
-                return None
+            if unix_ms < clock.release_s * 1000 or not self._outweighs(server, offset, at):
+                return self._next(server, "its time is in the past")
             clock.log.warning("clock: the newest time that was known is given up: it was wrong")
             clock.newest_s = 0
             return server, offset, at, True
         if clock.offset is None:
             sure = ahead < _AHEAD_MS
-            at_once = ahead < _NEXT_DAY_MS
+            at_once = ahead < _DAY_S * 1000
         else:
-            # A crystal is wrong by 1 s in 3 hours at worst; a real-time clock knows whole seconds.
-            sure = abs(offset - clock.offset) <= _AGREE_MS + _drift(clock.synced_at or 0, at)
-            at_once = sure
-        if not (at_once or self._confirmed(server, offset, _TWICE if sure else _SAME)):
-            self._next(server, "its time is not what is known")
-            return None
+            at_once = sure = _agree(offset, clock.offset, at - (clock.synced_at or 0))
+        if not (at_once or self._confirmed(server, offset, 2 if sure else _SAME)):
+            return self._next(server, "its time is not what is known")
         return server, offset, at, sure
 
     def _outweighs(self, server, offset, at):
         """Have two servers said this, or one for long, against the newest time that was known?"""
         past = self.clock.past
         for other, (told, since) in past.items():
-            if abs(told - offset) <= _AGREE_MS + _drift(since, at) and (
-                other != server or at - since >= _PAST_MS
-            ):
-                return True
-        told, since = past.get(server, (None, 0))
-        if told is None or abs(told - offset) > _AGREE_MS + _drift(since, at):
+            if _agree(told, offset, at - since):
+                if other != server or at - since >= _PAST_MS:
+                    return True
+                break
+        else:
             if len(past) == _MOST:
                 past.clear()
             past[server] = offset, at
@@ -239,8 +228,9 @@ class Asking:
         self._wait = ms
 
 
-def _drift(since, at):
-    return (at - since) // 10000
+def _agree(a, b, ms):
+    # A crystal is wrong by 1 s in 3 hours at worst; a real-time clock knows whole seconds.
+    return abs(a - b) <= _AGREE_MS + ms // 10000
 
 
 class Kiss(Exception):

@@ -41,7 +41,7 @@ PLANTS = {
     ),
     "sntp_20_years": Plant(
         "firmware/sntp.py",
-        "if not (at_once or self._confirmed(server, offset, _TWICE if sure else _SAME)):",
+        "if not (at_once or self._confirmed(server, offset, 2 if sure else _SAME)):",
         "if False:",
         26,
         "ts is",
