@@ -3,7 +3,7 @@
 import os
 
 from firmware import boots, earlier, forget
-from firmware.boots import ABOVE_ALL, retried
+from firmware.boots import ABOVE_ALL, CREDIBLE, retried
 from firmware.earlier import known, oldest
 from firmware.files import write
 from firmware.log import reason
@@ -38,7 +38,7 @@ def count(seen, log):
     """
     last = 0
     for number in seen:
-        if last < number < ABOVE_ALL:
+        if last < number < CREDIBLE:
             last = number
     last = max(last, boots.last())
     n = _counted(log)

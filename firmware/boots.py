@@ -20,6 +20,8 @@ from firmware.files import write
 _BOOTS = "state/boots"
 _TIMES = "state/times"  # of versions before state/boots, see _earlier()
 ABOVE_ALL = 1 << 30  # the number of a start is below: a small integer on every board
+# One that is found in a line or a reading is below this: two random steps and 2^25 starts must fit behind it.
+CREDIBLE = ABOVE_ALL - (1 << 26)
 _LINES = const(128)  # an outbox of 128 KB holds 1,100 readings: eight of each of so many starts
 _LINE_BYTES = const(192)  # base and name have at most 64 each
 
@@ -105,7 +107,7 @@ def _parsed(f):
                 break
             continue
         prefix = prefix[0] if prefix else None
-        if 0 <= number < ABOVE_ALL and not (prefix and _is_strange(prefix)):
+        if 0 <= number < CREDIBLE and not (prefix and _is_strange(prefix)):
             lines.append((number, origin, prefix))
     return lines
 
@@ -138,7 +140,7 @@ def _earlier():
             number, origin = int(boot), _moment(str(times[boot]))
         except ValueError:
             continue
-        if 0 < number < ABOVE_ALL:
+        if 0 < number < CREDIBLE:
             lines.append((number, origin, None))
     return sorted(lines)
 
