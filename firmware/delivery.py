@@ -41,7 +41,7 @@ class Delivery:
         self._newest = {}  # key → (boot, seq) of the last reading on the channel's own topic
         self._turn = False  # whose: a fresh reading's?
         self._origin = None  # Unix ms at uptime 0, for readings of this boot that have no time
-        self._earlier = 0  # the boot that was looked up last,
+        self._earlier = None  # the boot that was looked up last,
         self._found = None  # and what was found
         self._untimed = False  # whether readings of this boot have no time yet
         self._told = outbox.dropped
@@ -269,7 +269,9 @@ class Delivery:
             done = self.outbox.unrelease(now)
             forgotten, self.restored = self.restored, []
             for pid in forgotten:
-                self.again.append(self.sent.pop(pid))
+                record = self.sent.pop(pid, None)
+                if record:
+                    self.again.append(record)
         if not pids:
             if self.sent:
                 try:

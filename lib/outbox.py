@@ -181,13 +181,26 @@ class Outbox(Store):
                 self._save(now)
 
     def unfinished(self, now):
-        """Return the records of QoS 2 for which PUBREC had come, and take them: only PUBREL is still to be sent."""
-        found = [record for record in self._recent if record.released]
+        """Return the records of QoS 2 for which PUBREC had come, and take them: only PUBREL is still to be sent.
+
+        No outbox has two of one packet id. If the flash says so, the later exchange begins anew: PUBREC was for one of them.
+        """
+        found, pids = [], set()
+        released = self.state.released
         for record in self:
-            if record.number in self.state.released and not record.flags & LATEST:
-                record.flags |= RELEASED
+            logged = not record.flags & LATEST
+            if not (record.number in released if logged else record.released):
+                continue
+            if record.pid in pids:
+                record.flags &= ~RELEASED
+                if logged:
+                    released.remove(record.number)
+                continue
+            pids.add(record.pid)
+            record.flags |= RELEASED
+            if logged:
                 self._backlog.ahead.add(record.number)
-                found.append(record)
+            found.append(record)
         for record in found:
             self.take(record, now)
         return found

@@ -7,7 +7,8 @@ import time
 
 from test_app import SYNCED, Run, everything
 
-from firmware import bootcount, boots
+from firmware import bootcount, boots, payload
+from outbox import Outbox
 
 HEAP = "1m"  # the tests keep and parse every message
 
@@ -352,3 +353,27 @@ def test_a_record_that_is_no_reading_stops_nothing():
     assert now.node.delivery.outbox.corrupt >= 4 and len(now.node.delivery.outbox) <= 1
     got = [seq for boot, seq in everything(now) if boot == r.node.delivery.boot]
     assert sorted(got) == list(range(1, len(got) + 1)) and len(got) >= 7
+
+
+def test_a_number_near_the_end_of_the_range_is_not_counted_on():
+    # The count went one above it, was damaged at the next start, and went one above it again.
+    os.mkdir("state")
+    end = boots.ABOVE_ALL
+    for line, seen in ((end - 1, ()), (end - 2, ()), (6, (end - 2,)), (end - (1 << 26) - 1, ())):
+        for count in ("77", "garbage", str(end - 2), str(end - 3)):
+            put("state/boots", "%d - outpost/attic\n" % line)
+            put("state/boot", count)
+            got = [bootcount.count(seen, Silent()) for _ in range(6)]
+            assert len(set(got)) == 6 and max(got) < end, (line, seen, count, got)
+
+
+def test_a_record_of_boot_0_that_lacks_its_time_is_late():
+    # No node numbers a start so. It ended every start in a TypeError.
+    os.mkdir("state")
+    outbox = Outbox("state/outbox")
+    outbox.append(b"climate", payload.record(0, 0, 1, 1000, 0, b'"temperature":20.0'), 0)
+    assert outbox.sync(0)
+    now = Run()
+    now.run(20000)
+    assert 0 in {boot for boot, _ in everything(now)}
+    assert not len(now.node.delivery.outbox)

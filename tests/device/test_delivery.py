@@ -240,3 +240,9 @@ def test_history_is_in_order_and_what_is_of_now_goes_between():
         live = [seq for topic, seq in seen if topic == LIVE]
         assert late == list(range(1, 55)) and live == list(range(55, 61)), (sync_ms, seen)
         assert seen.index((LIVE, 60)) < 20, "they do not wait for the old ones"
+
+
+def test_an_exchange_of_before_that_ended_unheard_is_only_forgotten():
+    rig = Rig(2)
+    rig.delivery.restored = [0x8001]  # of which no record is known any more
+    assert rig.delivery._journal(None) == [0x8001] and not rig.delivery.again

@@ -331,3 +331,25 @@ def test_a_sound_frame_without_a_key_is_damage():
         write("00000001", file.getvalue())
         assert there(flash.restart()) == [7] and flash.box.corrupt
         flash.end()
+
+
+def test_of_two_exchanges_with_one_packet_id_the_later_begins_anew():
+    # Its PUBREL alone would end the other's, and the message be lost.
+    name, segment, state = a_state()
+    number = 0x4004  # as 4, which is released
+    frame = io.BytesIO()
+    write_frame(frame, bytearray(HEAD), 0, number, 2, b"\x01k50")
+    write("%08x" % number, frame.getvalue())
+    write(name, segment)
+    write("state", state)
+    box = Outbox(FOLDER)
+    assert box.release([record for record in box if record.number == number], 0)
+    box = Outbox(FOLDER)
+    released, found = [int(record.data) for record in box.unfinished(0)], there(box)
+    assert released == [3] and found == [3, 4, 6, 7, 8, 9, 50, 20], (released, found)
+    records = send(box)
+    assert 50 in [int(record.data) for record in records if not record.released]
+    finish(box, [record for record in records if int(record.data) != 50])
+    assert box.sync(0)
+    again = [int(record.data) for record in Outbox(FOLDER).unfinished(0)]
+    assert again == [3], "the other may not have been sent"
