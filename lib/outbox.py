@@ -181,26 +181,13 @@ class Outbox(Store):
                 self._save(now)
 
     def unfinished(self, now):
-        """Return the records of QoS 2 for which PUBREC had come, and take them: only PUBREL is still to be sent.
-
-        No outbox has two of one packet id. If the flash says so, the later exchange begins anew: PUBREC was for one of them.
-        """
+        """Return the records of QoS 2 for which PUBREC had come, and take them: only PUBREL is still to be sent."""
         found, pids = [], set()
-        released = self.state.released
         for record in self:
-            logged = not record.flags & LATEST
-            if not (record.number in released if logged else record.released):
-                continue
-            if record.pid in pids:
-                record.flags &= ~RELEASED
-                if logged:
-                    released.remove(record.number)
-                continue
-            pids.add(record.pid)
-            record.flags |= RELEASED
-            if logged:
-                self._backlog.ahead.add(record.number)
-            found.append(record)
+            if self.state.is_released(record, pids):
+                if not record.flags & LATEST:
+                    self._backlog.ahead.add(record.number)
+                found.append(record)
         for record in found:
             self.take(record, now)
         return found

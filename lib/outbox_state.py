@@ -9,7 +9,7 @@ from errno import EIO
 from struct import pack, pack_into
 
 from micropython import const
-from outbox_backlog import ON_FLASH, RELEASED
+from outbox_backlog import LATEST, ON_FLASH, RELEASED
 from outbox_log import HEAD, write_frame
 
 _VERSION = const(2)
@@ -73,6 +73,23 @@ class State:
             if done[i] <= number <= done[i + 1]:
                 return True
         return False
+
+    def is_released(self, record, pids):
+        """Has PUBREC come for a record? pids: the packet ids of those for which it has.
+
+        No outbox has two of one id. If the flash says so, the later exchange begins anew: PUBREC was for one of them.
+        """
+        logged = not record.flags & LATEST
+        if not (record.number in self.released if logged else record.flags & RELEASED):
+            return False
+        if record.pid in pids:
+            record.flags &= ~RELEASED
+            if logged:
+                self.released.remove(record.number)
+            return False
+        record.flags |= RELEASED
+        pids.add(record.pid)
+        return True
 
     def add(self, number):
         """A record of the log is done. Return False if it was already."""
