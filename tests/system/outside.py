@@ -1,5 +1,6 @@
 """What stands around a node in the system tests: the board it runs on, its settings, a subscriber."""
 
+import itertools
 import json
 import shutil
 import time
@@ -283,7 +284,8 @@ def complete(readings, first=None, last=None):
         assert once.setdefault(key, reading) == reading
     for late in (False, True):
         keys = [key for key, reading in once.items() if reading.late == late]
-        assert keys == sorted(keys), "out of order"
+        back = [(a, b) for a, b in itertools.pairwise(keys) if b < a]
+        assert not back, f"out of order, {'history' if late else 'live'}: {back}"
     keys = sorted(once)
     seqs = [seq for _, seq in keys]
     assert len({boot for boot, _ in keys}) == 1
