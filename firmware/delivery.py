@@ -117,7 +117,10 @@ class Delivery:
         """Hand readings to the client until it takes no more."""
         outbox = self.outbox
         while not self.pace or self.pace.may_go(uptime):
-            record = self.again[0] if self.again else outbox.peek(now)
+            record = outbox.peek(now)
+            for each in self.again:
+                if record is None or outbox.is_older(each, record):
+                    record = each
             if record is None:
                 if self.aside and not len(outbox) and not self.uplink.brokers.bars():
                     self.aside.give_back(self, now)
@@ -137,8 +140,8 @@ class Delivery:
                 self.log.error("outbox: a record that is no reading is left out: %s" % reason(e))
                 outbox.log.corrupt += 1
                 outbox.drop(record, now)
-            if self.again and record is self.again[0]:
-                self.again.pop(0)
+            if record in self.again:
+                self.again.remove(record)
 
     def _fresh(self, uptime, now):
         """Return the oldest reading of now that is in RAM, or None."""

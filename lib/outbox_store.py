@@ -66,6 +66,16 @@ class Store:
         """Is a record of the log still to be delivered?"""
         return not self.state.has(number)
 
+    def is_older(self, one, other):
+        """Was one Record appended before another? Those of `latest` have no place among the others: they always were."""
+        if (one.flags | other.flags) & LATEST:
+            return True
+        if one.number and other.number:
+            return one.number < other.number
+        if one.number or other.number:
+            return bool(one.number)
+        return self._recent.index(one) < self._recent.index(other)
+
     def keep(self, record):
         """Have a record in RAM."""
         self._recent.append(record)

@@ -246,3 +246,24 @@ def test_an_exchange_of_before_that_ended_unheard_is_only_forgotten():
     rig = Rig(2)
     rig.delivery.restored = [0x8001]  # of which no record is known any more
     assert rig.delivery._journal(None) == [0x8001] and not rig.delivery.again
+
+
+def test_what_was_on_its_way_has_its_place_in_history():
+    """Readings of now were sent between old ones when the link died: they are late when it is back, and newer than what waits."""
+    for sync_ms in (0, 5000, 600000):
+        rig = Rig(sync_ms=sync_ms)
+        rig.outbox = rig.delivery.outbox = Outbox("place%d" % sync_ms, 65536, sync_ms, ram=8192)
+        for _ in range(60):
+            rig.take()
+            rig.wait(1)
+        rig.broker.hear = lambda first, pid, answer: []
+        rig.connect()
+        rig.client.close()
+        rig.broker.hear = None
+        assert {LIVE, LATE} == {topic for topic, _ in rig.seen()}
+        rig.wait(60)
+        rig.connect()
+        while len(rig.outbox):
+            rig.run()
+        late = [seq for topic, seq in rig.seen() if topic == LATE]
+        assert late == sorted(late) and len(late) > 20, (sync_ms, late)
