@@ -1,9 +1,12 @@
 """A node whose name server is silent: the internet is away, the broker is not. Sensors are read as ever, and nothing bites."""
 
+import os
 import time
 
 import sim
 from test_app import BROKER, Run
+
+from firmware import files
 
 HEAP = "1m"  # the test keeps and parses every message
 BOARDS = ("esp32", "pico_w")
@@ -72,7 +75,14 @@ def test_a_broker_whose_address_is_known_needs_no_name_server():
         assert r.node.uplink.connected and r.longest == 0
 
 
+def an_hour_ago():
+    """The node has known the time before: one answer is enough."""
+    sim.virtual()
+    files.write(files.TIME, str(sim.true_ms() // 1000 - 3600))
+
+
 def test_the_router_gives_the_time_when_the_internet_is_away():
+    an_hour_ago()
     r = Node()
     sim.internet_on = True  # for the time server's sake; names are not to be had
     r.run(5000)
@@ -81,8 +91,13 @@ def test_the_router_gives_the_time_when_the_internet_is_away():
 
 
 def test_the_broker_gives_the_time_when_nobody_else_has_it():
-    r = Node()
-    sim.internet_on = True
-    r.board.radio.servers = lambda: ("192.168.1.1", "192.168.1.1")  # which knows no time
-    r.run(10000)
-    assert r.node.clock.server == "192.0.2.1" and "ts" in r.readings()[-1]
+    for known, ms in (True, 10000), (False, 30000):  # a new board asks it twice
+        if known:
+            an_hour_ago()
+        else:
+            os.remove(files.TIME)
+        r = Node()
+        sim.internet_on = True
+        r.board.radio.servers = lambda: ("192.168.1.1", "192.168.1.1")  # which knows no time
+        r.run(ms)
+        assert r.node.clock.server == "192.0.2.1" and "ts" in r.readings()[-1], known
