@@ -22,7 +22,7 @@ from tools import ROOT, CommandError, mpy, processes, toolchain
 from tools.dst_plants import plant
 from tools.numbers import whole
 
-HEAP = "96m"  # the world's; the node's own is not counted
+HEAP = "160m"  # the world's; the node's own is not counted
 BATCH = 6  # stories a process: its start takes a second
 LONGEST_S = 600  # of a batch
 TAIL = 3000  # characters of a process that failed

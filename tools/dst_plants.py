@@ -185,7 +185,7 @@ PLANTS = {
         "lib/outbox_log.py",
         "        except OSError:\n            done = 0\n            raise\n",
         "        except (OSError, MemoryError):\n            done = 0\n            raise\n",
-        4,
+        3000092,
         "twice",
     ),
     "given_up_uncounted": Plant(
@@ -209,7 +209,7 @@ PLANTS = {
         "firmware/app.py",
         "        if not self.delivery.outbox.sync(time.ticks_ms()):\n            self.log.error(",
         "        if False:\n            self.log.error(",
-        4,
+        3000092,
         "lost",
     ),
     "crash_of_a_state_file": Plant(
