@@ -100,15 +100,14 @@ class Outbox(Store):
         if not self._backlog or len(self._backlog.ahead) >= _AHEAD:
             return None
         for record in self._recent[:]:
-            if record.taken:
+            if record.flags & TAKEN:
                 continue
             if not (late and late(record)):
                 return None if record.qos == 2 else self._safe(record, now)
             if not record.flags & LATEST:
                 if not (record.number or self._flush(now)):
                     return None
-                self._backlog.add(record.number)
-                self._forget(record, now)
+                self._leave(record, now)
 
     def _waiting(self):
         for record in self._recent:

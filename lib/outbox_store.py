@@ -13,9 +13,8 @@ _OVERHEAD = const(112)  # RAM of a record besides its body, 32 bits
 _SLOTS = const(8192)  # bytes of RAM for the newest of all keys, which are written all at once
 _LOSSES = const(64)  # records given up one by one after which the state is written
 _RETRY_MS = const(10000)  # after a write that failed
-_SOON_MS = const(
-    1000
-)  # after one for which there was no memory: a power cut would take what waits
+# After one for which there was no memory: a power cut would take what waits.
+_SOON_MS = const(1000)
 _ENOSPC = const(28)  # littlefs's own, on every port
 
 
