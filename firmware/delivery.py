@@ -280,7 +280,7 @@ class Delivery:
                 try:
                     from firmware import withdraw
 
-                    withdraw.late(self, head, self.clock.uptime_ms(now), pids is None, forgotten)
+                    withdraw.late(self, self.clock.uptime_ms(now), pids is None, forgotten)
                 except MemoryError:
                     pass  # they go out as they were
                 forget("withdraw")

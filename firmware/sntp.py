@@ -211,10 +211,10 @@ class Asking:
     def _confirmed(self, server, offset, needed):
         """Has another server said the same, or this one often enough?"""
         for other, (told, _) in self._told.items():
-            if other != server and abs(told - offset) <= _AGREE_MS:
+            if other != server and _agree(told, offset, 0):
                 return True
         told, times = self._told.get(server, (offset, 0))
-        times = times + 1 if abs(told - offset) <= _AGREE_MS else 1
+        times = times + 1 if _agree(told, offset, 0) else 1
         self._told[server] = offset, times
         return times >= needed
 

@@ -2,11 +2,13 @@
 
 import time
 
+from firmware.payload import head
 
-def late(delivery, head, uptime, anew, forgotten):
+
+def late(delivery, uptime, anew, forgotten):
     """Find those that have become late: they are to be sent anew, to history. forgotten: their packet ids are added.
 
-    head(record): flags, boot, seq, uptime and Unix ms. anew: the broker has no session of before. While it has one, an exchange of
+    anew: the broker has no session of before. While it has one, an exchange of
     QoS 2 goes on as it was: from another topic the broker would have a reading twice. MemoryError: so do those that are left.
     """
     sent = delivery.sent

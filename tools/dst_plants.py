@@ -134,7 +134,7 @@ PLANTS = {
     ),
     "in_flight_stays_live": Plant(
         "firmware/delivery.py",
-        "withdraw.late(self, head, self.clock.uptime_ms(now), pids is None, forgotten)",
+        "withdraw.late(self, self.clock.uptime_ms(now), pids is None, forgotten)",
         "pass",
         149,
         "came live",

@@ -224,14 +224,20 @@ def test_what_was_kept_is_older_than_what_goes_at_qos_0():
     assert rig.seen() == [(LIVE, 2), (LATE, 1)]
 
 
+def after_an_outage(sync_ms, ram, every_s):
+    """Return a Rig that has taken sixty readings without a broker."""
+    rig = Rig(sync_ms=sync_ms)
+    rig.outbox = rig.delivery.outbox = Outbox("box%d" % sync_ms, 65536, sync_ms, ram=ram)
+    for _ in range(60):
+        rig.take()
+        rig.wait(every_s)
+    return rig
+
+
 def test_history_is_in_order_and_what_is_of_now_goes_between():
     """After an outage that RAM does not hold: what has become late in RAM waits until all before it have gone."""
     for sync_ms in (0, 5000, 600000):
-        rig = Rig(sync_ms=sync_ms)
-        rig.outbox = rig.delivery.outbox = Outbox("box%d" % sync_ms, 65536, sync_ms, ram=2048)
-        for _ in range(60):
-            rig.take()
-            rig.wait(5)
+        rig = after_an_outage(sync_ms, 2048, 5)
         rig.connect()
         while len(rig.outbox):
             rig.run()
@@ -251,11 +257,7 @@ def test_an_exchange_of_before_that_ended_unheard_is_only_forgotten():
 def test_what_was_on_its_way_has_its_place_in_history():
     """Readings of now were sent between old ones when the link died: they are late when it is back, and newer than what waits."""
     for sync_ms in (0, 5000, 600000):
-        rig = Rig(sync_ms=sync_ms)
-        rig.outbox = rig.delivery.outbox = Outbox("place%d" % sync_ms, 65536, sync_ms, ram=8192)
-        for _ in range(60):
-            rig.take()
-            rig.wait(1)
+        rig = after_an_outage(sync_ms, 8192, 1)
         rig.broker.hear = lambda first, pid, answer: []
         rig.connect()
         rig.client.close()

@@ -27,6 +27,13 @@ class Full:
         del self.module.open
 
 
+def forty_on_flash():
+    flash = Flash()
+    put(flash.box, *range(40))
+    assert flash.box.sync(0)
+    return flash, flash.box
+
+
 def test_readings_that_are_due_wait_for_memory():
     flash = Flash()
     box = flash.box
@@ -47,10 +54,7 @@ def test_readings_that_are_due_wait_for_memory():
 
 
 def test_what_is_acknowledged_waits_for_memory():
-    flash = Flash()
-    box = flash.box
-    put(box, *range(40))
-    assert box.sync(0)
+    flash, box = forty_on_flash()
     full = Full(outbox_state)
     finish(box, send(box, 20))  # at the sixteenth the state is due
     assert full.calls == 2, "tried once more without the copies in RAM"
@@ -65,10 +69,7 @@ def test_what_is_acknowledged_waits_for_memory():
 
 
 def test_a_state_that_memory_ends_half_way_is_written_again():
-    flash = Flash()
-    box = flash.box
-    put(box, *range(40))
-    assert box.sync(0)
+    flash, box = forty_on_flash()
     real = outbox_state.pack_into
 
     left = [4]  # its head and a range of numbers, twice: into the CRC, then into the file
