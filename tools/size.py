@@ -102,7 +102,7 @@ def in_order():
 
 
 def imports():
-    """{module: the device's modules it imports}."""
+    """{module: the device's modules it imports, sorted}."""
     modules = {
         mpy.module_name(source): source
         for source in mpy.sources()
@@ -116,9 +116,12 @@ def imports():
             if isinstance(node, ast.Import):
                 graph[name] |= {alias.name for alias in node.names} & modules.keys()
             elif isinstance(node, ast.ImportFrom):
-                found = {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+                near = name.split(".")[: -node.level] if node.level else []  # `from . import x`
+                origin = ".".join([*near, *filter(None, [node.module])])
+                found = {origin} | {f"{origin}.{alias.name}" for alias in node.names}
                 graph[name] |= found & modules.keys()
-    return graph
+    # in the same order each time, so that two reports differ by the code alone
+    return {name: sorted(needs) for name, needs in graph.items()}
 
 
 def table(report, last):

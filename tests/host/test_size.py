@@ -54,6 +54,16 @@ def test_a_module_does_not_pay_for_what_it_imports(small_firmware):
     assert abs(heap["firmware/and_large.py"] - heap["firmware/alone.py"]) < 500
 
 
+def test_a_module_of_the_same_package_comes_before_what_imports_it(small_firmware):
+    (small_firmware / "lib" / "pair").mkdir()
+    (small_firmware / "lib" / "pair" / "all.py").write_text(
+        "from . import one\nfrom .two import x"
+    )
+    (small_firmware / "lib" / "pair" / "one.py").write_text("")
+    (small_firmware / "lib" / "pair" / "two.py").write_text("x = 1")
+    assert size.imports()["pair.all"] == ["pair.one", "pair.two"]
+
+
 def test_a_module_that_does_not_import_is_told(small_firmware):
     (small_firmware / "firmware" / "broken.py").write_text("import nonsense")
     with pytest.raises(size.CommandError, match="nonsense"):
