@@ -16,6 +16,9 @@ _WAITS_MS = (1000, 2000, 4000)  # as lwIP does: then it asks again, or gives up
 _HEAD = const(12)
 _LONGEST = const(512)
 _NO_SUCH_NAME = const(3)
+_ALIASES = const(8)  # one after the other
+_LABELS = const(128)  # of a name, and the pointers in it
+_NAME = const(255)  # bytes
 
 
 def look_up(lookups, host, radio, uptime):
@@ -89,7 +92,10 @@ class Lookup:
         if code and code != _NO_SUCH_NAME:
             self._fault = "the name server says error %d" % code  # another one may know
             return None
-        address = _first_address(data, len(query))
+        address = _address(data, len(query))
+        if not address and data[2] & 2:
+            self._fault = "the name server's answer is cut short"  # there may be one in the rest
+            return None
         if not address:
             raise OSError(errno.ENOENT, "no such name")
         return address
@@ -104,18 +110,49 @@ def _query(name):
     return packet + b"\0\0\1\0\1"  # A, IN
 
 
-def _first_address(data, at):
-    """Return the first A record of the answers, which begin there, as text; None: there is none, or it leads nowhere."""
-    for _ in range(data[6] << 8 | data[7]):
-        while at < len(data) and 0 < data[at] < 0xC0:
-            at += 1 + data[at]
-        at += 2 if at < len(data) and data[at] else 1  # a pointer, or the root
-        if at + 10 > len(data):
+def _address(data, at):
+    """Return as text the address that the answers, which begin there, give for the name that was asked for; None: none.
+
+    Only of that name, or of what it is an alias of; none that leads nowhere (0.x.x.x, as filters give) or to many (from 224 on).
+    """
+    wanted, _ = _name(data, _HEAD)
+    for _ in range(_ALIASES):
+        alias = None
+        here = at
+        for _ in range(data[6] << 8 | data[7]):
+            owner, here = _name(data, here)
+            head = data[here : here + 10]
+            start = here + 10
+            if start > len(data):
+                break
+            here = start + (head[8] << 8 | head[9])
+            # IN; the first bit of the class is mDNS's.
+            if owner != wanted or here > len(data) or head[2] & 0x7F or head[3] != 1:
+                continue
+            if head[:2] == b"\0\1" and here - start == 4 and 0 < data[start] < 224:
+                return ".".join([str(byte) for byte in data[start:here]])
+            if head[:2] == b"\0\5":
+                alias, _ = _name(data, start)
+        if not alias:
             return None
-        size = data[at + 8] << 8 | data[at + 9]
-        record = data[at + 10 : at + 10 + size]
-        # The first bit of the class is mDNS's.
-        if data[at : at + 2] == b"\0\1" and data[at + 3] == 1 and len(record) == size == 4:
-            return ".".join([str(byte) for byte in record]) if any(record) else None
-        at += 10 + size
+        wanted = alias
     return None
+
+
+def _name(data, at):
+    """Return (the labels of a name, in small letters, where it ends); None for the labels if it is none. RFC 1035, 4.1.4."""
+    name = b""
+    end = 0
+    for _ in range(_LABELS):
+        size = data[at] if at < len(data) else 0xFF
+        if not size and len(name) < _NAME:
+            return name, end or at + 1
+        if size < 64 and len(name) < _NAME:
+            name += data[at : at + 1 + size].lower()
+            at += 1 + size
+        elif size >= 0xC0 and at + 1 < len(data):
+            end = end or at + 2
+            at = (size & 0x3F) << 8 | data[at + 1]
+        else:
+            break
+    return None, len(data)
