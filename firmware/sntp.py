@@ -8,7 +8,8 @@ when somebody was looking. What is then believed:
 1. Nothing before this firmware's release.
 2. At once what agrees with the time that is known; or, if none is, what is less than a day after the newest one ever believed.
 3. What is before the newest one, when another server says the same, or the same one still does after six hours: the newest was wrong.
-4. Anything else when another server says the same, or the same one three times (no time known, less than two years ahead: twice).
+4. Anything else when another server says the same, or the same one three times (no time known, less than two years ahead: twice) and
+   no other contradicts it, or it is the `host`. A liar that is all there is, and keeps to its lie, cannot be told from the truth.
 """
 
 import errno
@@ -39,7 +40,9 @@ _AGREE_MS = const(2000)
 _SAME = const(3)  # answers of one server, against what is known, until they are believed
 _PAST_MS = const(21600000)  # a router that lost its time has it back by then
 _AGAIN_MS = const(4000)
-_SOON_MS = const(1000)  # where nothing is known
+_SOON_MS = const(
+    2500
+)  # where nothing is known; over _AGREE_MS, so that a clock that stands contradicts itself
 _MOST = const(8)  # servers that are remembered
 # Who is asked too often is asked once an hour at most, then twice as rarely; sooner as long as it has not given the time.
 _FIRST_MS = const(300000)
@@ -216,7 +219,7 @@ class Asking:
         told, times = self._told.get(server, (offset, 0))
         times = times + 1 if _agree(told, offset, 0) else 1
         self._told[server] = offset, times
-        return times >= needed
+        return times >= needed and (len(self._told) == 1 or server == self.clock.host)
 
     def _next(self, server, why):
         self.why = "%s: %s" % (server, why)
