@@ -1,15 +1,14 @@
 """Asking for the time: SNTP, RFC 4330. Loaded while it is asked for.
 
-Asked are the `host` of the settings, the gateway and the broker, the last one that was good first; an address before a name, for
-that needs no look-up. A name comes after the gateway and the broker, which are nearer. SNTP is not authenticated. What can be
-checked is: the answer comes from who was asked, echoes a random request, is from a server that is itself synchronised, and came
-when somebody was looking. What is then believed:
+Asked are the `host` of the settings, the gateway and the broker, the last one that was good first; an address before a name, which
+needs a look-up and comes last. SNTP is not authenticated. What can be checked is: the answer comes from who was asked, echoes a
+random request, is from a server that is itself synchronised, and came when somebody was looking. What is then believed:
 
 1. Nothing before this firmware's release.
 2. At once what agrees with the time that is known; or, if none is, what is less than a day after the newest one ever believed.
 3. What is before the newest one, when another server says the same, or the same one still does after six hours: the newest was wrong.
-4. Anything else when another server says the same, or the same one three times (no time known, less than two years ahead: twice) and
-   no other contradicts it, or it is the `host`. A liar that is all there is, and keeps to its lie, cannot be told from the truth.
+4. Anything else when another server says the same, or the same one three times (no time known, less than two years ahead: twice),
+   if no other contradicts it or it is the `host`. A lone liar that keeps to its lie is believed.
 """
 
 import errno
@@ -40,9 +39,7 @@ _AGREE_MS = const(2000)
 _SAME = const(3)  # answers of one server, against what is known, until they are believed
 _PAST_MS = const(21600000)  # a router that lost its time has it back by then
 _AGAIN_MS = const(4000)
-_SOON_MS = const(
-    2500
-)  # where nothing is known; over _AGREE_MS, so that a clock that stands contradicts itself
+_SOON_MS = const(2500)  # where nothing is known; above _AGREE_MS: a clock may stand
 _MOST = const(8)  # servers that are remembered
 # Who is asked too often is asked once an hour at most, then twice as rarely; sooner as long as it has not given the time.
 _FIRST_MS = const(300000)
