@@ -22,7 +22,7 @@ def boot():
     guard.begin(_BOOT_S)
     try:
         from firmware.board import Board
-        from firmware.wifi import begin
+        from firmware.joining import begin
 
         # Not checked here: main.py does that, and says what is wrong.
         with open("config.json") as f:

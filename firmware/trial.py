@@ -208,4 +208,4 @@ def drop():
     for name in list(sys.modules):
         if name.startswith(("mqtt", "umqtt")):
             del sys.modules[name]
-    forget("trial", "wifi", "clock", "names", "lookup", "sntp")
+    forget("trial", "wifi", "joining", "clock", "names", "lookup", "sntp")

@@ -27,8 +27,8 @@ PLANTS = {
     # time
     "ticks_wifi": Plant(
         "firmware/wifi.py",
-        "elapsed = uptime - self._since",
-        "elapsed = " + WRAP.format("uptime - self._since"),
+        "elapsed = uptime - self.since",
+        "elapsed = " + WRAP.format("uptime - self.since"),
         5,
         "no reading for",
     ),

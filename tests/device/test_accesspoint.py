@@ -5,7 +5,7 @@ import network
 import sim
 
 from firmware.board import Board
-from firmware.wifi import begin
+from firmware.joining import begin
 
 BOARDS = ("esp32", "pico_w")
 PASSWORD = "abcde-fghij"

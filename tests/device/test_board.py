@@ -6,8 +6,9 @@ import bench
 import sim
 
 from firmware.board import Board
+from firmware.joining import begin
 from firmware.log import Log
-from firmware.wifi import Wifi, begin
+from firmware.wifi import Wifi
 
 BOARDS = ("esp32", "pico_w")
 HOME = {"ssid": "home", "password": "secret-home", "static": None}

@@ -20,8 +20,8 @@ def prepare(start="", **modules):
         import firmware.board
         import firmware.crash
         import firmware.guard
+        import firmware.joining
         import firmware.safemode
-        import firmware.wifi
 
         _real.update(sys.modules)
         sim.virtual()

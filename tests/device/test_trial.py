@@ -8,9 +8,9 @@ from mqtt_packets import packet
 
 from firmware import config
 from firmware.board import Board
+from firmware.joining import begin
 from firmware.sensors import TYPES
 from firmware.trial import Trial
-from firmware.wifi import begin
 
 HEAP = "400k"  # sources are compiled, and the tables of the settings stay
 BOARDS = ("esp32", "pico_w")

@@ -1,7 +1,11 @@
 """The Wi-Fi sequences, against a scripted radio. (tests/device/test_board.py runs them against the boards' own traps.)"""
 
+import sys
+
+import firmware
+from firmware.joining import begin
 from firmware.log import Log
-from firmware.wifi import Wifi, begin
+from firmware.wifi import Wifi
 
 HOME = {"ssid": "home", "password": "secret-home", "static": None}
 NOW = 0
@@ -202,6 +206,32 @@ def test_any_node_name_makes_a_hostname():
     assert radio.calls[0] == ("on", "Gre--garden-shed-with-a-very-lon", None, False), radio.calls[
         0
     ]
+
+
+def test_without_memory_to_join_it_is_tried_again():
+    class Scarce:
+        def step(self, *args):
+            raise MemoryError
+
+    wifi = make(Radio(), HOME)
+    wifi.step(NOW)  # adopts, and leaves
+    sys.modules["firmware.joining"] = firmware.joining = Scarce()
+    soon = NOW + wifi.due(NOW)
+    wifi.step(soon)
+    assert "firmware.joining" not in sys.modules
+    assert 0 < wifi.due(soon) < 1000
+    run(wifi, 5000)
+    assert wifi.up
+
+
+def test_once_joined_and_in_a_pause_its_code_is_let_go_of():
+    wifi = make(Radio(), HOME)
+    run(wifi, 5000)
+    assert wifi.up and "firmware.joining" not in sys.modules
+    wifi.radio.there = ()
+    while not wifi.failures:
+        run(wifi, 100)
+    assert not wifi.up and "firmware.joining" not in sys.modules
 
 
 def test_never_logs_a_password():

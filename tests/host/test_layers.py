@@ -23,7 +23,7 @@ LAYERS = (
     ("firmware.parts", "firmware.trial"),
     (
         "firmware.uplink firmware.brokers firmware.lost firmware.limits firmware.suspects",
-        "firmware.wifi",
+        "firmware.wifi firmware.joining",
         "firmware.clock firmware.sntp",
         "firmware.namesake",
         "firmware.health firmware.info firmware.crash firmware.safemode",
