@@ -2,8 +2,6 @@
 
 from micropython import const
 
-from firmware import forget
-
 _HELD_MS = const(600000)  # a connection that held so long was not ended by a message
 _NEARLY = const(
     8
@@ -17,7 +15,7 @@ class Brokers:
         self.all = settings
         self.number = 0  # of the one in use
         self.limits = None  # what it will not have, when there is anything
-        self._known = {}  # number → Limits
+        self.known = {}  # number → Limits
         self.ended = 0  # of connections in a row that the one in use ended
         self.oldest = 0  # packet id of the oldest message in flight when the last one ended, 0: there was none
         self.shut = 0  # attempts that were closed at CONNECT
@@ -41,22 +39,6 @@ class Brokers:
         """Is there a message that the one in use will not have, or may there be?"""
         return self.limits is not None and self.limits.bars()
 
-    def choose(self):
-        """A connection is about to be opened. Return the settings of its broker."""
-        if self._known:
-            for number, limits in list(self._known.items()):
-                if not limits.needed():
-                    del self._known[number]
-            limits = self._known.get(self.number)
-            if self.limits and self.limits is not limits:
-                self.limits.leave()
-            self.limits = limits
-            if limits:
-                limits.begin()
-            elif not self._known:
-                forget("limits", "suspects")
-        return self.choice
-
     def move_on(self):
         """Turn to the next one. Return whether all were tried."""
         self.number = (self.number + 1) % len(self.all)
@@ -69,7 +51,7 @@ class Brokers:
         if not self.limits:
             from firmware.limits import Limits
 
-            self.limits = self._known[self.number] = Limits(self.uplink)
+            self.limits = self.known[self.number] = Limits(self.uplink)
         return self.limits
 
     def up(self, uptime):

@@ -17,6 +17,7 @@ _BACKOFF_MAX_MS = const(30000)
 _ROUNDS = const(8)  # before the pause doubles: most outages are a restart of the broker
 _REFUSED_MS = const(30000)  # wrong credentials do not mend in a second
 _SILENT_ATTEMPTS = const(4)  # attempts without any answer, after which the link itself is in doubt
+_DOUBT_MS = const(60000)  # not more often than this, doubling
 _DOUBT_MAX_MS = const(3600000)
 _ALIVE = ((ECONNRESET,), (ECONNREFUSED,))  # signs of a peer
 
@@ -38,36 +39,37 @@ def lose(uplink, uptime, error):
     uplink.log.warning("mqtt: %s %s: %s" % (what, name, reason(error)))
     try:
         if _is_the_broker(
-            brokers, error, uptime, uptime - uplink._since if uplink.connected else None
+            brokers, error, uptime, uptime - uplink.since if uplink.connected else None
         ):
             uplink.take_back()
     except MemoryError:
         uplink.log.error("mqtt: not enough memory to find what the broker will not have")
-    if uplink.connected and not uplink._failures:
+    if uplink.connected and not uplink.failures:
         wait = 0  # it had held: the broker may only have restarted, or the access point
     elif isinstance(error, Refused):
         wait = _REFUSED_MS
     else:
-        doubled = uplink._failures // len(brokers.all) // _ROUNDS
+        doubled = uplink.failures // len(brokers.all) // _ROUNDS
         wait = min(_BACKOFF_MS << min(doubled, 5), _BACKOFF_MAX_MS)
     if not uplink.connected:
         if not brokers.move_on():
             wait = 0  # a pause only after every broker was tried
         _doubt(uplink, uptime, error)
-    uplink._failures += 1
-    uplink._starved = uplink._starved + 1 if error.args[:1] == (ENOMEM,) else 0
+    uplink.failures += 1
+    uplink.failures_of_memory = uplink.failures_of_memory + 1 if error.args[:1] == (ENOMEM,) else 0
     # Up to half more: a fleet must not come back as one.
-    uplink._wait = wait + (wait * os.urandom(1)[0] >> 9)
+    uplink.wait = wait + (wait * os.urandom(1)[0] >> 9)
 
 
 def _doubt(uplink, uptime, error):
     if isinstance(error, (ProtocolError, Refused)) or error.args[:1] in _ALIVE:
-        uplink._silent = 0
+        uplink.silent = 0
         return
-    uplink._silent += 1
-    if uplink._silent >= _SILENT_ATTEMPTS and uptime - uplink._doubt_since >= uplink._doubt_ms:
-        uplink._doubt_since = uptime
-        uplink._doubt_ms = min(uplink._doubt_ms * 2, _DOUBT_MAX_MS)
+    uplink.silent += 1
+    wait = uplink.doubt_ms or _DOUBT_MS
+    if uplink.silent >= _SILENT_ATTEMPTS and uptime - uplink.doubt_since >= wait:
+        uplink.doubt_since = uptime
+        uplink.doubt_ms = min(wait * 2, _DOUBT_MAX_MS)
         uplink.link_in_doubt = True
 
 

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import sys
 import time
 
 from mqtt_client import Refused
 
+import firmware
 from firmware import uplink as module
 from firmware.log import Log
 from firmware.uplink import Uplink
@@ -326,6 +328,33 @@ def test_tls_waits_for_the_clock():
     assert client.starts == [] and "no time server" in lines[0]
     run(uplink, 60000)
     assert uplink.connected and client.starts[0][2] == 8883
+
+
+class Scarce:
+    """A module for whose work there is no memory."""
+
+    def __getattr__(self, name):
+        raise MemoryError
+
+
+def test_without_memory_to_connect_it_tries_again():
+    client = Client("a.test")
+    uplink = make(client, A)
+    for _ in range(8):
+        sys.modules["firmware.connecting"] = firmware.connecting = Scarce()
+        assert not run(uplink, uplink.due(NOW, UPTIME) + 100)
+        assert "firmware.connecting" not in sys.modules
+    assert client.starts == [] and uplink.starved(3600000)
+    assert run(uplink, 60000) == 1 and not uplink.starved(3600000)
+
+
+def test_without_memory_to_leave_the_connection_is_closed():
+    client = Client("a.test")
+    uplink = make(client, A)
+    run(uplink, 1000)
+    sys.modules["firmware.connecting"] = firmware.connecting = Scarce()
+    uplink.stop(b"status", b"offline", 50)
+    assert not client.connected and not uplink.connected and client.sent == []
 
 
 def test_stop_says_offline_waits_and_disconnects():

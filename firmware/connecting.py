@@ -1,0 +1,95 @@
+"""How a connection to a broker begins, and how the node ends it. Loaded for that only; how others end it is in lost.py."""
+
+import time
+
+from micropython import const
+from mqtt_client import ProtocolError, Refused
+
+from firmware import forget
+from firmware.files import SESSION, write
+from firmware.log import reason
+
+_CLOCK_POLL_MS = const(200)
+_LOOK_UP_MS = const(20)
+_CLOCK_MS = const(20000)  # once online, a TLS connection waits so long for the time
+
+
+def start(uplink, now, uptime, clock_trusted):
+    """Begin with the broker whose turn it is, or have the Uplink wait for what is missing. OSError: it cannot be reached."""
+    settings = _choose(uplink.brokers)
+    tls = settings["tls"]
+    client = uplink.client
+    host = settings["host"]
+    address = uplink.names.find(host, uptime) if uplink.names else host
+    if address is None:
+        uplink.since, uplink.wait = uptime, _LOOK_UP_MS
+        return
+    client.server, client.port = address, settings["port"]
+    client.user, client.pswd = settings["user"] or None, settings["password"]
+    client.ssl = bool(tls)
+    client.ssl_params = dict(tls, server_name=tls.get("server_name") or host) if tls else {}
+    if tls and not clock_trusted:
+        if uptime - uplink.online_since < _CLOCK_MS:
+            uplink.since, uplink.wait = uptime, _CLOCK_POLL_MS
+            return
+        uplink.trying = True
+        raise OSError("TLS needs the time, and no time server has answered")
+    uplink.trying = True
+    # An exchange belongs to the session of one board with one broker. A clean session has none to begin with.
+    anew = not uplink.clean_session and uplink.session != _owner(uplink)
+    client.start(now, uplink.clean_session, anew=anew)
+
+
+def _choose(brokers):
+    """Return the settings of the broker in use, with what is known of its limits."""
+    known = brokers.known
+    if known:
+        for number, limits in list(known.items()):
+            if not limits.needed():
+                del known[number]
+        limits = known.get(brokers.number)
+        if brokers.limits and brokers.limits is not limits:
+            brokers.limits.leave()
+        brokers.limits = limits
+        if limits:
+            limits.begin()
+        elif not known:
+            forget("limits", "suspects")
+    return brokers.choice
+
+
+def _owner(uplink):
+    return "%s %s %s" % (uplink.identity, uplink.client.client_id, uplink.broker)
+
+
+def came_up(uplink, uptime):
+    """There is a connection."""
+    uplink.trying = False
+    uplink.connected = True
+    uplink.connects += 1
+    if uplink.names:
+        uplink.names.served(uplink.brokers.choice["host"])
+    uplink.silent = 0
+    uplink.doubt_ms = 0
+    uplink.since = uptime
+    if uplink.session != _owner(uplink):
+        uplink.session = _owner(uplink)
+        try:
+            write(SESSION, uplink.session)
+        except (OSError, MemoryError) as e:
+            uplink.log.warning("mqtt: %s: %s" % (SESSION, reason(e)))
+    uplink.log.info("mqtt: connected to %s" % uplink.broker)
+
+
+def leave(uplink, topic, payload, timeout_ms):
+    """Leave cleanly: say so (DISCONNECT suppresses the will), wait a little for the acknowledgement, close."""
+    try:
+        if not uplink.held:
+            uplink.introduce(topic, payload)
+        begin = time.ticks_ms()
+        while uplink.documents and time.ticks_diff(time.ticks_ms(), begin) < timeout_ms:
+            uplink.advance(time.ticks_ms(), uplink.since)  # nothing of this will matter later
+            time.sleep_ms(10)
+        uplink.client.disconnect()
+    except (OSError, ProtocolError, Refused):
+        uplink.client.close()
