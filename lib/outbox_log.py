@@ -20,6 +20,7 @@ HEAD = const(12)  # bytes of a frame before its body
 LONGEST = const(1024)  # bytes of a frame
 _SHORTEST = const(13)  # bytes of a frame: its body begins with the length of the key
 NO_LIMIT = 0xF0000000  # every number is below: an outbox gets there after a century
+HIGH = 0xE0000000  # from here on they begin anew as soon as no record is on flash
 MOST = const(1261)  # records of a segment: 16 KB of the shortest
 
 
@@ -69,6 +70,9 @@ class Log:
         fresh = not segment or not self._takes(segment, size)
         if fresh:
             self._pass_by()
+        if self.next + len(records) > NO_LIMIT:
+            raise OSError(EIO)  # it would never be read
+        if fresh:
             segment = Segment(self.next)
             self.segments.append(segment)
         offset = segment.size

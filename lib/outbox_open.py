@@ -224,7 +224,7 @@ def _parse(state, data, slot):
     at = _FIXED_1 if version == 1 else _FIXED
     if version != 1:
         state.dropped = unpack_from("<I", data, _FIXED_1)[0]
-    sound = 0 < following < NO_LIMIT and 0 < slots < NO_LIMIT
+    sound = 0 < following <= NO_LIMIT and 0 < slots < NO_LIMIT
     if sound:
         state.next, state.next_slot = following, slots
     last = -1
@@ -245,7 +245,7 @@ def _parse(state, data, slot):
         if not 0 < number < NO_LIMIT:
             sound = False
             break
-        state.next_slot = max(state.next_slot, number + 1)
+        state.next_slot = max(state.next_slot, (number + 1) % NO_LIMIT)
         slot(number, data[at + 1], bytes(whole[at + HEAD : at + n]))
         at += n
     if not sound:

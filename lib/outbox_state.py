@@ -10,7 +10,7 @@ from struct import pack, pack_into
 
 from micropython import const
 from outbox_backlog import LATEST, ON_FLASH, RELEASED
-from outbox_log import HEAD, write_frame
+from outbox_log import HEAD, NO_LIMIT, write_frame
 
 _VERSION = const(2)
 _FIXED = const(24)  # CRC, length, version, counts, next of log and slots, given up
@@ -31,7 +31,7 @@ class State:
         """Write the file. following: number of the log's next record; slots: records. OSError: it is as it was."""
         if self.unread:
             raise OSError(EIO)
-        self.next = following
+        self.next = min(following, NO_LIMIT)
         self.dropped = dropped & 0xFFFFFFFF
         size = _FIXED + 4 * len(self.done) + 4 * len(self.released)
         for record in slots:
@@ -95,23 +95,28 @@ class State:
         """A record of the log is done. Return False if it was already."""
         if number in self.released:
             self.released.remove(number)
-        done = self.done
-        i = len(done)
-        while i and done[i - 2] > number:
-            i -= 2
-        if i and number <= done[i - 1]:
+        if self.has(number):
             return False
-        joins = i < len(done) and done[i] == number + 1  # the range after it
-        if i and done[i - 1] == number - 1:
-            done[i - 1] = done.pop(i + 1) if joins else number
-            if joins:
-                done.pop(i)
-        elif joins:
-            done[i] = number
-        else:
-            done.insert(i, number)
-            done.insert(i, number)
+        self._join(number, number)
         return True
+
+    def _join(self, first, last):
+        """These are done: one range with those that they meet, or follow."""
+        done = self.done
+        i = 0
+        while i < len(done) and done[i] <= last + 1:
+            if done[i + 1] + 1 < first:
+                i += 2
+            else:
+                first, last = min(first, done.pop(i)), max(last, done.pop(i))
+        done.insert(i, last)
+        done.insert(i, first)
+
+    def next_of_slots(self):
+        """Return the number of the next `latest` record. They begin anew: few are there at a time."""
+        number = self.next_slot
+        self.next_slot = number + 1 if number + 1 < NO_LIMIT else 1
+        return number
 
     def prune(self, segments):
         """These are all segments there are: nothing needs to be known of other numbers."""
@@ -127,8 +132,8 @@ class State:
 
     def close(self, segment):
         """All of a segment is done."""
-        for number in range(segment.first, segment.last + 1):
-            self.add(number)
+        self.released = [number for number in self.released if number not in segment]
+        self._join(segment.first, segment.last)
 
 
 def _meets(first, last, segments):

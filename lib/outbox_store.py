@@ -6,15 +6,14 @@ from time import ticks_add
 
 from micropython import const
 from outbox_backlog import LATEST, QOS, TAKEN
-from outbox_log import HEAD
+from outbox_log import HEAD, HIGH
 from outbox_reading import settle
 
 _OVERHEAD = const(112)  # RAM of a record besides its body, 32 bits
 _SLOTS = const(8192)  # bytes of RAM for the newest of all keys, which are written all at once
 _LOSSES = const(64)  # records given up one by one after which the state is written
 _RETRY_MS = const(10000)  # after a write that failed
-# After one for which there was no memory: a power cut would take what waits.
-_SOON_MS = const(1000)
+_SOON_MS = const(1000)  # after one for want of memory: a power cut would take what waits
 _ENOSPC = const(28)  # littlefs's own, on every port
 
 
@@ -204,7 +203,7 @@ class Store:
         """Write what is in RAM only. Return whether nothing is, any more. MemoryError: only if it has to be now."""
         if not self._unsynced:
             return True
-        if self._retry_at is not None and not force:
+        if (self._retry_at is not None and not force) or not self._number(now):
             return False
         records = [r for r in self._recent if not r.number and not r.flags & LATEST]
         try:
@@ -224,6 +223,16 @@ class Store:
             self._failed(e, now)
             return False
         return not self._unsynced or self._save(now)
+
+    def _number(self, now):
+        """If the numbers have come far, begin anew. The state must know before: it may take 1 for done. False: not written."""
+        log, following = self.log, self.log.next
+        if following >= HIGH and not (log.segments or self.state.unread):
+            log.next = 1
+            if not self._save(now):
+                log.next = following
+                return False
+        return True
 
     def _written(self, records, now):
         for record in records:
@@ -246,9 +255,9 @@ class Store:
         slots = [r for r in self._recent if r.flags & LATEST]
         # Those that are in RAM only, too: what they have replaced is not on flash from here on.
         fresh = [r for r in slots if not r.number]
+        following = state.next_slot
         for record in fresh:
-            record.number = state.next_slot
-            state.next_slot += 1
+            record.number = state.next_of_slots()
         try:
             try:
                 state.save(self.log.next, slots, self.dropped)
@@ -259,7 +268,7 @@ class Store:
         except (OSError, MemoryError) as e:
             for record in fresh:
                 record.number = 0
-            state.next_slot -= len(fresh)
+            state.next_slot = following
             if isinstance(e, MemoryError):
                 self._note_change(now)  # the file may be there by half
             self._failed(e, now)

@@ -119,8 +119,8 @@ def test_a_state_of_impossible_numbers_is_damaged():
     assert (
         state[8:12] == b"\x02\0\x01\0" and state[12:16] == b"\x0b\0\0\0"
     )  # 1 to 3, 6; 4; next 11
-    cases = [(at, value) for at in (12, 16) for value in (0, 0xF0000000, 0xFFFFFFFF)]
-    cases += [(12, 6), (12, 4)]  # the next is done
+    cases = [(at, value) for at in (12, 16) for value in (0, 0xF0000001, 0xFFFFFFFF)]
+    cases += [(16, 0xF0000000), (12, 6), (12, 4)]  # the next is done
     cases += [(24, 4), (28, 6), (28, 0xFFFFFFFF), (32, 7), (36, 11), (36, 5)]  # ranges
     cases += [(40, 0), (40, 11), (40, 0xFFFFFFFF)]  # released
     for at, value in cases:
