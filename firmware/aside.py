@@ -2,7 +2,7 @@
 
 In memory only while there are any. They go back to the outbox, the oldest first and one at a time, when all else is delivered
 and nothing is known against the broker in use: another one, a day later, or after a restart. What does not fit is dropped from
-the oldest on, and counted.
+the oldest on, told and counted; the count goes on in the outbox when nothing is left here.
 """
 
 import os
@@ -10,58 +10,112 @@ import os
 from micropython import const
 
 from firmware import forget
+from firmware.files import read, write
+from firmware.log import reason
 from outbox import Outbox
 
 FOLDER = "state/aside"  # parts.py looks for it
+_WHY = "state/aside/why"  # the last reason, over a restart
+_OURS = ("state", "why", "why.new")  # without readings nothing else is there
 
 _BYTES = const(32768)
 _RAM = const(2048)
 # That are told: there may be a thousand readings, and the count is in `health`.
 _REASONS = const(16)
+_LONGEST = const(240)  # characters of a reason in `health`
 
 
 class Aside:
     def __init__(self, log):
         self.log = log
-        self.outbox = Outbox(FOLDER, _BYTES, 0, False, _RAM)
+        self.outbox = outbox = Outbox(FOLDER, _BYTES, 0, False, _RAM)
+        self._why = read(_WHY)
         self._told = []  # why, as far as it was told
+        self._lost = outbox.dropped  # as far as it was told
+        if outbox.unread:
+            log.error("outbox: %d files of %s cannot be read, yet" % (outbox.unread, FOLDER))
 
-    def __len__(self):
-        return len(self.outbox)
+    @property
+    def why(self):
+        """Why the last reading was set aside, None: there is none."""
+        return (self._why or "before this start")[:_LONGEST] if len(self.outbox) else None
 
     def take(self, record, why, now):
         """Keep a record of the other outbox. Return False if the flash does not take it."""
         outbox = self.outbox
-        outbox.append(record.key, record.data, now, record.qos, record.latest)
-        if not outbox.sync(now):
+        if not _move(record, outbox, now):
             return False
         if why not in self._told and len(self._told) < _REASONS:
             self._told.append(why)
             self.log.warning("outbox: set aside: %s: %s" % (record.key.decode(), why))
+            if why != self._why:
+                self._keep(why)
+        self._why = why
+        if outbox.dropped >= 2 * self._lost + 1:  # a line for each would be too many
+            self._lost = outbox.dropped
+            self.log.warning(
+                "outbox: no more room for what is set aside: %d readings dropped" % self._lost
+            )
         return True
 
+    def _keep(self, why):
+        try:
+            write(_WHY, why)
+        except (OSError, MemoryError) as e:
+            self.log.error("outbox: %s cannot be written: %s" % (_WHY, reason(e)))
+
     def give_back(self, delivery, now):
-        """Move the oldest to the delivery's outbox. After the last one nothing is left of it all."""
-        record = self.outbox.peek(now)
-        if record is None:
-            self._remove()
+        """Move the oldest to the delivery's outbox, which is empty. After the last one nothing is left of it all."""
+        outbox = self.outbox
+        outbox.step(now)  # what could not be read is tried again
+        record = outbox.peek(now)
+        if record:
+            # Twice rather than never, if the power fails between the two.
+            if _move(record, delivery.outbox, now):
+                outbox.take(record, now)
+                outbox.drop(record, now)
+                outbox.sync(now)
+        elif not (len(outbox) or outbox.unread) and self._hand_over(delivery.outbox, now):
+            _remove()
             delivery.aside = None
             forget("aside")
-            return
-        to = delivery.outbox
-        # Twice rather than never, if the power fails between the two.
-        if to.append(record.key, record.data, now, record.qos, record.latest) and to.sync(now):
-            self.outbox.take(record, now)
-            self.outbox.drop(record, now)
-            self.outbox.sync(now)
 
-    def _remove(self):
-        try:
-            for name in os.listdir(FOLDER):
-                os.remove(FOLDER + "/" + name)
-            os.rmdir(FOLDER)
-        except OSError:
-            pass  # then it is found empty after the next start
+    def _hand_over(self, to, now):
+        """How many were dropped is counted on in the other outbox. Return False if the flash does not take it."""
+        lost = self.outbox.dropped
+        to.dropped += lost
+        if not to.sync(now):
+            to.dropped -= lost
+            return False
+        self.outbox.dropped = 0
+        return self.outbox.sync(now)
+
+
+def _move(record, to, now):
+    """Append a record to another outbox, on flash. Return False: it is not there, and has to stay where it is."""
+    if not to.append(record.key, record.data, now, record.qos, record.latest):
+        to.dropped -= 1  # it is not
+        return False
+    if to.sync(now):
+        return True
+    for each in to:
+        last = each
+    if last.number:
+        return True  # only how many were dropped is not
+    to.drop(last, now)
+    return False
+
+
+def _remove():
+    try:
+        names = os.listdir(FOLDER)
+        if any(name not in _OURS for name in names):
+            return  # there may be readings that do not show: it is looked at again after the next start
+        for name in names:
+            os.remove(FOLDER + "/" + name)
+        os.rmdir(FOLDER)
+    except OSError:
+        pass  # then it is found empty after the next start
 
 
 def put(record, delivery, now):

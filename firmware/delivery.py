@@ -108,7 +108,7 @@ class Delivery:
         ):
             self._told = outbox.dropped
             self._told_at = uptime
-            self.log.warning("outbox: full, %d readings dropped in all" % outbox.dropped)
+            self.log.warning("outbox: no room: %d readings dropped in all" % outbox.dropped)
 
     def due(self, now):
         return min(self.pace.due(), self.outbox.due(now)) if self.pace else self.outbox.due(now)
@@ -244,9 +244,13 @@ class Delivery:
         if sent is None:
             return False
         if sent < 0:
-            from firmware.aside import put
+            try:
+                from firmware.aside import put
 
-            return put(record, self, now)
+                return put(record, self, now)
+            except MemoryError:
+                forget("aside")  # it may be there by half
+                return False  # it waits, and the others with it
         if self.pace:
             self.pace.went()
         self.sent[sent] = record

@@ -50,8 +50,8 @@ def delivery(delivery, uptime):
     yield "in_flight", delivery.client.pending
     yield "resent", delivery.client.resent
     yield "dropped", outbox.dropped + (aside.outbox.dropped if aside else 0)
-    yield "set_aside", len(aside) if aside else 0
-    yield "set_aside_why", delivery.uplink.why if aside else None
+    yield "set_aside", len(aside.outbox) if aside else 0
+    yield "set_aside_why", aside and aside.why
     yield "superseded", outbox.superseded
     yield "corrupt", outbox.corrupt
     yield "recovered", outbox.recovered

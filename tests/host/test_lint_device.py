@@ -58,6 +58,9 @@ BOUNDED = {
     "lib/outbox.py at": "sync_ms, then written; if that fails, _retry_at is what counts",
 }  # fmt: skip
 
+# Classes with a length, and what they are called where that is no matter of `if`. Of an empty Stream nothing is to be sent.
+SIZED = {"lib/outbox.py Outbox": "outbox", "lib/mqtt_stream.py Stream": None}
+
 CLOCKS = {"time", "time_ns", "ticks_ms", "ticks_us", "ticks_add"}
 STAMP = re.compile(r"(^|_)(ts|now|unix|epoch|stamp|timestamp)(_ms|_us|_ns|_s)?$")
 
@@ -152,6 +155,33 @@ def no_uptime_in_ticks(path, tree):
                 yield node.lineno, "an uptime is compared by subtraction"
 
 
+def no_length_for_truth(path, tree):
+    """What has __len__ and no __bool__ is false while it is empty: `if aside:` forgot how many an empty one had dropped."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            methods = {function.name for function in functions(node)}
+            if (
+                "__len__" in methods
+                and "__bool__" not in methods
+                and f"{path} {node.name}" not in SIZED
+            ):
+                yield node.lineno, f"{node.name}: an empty one is false: say it in SIZED"
+        for tested in truths(node):
+            if name_of(tested) in SIZED.values():
+                yield tested.lineno, f"{name_of(tested)}: say `is not None`, or len()"
+
+
+def truths(node):
+    """What an `if` and its like look at."""
+    if isinstance(node, ast.If | ast.While | ast.IfExp):
+        return [node.test]
+    if isinstance(node, ast.BoolOp):
+        return node.values
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return [node.operand]
+    return node.ifs if isinstance(node, ast.comprehension) else []
+
+
 def no_work_at_import(path, tree):
     """Importing a module does nothing; boot.py and main.py are not imported but run."""
     if path in STARTED:
@@ -177,8 +207,8 @@ def no_long_file(path, tree):
 
 
 RULES = (
-    no_assert, no_bare_except, no_u_names, no_hardware, no_float_time, no_old_ticks, no_uptime_in_ticks, no_work_at_import,
-    no_long_file,
+    no_assert, no_bare_except, no_u_names, no_hardware, no_float_time, no_old_ticks, no_uptime_in_ticks, no_length_for_truth,
+    no_work_at_import, no_long_file,
 )  # fmt: skip
 
 
@@ -302,6 +332,11 @@ def test_every_place_that_may_use_ticks_still_does():
         ),
         (no_uptime_in_ticks, "x = time.ticks_diff(uptime, since)"),
         (no_uptime_in_ticks, "x = ticks_add(self.uptime_ms(now), 5)"),
+        (no_length_for_truth, "class A:\n    def __len__(self):\n        return 0"),
+        (no_length_for_truth, "if self.outbox:\n    pass"),
+        (no_length_for_truth, "x = delivery.outbox and 1"),
+        (no_length_for_truth, "x = 1 if not outbox else 2"),
+        (no_length_for_truth, "x = [1 for y in z if y.outbox]"),
         (no_work_at_import, "print('hello')"),
         (no_work_at_import, "try:\n    connect()\nexcept OSError:\n    pass"),
         (no_work_at_import, "for i in range(3):\n    x = i"),
