@@ -3,9 +3,7 @@
 from micropython import const
 
 _HELD_MS = const(600000)  # a connection that held so long was not ended by a message
-_NEARLY = const(
-    8
-)  # `ended`, see lost.py: with the next one that ends without any message the limits are looked for
+_NEARLY = const(8)  # `ended`, see lost.py: with the next one like that the limits are looked for
 
 
 class Brokers:
@@ -19,6 +17,7 @@ class Brokers:
         self.ended = 0  # of connections in a row that the one in use ended
         self.oldest = 0  # packet id of the oldest message in flight when the last one ended, 0: there was none
         self.shut = 0  # attempts that were closed at CONNECT
+        self.vain = 0  # connections in a row on which nothing was acknowledged
 
     @property
     def choice(self):
@@ -43,7 +42,7 @@ class Brokers:
         """Turn to the next one. Return whether all were tried."""
         self.number = (self.number + 1) % len(self.all)
         if len(self.all) > 1:
-            self.ended = 0  # they were another's
+            self.ended = self.vain = 0  # they were another's
         return self.number == 0
 
     def learnt(self):
@@ -61,6 +60,8 @@ class Brokers:
 
     def step(self, uptime, acked, ms):
         """A connection has been up for so many ms; these were acknowledged."""
+        if acked:
+            self.vain = 0
         if self.limits:
             if self.limits.step(uptime, acked, ms >= _HELD_MS):
                 # It had everything, but if it goes on there is more to find.

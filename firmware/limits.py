@@ -45,6 +45,8 @@ class Limits:
         self.filters = []
         self._messages = []  # as identify() returns them
         self._learnt_at = None  # uptime
+        self.abandoned = False  # exchanges that have come to PUBREL will not end: see withdraw.py,
+        self._twice = False  # and the broker may hand on what it has of them
         self._trial = None  # the topic whose message goes in a lesser form
         self._before = None  # QoS and retain before that
         self._tried_will = 0  # a form of the will that went well
@@ -166,6 +168,8 @@ class Limits:
             self._trial, self._before = topic, (self.qos, self.retain)
         if qos == 2 and self.qos == 2:
             self.qos = 1
+            if self.uplink.client.released:  # it is PUBREL that it will not have
+                self._abandon()
         elif retain and self.retain:
             self.retain = False
         else:
@@ -182,21 +186,34 @@ class Limits:
         if self._trial and message[0] == self._trial:
             self._trial = None
             if self.qos < self._before[0]:
-                self._learn(uptime, "QoS 2: readings go at QoS 1")
+                self._learn_qos(uptime)
             if self.retain < self._before[1]:
                 self._learn(uptime, "retained messages: nothing is kept for later subscribers")
 
     def lowered(self, uptime):
         """It answered QoS 2 as if it were QoS 1."""
         self.qos = self.uplink.qos_max = 1
-        self._learn(uptime, "QoS 2: readings go at QoS 1")
+        self._learn_qos(uptime)
 
-    def begin_anew(self):
+    def begin_anew(self, again, uptime):
+        """It ends connections at PUBREL. again: that was no better after exchanges had begun anew."""
+        if again:
+            self.qos = 1
+            self._abandon()
+            self._learn_qos(uptime)
+            return
         self.uplink.begin_anew()
         self.uplink.log.warning(
-            "mqtt: %s closes at the end of exchanges of QoS 2: they begin anew"
-            % self.uplink.broker
+            "mqtt: %s does not end exchanges of QoS 2: they begin anew" % self.uplink.broker
         )
+
+    def _abandon(self):
+        self.abandoned = self._twice = True
+        self.uplink.begin_anew()
+
+    def _learn_qos(self, uptime):
+        twice = ", and some come twice" if self._twice else ""
+        self._learn(uptime, "QoS 2: readings go at QoS 1" + twice)
 
     def _learn(self, uptime, what):
         if self._learnt_at is None:
@@ -212,7 +229,7 @@ class Limits:
         """Return what it will not have, for people; None: nothing is known."""
         told = []
         if self.qos < self.uplink.settings["qos_max"]:
-            told.append("no QoS 2")
+            told.append("no QoS 2, some readings come twice" if self._twice else "no QoS 2")
         if self.retain < self.uplink.settings["retain"]:
             told.append("nothing retained")
         if self.will and self.will == self._tried_will:

@@ -27,6 +27,9 @@ _FRUITFUL = const(1)  # or another: messages pass, and it may be the network
 _ENDED = const(12)  # of these together in a row, before the broker's limits are looked for
 _SHUT = const(3)  # attempts that were closed at CONNECT, before that
 _HELD_MS = const(600000)  # one that held so long is not one of them
+_IN_VAIN = const(
+    20
+)  # connections in a row on which nothing was acknowledged, before another broker's turn
 _ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)  # what the client says of a silent broker
 # How a port says that the peer closed: ECONNRESET, EPIPE, ECONNABORTED and ENOTCONN of Linux and of lwIP.
 _CLOSED = (ECONNRESET, 32, 103, 113, 107, 128)
@@ -55,6 +58,11 @@ def lose(uplink, uptime, error):
         if not brokers.move_on():
             wait = 0  # a pause only after every broker was tried
         _doubt(uplink, uptime, error)
+    else:
+        brokers.vain += 1
+        if brokers.vain >= _IN_VAIN and len(brokers.all) > 1:
+            brokers.move_on()
+            uplink.log.warning("mqtt: %s takes nothing: on to %s" % (name, brokers.name))
     uplink.failures += 1
     uplink.failures_of_memory = uplink.failures_of_memory + 1 if error.args[:1] == (ENOMEM,) else 0
     # Up to half more: a fleet must not come back as one.

@@ -7,7 +7,7 @@ reading replaces (`latest`) never comes a second time: what is counted is a topi
 the same all of the topic is meant.
 
 Subscriptions come last, one at a time. A PUBREL that an earlier connection left goes before everything: if connections end there, its
-exchange begins anew. If all pass, there were too many messages of QoS 2 at once: half as many from then on.
+exchange begins anew; if they still do, it goes at QoS 1. If all pass, there were too many messages of QoS 2 at once: half as many from then on.
 """
 
 from micropython import const
@@ -26,6 +26,8 @@ class Suspects:
         # (topic, QoS, retained), or a filter → how often in a row, and CRC of the payload, 0: there were several
         self._strikes = {}
         self._releases = 0  # connections in a row that ended at a PUBREL
+        self._begun_anew = False  # exchanges were, since one was last seen to end
+        self._released = []  # of which PUBREC has come, at the last look
         self._passed = 0  # messages
         self._begin()
 
@@ -49,7 +51,11 @@ class Suspects:
     def step(self, uptime, acked):
         """Look at what was answered. Return True when all went well."""
         client = self.client
-        if not client.released:
+        for pid in self._released:
+            if pid in acked:
+                self._begun_anew = False
+        self._released = client.released[:]
+        if not self._released:
             self._releases = 0
         if self._ping == 1:
             client.ping()
@@ -105,9 +111,10 @@ class Suspects:
         if self._waiting is None:
             if self.client.released:
                 self._releases += closed or (silent and not self._controls)
-                if self._releases >= _RELEASES:
+                if self._releases >= (_STRIKES if self._begun_anew else _RELEASES):
                     self._releases = 0
-                    self.limits.begin_anew()
+                    self.limits.begin_anew(self._begun_anew, uptime)
+                    self._begun_anew = not self._begun_anew
             else:
                 self._strikes.clear()  # a ping was the last that it heard: it is the network
         elif closed or (silent and self._heard):

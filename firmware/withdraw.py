@@ -38,8 +38,18 @@ def late(delivery, uptime, anew, forgotten):
 
 
 def everything(delivery):
-    """Have the client forget all but exchanges that have come to PUBREL, which have to end. The rest is to be sent again."""
+    """Have the client forget all but exchanges that have come to PUBREL, which have to end. The rest is to be sent again.
+
+    With a broker that ends no exchange of QoS 2 all begin anew, at QoS 1: it may hand on what it has of them, too.
+    """
     client, outbox = delivery.client, delivery.outbox
+    limits = delivery.uplink.brokers.limits
+    if limits.abandoned:
+        if not outbox.unrelease(time.ticks_ms()):
+            delivery.log.error("outbox: not written; a power cut now may double a reading")
+        client.released.clear()
+        delivery.restored.clear()
+        limits.abandoned = False
     for pid in list(client.in_flight):
         if pid not in client.released:
             client.forget(pid)

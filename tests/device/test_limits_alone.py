@@ -8,6 +8,7 @@ from firmware.limits import BARRED, Limits
 
 DAY = 86400000
 WHOLE, UNRETAINED, NONE = "whole", "unretained", "none"
+NO_QOS_2 = "QoS 2: readings go at QoS 1"
 
 
 class Subscriptions:
@@ -20,6 +21,7 @@ class Client:
         self.lw_topic = b"status"
         self.lw_retain = True
         self.window2 = None
+        self.released = []
         self.subscriptions = Subscriptions()
 
     def send(self, *arguments):
@@ -286,7 +288,7 @@ def test_qos_2_that_is_answered_as_qos_1_is_over_at_once():
     uplink, limits = make()
     limits.lowered(0)
     assert uplink.qos_max == 1 and limits.text() == "no QoS 2" and limits.needed()
-    assert uplink.told == ["mqtt: 192.0.2.1:1883 will not have QoS 2: readings go at QoS 1"]
+    assert uplink.told == ["mqtt: 192.0.2.1:1883 will not have " + NO_QOS_2]
     limits.begin()
     assert uplink.qos_max == 1
 
@@ -299,13 +301,33 @@ def test_what_passes_in_a_lesser_form_is_told_once():
     assert not uplink.told
     for _ in range(2):
         limits.passed((b"a", 1, True), 0)
-        assert uplink.told == ["mqtt: 192.0.2.1:1883 will not have QoS 2: readings go at QoS 1"]
+        assert uplink.told == ["mqtt: 192.0.2.1:1883 will not have " + NO_QOS_2]
 
 
 def test_exchanges_that_begin_anew_are_told():
     uplink, limits = make()
-    limits.begin_anew()
+    limits.begin_anew(False, 0)
     assert uplink.anew and "begin anew" in uplink.told[0]
+    assert limits.qos == 2 and not limits.abandoned
+
+
+def test_exchanges_that_do_not_end_after_they_began_anew_go_at_qos_1():
+    uplink, limits = make()
+    limits.begin_anew(True, 7)
+    limits.begin()
+    assert uplink.qos_max == 1 and uplink.anew and limits.abandoned
+    assert uplink.told == [
+        "mqtt: 192.0.2.1:1883 will not have " + NO_QOS_2 + ", and some come twice"
+    ]
+    assert limits.text() == "no QoS 2, some readings come twice"
+
+
+def test_a_message_that_ends_the_connection_at_its_pubrel_is_abandoned_with_qos_2():
+    for released in (False, True):
+        uplink, limits = make()
+        uplink.client.released = [1] if released else []
+        limits.judge((b"a", 2, False), 9, "closes at", 0)
+        assert limits.qos == 1 and limits.abandoned is released
 
 
 def test_only_so_many_are_remembered_and_the_oldest_goes():

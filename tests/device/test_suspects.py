@@ -50,6 +50,7 @@ class Bench:
         self.filters = []
         self.judged, self.let_pass = [], []
         self.anew = 0
+        self.again = None
         self.now = 0
         self.suspects = Suspects(self)
 
@@ -62,8 +63,9 @@ class Bench:
     def passed(self, message, uptime):
         self.let_pass.append(message)
 
-    def begin_anew(self):
+    def begin_anew(self, again, uptime):
         self.anew += 1
+        self.again = again
 
     # what happens
 
@@ -318,32 +320,45 @@ def test_it_is_not_over_before_a_message_has_passed_nor_while_one_is_suspected()
     assert bench.step() is True
 
 
-def test_six_ends_at_a_pubrel_begin_exchanges_anew():
+def ends_at_pubrel(bench, times, closed):
+    for _ in range(times):
+        bench.connect()
+        bench.lost(closed, not closed)
+
+
+def test_six_ends_at_a_pubrel_begin_exchanges_anew_and_three_more_are_too_many():
     for closed in (True, False):
         bench = Bench()
         bench.client.released.append(7)
-        for n in range(6):
-            assert bench.anew == 0, n
-            bench.connect()
-            bench.lost(closed, not closed)
+        ends_at_pubrel(bench, 5, closed)
+        assert bench.anew == 0
+        ends_at_pubrel(bench, 1, closed)
+        assert bench.anew == 1 and bench.again is False
+        ends_at_pubrel(bench, 2, closed)
         assert bench.anew == 1
-        bench.anew = 0
-        for _ in range(5):
-            bench.connect()
-            bench.lost(closed, not closed)
-        bench.client.released.clear()
-        bench.step()  # it ended: the count begins anew
-        bench.client.released.append(7)
-        for _ in range(5):
-            bench.connect()
-            bench.lost(closed, not closed)
-        assert not bench.anew
-        bench.connect()
-        bench.lost(closed, not closed)
-        assert bench.anew == 1
-        bench.connect()
-        bench.lost(closed, not closed)
-        assert bench.anew == 1, "and once"
+        ends_at_pubrel(bench, 1, closed)
+        assert bench.anew == 2 and bench.again is True
+
+
+def test_an_exchange_that_ends_begins_the_count_of_pubrels_anew():
+    bench = Bench()
+    bench.client.released.append(7)
+    ends_at_pubrel(bench, 5, True)
+    bench.client.released.clear()
+    bench.step(7)
+    bench.client.released.append(8)
+    ends_at_pubrel(bench, 5, True)
+    assert bench.anew == 0
+    ends_at_pubrel(bench, 1, True)
+    assert bench.anew == 1
+    # One ends, after they had begun anew: that there is no QoS 2 is not believed.
+    bench.connect()
+    bench.step(8)
+    bench.client.released[:] = [9]
+    ends_at_pubrel(bench, 5, True)
+    assert bench.anew == 1
+    ends_at_pubrel(bench, 1, True)
+    assert bench.anew == 2 and bench.again is False
 
 
 def test_only_so_many_are_under_suspicion():
