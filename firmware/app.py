@@ -17,6 +17,7 @@ from firmware.files import RESERVE, note_reset
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
+_TURN_MS = const(1000)  # until `health` is tried again, where one message at a time is sent
 _SOON_MS = const(10000)  # sensors that are read more often need not be asked
 
 
@@ -246,7 +247,11 @@ class Node:
                 from firmware import health
 
                 state = payload.document(health.report(self, uptime))
-                self.uplink.publish(self.topics.health, state)
+                if (
+                    not self.uplink.publish(self.topics.health, state)
+                    and self.uplink.brokers.limits
+                ):
+                    self._health_wait = _TURN_MS
                 self.log.state(state)
             except MemoryError:
                 pass  # a minute without

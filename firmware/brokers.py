@@ -16,6 +16,7 @@ class Brokers:
         self.known = {}  # number → Limits
         self.ended = 0  # of connections in a row that the one in use ended
         self.oldest = 0  # packet id of the oldest message in flight when the last one ended, 0: there was none
+        self.last = []  # what was sent last on them: topics, and filters without an answer
         self.shut = 0  # attempts that were closed at CONNECT
         self.vain = 0  # connections in a row on which nothing was acknowledged
 
@@ -32,7 +33,8 @@ class Brokers:
     @property
     def cautious(self):
         """True while one message at a time is sent: what is optional has to wait."""
-        return self.limits is not None and self.limits.suspects is not None
+        suspects = self.limits and self.limits.suspects
+        return bool(suspects) and not suspects.free
 
     def bars(self):
         """Is there a message that the one in use will not have, or may there be?"""
@@ -43,6 +45,7 @@ class Brokers:
         self.number = (self.number + 1) % len(self.all)
         if len(self.all) > 1:
             self.ended = self.vain = 0  # they were another's
+            self.last.clear()
         return self.number == 0
 
     def learnt(self):

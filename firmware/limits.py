@@ -47,7 +47,7 @@ class Limits:
         self._learnt_at = None  # uptime
         self.abandoned = False  # exchanges that have come to PUBREL will not end: see withdraw.py,
         self._twice = False  # and the broker may hand on what it has of them
-        self._trial = None  # the topic whose message goes in a lesser form
+        self.trial = None  # the topic whose message goes in a lesser form
         self._before = None  # QoS and retain before that
         self._tried_will = 0  # a form of the will that went well
         self._shut = 0  # connections in a row that it closed at CONNECT with this form
@@ -61,7 +61,10 @@ class Limits:
         client.window2 = self.window2 or uplink.settings["window2"]
         uplink.qos_max, uplink.retain = self.qos, self.retain
         uplink.send = self.send if self.bars() else client.send
-        client.subscriptions.withhold(self.filters, [] if self.suspects else None)
+        if not self.suspects:
+            client.subscriptions.withhold(self.filters)
+        elif not self.suspects.free:
+            client.subscriptions.withhold(self.filters, [])
 
     def leave(self):
         """The next connection is another broker's. What it does at CONNECT is kept: else it would never be found out."""
@@ -101,20 +104,25 @@ class Limits:
         """A connection is up. held: for so long that all seems well. Return True when one message at a time is over."""
         if held:
             self._well = 0
-        if self.suspects:
-            if self.suspects.step(uptime, acked):
+        suspects = self.suspects
+        if suspects:
+            well = suspects.step(uptime, acked)
+            if well:
                 self._well += 1
                 if self._well >= _WELL and self._crowd > 1:  # else it may have been the network
                     self.window2 = self._crowd // 2
                     self._learn(uptime, "%d messages of QoS 2 at once" % self._crowd)
                     self._well = 0
-            elif not held:
-                return False
-            self.suspects = None
-            self._crowd = 0
-            forget("suspects")
-            self.begin()
-            return True
+                self._crowd = 0
+            if held:
+                suspects.free = True
+            if suspects.free and not suspects.wanted:
+                self.suspects = None
+                forget("suspects")
+                well = True
+            if well:
+                self.begin()
+            return well
         if self._learnt_at is not None and uptime - self._learnt_at >= _AGAIN_MS:
             self.uplink.log.info("mqtt: trying again what %s would not have" % self.uplink.broker)
             self._forget()
@@ -160,12 +168,13 @@ class Limits:
         self.uplink.hurry()
         if isinstance(culprit, bytes):
             _remember(self.filters, culprit)
-            self._learn(uptime, "a subscription to %s" % culprit.decode())
+            what = "a subscription to %s" % culprit.decode() if culprit else "UNSUBSCRIBE"
+            self._learn(uptime, what)
             return
         topic, qos, retain = culprit
         message = topic, crc
-        if topic != self._trial:
-            self._trial, self._before = topic, (self.qos, self.retain)
+        if topic != self.trial:
+            self.trial, self._before = topic, (self.qos, self.retain)
         if qos == 2 and self.qos == 2:
             self.qos = 1
             if self.uplink.client.released:  # it is PUBREL that it will not have
@@ -173,7 +182,7 @@ class Limits:
         elif retain and self.retain:
             self.retain = False
         else:
-            self._trial = None
+            self.trial = None
             self.qos, self.retain = self._before  # it was neither
             again = not crc or any(topic == each[0] for each in self._messages)
             _remember(*((self.topics, topic) if again else (self._messages, message)))
@@ -183,8 +192,8 @@ class Limits:
 
     def passed(self, message, uptime):
         """It had this filter, or this message: (topic, QoS, retained)."""
-        if self._trial and message[0] == self._trial:
-            self._trial = None
+        if self.trial and message[0] == self.trial:
+            self.trial = None
             if self.qos < self._before[0]:
                 self._learn_qos(uptime)
             if self.retain < self._before[1]:
@@ -236,7 +245,9 @@ class Limits:
             told.append("no retained will" if self.will == 1 else "no will")
         if self.window2:
             told.append("%d of QoS 2 at once" % self.window2)
-        told += ["not " + topic.decode() for topic in self.topics + self.filters]
+        told += [
+            "not " + (topic.decode() or "UNSUBSCRIBE") for topic in self.topics + self.filters
+        ]
         return "; ".join(told) or None
 
 

@@ -27,9 +27,8 @@ _FRUITFUL = const(1)  # or another: messages pass, and it may be the network
 _ENDED = const(12)  # of these together in a row, before the broker's limits are looked for
 _SHUT = const(3)  # attempts that were closed at CONNECT, before that
 _HELD_MS = const(600000)  # one that held so long is not one of them
-_IN_VAIN = const(
-    20
-)  # connections in a row on which nothing was acknowledged, before another broker's turn
+_LAST = const(8)  # of what was sent last so many are remembered
+_IN_VAIN = const(20)  # connections in a row that acknowledged nothing: another broker's turn
 _ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)  # what the client says of a silent broker
 # How a port says that the peer closed: ECONNRESET, EPIPE, ECONNABORTED and ENOTCONN of Linux and of lwIP.
 _CLOSED = (ECONNRESET, 32, 103, 113, 107, 128)
@@ -94,11 +93,14 @@ def _is_the_broker(brokers, error, uptime, ms):
         return False
     # A ProtocolError: what it sent is no MQTT.
     closed = closed or not isinstance(error, OSError)
+    known = client.last in brokers.last  # what comes rarely may end each connection all the same
+    if closed or code == _ETIMEDOUT:
+        _remember_last(brokers.last, client, ms >= _HELD_MS and not known)
     if limits:
         limits.lost(closed, code == _ETIMEDOUT, uptime)
     if closed or code == _ETIMEDOUT:
         oldest = client.in_flight[0] if client.in_flight else 0
-        if ms >= _HELD_MS:
+        if ms >= _HELD_MS and not known:
             brokers.ended = 0
         if oldest == brokers.oldest:
             brokers.ended += _FRUITLESS
@@ -106,7 +108,15 @@ def _is_the_broker(brokers, error, uptime, ms):
             brokers.ended += _FRUITFUL
             brokers.uplink.hurry(1)
         brokers.oldest = oldest
-    if brokers.ended < _ENDED:
+    if brokers.ended < _ENDED and not (limits and limits.suspects):
         return False
     brokers.learnt().suspect(client.exactly_once)
     return True
+
+
+def _remember_last(last, client, anew):
+    if anew:
+        last.clear()
+    for each in [client.last] + list(client.unanswered):
+        if each is not None and each not in last and len(last) < _LAST:
+            last.append(each)

@@ -6,6 +6,9 @@ every further try has one more ping before it, and if the connection ends at one
 reading replaces (`latest`) never comes a second time: what is counted is a topic, QoS and retain flag, and if the messages were not
 the same all of the topic is meant.
 
+Caution ends when each kind has passed. What was sent last when connections ended may come rarely, as `health` does: it still goes alone
+when it comes, between the others.
+
 Subscriptions come last, one at a time. A PUBREL that an earlier connection left goes before everything: if connections end there, its
 exchange begins anew; if they still do, it goes at QoS 1. If all pass, there were too many messages of QoS 2 at once: half as many from then on.
 """
@@ -17,6 +20,8 @@ _RELEASES = const(6)  # to begin anew may double readings, and no ping can go be
 _MOST = const(16)  # under suspicion together
 _IDLE_MS = const(1000)  # nothing was to be sent for so long: it is a subscription's turn,
 _MESSAGES = const(4)  # or after so many messages
+_TURN_MS = const(2000)  # nothing else goes, so that what is wanted can go alone
+_RARE_MS = const(7200000)  # what does not come for so long on one connection is no longer wanted
 
 
 class Suspects:
@@ -29,6 +34,9 @@ class Suspects:
         self._begun_anew = False  # exchanges were, since one was last seen to end
         self._released = []  # of which PUBREC has come, at the last look
         self._passed = 0  # messages
+        self.wanted = limits.uplink.brokers.last  # topics and filters that have to pass, too
+        self.free = False  # each kind has passed: only what is wanted goes alone
+        self._now = 0  # uptime at the last look
         self._begin()
 
     def _begin(self):
@@ -39,6 +47,7 @@ class Suspects:
         self._ping = 0  # 1: to be sent, 2: to be answered
         self._heard = False  # the ping behind the message was answered
         self._asked = 0  # messages since the last subscription
+        self._turn = None  # the only topic, or filter, that may go next
         self._filters = []  # that were asked for
         self.client.subscriptions.withhold(self.limits.filters, self._filters)
 
@@ -46,11 +55,16 @@ class Suspects:
         """A connection came up."""
         self._begin()
         self._controls, self._ping = 1 + max([0] + [each[0] for each in self._strikes.values()]), 1
-        self._sent_at = uptime
+        self._sent_at = self._up_at = uptime
 
     def step(self, uptime, acked):
-        """Look at what was answered. Return True when all went well."""
+        """Look at what was answered. Return True when each kind has passed."""
         client = self.client
+        self._now = uptime
+        if self._turn is not None and uptime - self._turn_at >= _TURN_MS:
+            self._turn = None
+        if uptime - self._up_at >= _RARE_MS:
+            self.wanted.clear()
         for pid in self._released:
             if pid in acked:
                 self._begun_anew = False
@@ -85,22 +99,39 @@ class Suspects:
 
     def _idle(self, uptime):
         """Nothing is unanswered: is it a subscription's turn, or did all go well?"""
-        if self._asked < _MESSAGES and uptime - self._sent_at < _IDLE_MS:
+        if not self.free and self._asked < _MESSAGES and uptime - self._sent_at < _IDLE_MS:
             return False
         subscriptions = self.client.subscriptions
         for pattern in subscriptions.filters():
             if pattern not in self._filters and pattern not in self.limits.filters:
+                if self.client.in_flight:
+                    self._ask_for(pattern)
+                    return False
+                self._turn = None
                 self._filters.append(pattern)
                 subscriptions.withhold(self.limits.filters, self._filters)
                 self._current, self._crc = pattern, 0
                 self._waiting, self._heard, self._ping = -1, False, 1
                 return False
-        return self._passed > 0 and not self._strikes
+        well = not self.free and self._passed > 0 and not self._strikes
+        self.free = self.free or well
+        return well
+
+    def _ask_for(self, what):
+        """Nothing else goes until this can."""
+        if self._turn is None:
+            self._turn, self._turn_at = what, self._now
+
+    def _settle(self, what):
+        """It passed, or it was found out."""
+        if what in self.wanted:
+            self.wanted.remove(what)
 
     def _pass(self, uptime):
         """What was unanswered is answered."""
         self._strikes.pop(self._current, None)
         self.limits.passed(self._current, uptime)
+        self._settle(_what(self._current))
         self._asked = 0 if self._waiting == -1 else self._asked + 1
         self._waiting = self._current = None
         self._passed += 1
@@ -115,7 +146,7 @@ class Suspects:
                     self._releases = 0
                     self.limits.begin_anew(self._begun_anew, uptime)
                     self._begun_anew = not self._begun_anew
-            else:
+            elif not self.free:
                 self._strikes.clear()  # a ping was the last that it heard: it is the network
         elif closed or (silent and self._heard):
             current, crc = self._current, self._crc
@@ -129,16 +160,30 @@ class Suspects:
                 del self._strikes[current]
                 how = "closes at" if closed else "never answers"
                 self.limits.judge(current, crc, how, uptime)
+                if self.limits.trial is None:
+                    self._settle(_what(current))
         self._waiting = None
+        self.free = False
 
     def send(self, topic, payload, retain, qos, pid, dup):
         """As the client's, if nothing else is unanswered."""
         client = self.client
-        if self._waiting is not None or self._controls or client.released or client.in_flight:
-            return None
-        sent = client.send(topic, payload, retain, qos, pid, dup)
-        if sent is not None:
-            self._waiting, self._heard, self._ping = sent, False, 1
-            self._current = topic, qos, retain
-            self._crc = self.limits.identify(topic, payload, qos)[1]
-        return sent
+        if self._waiting is None and not self._controls and self._turn in (None, topic):
+            if self.free and topic not in self.wanted:
+                return client.send(topic, payload, retain, qos, pid, dup)
+            if not (client.released or client.in_flight):
+                sent = client.send(topic, payload, retain, qos, pid, dup)
+                if sent is not None:
+                    self._waiting, self._heard, self._ping = sent, False, 1
+                    self._turn = None
+                    self._current = topic, qos, retain
+                    self._crc = self.limits.identify(topic, payload, qos)[1]
+                return sent
+        if topic in self.wanted:
+            self._ask_for(topic)
+        return None
+
+
+def _what(current):
+    """Return the filter, or the topic, of what is under suspicion."""
+    return current if isinstance(current, bytes) else current[0]

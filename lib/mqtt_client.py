@@ -70,6 +70,7 @@ class Client(Session):
         self.fruitless = (
             0  # connections in a row, lost with messages in flight and none acknowledged
         )
+        self.last = None  # topic of the last message that was sent
         self.turned_away = False  # whether the last one was closed in answer to CONNECT
 
     def __getattr__(self, name):
@@ -85,6 +86,10 @@ class Client(Session):
             return getattr(self._out, name)
         if name == "subscriptions":
             return self._greeter()
+        if (
+            name == "unanswered"
+        ):  # filters that waited for an answer when the last connection ended
+            return self._greetings.unanswered if self._greetings else ()
         raise AttributeError(name)
 
     def set_sink(self, sink):

@@ -9,12 +9,18 @@ _UNSUBSCRIBE = const(0xA2)
 _DUE = const(0)
 _DONE = const(-1)  # any other state is the packet id that waits for its answer
 
+UNSUBSCRIBE = b""  # in lists of filters: whatever is taken back
+
 
 class Subscription:
     def __init__(self, pattern, qos):
         self.pattern = pattern
         self.qos = qos  # None: to be taken back
         self.state = _DUE
+
+    @property
+    def key(self):
+        return UNSUBSCRIBE if self.qos is None else self.pattern
 
     @property
     def done(self):
@@ -30,6 +36,7 @@ class Greetings:
         self.refused = refused  # filters the broker refused
         self.withheld = ()  # filters that are not asked for
         self.allowed = None  # with a list, only those in it are
+        self.unanswered = ()
         self.due = False  # whether anything may have to be sent
         self._birth_due = False
 
@@ -47,16 +54,16 @@ class Greetings:
         return new
 
     def filters(self):
-        """Return all that are wanted."""
-        return [each.pattern for each in self.all]
+        """Return all that are wanted, and UNSUBSCRIBE if any is to be taken back."""
+        return [each.key for each in self.all]
 
     def withhold(self, filters, allowed=None):
         """Do not ask for these, until it is called without them; with a list `allowed` for none but those in it."""
         self.withheld, self.allowed = filters, allowed
         self.due = True
 
-    def _is_asked_for(self, pattern):
-        return pattern not in self.withheld and (self.allowed is None or pattern in self.allowed)
+    def _is_asked_for(self, key):
+        return key not in self.withheld and (self.allowed is None or key in self.allowed)
 
     def waiting(self):
         """Return whether an answer is awaited."""
@@ -65,6 +72,7 @@ class Greetings:
     def lost(self):
         """The connection is gone, and with it the answers that were awaited."""
         self.out.reserved.clear()
+        self.unanswered = [each.key for each in self.all if each.state > _DUE]
         for each in self.all:
             each.state = min(each.state, _DUE)
 
@@ -81,7 +89,7 @@ class Greetings:
         if self._birth_due and not self._send_birth():
             return
         for each in self.all:
-            if each.state == _DUE and self._is_asked_for(each.pattern):
+            if each.state == _DUE and self._is_asked_for(each.key):
                 pid = self.out.next_pid()
                 topic = each.pattern
                 if each.qos is None:

@@ -102,6 +102,7 @@ class Session:
             return None
         if dup:
             out.buf[start] |= 8  # DUP [MQTT-3.3.1-1]
+        self.last = topic
         self._sent_at = self._now
         self._changed = True
         if self.connected:

@@ -109,6 +109,8 @@ class Board:
 
 
 class Client:
+    last, unanswered = None, ()
+
     def __init__(self, client_id, server, keepalive=0, window=32, window2=1):
         self.client_id = client_id
         self.lowered = self.turned_away = False

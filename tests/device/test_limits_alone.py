@@ -29,8 +29,13 @@ class Client:
         return 1
 
 
+class Brokers:
+    last = []
+
+
 class Uplink:
     broker = "192.0.2.1:1883"
+    brokers = Brokers()
 
     def __init__(self, **settings):
         self.settings = {"qos_max": 2, "retain": True, "window2": 5}
@@ -228,7 +233,8 @@ class Suspects:
     """One message at a time; has each gone well?"""
 
     def __init__(self, well):
-        self.well = well
+        self.well = self.free = well
+        self.wanted = []
         self.ends = []
 
     def lost(self, closed, silent, uptime):

@@ -45,7 +45,9 @@ class Bench:
     """Stands for the Limits, the uplink and the broker."""
 
     def __init__(self, *wanted):
-        self.uplink = self
+        self.uplink = self.brokers = self
+        self.last = []  # what was sent last when connections ended
+        self.trial = None
         self.client = Client(list(wanted))
         self.filters = []
         self.judged, self.let_pass = [], []
@@ -359,6 +361,105 @@ def test_an_exchange_that_ends_begins_the_count_of_pubrels_anew():
     assert bench.anew == 1
     ends_at_pubrel(bench, 1, True)
     assert bench.anew == 2 and bench.again is False
+
+
+def freed(*wanted, filters=()):
+    """Each kind has passed but for what is wanted."""
+    bench = Bench(*filters)
+    bench.last += wanted
+    bench.connect()
+    bench.goes_well()
+    for _ in filters:
+        bench.now += SECOND
+        bench.step()
+        subscribed(bench)
+    bench.now += SECOND
+    assert bench.step() is True and bench.suspects.free
+    return bench
+
+
+def test_what_was_sent_last_goes_alone_when_it_comes_and_all_else_as_ever():
+    bench = freed(b"rare")
+    bench.now += 100 * SECOND
+    assert bench.step() is False, "caution is over once"
+    pid = bench.send(b"a")
+    assert bench.send(b"b") is not None, "not one at a time"
+    bench.client.in_flight.append(pid)
+    assert bench.send(b"rare", qos=0) is None
+    assert bench.send(b"c") is None, "it is the turn of another"
+    bench.client.in_flight.clear()
+    assert bench.send(b"c") is None
+    assert bench.send(b"rare", qos=0) == 0
+    assert bench.send(b"c") is None, "it is alone"
+    bench.step()
+    bench.pong()
+    assert bench.let_pass[-1] == (b"rare", 0, False) and bench.last == []
+    assert bench.send(b"c") is not None
+
+
+def test_a_turn_that_is_not_taken_is_over_after_a_while():
+    bench = freed(b"rare")
+    bench.client.in_flight.append(bench.send(b"a"))
+    assert bench.send(b"rare") is None
+    bench.now += 2 * SECOND - 1
+    bench.step()
+    assert bench.send(b"b") is None
+    bench.now += 1
+    bench.step()
+    assert bench.send(b"b") is not None
+
+
+def test_closes_at_what_comes_rarely_are_counted_over_connections():
+    bench = Bench()
+    bench.last.append(b"rare")
+    closes_at(bench, b"rare", 2, qos=0)
+    for n in range(2):
+        assert not bench.judged
+        bench.connect(pings=3)
+        bench.goes_well()
+        bench.now += SECOND
+        assert bench.step() is False and not bench.suspects.free, "it is under suspicion"
+    assert bench.send(b"rare", qos=0) == 0
+    bench.lost()
+    assert bench.judged == [((b"rare", 0, False), 0, "closes at")]
+    assert bench.last == [], "it has been found out"
+
+
+def test_a_link_that_ends_between_says_nothing_of_what_comes_rarely():
+    bench = freed(b"rare")
+    bench.lost()
+    assert not bench.suspects.free and bench.last == [b"rare"] and not bench.judged
+
+
+def test_a_form_that_is_tried_first_is_still_wanted():
+    bench = Bench()
+    bench.last.append(b"rare")
+    bench.trial = b"rare"
+    closes_at(bench, b"rare", 3)
+    assert bench.judged and bench.last == [b"rare"]
+
+
+def test_what_does_not_come_for_two_hours_is_no_longer_wanted():
+    bench = freed(b"rare")
+    bench.now = 7200 * SECOND - 1
+    bench.step()
+    assert bench.last == [b"rare"]
+    bench.now += 1
+    bench.step()
+    assert bench.last == []
+
+
+def test_a_subscription_that_comes_later_goes_alone_too():
+    bench = freed(b"", filters=(b"f",))
+    bench.client.in_flight.append(bench.send(b"a"))
+    bench.client.subscriptions.wanted.append(b"")
+    bench.step()
+    assert bench.client.subscriptions.allowed == [b"f"] and bench.send(b"b") is None
+    bench.client.in_flight.clear()
+    bench.step()
+    assert bench.client.subscriptions.allowed == [b"f", b""] and bench.send(b"b") is None
+    subscribed(bench)
+    assert bench.last == [] and bench.send(b"b") is not None
 
 
 def test_only_so_many_are_under_suspicion():

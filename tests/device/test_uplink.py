@@ -41,6 +41,7 @@ class Client:
         self.lowered = False
         self.exactly_once = 0
         self.turned_away = True
+        self.last, self.unanswered = None, ()
         self.subscriptions = Subscriptions()
         self.in_flight = ()
         self.lw_topic = b"status"

@@ -1,0 +1,121 @@
+"""Brokers that will not have what comes rarely: caution has to last until it comes again. The whole node, in virtual time."""
+
+import time
+
+from mqtt_peer import publish
+from test_limits import BARRED, Channel, Rig, numbers, two
+
+HEAP = "1m"
+TIMEOUT = 120
+
+UNSUBSCRIBE = 0xA2
+
+
+def holds(rig, s, calm=900, aside=None):
+    """After so long the connection holds, and all channels' readings are there, but for those of `aside`."""
+    rig.node.log._write = lambda *line: None
+    rig.run(s)
+    connects = rig.uplink.connects
+    rig.run(calm)
+    assert rig.uplink.connects == connects and rig.uplink.connected, "it does not hold"
+    rig.run(10, lambda: not rig.waiting())
+    for channel in rig.channels:
+        if channel.qos and channel is not aside:
+            assert sorted(set(rig.seen(channel))) == numbers(rig, channel), channel.name
+    assert rig.uplink.qos_max == 2 and rig.uplink.retain
+
+
+def refused_topic(end):
+    return lambda first, body, message: message and message[0].endswith(end)
+
+
+def test_a_health_report_that_closes_the_connection():
+    rig = two()
+    rig.broker.refuses = refused_topic(b"/health")
+    holds(rig, 600)
+    assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/health"
+
+
+def test_a_health_report_that_closes_while_there_is_much_to_send():
+    rig = Rig(Channel("one", 1), Channel("other", 0))
+    rig.broker.mute = True
+    rig.run(600)
+    rig.broker.mute = False
+    rig.broker.refuses = refused_topic(b"/health")
+    rig.node.log._write = lambda *line: None
+    rig.run(600)
+    connects = rig.uplink.connects
+    rig.run(300)
+    assert rig.uplink.connects == connects and rig.uplink.connected
+    assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/health"
+    one = rig.channels[0]
+    assert len(set(rig.seen(one))) >= one.taken - 1
+
+
+class Rare(Channel):
+    """A reading each quarter of an hour."""
+
+    interval_ms = 900000
+
+    def step(self, now):
+        if time.ticks_diff(now, self.last) < self.interval_ms:
+            return None
+        self.last = now
+        self.taken += 1
+        return (20.0,)
+
+
+def test_a_reading_of_qos_0_each_quarter_of_an_hour():
+    rig = Rig(Channel("one", 1), Rare("rare", 0))
+    rig.broker.refuses = refused_topic(b"/rare")
+    rig.node.log._write = lambda *line: None
+    rig.run(7 * 900)
+    connects = rig.uplink.connects
+    rig.run(1900)
+    assert rig.uplink.connects == connects and rig.uplink.connected
+    assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/rare"
+
+
+def test_unsubscribe_that_closes_the_connection():
+    rig = two()
+    rig.broker.refuses = lambda first, body, message: first == UNSUBSCRIBE
+    holds(rig, 600)
+    assert rig.health()["broker_limits"] == "not UNSUBSCRIBE"
+
+
+def test_payloads_above_a_limit_close_the_connection():
+    rig = two()
+    rig.broker.refuses = lambda first, body, message: message and len(message[1]) > 200
+    holds(rig, 900)
+    assert "not outpost/esp32-a1b2c3/health" in rig.health()["broker_limits"]
+
+
+def test_replies_that_close_the_connection():
+    rig = two()
+    rig.broker.refuses = refused_topic(b"/reply")
+    connects = None
+    for n in range(30):
+        if n == 24:
+            connects = rig.uplink.connects
+        rig.run(60, lambda: rig.uplink.ready)
+        rig.broker.say(publish(BARRED + b"cmd/nonsense", b'{"id":%d}' % n, 1, 100 + n))
+        rig.run(60)
+    assert rig.uplink.connects == connects, (connects, rig.uplink.connects)
+    assert "not outpost/esp32-a1b2c3/reply" in rig.health()["broker_limits"]
+
+
+def test_what_is_forbidden_and_does_not_come_again_costs_no_more_than_speed():
+    # A log line, once: each kind passes, and everything goes as ever.
+    rig = two()
+    rig.node.log.level = 1
+    rig.broker.refuses = refused_topic(b"/log")
+    rig.run(200)
+    rig.broker.refuses = None
+    rig.node.log.level = 9
+    rig.run(120)
+    assert not rig.uplink.brokers.cautious
+    connects = rig.uplink.connects
+    rig.run(60)
+    assert rig.uplink.connects == connects
+    for channel in rig.channels:
+        assert len(set(rig.seen(channel))) >= channel.taken - 1
