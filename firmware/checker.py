@@ -106,23 +106,19 @@ class Checker:
             self.wiring.sensor(path, settings, rows)
             return settings
         # Of an unknown type only the type can be said to be wrong.
-        known = sorted(self.types)
-        if type(kind) is str:
-            from firmware.partnames import nearest
+        from firmware.partnames import every, nearest
 
-            near = nearest(kind, known)
+        known = ", ".join(every(self.types))
+        if type(kind) is str:
+            near = nearest(kind, sorted(self.types))
             self.fault(
-                path + ".type",
-                "unknown",
-                "did you mean %s?" % near if near else "known: " + ", ".join(known),
+                path + ".type", "unknown", "did you mean %s?" % near if near else "known: " + known
             )
         elif type(value) is not dict:
             self.object(path, value, ())
         else:
             self.fault(
-                path + ".type",
-                "is not text" if kind else "missing",
-                "give one of " + ", ".join(known),
+                path + ".type", "is not text" if kind else "missing", "give one of " + known
             )
         return None
 
@@ -166,14 +162,14 @@ class Checker:
         names, inputs = {}, []
         for part in ("sensors", "outputs"):
             for i, entry in enumerate(settings[part] or ()):
-                if not entry or not entry["name"]:
+                if not entry:
                     continue
                 place = "%s[%d].name" % (part, i)
-                holder = names.setdefault(entry["name"], place)
+                holder = names.setdefault(entry["name"] or place, place)
                 if holder != place:
                     self.fault(place, "is that of %s too" % holder, "give each its own")
                 if part == "sensors":
-                    if entry["type"] == "input":
+                    if entry["type"] == "input" and entry["name"]:
                         inputs.append(entry["name"])
                     if entry["qos"] is None and settings["publish"]:
                         entry["qos"] = settings["publish"]["qos"]

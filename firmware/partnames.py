@@ -38,6 +38,11 @@ SYNONYMS = {
 _DIGITS = "0123456789"
 
 
+def every(types):
+    """Return all names that are taken for one of these types."""
+    return sorted(list(types) + [name for name in SYNONYMS if SYNONYMS[name] in types])
+
+
 def nearest(name, types):
     """Return the type that was probably meant, or None.
 

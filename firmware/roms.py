@@ -25,19 +25,23 @@ def wrong(text):
             return _family(rom)
         return _family(back) or "is in ESPHome's order: it is " + back.hex()
     if len(digits) == 14:
-        digits, family = digits[2:], int(digits[:2], 16)  # Linux: 28-0316a2795aff
-        if text[2:3] == ".":  # owfs: 28.ff95a2160300, in the order of the wire
-            return _is("owfs", family, bytes.fromhex(digits))
-        return _is("Linux", family, _reversed(digits))
-    if len(digits) == 12:  # Tasmota: no family, which is nearly always this one
-        return _is("Tasmota", 0x28, _reversed(digits))
+        linux = _whole(digits[:2] + _reversed(digits[2:]).hex())
+        owfs = _whole(digits)
+        if text[2] == "-":  # 28-0316a2795aff
+            return _family(linux) or "is in Linux's form: it is " + linux.hex()
+        if text[2] == ".":  # 28.ff95a2160300, in the order of the wire
+            return _family(owfs) or "is in owfs's form: it is " + owfs.hex()
+        forms = "%s (Linux's form) or %s (owfs's)" % (linux.hex(), owfs.hex())
+        return _family(owfs) or "lacks two digits: it may be " + forms
+    if len(digits) == 12:
+        tasmota = _whole("28" + _reversed(digits).hex())
+        return "lacks family and checksum: it may be %s (Tasmota's form)" % tasmota.hex()
     return "is no 1-Wire address"
 
 
-def _is(whose, family, serial):
-    rom = bytes((family,)) + serial
-    rom += bytes((_crc8(rom),))
-    return _family(rom) or "is in %s's form: it is %s" % (whose, rom.hex())
+def _whole(digits):
+    rom = bytes.fromhex(digits)
+    return rom + bytes((_crc8(rom),))
 
 
 def _reversed(digits):

@@ -55,6 +55,7 @@ class Wiring:
     def sensor(self, path, settings, rows):
         """Check the pins of a sensor against those of the sensors before it."""
         bus = None
+        free = True
         for key, kind, _, use, _ in rows:
             pin = settings[key]
             if kind != "pin" or pin is None:
@@ -62,11 +63,12 @@ class Wiring:
             common = None
             if use in ("sda", "scl"):
                 bus = (settings["sda"], settings["scl"])
-                common = (use, bus)
+                common = (use,) + bus
             elif use == "onewire":
                 common = bus = (pin,)
-            if not self.claim("%s.%s" % (path, key), pin, common):
-                return
+            free = self.claim("%s.%s" % (path, key), pin, common) and free
+        if not free:
+            return
         if bus and None not in bus:
             self.bus(path, settings, bus)
         if settings.get("tx") is not None and settings.get("rx") is not None:
@@ -82,18 +84,23 @@ class Wiring:
             self.fault(path + ".pull", wrong, "give null and wire one of about 10 kΩ")
 
     def claim(self, place, pin, common=None):
-        """One user a pin; those that have the same in common may share it."""
+        """One user a pin; those that have the same in common may share it. Return whether it is free."""
         holder, theirs = self.holders.setdefault(pin, (place, common))
         if holder == place or (common is not None and common == theirs):
             return True
-        self.fault(place, "%s is %s already" % (self.label(pin), holder), "give a free pin")
+        right = "give a free pin"
+        if common and theirs and common[0] == theirs[0]:
+            if None in common + theirs:
+                return True  # the other wire of a bus is at fault, which has been told
+            right = "give the other wire of that bus, too, or a free pin"
+        self.fault(place, "%s is %s already" % (self.label(pin), holder), right)
         return False
 
     def bus(self, path, settings, bus):
+        if self.pico and len(bus) == 2:
+            self.controller(path, bus)
         if bus not in self.members:
             self.members[bus] = []
-            if self.pico and len(bus) == 2:
-                self.controller(path, bus)
         for other, theirs in self.members[bus]:
             if settings.get("freq") != theirs.get("freq"):
                 self.fault(
@@ -130,18 +137,20 @@ class Wiring:
         if self.pico:
             number = (tx + 4) >> 3 & 1
             if tx & 3:
-                self.fault(
-                    path + ".tx", "%s is no TX pin" % self.label(tx), "give one of 0 4 8 12 16 20"
-                )
-                return
-            if rx & 3 != 1 or (rx + 4) >> 3 & 1 != number:
-                right = "give the one after tx, %s" % self.label(tx + 1)
-                self.fault(
-                    path + ".rx", "%s is not RX of UART%d" % (self.label(rx), number), right
-                )
-                return
+                wrong = "%s is no TX pin" % self.label(tx)
+                self.fault(path + ".tx", wrong, "give one of 0 4 8 12 16 20")
+                if rx & 3 != 1:
+                    wrong = "%s is no RX pin" % self.label(rx)
+                    self.fault(path + ".rx", wrong, "give the one after tx")
+            elif rx & 3 != 1 or (rx + 4) >> 3 & 1 != number:
+                wrong = "%s is not RX of UART%d" % (self.label(rx), number)
+                self.fault(path + ".rx", wrong, "give the one after tx, " + self.label(tx + 1))
+            else:
+                self.port(path, number)
         else:
-            number = len(self.uarts)
+            self.port(path, len(self.uarts))
+
+    def port(self, path, number):
         other = self.uarts.setdefault(number, path)
         if other != path:
             right = "give pins of UART%d" % (1 - number)
@@ -173,12 +182,14 @@ class Wiring:
         number = (sda >> 1) & 1
         if sda & 1:
             self.fault(path + ".sda", "%s is an SCL pin" % self.label(sda), "give an even one")
+            if not scl & 1:
+                self.fault(path + ".scl", "%s is an SDA pin" % self.label(scl), "give an odd one")
         elif not scl & 1 or (scl >> 1) & 1 != number:
             right = "give the one after sda, %s" % self.label(sda + 1)
             self.fault(path + ".scl", "%s is not SCL of I2C%d" % (self.label(scl), number), right)
         else:
-            other, _ = self.controllers.setdefault(number, (path, bus))
-            if other != path:
+            other, theirs = self.controllers.setdefault(number, (path, bus))
+            if theirs != bus:
                 right = "give those, or pins of I2C%d" % (1 - number)
                 self.fault(
                     path + ".sda", "I2C%d is on the pins of %s already" % (number, other), right

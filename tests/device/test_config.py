@@ -434,7 +434,10 @@ def test_a_pin_used_twice():
     one(found, "sensors[1].pin", "GPIO5 is sensors[0].scl already")
     # the other way round
     found = sensors(("bme280", {"sda": 4, "scl": 5}), ("bme280", {"sda": 5, "scl": 4}))
-    one(found, "sensors[1].sda", "GPIO5 is sensors[0].scl already")
+    assert found == [
+        "sensors[1].sda: GPIO5 is sensors[0].scl already, give a free pin",
+        "sensors[1].scl: GPIO4 is sensors[0].sda already, give a free pin",
+    ]
     assert sensors(("gpio", {"pin": 4}), ("gpio", {"pin": 4}), model=None)
 
 
@@ -451,6 +454,65 @@ def test_sensors_on_one_i2c_bus():
         "sensors[1].freq",
         "differs from that of sensors[0]",
     )
+    one(
+        sensors(("bme280", bus), ("bme280", dict(bus, scl=19, address=119))),
+        "sensors[1].sda",
+        "GPIO21 is sensors[0].sda already, give the other wire of that bus, too, or a free pin",
+    )
+
+
+def test_a_wire_at_fault_is_told_once():
+    """Its bus is not known then: the other wire may be shared all the same."""
+    whole = {"sda": 21, "scl": 22, "address": 119}
+    for wire, other in (("sda", "scl"), ("scl", "sda")):
+        for pin in (6, 99, "21", None, ...):
+            broken = {wire: pin, other: whole[other]}
+            if pin is ...:
+                del broken[wire]
+            for n, pair in enumerate(((broken, whole), (whole, broken))):
+                found = sensors(("bme280", pair[0]), ("bme280", pair[1]))
+                assert len(found) == 1 and found[0].startswith("sensors[%d].%s: " % (n, wire)), (
+                    wire,
+                    pin,
+                    found,
+                )
+
+
+def test_all_pins_at_fault_are_told_at_once():
+    def told(*entries, model, **more):
+        found = sensors(*entries, model=model, **more)
+        return [fault.split(": ")[0] for fault in found]
+
+    bus = {"sda": 21, "scl": 22}
+    assert told(("bme280", bus), ("bme280", dict(bus, address=119)), model="pico_w") == [
+        "sensors[0].sda",
+        "sensors[0].scl",
+        "sensors[1].sda",
+        "sensors[1].scl",
+    ], "each has to be mended"
+    entries = [
+        ("bme280", {"sda": a, "scl": a + 1, "address": b})
+        for a, b in ((4, 118), (8, 118), (8, 119))
+    ]
+    assert told(*entries, model="pico_w") == ["sensors[1].sda", "sensors[2].sda"]
+    bus = ("bme280", {"sda": 4, "scl": 5})
+    used = [("gpio", {"pin": 4}), ("gpio", {"pin": 5}), bus]
+    assert told(*used, model="esp32") == ["sensors[2].sda", "sensors[2].scl"]
+    # An output whose name is at fault has a pin, too.
+    raw = least(
+        outputs=[
+            {"name": "", "type": "switch", "pin": 4},
+            {"name": "fan", "type": "switch", "pin": 4},
+        ],
+        sensors=[{"name": "a", "type": "gpio", "pin": 4}, {"name": "", "type": "gpio", "pin": 4}],
+    )
+    assert [fault.split(": ")[0] for fault in faults(raw)] == [
+        "sensors[1].name",
+        "sensors[1].pin",
+        "outputs[0].name",
+        "outputs[0].pin",
+        "outputs[1].pin",
+    ]
 
 
 def test_sensors_on_one_wire():
@@ -485,7 +547,9 @@ def test_i2c_controllers_of_a_pico():
         return sensors(*entries, model="pico_w")
 
     assert not buses((4, 5)) and not buses((4, 5), (6, 7)) and not buses((0, 5))
-    one(buses((5, 4)), "sensors[0].sda", "GP5 is an SCL pin")
+    one(buses((5, 6))[:1], "sensors[0].sda", "GP5 is an SCL pin")
+    one(buses((5, 4))[1:], "sensors[0].scl", "GP4 is an SDA pin", "give an odd one")
+    one(buses((5, 7)), "sensors[0].sda", "GP5 is an SCL pin")
     one(buses((4, 7)), "sensors[0].scl", "GP7 is not SCL of I2C0", "GP5")
     one(buses((4, 6)), "sensors[0].scl", "GP6 is not SCL of I2C0")
     one(buses((4, 5), (8, 9)), "sensors[1].sda", "I2C0 is on the pins of sensors[0]", "I2C1")
@@ -503,7 +567,9 @@ def test_sensor_entries_that_are_no_sensors():
         "sensors[4].name: missing",
         "sensors[4].pin: missing",
     ], found
-    assert "known: adc, bme280, dht22, ds18b20, gpio" in found[3]
+    assert "known: adc, am2301, am2302, bme280, dht21, dht22, ds1820, " in found[3]
+    for fault in found[1:3]:
+        assert "give one of adc, am2301, am2302, bme280, " in fault
 
 
 def test_the_number_of_faults_is_bounded():

@@ -71,14 +71,27 @@ def test_a_chip_without_a_driver_is_not_taken_for_another():
         "veml6075 tmp102 lm75 ltr329 ads1114 ads1256 pms3003 ds2438 ds1307 sht85 hdc1080 mhz14 bh1745 xyz"
     ).split():
         text = fault(type=name)
-        assert text.startswith("unknown, known: adc, ads1115, "), (name, text)
+        known = text.split(": ")[1].split(", ")
+        assert text.startswith("unknown, known: adc, ads1015, ads1115, "), (name, text)
+        # Those that are printed on a chip, too, each once and in order.
+        assert {"am2302", "htu21d", "sht20", "bmp280"} <= set(known), known
+        assert sorted(set(known)) == known
 
 
 def test_1_wire_addresses_in_other_forms():
     for given, said in (
         ("9003160f1e64ff28", "is in ESPHome's order: it is " + ROM),
         ("0x9003160f1e64ff28", "is in ESPHome's order: it is " + ROM),
-        ("03160F1E64FF", "is in Tasmota's form: it is " + ROM),
+        (
+            "03160F1E64FF",
+            "lacks family and checksum: it may be %s (Tasmota's form)" % ROM,
+        ),
+        # Without the sign after the family nobody knows which it is.
+        (
+            "2803160f1e64ff",
+            "lacks two digits: it may be %s (Linux's form) or 2803160f1e64ffd7 (owfs's)" % ROM,
+        ),
+        ("2903160f1e64ff", "is of a chip of family 0x29 (a DS2408), which is none of these"),
         ("28-03160f1e64ff", "is in Linux's form: it is " + ROM),
         ("10-03160f1e64ff", "is in Linux's form: it is 10ff641e0f160375"),
         ("28.FF641E0F1603", "is in owfs's form: it is " + ROM),
@@ -94,9 +107,9 @@ def test_1_wire_addresses_in_other_forms():
     ):
         text = fault(type="ds18b20", pin=4, address=given)
         assert text == said + ", give 16 hexadecimal digits", (given, text)
-        right = said.rpartition(" ")[2]
-        if len(right) == 16:
-            assert check(type="ds18b20", pin=4, address=right)[1] == [], given
+        for right in said.split():
+            if len(right) == 16 and right[:2] in ("28", "10"):
+                assert check(type="ds18b20", pin=4, address=right)[1] == [], (given, right)
     for given in (ROM, ROM.upper(), "10ff641e0f160375", ""):
         assert check(type="ds18b20", pin=4, address=given)[1] == [], given
 

@@ -38,7 +38,10 @@ def test_a_picos_pins_belong_to_one_port():
     for tx, rx in ((0, 1), (0, 13), (4, 5), (8, 5), (12, 17), (16, 17), (20, 21)):
         assert faults("pico_w", (tx, rx)) == [], (tx, rx)
     for tx in (1, 2, 3, 5, 18):
-        one(faults("pico_w", (tx, 22)), "sensors[0].tx: GP%d is no TX pin" % tx, "0 4 8 12 16 20")
+        one(faults("pico_w", (tx, 21)), "sensors[0].tx: GP%d is no TX pin" % tx, "0 4 8 12 16 20")
+    found = faults("pico_w", (1, 0))
+    assert len(found) == 2, found
+    one(found[1:], "sensors[0].rx: GP0 is no RX pin", "the one after tx")
     one(faults("pico_w", (0, 5)), "sensors[0].rx: GP5 is not RX of UART0", "GP1")
     one(faults("pico_w", (4, 1)), "sensors[0].rx: GP1 is not RX of UART1", "GP5")
     one(faults("pico_w", (16, 18)), "sensors[0].rx: GP18 is not RX of UART0", "GP17")
@@ -64,7 +67,10 @@ def test_an_esp32_has_two_beside_the_console_on_any_pins():
 
 def test_a_pin_has_one_user():
     for model in ("esp32", "pico_w"):
-        one(faults(model, (16, 17), (16, 17)), "sensors[1].tx: ", "16 is sensors[0].tx already")
+        found = faults(model, (16, 17), (16, 17))
+        assert len(found) == 2, found
+        one(found[:1], "sensors[1].tx: ", "16 is sensors[0].tx already")
+        one(found[1:], "sensors[1].rx: ", "17 is sensors[0].rx already")
         one(faults(model, (16, 17), others=(17,)), "sensors[0].rx: ", "17 is other already")
     one(faults("esp32", (16, 16)), "sensors[0].rx: GPIO16 is sensors[0].tx already")
 
