@@ -43,17 +43,26 @@ COMMANDS = {
 _OLDEST = (3, 11)
 
 
+def meant(word, known):
+    """Return which of the known a word was probably meant for, as a question, or "". Other digits are another chip's."""
+    word = word.lower()
+    digits = [name for name in known if re.sub(r"\D", "", name) == re.sub(r"\D", "", word)]
+    near = difflib.get_close_matches(word, digits, 1)
+    return f"did you mean {near[0]}?" if near else ""
+
+
 class Parser(argparse.ArgumentParser):
     """One line for what was typed wrong, in the words it was typed in."""
 
     def error(self, message):
         found = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
-        near = found and difflib.get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), 1)
-        if near:
-            message += f"; did you mean {near[0]}?"
+        if found:
+            known = re.findall(r"[\w-]+", found[2])
+            message = message[: found.start()] + f"{found[1]} is not supported, "
+            message += meant(found[1], known) or "give one of " + ", ".join(known)
         if os.environ.get(BY_MAKE):
             message = re.sub(
-                r"(?:argument )?--([a-z-]+):?",
+                r"(?:argument )?--([a-z-]+):?( (?=\S+ is not supported))?",
                 lambda name: f"{name[1].upper().replace('-', '_')}=",
                 message,
             )

@@ -16,6 +16,7 @@ _lock = (
 )  # the node's code unloads what it needs once, and may be asked by several threads
 # What config.json.example says where you are to say something else.
 PLACEHOLDERS = ("your network", "your password")
+PLAIN, TLS = 1883, 8883  # the ports that brokers have, and that settings without one stand for
 BAD_CONFIG = 7  # exit code of the commands that bring a config to a board
 
 
@@ -45,7 +46,8 @@ def run(args):
     path = Path(args.file)
     if args.node:
         return run_overlays(path, args)
-    return tell(path, *changed(*check(path, args.board)), path.parent, args.board)
+    settings, faults = with_files(*changed(*check(path, args.board)), path)
+    return tell(path, settings, faults, path.parent, args.board)
 
 
 def run_overlays(path, args):
@@ -64,7 +66,8 @@ def run_overlays(path, args):
     status = 0
     for overlay in found:
         title = overlays.title(path, overlay)
-        settings, faults = changed(*judge(overlays.laid_over(path, overlay), args.board))
+        found = changed(*judge(overlays.laid_over(path, overlay), args.board))
+        settings, faults = with_files(*found, path)
         status |= tell(title, settings, faults, path.parent, args.board)
     return status
 
@@ -127,10 +130,31 @@ def changed(settings, faults):
     return (None, found) if found else (settings, [])
 
 
+def with_files(settings, faults, path):
+    """Return (settings or None, faults) of a check, and of the files it names, which are beside it: as deploy wants them."""
+    from tools import nodeconfig
+
+    try:
+        if settings:
+            nodeconfig.files(path, settings, str(path))
+    except BadConfig as e:
+        return None, e.faults
+    return settings, faults
+
+
+def missing(path):
+    return (
+        f"there is no {path}: cp config.json.example config.json, "
+        "then edit wifi.networks, mqtt.brokers and sensors in it"
+    )
+
+
 def parse(path):
     """Return the JSON of a file. BadConfig: it is none; CommandError: it cannot be read."""
     try:
         data = path.read_bytes()
+    except FileNotFoundError:
+        raise CommandError(missing(path)) from None
     except OSError as e:
         raise CommandError(f"{path}: {e.strerror}") from None
     return parse_bytes(data, path)
@@ -157,21 +181,29 @@ def warnings(settings, folder):
                 f"{section}.host: {entry['host']} is the board itself, give the address in your network "
                 "(only an emulated board reaches this computer by it)"
             )
+        elif _is_many(entry["host"]):
+            yield f"{section}.host: {entry['host']} is no address of one computer, give that of yours"
     for i, broker in enumerate(settings["mqtt"]["brokers"]):
         tls = broker["tls"] or {}
+        if broker["port"] == (PLAIN if tls else TLS):
+            usual = f"with tls, mostly {TLS}" if tls else f"without tls, mostly {PLAIN}"
+            right = f'{TLS}, or leave "tls" out' if tls else f'{PLAIN}, or "tls", too'
+            yield f"mqtt.brokers[{i}].port: is {broker['port']}; {usual}: give {right}"
         for key, look in (("ca", _certificate), ("cert", _certificate), ("key", _key)):
             if name := tls.get(key):
-                file = folder / name.lstrip("/")
-                if not file.is_file():
-                    wrong = f"there is no {name} beside the config, put it there"
-                else:
-                    wrong = look(file.read_bytes())
+                wrong = look((folder / name.lstrip("/")).read_bytes())
                 if wrong:
                     yield f"mqtt.brokers[{i}].tls.{key}: {wrong}"
 
 
 def _is_itself(host):
     return host.lower().rstrip(".") in ("localhost", "::1", "0.0.0.0") or host.startswith("127.")
+
+
+def _is_many(host):
+    """Broadcast, multicast, or reserved."""
+    first = host.split(".")[0]
+    return host.count(".") == 3 and first.isdigit() and int(first) >= 224
 
 
 def _certificate(data):

@@ -84,8 +84,9 @@ def add_arguments(parser):
 def run(args):
     if args.config and not args.config.exists():
         nodeconfig.read(args.config)  # says so, before a board is looked for
+    choice = nodeconfig.Choice(args)
     found = ports.find_all(args.port)
-    choice = nodeconfig.Choice(args, len(found))
+    choice.serves(len(found))
     firmware = build()
 
     def work(port, line, stopped):

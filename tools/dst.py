@@ -119,7 +119,7 @@ def tell(device, seed, without):
     done.wait()
     if result is None:
         raise CommandError(f"the simulator itself failed in seed {seed}, see above")
-    print(verdict(result))
+    print(f"commit {_commit()}: {verdict(result)}")
     return 1 if result.faults else 0
 
 

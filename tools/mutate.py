@@ -40,9 +40,12 @@ def add_arguments(parser):
 
 
 def run(args):
+    if args.file == Path():
+        raise CommandError("which module? FILE= is missing, as in FILE=lib/mqtt_deadlines.py", 2)
     path = args.file.resolve().relative_to(ROOT) if args.file.is_absolute() else args.file
-    if not (ROOT / path).is_file():
-        raise CommandError(f"{path}: no such file; give a module, as lib/mqtt_deadlines.py")
+    if path not in mpy.sources():
+        wrong = "is no module of the device" if (ROOT / path).exists() else "no such file"
+        raise CommandError(f"{path}: {wrong}; give one, as lib/mqtt_deadlines.py", 2)
     tests = args.tests.split(",") if args.tests else found_tests(path)
     source = (ROOT / path).read_text()
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:

@@ -68,16 +68,14 @@ def add_arguments(parser):
 
 
 class Choice:
-    """The rule above, for one call of a command. Made before a running node is disturbed."""
+    """The rule above, for one call of a command. Made before a board is looked for, let alone disturbed."""
 
-    def __init__(self, args, boards):
-        """boards: how many. BadConfig: what is certain to be needed cannot be used."""
+    def __init__(self, args):
+        """BadConfig: what is certain to be needed cannot be used."""
         if args.keep and (args.config or args.node):
             raise CommandError(
                 "KEEP=1 is for settings on the board: no CONFIG= or NODE= with it", 2
             )
-        if args.node and boards > 1:
-            raise CommandError("NODE= is for one board", 2)
         self.keep = args.keep
         self.common = args.config or DEFAULT
         self.overlay = self.overlays = None
@@ -94,7 +92,13 @@ class Choice:
         ):
             self.settings = read(self.common)
             files(self.common, self.settings)
-            _alone(self.settings, self.common, boards)
+
+    def serves(self, boards):
+        """Refuse to make several boards one node."""
+        if boards > 1 and self.overlay:
+            raise CommandError("NODE= is for one board", 2)
+        if boards > 1 and self.settings:
+            _several(self.settings, self.common, boards)
 
     def for_board(self, link, model, board_id):
         """Return the NodeConfig of a board whose raw REPL is open."""
@@ -149,7 +153,7 @@ class Choice:
             if self.keep:
                 raise CommandError("there are no settings on the board to keep", BAD_CONFIG)
             raise CommandError(
-                _none(self.common) + "; or ask for them: make provision", BAD_CONFIG
+                check_config.missing(self.common) + "; or ask for them: make provision", BAD_CONFIG
             )
         title = "the board's own config"
         settings, faults = check_config.judge(check_config.parse_bytes(data, title), model)
@@ -166,25 +170,17 @@ class Choice:
         return NodeConfig(f"the board's own is kept ({why})", settings, {}, None)
 
 
-def _none(path):
-    return (
-        f"there is no {path}: cp config.json.example config.json, "
-        "then edit wifi.networks, mqtt.brokers and sensors in it"
-    )
-
-
 def read(path, model=None):
     """The settings of a config file with every default, checked for that board model if it is known."""
     if not path.exists():
-        raise CommandError(_none(path), BAD_CONFIG)
+        raise CommandError(check_config.missing(path), BAD_CONFIG)
     settings, faults = check_config.changed(*check_config.check(path, model))
     if faults:
         raise BadConfig(path, faults)
     return settings
 
 
-def _alone(settings, path, boards):
-    """Refuse to make several boards one node."""
+def _several(settings, path, boards):
     same = [
         f"{key}: is one for {boards} boards, leave it out, or give each its own nodes/<name>.json"
         for key, value in (
@@ -193,7 +189,7 @@ def _alone(settings, path, boards):
         )
         if value
     ]
-    if boards > 1 and same:
+    if same:
         raise BadConfig(path, same)
 
 

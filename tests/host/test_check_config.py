@@ -88,9 +88,11 @@ def test_broken_json(call):
 
 
 def test_a_file_that_is_not_there(call):
-    done = call(None, "other.json")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: other.json: No such file or directory\n"
+    for name in ("config.json", "other.json"):
+        done = call(None, *(() if name == "config.json" else (name,)))
+        assert (done.returncode, done.stdout) == (1, "")
+        hint = "cp config.json.example config.json, then edit wifi.networks, mqtt.brokers and sensors in it"
+        assert done.stderr == f"error: there is no {name}: {hint}\n"
 
 
 def test_a_file_that_is_not_text(call, tmp_path):
@@ -123,6 +125,45 @@ def test_an_address_that_is_the_board_itself(call, section, host):
     assert ": good" not in done.stdout
 
 
+@pytest.mark.parametrize("host", ["255.255.255.255", "224.0.0.251"])
+def test_an_address_of_many(call, host):
+    done = call(GOOD | {"mqtt": {"brokers": [{"host": host}]}}, "--board", "esp32")
+    assert done.returncode == 0
+    assert f"warning: mqtt.brokers[0].host: {host} is no address of one computer" in done.stdout
+
+
+def test_a_port_that_is_mostly_for_something_else(call, tmp_path):
+    certificates.Authority(tmp_path)
+
+    def warned(**broker):
+        done = call(GOOD | {"mqtt": {"brokers": [{"host": "b"} | broker]}}, "--board", "pico2_w")
+        assert done.returncode == 0
+        start = "config.json: warning: mqtt.brokers[0].port: "
+        return [line.removeprefix(start) for line in done.stdout.splitlines() if "warning" in line]
+
+    tls = {"ca": "ca.pem"}
+    for right in ({}, {"port": 1883}, {"tls": tls}, {"tls": tls, "port": 8883}, {"port": 1884}):
+        assert warned(**right) == [], right
+    assert warned(port=8883) == ['is 8883; without tls, mostly 1883: give 1883, or "tls", too']
+    assert warned(port=1883, tls=tls) == [
+        'is 1883; with tls, mostly 8883: give 8883, or leave "tls" out'
+    ]
+
+
+def test_a_file_that_is_missing_is_the_fault_it_is_for_deploy(call, tmp_path):
+    for name, fault in (
+        ("ca.pem", "there is no ca.pem beside config.json, put it there"),
+        ("../ca.pem", "is no place for a file of yours, give one such as certs/ca.der"),
+    ):
+        done = call(GOOD | {"mqtt": {"brokers": [{"host": "broker", "tls": {"ca": name}}]}})
+        assert done.returncode == 1
+        assert done.stdout == f"config.json: mqtt.brokers[0].tls.ca: {fault}\n"
+        (tmp_path / "nodes").mkdir(exist_ok=True)
+        (tmp_path / "nodes/attic.json").write_text("{}")
+        done = call(None, "--node", "attic")
+        assert done.returncode == 1 and f"mqtt.brokers[0].tls.ca: {fault}\n" in done.stdout
+
+
 def test_the_files_of_tls_are_looked_at(call, tmp_path):
     authority = certificates.Authority(tmp_path)
     good = authority.issue("node", ["localhost"])
@@ -143,7 +184,6 @@ def test_the_files_of_tls_are_looked_at(call, tmp_path):
         return [line.removeprefix(start) for line in lines[:-1]]
 
     assert not warned(cert=good.cert.name, key=good.key.name)
-    assert warned(ca="other.pem") == ["ca: there is no other.pem beside the config, put it there"]
     assert warned(ca="no.pem") == ["ca: is no certificate, give a PEM or DER file"]
     (expired,) = warned(cert=old.cert.name, key=old.key.name)
     assert expired.startswith("cert: expired on 20")

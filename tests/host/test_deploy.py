@@ -346,6 +346,14 @@ def test_no_board(call, monkeypatch):
     assert "/dev/ttyNOT0 is not there" in said
 
 
+def test_settings_are_looked_at_before_a_board_is(call, monkeypatch, config):
+    monkeypatch.setattr(ports.list_ports, "comports", list)
+    config.write_text((ROOT / "config.json.example").read_text())
+    status, said = call(None)
+    assert status == deploy.BAD_CONFIG
+    assert 'is still the example\'s "your network"' in said and "no board" not in said
+
+
 def port(device, serial_number, vid=0x2E8A):
     return SimpleNamespace(
         device=device, serial_number=serial_number, vid=vid, product="Board in FS mode"

@@ -33,6 +33,11 @@ def test_a_seed_replays_exactly(device):
     assert alone.trace != next(dst.play(device, (3,))).trace
 
 
+def test_a_story_ends_with_the_commit_it_is_of(device, capsys):
+    assert dst.tell(device, 1, "-") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"commit {dst._commit()}: seed 1 (")
+
+
 def test_a_misspelt_fault_is_told():
     words = [sys.executable, "-m", "tools", "dst", "--lives", "1", "--without", "ways,leapp"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)

@@ -49,6 +49,20 @@ def run(**arguments):
     return mutate.run(Namespace(**{"file": Path("lib/tiny.py"), "tests": None} | arguments))
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("", "FILE= is missing, as in FILE=lib/mqtt_deadlines.py"),
+        ("lib/tine.py", "no such file; give one, as lib/mqtt_deadlines.py"),
+        ("conftest.py", "is no module of the device; give one"),
+        ("lib", "is no module of the device; give one"),
+    ],
+)
+def test_what_is_no_module_is_told(checkout, name, told):
+    with pytest.raises(CommandError, match=told):
+        run(file=Path(name))
+
+
 def test_what_survives_is_shown_and_what_is_killed_is_not(checkout, capsys):
     assert run() == 1
     said = capsys.readouterr().out

@@ -78,6 +78,27 @@ def command(monkeypatch):
     return behave
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("flash --board esp8266", "=esp8266 is not supported, give one of esp32, esp32s2,"),
+        ("flash --board esp32c5", "=esp32c5 is not supported, give one of esp32, esp32s2,"),
+        ("flash --board ESP32-S3", "=ESP32-S3 is not supported, did you mean esp32s3?"),
+        ("check-config --board picow", "=picow is not supported, did you mean pico_w?"),
+        ("run --board rp2350", "=rp2350 is not supported, give one of esp32, pico_w\n"),
+        ("deploi", "argument command: deploi is not supported, did you mean deploy?\n"),
+    ],
+)
+def test_what_is_not_supported_is_told_with_what_is(words, told, capsys, monkeypatch):
+    """Other digits are another chip: esp8266 is no misspelt esp32c6."""
+    monkeypatch.setenv("OUTPOST_MAKE", "1")
+    with pytest.raises(SystemExit) as end:
+        main.main(words.split())
+    assert end.value.code == 2
+    err = capsys.readouterr().err
+    assert told in err and ("BOARD" + told in err or told[0] != "="), err
+
+
 def test_exit_code_is_the_commands(command):
     assert command(lambda args: 3) == 3
 

@@ -69,4 +69,4 @@ def test_what_is_makes_own_is_not_offered():
 def test_a_right_one_is_handed_on():
     code, out, _ = make("check-config", "CONFIG=nowhere.json")
     assert code == 2 and out == ""
-    assert "nowhere.json: No such file" in make("check-config", "CONFIG=nowhere.json")[2]
+    assert "there is no nowhere.json: " in make("check-config", "CONFIG=nowhere.json")[2]
