@@ -97,6 +97,12 @@ def test_all_at_once():
     assert len(components(node)) == quantities + len(OUTPUTS) + 8 + 2
 
 
+def test_the_longest_message_of_a_node_is_within_what_aws_iot_takes():
+    # 128 KB. 50 channels, one for each type and choice, are more than the 32 that settings may have.
+    _, payload = device(make(list(every_channel()), OUTPUTS))
+    assert 40_000 < len(payload) < 128 * 1024
+
+
 def test_every_quantity_and_unit_is_known():
     told = {field[0] for one in every_channel() for field in one.fields}
     assert told >= set(QUANTITIES) - {"sea_level_pressure"}

@@ -4,8 +4,10 @@ Debian has both: `sudo apt-get install --no-install-recommends nats-server rabbi
 """
 
 import os
+import re
 import shutil
 import socket
+import subprocess
 import time
 
 import pytest
@@ -57,9 +59,19 @@ class Server:
     def __exit__(self, *exception):
         processes.stop(self.process)
 
+    def restart(self):
+        processes.stop(self.process)
+        self.__enter__()
+
 
 class Nats(Server):
     program = "nats-server"
+
+    @property
+    def has_qos_2(self):
+        """Whether it is 2.10 or newer."""
+        told = subprocess.check_output([self.path, "--version"], text=True, timeout=10)
+        return tuple(map(int, re.findall(r"\d+", told)[:2])) >= (2, 10)
 
     def configure(self):
         text = f"""\

@@ -54,23 +54,33 @@ def at(nodes, listen, server):
     seen = listen(server, user=server.user)
     user, password = server.user
     entry = {"host": "127.0.0.1", "port": server.port, "user": user, "password": password}
-    nodes(settings([entry], sensors=list(CHANNELS))).start()
-    return seen
+    node = nodes(settings([entry], sensors=list(CHANNELS)))
+    node.start()
+    return seen, node
 
 
 def test_nats(nodes, listen, tmp_path):
-    """2.9 closes at QoS 2; later ones have it."""
+    """2.9 closes at QoS 2; later ones have it. Both keep sessions, over their own restart, too, retained messages and the will."""
     with Nats(tmp_path / "nats") as server:
-        seen = at(nodes, listen, server)
+        seen, node = at(nodes, listen, server)
         all_came([seen])
-        limits = holds(seen).get("broker_limits")
-        assert limits in (None, "no QoS 2")
+        assert holds(seen).get("broker_limits") == (None if server.has_qos_2 else "no QoS 2")
+        server.restart()
+        seen.wait_for(f"{NAME}/status", "online", 60, times=2)
+        all_came([seen], count=max(all_of([seen])) + 20)
+        if server.has_qos_2:
+            exact = numbers(seen)["fast"]
+            assert len(exact) == len(set(exact)), "a reading of QoS 2 came twice"
+        late = listen(server, user=server.user, name="late")
+        assert late.wait_for(f"{NAME}/status", "online").retain
+        node.board.kill()
+        late.wait_for(f"{NAME}/status", "offline")
 
 
 def test_rabbitmq(nodes, listen, tmp_path):
     """It answers QoS 2 with PUBACK. One reading came 23 times."""
     with RabbitMQ(tmp_path / "rabbitmq") as server:
-        seen = at(nodes, listen, server)
+        seen, _ = at(nodes, listen, server)
         all_came([seen])
         assert holds(seen)["broker_limits"] == "no QoS 2"
         for channel in numbers(seen).values():
