@@ -31,7 +31,7 @@ class Control:
         self._connects = 0
         self._check_at = None  # ticks when it has to have come back
         self._watched = {}  # topic → what takes its messages
-        self.watch(topics.status, self._hear)
+        self.watch(topics.status, self.hear)
         self._replies = []  # that the client had no room for
         self._reply = None  # packet id of the last one, while it is in flight
         self._told_at = None  # ticks when it was told to restart
@@ -48,8 +48,8 @@ class Control:
         if take:
             self._watched[topic] = take
 
-    def _hear(self, data, retained, uptime):
-        # A retained one is from before, perhaps.
+    def hear(self, data, retained, uptime):
+        """The node's own `status` came. A retained one is from before, perhaps."""
         self.heard = self.heard or (data == b"online" and not retained)
 
     def _check(self, now):

@@ -3,9 +3,11 @@
 The retained `info` of a name has the id of the board that holds it. A connection reads it, and says nothing before:
 
     nothing there, or this board's id    1. the name is this board's
-    another board's id                   2. its connection is taken over by the other, twice; or `health` comes of it: the other is alive.
-                                            This board takes a name of its own, `<name>-<end of its id>`, and starts again under it
-                                         3. nothing of that for a minute and a half: the other is gone, and this board stands in for it
+    another board's id                   2. it ends at once, twice, and the name's status is `online` nevertheless; or four times in a row; or
+                                            `health` or a new `info` of the other comes: that one is alive. This board takes a name of its
+                                            own, `<name>-<end of its id>`, and starts again under it
+                                         3. nothing of that while it was connected for a minute and a half: the other is gone, and this
+                                            board stands in for it
     a name of its own, and the other's   4. `info` is taken back, or nothing says that the other is online, for an hour: it starts
                                             again under its name, and asks again
 
@@ -25,7 +27,13 @@ _REPLY_MS = const(500)  # a retained message comes with the answer to the subscr
 _OWN_MS = const(60000)  # at the latest then nothing is awaited any more
 _PEACE_MS = const(90000)  # health comes once a minute, by default
 _HOUR_MS = const(3600000)
-_KICKS = const(2)
+_SOON_MS = const(10000)  # who is thrown out comes back at once, and does the same
+_KICKS = const(
+    2
+)  # with the other's status `online`: a link that had only died leaves `offline`, by the will
+_MOST_KICKS = const(
+    6
+)  # without: not every broker keeps that status when a connection is taken over
 _NO_ID = "without-id"  # firmware of before
 _LONGEST_ID = const(32)  # hexadecimal digits: a Pico has 16
 
@@ -51,10 +59,13 @@ class Namesake:
     def __init__(self, node):
         self.node = node
         self.other = None  # id of the board that holds the name
-        self._kicks = 0
+        self._kicks = 0  # connections that ended at once
+        self._peace = 0  # ms that earlier ones held, and nothing of the other came
         self._since = None  # uptime at which the connection came up, None: it is gone
-        self._online = False  # of the other, while this board has a name of its own,
-        self._seen = 0  # and the uptime at which it was so last
+        self._online = False  # the other's status
+        self._seen = (
+            0  # while this board has a name of its own: the uptime at which it was so last
+        )
         self._free = self._said = False
 
     def begin(self, uptime):
@@ -72,7 +83,7 @@ class Namesake:
         node.uplink.held = True
         node.control.watch(node.topics.info, self._info)
         if self.other:
-            node.control.watch(node.topics.health, self._health)
+            self._listen()
 
     def step(self, uptime):
         """Return True when the node is to introduce itself."""
@@ -83,18 +94,16 @@ class Namesake:
             said, self._said = self._said, True
             return not said
         if not node.uplink.connected:
-            if self._since is not None and self.other and node.wifi.up:
-                self._kicks += 1
-                if self._kicks >= _KICKS:
-                    self._step_aside()
-            self._since = None
+            if self._since is not None:
+                lasted, self._since = uptime - self._since, None
+                self._ended(lasted)
             return False
         elapsed = uptime - self._since
         if self._said:
             if self._free or elapsed >= _OWN_MS:
                 self._end()
             return False
-        if not (self._free or elapsed >= (_PEACE_MS if self.other else _REPLY_MS)):
+        if not (self._free or elapsed >= (_PEACE_MS - self._peace if self.other else _REPLY_MS)):
             return False
         if self.other and not self._free:
             node.log.warning("node: board %s is gone: this one stands in for it" % self.other)
@@ -109,7 +118,27 @@ class Namesake:
         node = self.node
         for topic in (node.topics.info, node.topics.health):
             node.control.watch(topic, None)
+        node.control.watch(node.topics.status, node.control.hear)
         node.namesake = None
+
+    def _listen(self):
+        """What is there of the other?"""
+        node = self.node
+        self._online = False
+        node.control.watch(node.topics.health, self._health)
+        node.control.watch(node.topics.status, self._status)
+
+    def _ended(self, ms):
+        """A connection that was up for so long is gone: because the other one has the name, or because links break."""
+        if not self.other:
+            return
+        self.node.uplink.brokers.ended = 0  # nothing was sent that a broker could not bear
+        if ms >= _SOON_MS or not self.node.wifi.up:
+            self._peace += ms
+            return
+        self._kicks += 1
+        if self._kicks >= (_KICKS if self._online else _MOST_KICKS):
+            self._step_aside()
 
     def _info(self, data, retained, uptime):
         other = _id(data)
@@ -118,18 +147,26 @@ class Namesake:
             self._kicks = max(1, self._kicks)
         if other is None or other == self.node.board.id:
             self._free = self._said or other is not None
-        elif self.other != other:
+            return
+        if self.other != other:
             self.other = other
             self.node.uplink.held = True
             self._said = self._free = False
-            self._since = uptime
-            self.node.control.watch(self.node.topics.health, self._health)
+            self._peace, self._since = 0, uptime
+            self._listen()
             self.node.log.error("node: board %s is called %s, too" % (other, self.node.name))
+        self._health(data, retained, uptime)
 
     def _health(self, data, retained, uptime):
-        if not retained and self.other and not self._said:
+        """Something of the other came."""
+        if not retained and self.other:
             self._since = uptime  # if the flash is full, it is alive all the same
             self._step_aside()
+
+    def _status(self, data, retained, uptime):
+        if retained:
+            self._online = data == b"online"
+        self.node.control.hear(data, retained, uptime)
 
     def _info_of_the_other(self, data, retained, uptime):
         self._free = not data
@@ -159,7 +196,9 @@ class Namesake:
             else:
                 os.remove(_ALIAS)
         except OSError:
-            self._kicks = 0  # a full flash: nothing is said under the name until it takes this
+            self._kicks = self._peace = (
+                0  # a full flash: nothing is said under the name until it takes this
+            )
             return
         self.node.uplink.client.disconnect()  # the will would call the other one offline
         self.node._reset(why)

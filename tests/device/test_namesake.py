@@ -342,6 +342,103 @@ def test_a_board_that_was_replaced_has_its_successor():
     assert whose(broker) == "bbbbbb" and alike(broker) == 0
 
 
+def breaks(broker, place):
+    """The link breaks; the broker notices, and publishes the will."""
+    broker.dies(place.client)
+    place.client.lost = True
+    place.client.in_flight = [len(broker.readings)]  # each time another message was on its way
+
+
+def test_a_link_that_breaks_is_no_other_board():
+    # The predecessor is dead: of it there are info and status. The node was another one for an hour, or said nothing for ever.
+    for number, seconds in enumerate((20, 40, 80)):
+        os.chdir(START)
+        os.mkdir("breaks%d" % number)
+        os.chdir("breaks%d" % number)
+        broker = Broker()
+        first = Place(broker, "aaaaaa")
+        live(5, first)
+        broker.dies(first.client)
+        second = Place(broker, "bbbbbb")
+        for _ in range(240 // seconds):
+            live(seconds, second)
+            breaks(broker, second)
+        assert second.node.name == "attic" and second.run_.board.resets == 0, seconds
+        assert whose(broker) == "bbbbbb" and alike(broker) == 0
+        boot = second.node.delivery.boot
+        seqs = {seq for _, b, seq in broker.readings if b == boot}
+        assert len(seqs) >= second.node.seq - 3, (len(seqs), second.node.seq)
+
+
+def test_a_link_that_breaks_three_times_at_once_is_no_other_board():
+    broker = Broker()
+    first = Place(broker, "aaaaaa")
+    live(5, first)
+    broker.dies(first.client)
+    second = Place(broker, "bbbbbb")
+    for _ in range(3):
+        live(4, second)
+        breaks(broker, second)
+    live(100, second)
+    assert second.node.name == "attic" and whose(broker) == "bbbbbb"
+    # One that goes on like that is held for the other: nobody can tell.
+    os.chdir(START)
+    second = Place(broker, "cccccc")
+    for _ in range(8):
+        live(4, second)
+        breaks(broker, second)
+    assert second.node.name == "attic-cccccc"
+
+
+def test_where_the_broker_says_offline_when_a_connection_is_taken_over():
+    broker = Broker()
+    connect = broker.connect
+
+    def will_too(client):
+        other = broker.clients.get(client.client_id)
+        if other and other is not client:
+            broker.publish(b"outpost/attic/status", b"offline", True)
+            other.in_flight = [1 + broker.taken_over]  # each time another message was on its way
+        connect(client)
+
+    broker.connect = will_too
+    first = Place(broker, "aaaaaa")
+    live(5, first)
+    second = Place(broker, "bbbbbb")
+    live(60, first, second)
+    assert (first.node.name, second.node.name) == ("attic", "attic-bbbbbb")
+    assert alike(broker) == 0 and whose(broker) == "aaaaaa"
+
+
+def test_an_info_that_comes_now_says_that_the_other_is_alive():
+    # Of two boards in turn: the node was silent for ever.
+    broker = Broker()
+    broker.publish(b"outpost/attic/info", b'{"id":"deadbeef0001"}', True)
+    board = Place(broker, "bbbbbb")
+    live(1, board)
+    for i in range(20):
+        broker.publish(b"outpost/attic/info", b'{"id":"deadbeef000%d"}' % (i % 2), True)
+        live(30, board)
+    assert board.node.name == "attic-bbbbbb"
+    boot = board.node.delivery.boot
+    seqs = {seq for _, b, seq in broker.readings if b == boot}
+    assert len(seqs) >= board.node.seq - 1 > 400, (len(seqs), board.node.seq)
+
+
+def test_who_stands_in_hears_what_it_says():
+    """The name's status was another's; from now on it is its own, and has to come back."""
+    broker = Broker()
+    first = Place(broker, "aaaaaa")
+    live(5, first)
+    broker.dies(first.client)
+    second = Place(broker, "bbbbbb")
+    live(30, second)
+    breaks(broker, second)
+    live(180, second)
+    assert whose(broker) == "bbbbbb" and second.node.control.heard
+    assert second.node.namesake is None and second.node.control.fault is None
+
+
 def test_the_name_comes_back_when_the_others_info_is_taken_back():
     broker, first, second = two()
     broker.dies(first.client)
