@@ -92,7 +92,11 @@ PLANTS = {
         "a new exchange of QoS",
     ),
     "rival_unseen": Plant(
-        "firmware/namesake.py", "elif self.other != other:", "elif False:", 15, "two boards"
+        "firmware/namesake.py",
+        "        if self.other != other:",
+        "        if False:",
+        15,
+        "two boards",
     ),
     # brokers
     "never_suspects": Plant(
