@@ -59,7 +59,13 @@ class Brokers:
     def up(self, uptime):
         """A connection came up. Return False: it was a trial, and is to be closed."""
         self.shut = 0
-        return self.limits is None or self.limits.up(uptime)
+        limits = self.limits
+        if self.uplink.client.lied and not (
+            self.uplink.clean_session or (limits and limits.connects.clean)
+        ):
+            self.learnt().connects.lied(uptime)
+            return False
+        return limits is None or limits.up(uptime)
 
     def step(self, uptime, acked, ms):
         """A connection has been up for so many ms; these were acknowledged."""

@@ -35,9 +35,18 @@ def start(uplink, now, uptime, clock_trusted):
         uplink.trying = True
         raise OSError("TLS needs the time, and no time server has answered")
     uplink.trying = True
+    connects = uplink.brokers.limits and uplink.brokers.limits.connects
+    if connects and connects.probes:
+        client_id = client.client_id
+        client.client_id += "-trial"  # what the broker has kept for the node stays as it is
+        try:
+            client.start(now, True, probe=True)
+        finally:
+            client.client_id = client_id
+        return
     # An exchange belongs to the session of one board with one broker. A clean session has none to begin with.
-    anew = not uplink.clean_session and uplink.session != _owner(uplink)
-    client.start(now, uplink.clean_session, anew=anew)
+    clean = uplink.clean_session or bool(connects and connects.clean)
+    client.start(now, clean, anew=not clean and uplink.session != _owner(uplink))
 
 
 def _choose(brokers):
@@ -54,7 +63,7 @@ def _choose(brokers):
         if limits:
             limits.begin()
         elif not known:
-            forget("limits", "suspects")
+            forget("limits", "suspects", "connects")
     return brokers.choice
 
 
@@ -72,7 +81,8 @@ def came_up(uplink, uptime):
     uplink.silent = 0
     uplink.doubt_ms = 0
     uplink.since = uptime
-    if uplink.session != _owner(uplink):
+    limits = uplink.brokers.limits
+    if uplink.session != _owner(uplink) and not (limits and limits.connects.clean):
         uplink.session = _owner(uplink)
         try:
             write(SESSION, uplink.session)

@@ -5,10 +5,9 @@ suspects.py sends one message at a time, until each kind has passed. The message
 
     of QoS 2    at QoS 1: the broker has no QoS 2
     retained    unretained: the broker keeps no messages
-    else        nowhere: it is set aside; at the second one of a topic, all of the topic
+    else        nowhere: it is set aside; at the third one of a topic, all of the topic, or if others pass at the twelfth
 
-A subscription at which it closes is left out. If it closes at CONNECT, that goes without the will's retain flag, then without a
-will; when this went well, it has to fail twice more with the whole one before that is believed.
+A subscription at which it closes is left out. What it does at CONNECT is in connects.py.
 
 All of it is of one broker, kept in RAM, and tried again after a day, and after a restart.
 """
@@ -18,13 +17,15 @@ from binascii import crc32
 from micropython import const
 
 from firmware import forget
+from firmware.connects import Connects
 
 BARRED = const(-1)  # what send() returns for a message that the broker will not have
 
 _MOST = const(16)  # messages, topics and filters that are remembered, each
 _AGAIN_MS = const(86400000)  # what was learnt is tried again
 _WELL = const(2)  # times that all went well one at a time, before there were too many at once
-_CONNECTS = const(2)  # closed at with one form of the will, before the next
+_BAD = const(3)  # messages of a topic that it would not have, before all of the topic is meant,
+_BAD_AMONG_GOOD = const(12)  # or this, if others pass
 
 
 class Limits:
@@ -33,31 +34,28 @@ class Limits:
         self.suspects = None  # while one message at a time is sent
         self._crowd = 0  # messages of QoS 2 that were in flight together when it closed
         self._well = 0  # times that each message by itself went well
-        self._will = uplink.client.lw_topic
+        self.connects = Connects(uplink)  # what it does at CONNECT
         self._forget()
 
     def _forget(self):
         """Believe that the broker can do all that the settings allow."""
         settings = self.uplink.settings
         self.qos, self.retain, self.window2 = settings["qos_max"], settings["retain"], 0
-        self.will = 0  # 1: without its retain flag, 2: none
         self.topics = []
         self.filters = []
         self._messages = []  # as identify() returns them
+        self._passes = {}  # topic of these → packet id of a message of it that was sent, True: it had one
         self._learnt_at = None  # uptime
         self.abandoned = False  # exchanges that have come to PUBREL will not end: see withdraw.py,
         self._twice = False  # and the broker may hand on what it has of them
         self.trial = None  # the topic whose message goes in a lesser form
         self._before = None  # QoS and retain before that
-        self._tried_will = 0  # a form of the will that went well
-        self._shut = 0  # connections in a row that it closed at CONNECT with this form
 
     def begin(self):
         """A connection to this broker is about to be opened, or something was learnt on it."""
         uplink = self.uplink
         client = uplink.client
-        client.lw_topic = None if self.will == 2 else self._will
-        client.lw_retain = uplink.settings["retain"] and self.will == 0
+        self.connects.begin()
         client.window2 = self.window2 or uplink.settings["window2"]
         uplink.qos_max, uplink.retain = self.qos, self.retain
         uplink.send = self.send if self.bars() else client.send
@@ -68,42 +66,24 @@ class Limits:
 
     def leave(self):
         """The next connection is another broker's. What it does at CONNECT is kept: else it would never be found out."""
-        known = self.will, self._tried_will, self._shut, self._learnt_at
         self._forget()
         self.suspects = None
         self.begin()
-        self.will, self._tried_will, self._shut, learnt_at = known
-        self._learnt_at = learnt_at if self.will else None
+        self.connects.leave()
 
     def up(self, uptime):
         """The broker said welcome. Return False: the connection was a trial and is to be closed."""
-        self._shut = 0
         if self.suspects:
             self.suspects.up(uptime)
-        if self.will and not self._tried_will:
-            self._tried_will, self.will = self.will, 0  # does it close at the whole one?
-            return False
-        if not self.will:
-            self._tried_will = 0  # it did not: it had been busy with itself
-        return True
-
-    def shut(self, uptime):
-        """It closed at CONNECT."""
-        self._shut += 1
-        if self._shut < _CONNECTS:
-            return
-        self._shut = 0
-        if self._tried_will and not self.will:
-            self.will = self._tried_will
-            self._learn(uptime, "a retained will" if self.will == 1 else "a will")
-        else:
-            self.will = (self.will + 1) % 3
-            self._tried_will = 0
+        return self.connects.up()
 
     def step(self, uptime, acked, held):
         """A connection is up. held: for so long that all seems well. Return True when one message at a time is over."""
         if held:
             self._well = 0
+        for topic, pid in self._passes.items():
+            if pid in acked:
+                self._passes[topic] = True
         suspects = self.suspects
         if suspects:
             well = suspects.step(uptime, acked)
@@ -127,6 +107,7 @@ class Limits:
             self.uplink.log.info("mqtt: trying again what %s would not have" % self.uplink.broker)
             self._forget()
             self.begin()
+        self.connects.step(uptime)
         return False
 
     def lost(self, closed, silent, uptime):
@@ -148,7 +129,10 @@ class Limits:
         if topic in self.topics or (self._messages and self._is_barred(topic, payload, qos)):
             self.uplink.why = "%s %s %s" % (self.uplink.broker, self._how, topic.decode())
             return BARRED
-        return (self.suspects or self.uplink.client).send(topic, payload, retain, qos, pid, dup)
+        sent = (self.suspects or self.uplink.client).send(topic, payload, retain, qos, pid, dup)
+        if sent and self._passes.get(topic, True) is not True:
+            self._passes[topic] = sent
+        return sent
 
     def _is_barred(self, topic, payload, qos):
         return self.identify(topic, payload, qos) in self._messages
@@ -184,14 +168,22 @@ class Limits:
         else:
             self.trial = None
             self.qos, self.retain = self._before  # it was neither
-            again = not crc or any(topic == each[0] for each in self._messages)
-            _remember(*((self.topics, topic) if again else (self._messages, message)))
+            if len(self._passes) == _MOST:
+                self._passes.clear()
+            passes = self._passes.setdefault(topic, 0) is True
+            bad = 1 + sum([topic == each[0] for each in self._messages])
+            every = not crc or bad >= (_BAD_AMONG_GOOD if passes else _BAD)
+            _remember(*((self.topics, topic) if every else (self._messages, message)))
             self._how = how
-            what = "any message" if again else "a message"
+            what = "any message" if every else "a message"
             self._learn(uptime, "%s to %s" % (what, topic.decode()))
 
     def passed(self, message, uptime):
         """It had this filter, or this message: (topic, QoS, retained)."""
+        if isinstance(message, bytes):
+            return
+        if message[0] in self._passes:
+            self._passes[message[0]] = True
         if self.trial and message[0] == self.trial:
             self.trial = None
             if self.qos < self._before[0]:
@@ -232,7 +224,7 @@ class Limits:
     def needed(self):
         """Is there anything to remember?"""
         known = self.suspects or self._learnt_at is not None
-        return known or self.will + self._tried_will + self._shut + self._well > 0
+        return known or self._well > 0 or self.connects.needed()
 
     def text(self):
         """Return what it will not have, for people; None: nothing is known."""
@@ -241,8 +233,8 @@ class Limits:
             told.append("no QoS 2, some readings come twice" if self._twice else "no QoS 2")
         if self.retain < self.uplink.settings["retain"]:
             told.append("nothing retained")
-        if self.will and self.will == self._tried_will:
-            told.append("no retained will" if self.will == 1 else "no will")
+        if self.connects.text():
+            told.append(self.connects.text())
         if self.window2:
             told.append("%d of QoS 2 at once" % self.window2)
         told += [

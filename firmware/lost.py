@@ -25,6 +25,9 @@ _ALIVE = ((ECONNRESET,), (ECONNREFUSED,))  # signs of a peer
 _FRUITLESS = const(4)
 _FRUITFUL = const(1)  # or another: messages pass, and it may be the network
 _ENDED = const(12)  # of these together in a row, before the broker's limits are looked for
+_ID_REJECTED = const(
+    2
+)  # CONNACK of a broker that will not have the client id, or not for a session that lasts
 _SHUT = const(3)  # attempts that were closed at CONNECT, before that
 _HELD_MS = const(600000)  # one that held so long is not one of them
 _LAST = const(8)  # of what was sent last so many are remembered
@@ -37,6 +40,10 @@ _CLOSED = (ECONNRESET, 32, 103, 113, 107, 128)
 def lose(uplink, uptime, error):
     """Say what has ended, and have the Uplink wait for as long as is right."""
     name, brokers = uplink.broker, uplink.brokers
+    if isinstance(error, Refused) and not error.code:
+        brokers.limits.connects.probed()
+        uplink.wait = 0
+        return
     what = "lost" if uplink.connected else "cannot reach"
     uplink.log.warning("mqtt: %s %s: %s" % (what, name, reason(error)))
     try:
@@ -89,7 +96,10 @@ def _is_the_broker(brokers, error, uptime, ms):
         if closed and client.turned_away:
             brokers.shut += 1
             if limits or brokers.shut >= _SHUT:
-                brokers.learnt().shut(uptime)
+                brokers.learnt().connects.shut(uptime)
+        elif isinstance(error, Refused) and error.code == _ID_REJECTED:
+            if not brokers.uplink.clean_session:
+                brokers.learnt().connects.rejected(uptime)
         return False
     # A ProtocolError: what it sent is no MQTT.
     closed = closed or not isinstance(error, OSError)

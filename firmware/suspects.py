@@ -19,7 +19,7 @@ _STRIKES = const(3)
 _RELEASES = const(6)  # to begin anew may double readings, and no ping can go before a PUBREL
 _MOST = const(16)  # under suspicion together
 _IDLE_MS = const(1000)  # nothing was to be sent for so long: it is a subscription's turn,
-_MESSAGES = const(4)  # or after so many messages
+_MESSAGES = const(4)  # or after so many messages; then, too, what is under suspicion may go
 _TURN_MS = const(2000)  # nothing else goes, so that what is wanted can go alone
 _RARE_MS = const(7200000)  # what does not come for so long on one connection is no longer wanted
 
@@ -47,6 +47,7 @@ class Suspects:
         self._ping = 0  # 1: to be sent, 2: to be answered
         self._heard = False  # the ping behind the message was answered
         self._asked = 0  # messages since the last subscription
+        self._went = 0  # what passed on this connection
         self._turn = None  # the only topic, or filter, that may go next
         self._filters = []  # that were asked for
         self.client.subscriptions.withhold(self.limits.filters, self._filters)
@@ -117,6 +118,10 @@ class Suspects:
         self.free = self.free or well
         return well
 
+    def _others_first(self):
+        """Between two tries of what is under suspicion others pass: a try may cost ten seconds of silence."""
+        return self._went < _MESSAGES and self._now - self._sent_at < _IDLE_MS
+
     def _ask_for(self, what):
         """Nothing else goes until this can."""
         if self._turn is None:
@@ -135,6 +140,7 @@ class Suspects:
         self._asked = 0 if self._waiting == -1 else self._asked + 1
         self._waiting = self._current = None
         self._passed += 1
+        self._went += 1
         self._sent_at = uptime
 
     def lost(self, closed, silent, uptime):
@@ -171,6 +177,8 @@ class Suspects:
         if self._waiting is None and not self._controls and self._turn in (None, topic):
             if self.free and topic not in self.wanted:
                 return client.send(topic, payload, retain, qos, pid, dup)
+            if (topic, qos, retain) in self._strikes and self._others_first():
+                return None
             if not (client.released or client.in_flight):
                 sent = client.send(topic, payload, retain, qos, pid, dup)
                 if sent is not None:

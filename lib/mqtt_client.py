@@ -71,6 +71,7 @@ class Client(Session):
             0  # connections in a row, lost with messages in flight and none acknowledged
         )
         self.last = None  # topic of the last message that was sent
+        self.lied = False  # the broker said that it had kept a session that it was to forget
         self.turned_away = False  # whether the last one was closed in answer to CONNECT
 
     def __getattr__(self, name):

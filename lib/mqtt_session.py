@@ -30,11 +30,10 @@ class Session:
 
     Refused = Refused  # what to raise
 
-    def start(self, now, clean_session=False, early=False, anew=False):
+    def start(self, now, clean_session=False, early=False, anew=False, probe=False):
         """Begin to connect; only the name look-up blocks. OSError: there is no way to the broker; ValueError: settings.
         early: send() need not wait for the broker's welcome, which saves a round trip [MQTT-3.1.4-5]. anew: a session
-        that the broker has kept is another's, a predecessor's say: have it forgotten, and connect again.
-        """
+        that the broker has kept is to be forgotten: connect twice. probe: end with Refused(0) where others are welcome."""
         self.close()
         will = self.lw_topic and (self.lw_topic, self.lw_msg, self.lw_retain, self.lw_qos)
         will = None if anew and clean_session else will  # that only ends the old session
@@ -44,7 +43,7 @@ class Session:
         except MemoryError:
             raise OSError(errno.ENOMEM, "not enough memory to connect")
         self._out.first = packet
-        self._clean, self._anew = clean_session, anew
+        self._clean, self._anew, self._probe = clean_session, anew, probe
         # what is in flight goes first, and waits for CONNACK
         self._early = early and not self.in_flight
         self._opening = True  # TCP and TLS; ends when CONNECT was written
@@ -272,15 +271,16 @@ class Session:
 
     def _greeted(self):
         inc = self._in
-        if inc.code:
+        if inc.code or self._probe:
             raise self.Refused(inc.code)
-        if inc.flags > 1 or (inc.flags and self._clean):
-            raise ProtocolError("CONNACK flags %d" % inc.flags)  # [MQTT-3.2.2-1]
+        if inc.flags > 1:
+            raise ProtocolError("CONNACK flags %d" % inc.flags)
         self._link.failures = 0
-        if inc.flags and self._anew:
+        self.session_present = present = inc.flags > self._clean
+        self.lied = self.lied or present != inc.flags  # [MQTT-3.2.2-1]
+        if present and self._anew:
             self.sock.write(b"\xe0\0", 0, 2)  # DISCONNECT: the will is not to be published
             return self.start(self._now, True, anew=True)
-        self.session_present = present = bool(inc.flags)
         if not present:
             self.received.clear()
         if self._out.recorded is not None:

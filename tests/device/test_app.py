@@ -109,7 +109,7 @@ class Board:
 
 
 class Client:
-    last, unanswered = None, ()
+    last, unanswered, lied = None, (), False
 
     def __init__(self, client_id, server, keepalive=0, window=32, window2=1):
         self.client_id = client_id

@@ -23,7 +23,7 @@ HOUR = 3600
 class Client:
     """Network and broker. Takes messages while `up`, acknowledges them in the next step, and checks them off."""
 
-    last, unanswered = None, ()
+    last, unanswered, lied = None, (), False
 
     def __init__(self, client_id, server, keepalive=0, window=32, window2=1):
         self.client_id = client_id

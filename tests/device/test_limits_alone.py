@@ -8,6 +8,7 @@ from firmware.limits import BARRED, Limits
 
 DAY = 86400000
 WHOLE, UNRETAINED, NONE = "whole", "unretained", "none"
+PROBE, CLEAN, CLEAN_NONE = "probe", "clean", "clean, none"
 NO_QOS_2 = "QoS 2: readings go at QoS 1"
 
 
@@ -67,6 +68,11 @@ def will(limits):
     """The form with which the next connection is opened."""
     limits.begin()
     client = limits.uplink.client
+    if limits.connects.probes:
+        assert client.lw_topic is None, "nobody is to hear of a probe"
+        return PROBE
+    if limits.connects.clean:
+        return CLEAN if client.lw_topic and client.lw_retain else CLEAN_NONE
     if client.lw_topic is None:
         return NONE
     return WHOLE if client.lw_retain else UNRETAINED
@@ -74,12 +80,12 @@ def will(limits):
 
 def shut(limits, times=2, uptime=0):
     for _ in range(times):
-        limits.shut(uptime)
+        limits.connects.shut(uptime)
 
 
 def test_each_form_is_tried_twice_one_after_the_other():
     _, limits = make()
-    for form in (WHOLE, UNRETAINED, NONE, WHOLE, UNRETAINED):
+    for form in (WHOLE, UNRETAINED, NONE, PROBE, WHOLE, UNRETAINED):
         assert will(limits) == form
         shut(limits, 1)
         assert will(limits) == form, "once it may have been the network"
@@ -145,6 +151,57 @@ def test_a_broker_that_was_busy_has_all_again_and_nothing_is_known_against_it():
     assert limits.up(20) is False, "a trial once more"
 
 
+def test_a_session_that_lasts_is_given_up_when_a_probe_went_well_and_the_whole_one_failed_again():
+    uplink, limits = make()
+    shut(limits, 6)
+    assert will(limits) == PROBE
+    limits.connects.probed()
+    assert will(limits) == WHOLE and not uplink.told
+    shut(limits, uptime=20)
+    assert will(limits) == CLEAN and uplink.anew
+    assert "a session that lasts" in uplink.told[0]
+    assert limits.up(30) is True and "no session" in limits.text()
+    # With a will it closes at that, too: the next form.
+    shut(limits)
+    assert will(limits) == PROBE
+    limits.connects.probed()
+    shut(limits)
+    assert will(limits) == CLEAN_NONE and limits.up(40) is True
+    assert limits.text() == "no session, no will"
+    limits.step(20 + 2 * DAY, (), False)
+    assert limits.text() is None and will(limits) == WHOLE
+
+
+def test_a_probe_that_goes_well_by_chance_changes_nothing():
+    _, limits = make()
+    shut(limits, 6)
+    limits.connects.probed()
+    assert will(limits) == WHOLE and limits.up(10) is True
+    assert not limits.needed() and limits.text() is None
+
+
+def test_a_client_id_that_is_rejected_may_mean_the_session():
+    uplink, limits = make()
+    limits.connects.rejected(0)
+    assert will(limits) == PROBE
+    limits.connects.probed()
+    limits.connects.rejected(0)
+    assert will(limits) == CLEAN and limits.up(10) is True and "no session" in limits.text()
+    # Or it is the id: then nothing helps, and nothing is believed.
+    uplink, limits = make()
+    for form in (PROBE, WHOLE, PROBE, WHOLE):
+        limits.connects.rejected(0)
+        assert will(limits) == form
+    assert not uplink.told
+
+
+def test_a_broker_that_says_of_a_clean_session_that_it_was_kept_gets_clean_ones():
+    uplink, limits = make()
+    limits.connects.lied(5)
+    assert will(limits) == CLEAN and limits.up(10) is True
+    assert uplink.anew and "no session" in limits.text() and limits.needed()
+
+
 def test_without_retain_in_the_settings_no_will_is_retained():
     _, limits = make(retain=False)
     assert will(limits) == UNRETAINED
@@ -159,6 +216,7 @@ def test_what_one_broker_will_not_have_another_one_gets():
     limits.judge(b"filter/#", 0, "closes at", 9)
     limits.judge((b"c", 1, False), 3, "closes at", 10)
     limits.judge((b"c", 1, False), 4, "closes at", 11)
+    limits.judge((b"c", 1, False), 5, "closes at", 12)
     limits.begin()
     assert (uplink.qos_max, uplink.retain) == (1, False)
     assert limits.text() == "no QoS 2; nothing retained; not c; not filter/#"
@@ -193,18 +251,47 @@ def test_what_it_does_at_connect_is_still_known_after_another_one():
     assert will(limits) == UNRETAINED
 
 
-def test_one_message_is_barred_and_at_the_second_one_all_of_its_topic():
+def test_one_message_is_barred_and_at_the_third_one_all_of_its_topic():
     uplink, limits = make()
-    limits.judge((b"c", 1, False), crc32(b"bad"), "closes at", 0)
-    limits.begin()
-    assert uplink.send(b"c", b"bad", False, 1) == BARRED
-    assert uplink.why == "192.0.2.1:1883 closes at c"
-    assert uplink.send(b"c", b"good", False, 1) == 1 and uplink.send(b"d", b"bad", False, 1) == 1
-    assert limits.text() is None, "no topic is left out"
-    limits.judge((b"c", 1, False), crc32(b"worse"), "never answers", 0)
+    for bad in (b"bad", b"worse"):
+        limits.judge((b"c", 1, False), crc32(bad), "closes at", 0)
+        limits.begin()
+        assert uplink.send(b"c", bad, False, 1) == BARRED
+        assert uplink.why == "192.0.2.1:1883 closes at c"
+        assert uplink.send(b"c", b"good", False, 1) == 1 and uplink.send(b"d", bad, False, 1) == 1
+        assert limits.text() is None, "no topic is left out"
+    limits.judge((b"c", 1, False), crc32(b"worst"), "never answers", 0)
     assert uplink.send(b"c", b"good", False, 1) == BARRED and limits.text() == "not c"
     assert uplink.why == "192.0.2.1:1883 never answers c"
     assert uplink.send(b"d", b"bad", False, 1) == 1
+
+
+def test_a_topic_of_which_others_pass_is_barred_at_the_twelfth():
+    for one_at_a_time in (False, True):
+        uplink, limits = make()
+        for n in range(11):
+            limits.judge((b"c", 1, False), crc32(b"%d" % n), "closes at", 0)
+            limits.begin()
+            assert limits.text() is None, n
+            if one_at_a_time:
+                limits.passed((b"c", 1, False), 0)
+            else:
+                pid = uplink.send(b"c", b"good", False, 1)
+                limits.step(0, [pid + 1], False)
+                limits.step(0, [pid], False)
+        limits.judge((b"c", 1, False), 9, "closes at", 0)
+        assert limits.text() == "not c"
+
+
+def test_what_another_message_of_that_id_had_is_not_this_topics():
+    uplink, limits = make()
+    limits.judge((b"c", 1, False), 1, "closes at", 0)
+    limits.begin()
+    uplink.send(b"d", b"good", False, 1)
+    limits.step(0, [1], False)
+    limits.judge((b"c", 1, False), 2, "closes at", 0)
+    limits.judge((b"c", 1, False), 3, "closes at", 0)
+    assert limits.text() == "not c"
 
 
 def test_at_qos_0_all_of_a_topic_is_meant():

@@ -319,12 +319,24 @@ def test_released_message_goes_again_when_the_session_is_lost():
 
 
 def test_session_present_of_a_clean_session_is_a_lie():
+    for clean in (True, False):
+        net, client = make(broker=False)
+        client.start(0, clean_session=clean)
+        client.step(0)
+        net.wire.inbox += b"\x20\x02\x01\x00"
+        client.step(0)
+        assert client.connected and client.lied is clean and client.session_present is not clean
+
+
+def test_a_probe_is_over_with_the_welcome():
     net, client = make(broker=False)
-    client.start(0, clean_session=True)
+    told = []
+    client.set_journal(told.append)
+    client.start(0, clean_session=True, probe=True)
     client.step(0)
-    net.wire.inbox += b"\x20\x02\x01\x00"
-    raises(ProtocolError, client.step, 0)
-    assert net.open() == 0
+    net.wire.inbox += b"\x20\x02\x00\x00"
+    assert raises(Refused, client.step, 0).code == 0
+    assert net.open() == 0 and not told and not client.connected
 
 
 def test_unknown_and_repeated_acknowledgements():

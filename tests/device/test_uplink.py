@@ -41,14 +41,14 @@ class Client:
         self.lowered = False
         self.exactly_once = 0
         self.turned_away = True
-        self.last, self.unanswered = None, ()
+        self.last, self.unanswered, self.lied = None, (), False
         self.subscriptions = Subscriptions()
         self.in_flight = ()
         self.lw_topic = b"status"
         self.pending = 0
         self.forgotten = []
 
-    def start(self, now, clean_session=False, anew=False):
+    def start(self, now, clean_session=False, anew=False, probe=False):
         self.starts.append((now, self.server, self.port, self.user, self.pswd))
 
     def step(self, now):
