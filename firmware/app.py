@@ -253,8 +253,8 @@ class Node:
                 ):
                     self._health_wait = _TURN_MS
                 self.log.state(state)
-            except MemoryError:
-                pass  # a minute without
+            except MemoryError:  # a minute without
+                self.log.error("node: not enough memory for `health`")
             forget("health")
 
     # staying alive

@@ -221,6 +221,7 @@ class Uplink:
             lost.lose(self, uptime, error)
         except MemoryError:
             self.failures_of_memory += 1
+            self.log.error("mqtt: lost %s: not enough memory to say why" % self.broker)
         forget("lost", "connecting")
         self.trying = self.connected = False
         self.since = uptime
