@@ -120,6 +120,17 @@ def test_every_type_is_here():
     assert {entry["type"] for entry, _ in CASES.values()} == set(sensors.TYPES)
 
 
+def test_a_chip_is_awake_when_it_is_asked_first(tmp_path):
+    """A DHT is silent in its first second, and how much of that is over differed."""
+    tree, flash = tmp_path / "tree", tmp_path / "flash"
+    mpy.compile_tree(tree)
+    flash.mkdir()
+    for name in ("dht11", "dht22"):
+        case = {"setting": setting(name), "steps": ["read"]}
+        events = over_fakes(case, tree, flash).traffic["0"]
+        assert len(events) == 2 and ("dht", "frame", None) not in events, events
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_same_traffic_and_readings(bench, name):
     fakes, pico = bench.both(name)

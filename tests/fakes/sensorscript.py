@@ -17,6 +17,9 @@ import machine
 
 _LONGEST_MS = 200_000
 _PAUSE_MS = 60
+# Chips have power before the program is there, whose text a busy machine takes a while for, and time passes on the Pico:
+# whether they are awake when they are asked first must not depend on that. A DHT22 takes longest.
+_AWAKE_MS = 1100
 
 
 def run(case):
@@ -32,6 +35,7 @@ def run(case):
     def say(what):
         line.writeto(0x42, json.dumps(what).encode())
 
+    time.sleep_ms(_AWAKE_MS)
     say({"step": "load"})
     channel = sensors.load(case["setting"], Board())
     for i, step in enumerate(case["steps"]):
