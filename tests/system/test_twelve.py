@@ -12,7 +12,8 @@ from tools import ROOT
 pytestmark = pytest.mark.xdist_group("twelve")  # one run for all of them
 
 EXAMPLES = ROOT / "docs" / "examples"
-SECONDS = 42
+# Away it is for longer than from one health to the next (15 s), and the readings between (5 s): one of them tells.
+SECONDS = 50
 # quantity: what the simulated world can be, and a little more
 PLAUSIBLE = {
     "temperature": (5, 40),
@@ -56,6 +57,13 @@ def names():
 
 def test_there_are_twelve():
     assert len(names()) == 12
+
+
+def test_it_is_away_for_long_enough_to_be_in_health():
+    away, back = (event["at_s"] for event in json.loads((EXAMPLES / "unplug.json").read_text()))
+    settings = json.loads((EXAMPLES / "twelve.json").read_text())
+    assert back - away > settings["publish"]["health_s"] + settings["sensors"][0]["interval_s"]
+    assert back + 10 < SECONDS
 
 
 @pytest.mark.parametrize("name", names())
