@@ -42,7 +42,7 @@ def name(settings, board):
     """Return the node's name, and (the name that it should have, id of the board that has it) or None."""
     wanted = settings["name"] or board.name
     held, _, other = (read(_ALIAS) or "").rpartition(" ")
-    if held != wanted:
+    if held != wanted or len(other) > _LONGEST_ID:
         return wanted, None
     return "%s-%s" % (wanted, board.id[-6:]), (wanted, other)
 

@@ -71,6 +71,22 @@ def test_what_no_node_wrote_is_not_believed():
     assert boots.find(6) == (None, "outpost/attic")
 
 
+def test_a_time_that_no_reading_can_have_is_not_believed():
+    # Of 49 bits and more: a payload's, and what is computed with it, would be of years that nobody has seen.
+    os.mkdir("state")
+    last = (1 << 48) - 1
+    lines = "5 1 outpost/attic\n6 0\n7 -1\n8 %d\n9 %d\n10 %s\n11 1e12\n12 x\n"
+    put("state/boots", lines % (last, last + 1, "9" * 100))
+    found = [boots.find(boot)[0] for boot in range(5, 13)]
+    assert found == [1, None, None, last, None, None, None, None], found
+    os.remove("state/boots")
+    times = '{"5":1,"6":0,"7":-1,"8":%d,"9":%d,"10":1e999,"11":[],"12":null,"13":"x","x":5}'
+    put("state/times", times % (last, last + 1))
+    boots.begin(20, 5, "outpost/attic")
+    found = [boots.find(boot)[0] for boot in range(5, 14)]
+    assert found == [1, None, None, last, None, None, None, None, None], found
+
+
 def test_a_count_that_cannot_be_written_is_not_given_twice():
     os.mkdir("state")
     put("state/boot", "41")

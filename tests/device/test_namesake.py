@@ -456,6 +456,23 @@ def test_the_name_comes_back_when_the_other_has_been_away_for_an_hour():
     assert second.node.name == "attic" and whose(broker) == "bbbbbb" and alike(broker) == 0
 
 
+def test_an_id_that_no_board_has_is_no_other_board():
+    # It filled `info` and `health`.
+    from firmware import namesake
+
+    os.mkdir("state")
+    for other, found in (
+        ("f" * 32, True),
+        ("without-id", True),
+        ("f" * 33, False),
+        ("f" * 1000, False),
+    ):
+        with open("state/alias", "w") as f:
+            f.write("attic " + other)
+        node, taken = namesake.name({"name": "attic"}, BOARD)
+        assert (node, taken) == (("attic-a1b2c3", ("attic", other)) if found else ("attic", None))
+
+
 def test_another_name_in_the_settings_settles_it():
     _, first, second = two()
     second.name = "cellar"

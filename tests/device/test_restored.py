@@ -1,0 +1,62 @@
+"""Twenty exchanges of QoS 2 that PUBREC had come for, under names as long as they may be: the next start ends each, once."""
+
+import json
+
+import sim
+
+sim.virtual()
+
+from mqtt_peer import Broker  # noqa: E402
+from statefiles import LONG, Life  # noqa: E402
+
+HEAP = "4m"
+TIMEOUT = 60
+
+
+class Forgetful(Broker):
+    """Whatever a Life says, it has no session of before."""
+
+    session = property(lambda self: False, lambda self, present: None)
+
+
+def numbers(broker, life):
+    """The seq of what was handed on of a life's readings."""
+    boot = life.node.delivery.boot
+    readings = [json.loads(payload) for _, payload in broker.seen if b'"seq":' in payload]
+    return sorted(reading["seq"] for reading in readings if reading["boot"] == boot)
+
+
+def without_pubcomp():
+    """Live with a broker that never ends an exchange."""
+    broker = Broker()
+    broker.hear = lambda first, pid, answer: [] if first == 0x62 else answer
+    life = Life(broker, 25, LONG)
+    assert life.node.delivery.outbox.sync(0)
+    assert numbers(broker, life) == list(range(1, 21)), "handed on with the PUBREL, at the latest"
+    return broker, life
+
+
+def test_all_of_them_are_restored_and_end():
+    broker, before = without_pubcomp()
+    broker.hear = None
+    restored = []
+    run = Life._run
+
+    def look(life, node):
+        restored.extend(node.delivery.restored)
+        assert not node.delivery.again, "of none the message is needed"
+        run(life, node)
+
+    Life._run = look
+    after = Life(broker, 15, LONG)
+    assert len(restored) == len(set(restored)) == 20, restored
+    seqs = numbers(broker, before)
+    assert seqs == list(range(1, before.node.seq + 1)), seqs
+    assert len(after.node.delivery.outbox) <= 2 and not after.node.delivery.restored
+
+
+def test_a_broker_that_has_forgotten_them_gets_their_readings_again():
+    _, before = without_pubcomp()
+    broker = Forgetful()
+    Life(broker, 25, LONG)
+    assert numbers(broker, before) == list(range(1, before.node.seq + 1))
