@@ -19,6 +19,9 @@ def read(store):
             # After an error: it is believed the next time.
             log.listed, log.seems_empty = False, True
             return
+        # While the folder was unknown nothing was written: all there is, is of before.
+        store.fresh_from = log.next
+        store._backlog.last = log.next - 1
     try:
         there = [int(name, 16) for name, _ in patiently(outbox_open.segments, log.folder)]
     except OSError:
@@ -45,6 +48,8 @@ def _read_state(store):
     if found.unread:
         return False
     below = store.fresh_from
+    if not store.log.listed:  # nor has any number been given
+        below = store.log.next = max(store.log.next, found.next)
     done = []
     for i in range(0, len(found.done), 2):
         if found.done[i] < below:

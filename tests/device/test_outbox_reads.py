@@ -158,6 +158,44 @@ def test_while_nothing_can_be_read_new_records_go_beside():
         vfs.umount("/flash")
 
 
+def test_a_read_fails_again_while_it_is_tried_again():
+    """First for long, so that nothing is known; then each time that it is looked at once more."""
+    base = made()
+    for first in range(1, 60, 4):
+        for n in FOR:
+            print("read %d, %d of them" % (first, n))
+            chip = power.FailingChip(base)
+            power.mount(chip)
+            chip.fail(1, 1 << 20)
+            box = Outbox(FOLDER, limit=8192)
+            assert box.unread
+            put(box, *NEW)
+            found = []
+            for now in range(10000, 40000, 10000):
+                chip.fail(1, n)
+                _list()  # what is asked next may be answered with an old folder
+                chip.fail(first, n)
+                box.step(now)
+                found += deliver(box, now=now)
+            chip.fail(0, 0)
+            for now in range(40000, 100000, 10000):
+                box.step(now)
+                found += deliver(box, now=now)
+            assert sorted(found) == OLD + NEW, (first, n, found)
+            assert box.unread == 0 and box.sync(100000) and len(box) == 0
+            vfs.umount("/flash")
+            power.mount(chip)
+            assert there(Outbox(FOLDER, limit=8192)) == []
+            vfs.umount("/flash")
+
+
+def _list():
+    try:
+        os.listdir(FOLDER)
+    except OSError:
+        pass
+
+
 def files_but(opened, before):
     opened.mend()
     after = files()

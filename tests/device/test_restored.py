@@ -1,6 +1,7 @@
 """Twenty exchanges of QoS 2 that PUBREC had come for, under names as long as they may be: the next start ends each, once."""
 
 import json
+import os
 
 import sim
 
@@ -8,6 +9,9 @@ sim.virtual()
 
 from mqtt_peer import Broker  # noqa: E402
 from statefiles import LONG, Life  # noqa: E402
+
+from firmware import payload  # noqa: E402
+from outbox import Outbox  # noqa: E402
 
 HEAP = "4m"
 TIMEOUT = 60
@@ -60,3 +64,28 @@ def test_a_broker_that_has_forgotten_them_gets_their_readings_again():
     broker = Forgetful()
     Life(broker, 25, LONG)
     assert numbers(broker, before) == list(range(1, before.node.seq + 1))
+
+
+def test_more_of_them_than_the_client_has_room_for():
+    """A state that is sound but of nobody's: the start ends with as many as there is room for, the others go anew."""
+    os.mkdir("state")
+    box = Outbox("state/outbox")
+    for seq in range(1, 1201):
+        data = payload.record(0, 5, seq, 1000, 1795219200000, b'"volts":1.0')
+        assert box.append(b"volts", data, 0, qos=2)
+        if seq % 20 == 0:
+            box.sync(0)
+    assert box.release(list(box), 0) and box.dropped == 0
+    restored = []
+
+    def look(life, node):
+        restored.append((len(node.delivery.restored), len(node.delivery.again)))
+        life.node = node
+
+    run, Life._run = Life._run, look
+    try:
+        Life(Broker(), 0)
+    finally:
+        Life._run = run
+    (found,) = restored
+    assert sum(found) == 1200 and found[0] > 100, found

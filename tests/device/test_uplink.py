@@ -268,6 +268,24 @@ def test_silence_puts_the_link_in_doubt_ever_more_rarely():
     assert 8 <= len(doubts) <= 16, doubts
 
 
+def test_three_silent_attempts_are_no_doubt():
+    client = Client()
+    uplink = make(client, A)
+    uplink.doubt_since = -3600000
+    while not uplink.link_in_doubt and len(client.starts) < 9:
+        run(uplink, 100)
+    assert len(client.starts) == 4, client.starts
+
+
+def test_after_any_number_of_failures_the_pause_is_bounded():
+    # A second, shifted as often, would be a number of megabytes.
+    client = Client()
+    uplink = make(client, A)
+    uplink.failures = 10**9
+    run(uplink, 600000, step=1000)
+    assert 10 <= len(client.starts) <= 25, len(client.starts)
+
+
 def starve(uplink, seconds):
     """Return the uptimes, in s, at which a restart would help: it comes at once then."""
     global UPTIME
