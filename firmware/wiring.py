@@ -185,7 +185,7 @@ class Wiring:
             if not scl & 1:
                 self.fault(path + ".scl", "%s is an SDA pin" % self.label(scl), "give an odd one")
         elif not scl & 1 or (scl >> 1) & 1 != number:
-            right = "give the one after sda, %s" % self.label(sda + 1)
+            right = "give one of " + ("3 7 11 15 19 27" if number else "1 5 9 13 17 21")
             self.fault(path + ".scl", "%s is not SCL of I2C%d" % (self.label(scl), number), right)
         else:
             other, theirs = self.controllers.setdefault(number, (path, bus))

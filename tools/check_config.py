@@ -17,7 +17,7 @@ _lock = (
 # What config.json.example says where you are to say something else.
 PLACEHOLDERS = ("your network", "your password")
 PLAIN, TLS = 1883, 8883  # the ports that brokers have, and that settings without one stand for
-BAD_CONFIG = 7  # exit code of the commands that bring a config to a board
+BAD_CONFIG = 7  # exit code of the commands that want a config for something
 
 
 class BadConfig(CommandError):

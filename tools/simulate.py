@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tools import ROOT, CommandError, mpy, shell, watch
 from tools.broker import Broker
-from tools.check_config import check
+from tools.check_config import BadConfig, check
 from tools.ntp import TimeServer
 from tools.numbers import seconds, whole
 from tools.simboard import BOARDS, SimBoard, serial
@@ -114,7 +114,7 @@ def run(args):
 def _check(path, board):
     _, faults = check(path, board)
     if faults:
-        raise CommandError("\n".join(f"{path}: {fault}" for fault in faults))
+        raise BadConfig(path, faults)
 
 
 @contextmanager

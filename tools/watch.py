@@ -34,12 +34,12 @@ def run(args):
 
 
 def read(path):
-    from tools.check_config import changed, check
+    from tools.check_config import BadConfig, changed, check
 
     # The broker of the untouched example is somebody's
     settings, faults = changed(*check(path, None))
     if faults:
-        raise CommandError("\n".join(f"{path}: {fault}" for fault in faults))
+        raise BadConfig(path, faults)
     return settings
 
 

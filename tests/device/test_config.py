@@ -550,7 +550,11 @@ def test_i2c_controllers_of_a_pico():
     one(buses((5, 6))[:1], "sensors[0].sda", "GP5 is an SCL pin")
     one(buses((5, 4))[1:], "sensors[0].scl", "GP4 is an SDA pin", "give an odd one")
     one(buses((5, 7)), "sensors[0].sda", "GP5 is an SCL pin")
-    one(buses((4, 7)), "sensors[0].scl", "GP7 is not SCL of I2C0", "GP5")
+    one(buses((4, 7)), "sensors[0].scl", "GP7 is not SCL of I2C0", "1 5 9 13 17 21")
+    one(buses((22, 21)), "sensors[0].scl", "GP21 is not SCL of I2C1", "3 7 11 15 19 27")
+    for sda, pins in ((4, "1 5 9 13 17 21"), (22, "3 7 11 15 19 27")):
+        for scl in pins.split():
+            assert not buses((sda, int(scl))), (sda, scl)
     one(buses((4, 6)), "sensors[0].scl", "GP6 is not SCL of I2C0")
     one(buses((4, 5), (8, 9)), "sensors[1].sda", "I2C0 is on the pins of sensors[0]", "I2C1")
 

@@ -317,7 +317,7 @@ def test_pins_by_hand(call):
         ("esp32", "--sda 6 --scl 22", "GPIO6 is wired to the flash chip"),
         ("esp32", "--onewire 1", "GPIO1 is the serial console"),
         ("esp32", "--sda 21 --scl 21", "the same pin"),
-        ("pico_w", "--sda 4 --scl 7", "GP7 is not SCL of I2C0, give the one after sda, GP5"),
+        ("pico_w", "--sda 4 --scl 7", "GP7 is not SCL of I2C0, give one of 1 5 9 13 17 21"),
         ("pico_w", "--onewire 25", "GP25 is wired to the radio"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 from tools import ROOT, toolchain, watch
 from tools.broker import Broker, free_port
 from tools.certificates import Authority
+from tools.check_config import BAD_CONFIG
 
 pytestmark = pytest.mark.system
 
@@ -152,7 +153,7 @@ def test_a_config_with_faults(config, start):
     assert out == ""
     assert "mqtt.brokers" in err
     assert "Traceback" not in err
-    assert process.returncode == 1
+    assert process.returncode == BAD_CONFIG
 
 
 def test_the_untouched_example_is_refused(start):
