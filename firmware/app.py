@@ -171,7 +171,7 @@ class Node:
             self._introduce(uptime)
         except MemoryError:
             # Tried again on another connection; after a few a restart may help.
-            forget("namesake", "info")  # they may be there by half
+            forget("namesake", "info", "document")  # they may be there by half
             self.uplink.lose(uptime, OSError(ENOMEM))
         if not self._announced and self.uplink.acknowledged():
             self._announced = True
@@ -202,7 +202,7 @@ class Node:
         from firmware import info
 
         info.introduce(self)
-        forget("info")
+        forget("info", "document", "reasons")
         self._unsaid = False
         self._health_wait = 0
         self._announced = False
@@ -244,9 +244,9 @@ class Node:
             self._health_since = uptime
             self._health_wait = self.health_ms
             try:
-                from firmware import health
+                from firmware import document, health
 
-                state = payload.document(health.report(self, uptime))
+                state = document.whole(health.report(self, uptime))
                 if (
                     not self.uplink.publish(self.topics.health, state)
                     and self.uplink.brokers.limits
@@ -255,7 +255,7 @@ class Node:
                 self.log.state(state)
             except MemoryError:  # a minute without
                 self.log.error("node: not enough memory for `health`")
-            forget("health")
+            forget("health", "document")
 
     # staying alive
 

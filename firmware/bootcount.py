@@ -6,7 +6,7 @@ from firmware import boots, earlier, forget
 from firmware.boots import ABOVE_ALL, CREDIBLE, retried
 from firmware.earlier import known, oldest
 from firmware.files import write
-from firmware.log import reason
+from firmware.reasons import reason
 
 _COUNT = "state/boot"
 

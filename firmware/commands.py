@@ -9,7 +9,7 @@ import json
 
 from micropython import const
 
-from firmware import payload
+from firmware import document
 from firmware.blink import Blink
 
 _LONGEST_BLINK_S = 600
@@ -58,11 +58,11 @@ def run(control, name, data):
         outcome = (("ok", False), ("error", str(e)))
     except Exception as e:  # a reset would have the broker send the command again
         outcome = (("ok", False), ("error", "%s: %s" % (type(e).__name__, e)))
-    reply = payload.document((("id", mark), ("cmd", name)) + outcome)
+    reply = document.whole((("id", mark), ("cmd", name)) + outcome)
     if len(reply) <= _LONGEST_REPLY:
         return reply
     why = "the reply has %d bytes and was not sent, %d are the most" % (len(reply), _LONGEST_REPLY)
-    return payload.document((("id", mark), ("cmd", name), ("ok", outcome[0][1]), ("error", why)))
+    return document.whole((("id", mark), ("cmd", name), ("ok", outcome[0][1]), ("error", why)))
 
 
 def _arguments(data):

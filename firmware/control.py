@@ -7,6 +7,8 @@ import time
 
 from micropython import const
 
+from firmware import forget
+
 _LONGEST = const(512)  # bytes of a payload that can be meant for us
 _RESTART_MS = const(30000)  # a restart waits so long for the broker: over a lost connection
 _CHECK_MS = const(60000)  # within this a message of the node's own has come back
@@ -67,7 +69,7 @@ class Control:
             and not uplink.brokers.cautious
         ):
             try:
-                from firmware import access, forget
+                from firmware import access
 
                 self.fault = access.check(self)
                 forget("access")
@@ -100,6 +102,7 @@ class Control:
     def acknowledged(self, pids):
         if self._reply in pids:
             self._reply = None
+            forget("commands", "document")
 
     def arrived(self, topic, data, retained, uptime):
         """A message came."""

@@ -15,7 +15,6 @@ import time
 from micropython import const
 
 from firmware import forget, payload
-from firmware.log import reason
 from firmware.payload import HEAD_BYTES, head, is_reading
 
 _RETAIN = const(1)
@@ -89,7 +88,7 @@ class Delivery:
         except MemoryError:
             pass  # again with the next step
         sys.modules.pop("outbox_last", None)
-        forget("earlier", "boots")
+        forget("earlier", "boots", "reasons")
 
     def step(self, now, uptime):
         """Write what is due; say when readings were given up."""
@@ -137,7 +136,7 @@ class Delivery:
                 if not self._send(record, late, now):
                     return
             except ValueError as e:
-                self.log.error("outbox: a record that is no reading is left out: %s" % reason(e))
+                self.log.error("outbox: a record that is no reading is left out: %s" % e)
                 outbox.log.corrupt += 1
                 outbox.drop(record, now)
             if record in self.again:

@@ -22,7 +22,7 @@ _LONGEST_MS = const(60000)
 
 def _drop():
     """Forget what makes the messages. It comes back when it is needed."""
-    forget("discovery_plan", "discovery_payload", "discovery_message")
+    forget("discovery_plan", "discovery_payload", "discovery_message", "reasons")
 
 
 class Discovery:

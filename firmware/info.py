@@ -2,10 +2,9 @@
 
 from micropython import const
 
-from firmware import VERSION
+from firmware import VERSION, document
 from firmware.files import CRASH, forget_note, read, reset_note
-from firmware.log import reason
-from firmware.payload import document
+from firmware.reasons import reason
 
 _REASON = const(80)  # characters of why the node was reset
 _FAULTS = const(8)
@@ -25,7 +24,7 @@ def reset_cause(board, log):
 
 def introduce(node):
     """Have the uplink say first who is there."""
-    info = document(_info(node))
+    info = document.whole(_info(node))
     node.uplink.introduce(node.topics.status, b"online")
     node.uplink.introduce(node.topics.info, info)
 

@@ -3,8 +3,6 @@
 Parts log what a user can act on: one line, no secrets, `part: what happened`.
 """
 
-from errno import errorcode
-
 from micropython import const
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -46,26 +44,3 @@ class Log:
 
     def error(self, text):
         self._write(3, text)
-
-
-# In place of the names of numbers that say nothing to a user; those differ from port to port, names do not.
-_WORDS = {
-    "ECONNREFUSED": "nothing listens on that port",
-    "ECONNRESET": "the other side cut the connection",
-    "ECONNABORTED": "the connection was given up",
-    "EHOSTUNREACH": "no way to that address",
-    "ENOMEM": "not enough memory",
-    "ETIMEDOUT": "no answer",
-    "error 28": "the flash is full",
-}
-
-
-def reason(error):
-    """Return an exception as words: an OSError's text if it has one, else what its number means."""
-    if not error.args:
-        return type(error).__name__
-    last = error.args[-1]
-    if isinstance(error, OSError) and isinstance(last, int):
-        name = errorcode.get(last, "error %d" % last)
-        return "%s (%s)" % (_WORDS[name], name) if name in _WORDS else name
-    return str(last)

@@ -1,4 +1,4 @@
-"""A reading, and the node's documents, as one flat JSON object in bytes.
+"""A reading as one flat JSON object in bytes.
 
 Written by hand rather than by `json`: MicroPython's dicts keep no order, and its floats are single precision on the
 boards, so a quantity is printed with the decimals its table row gives and never as 21.370001.
@@ -64,15 +64,3 @@ def is_reading(record):
 def head(record):
     """Return flags, boot, seq, uptime and Unix ms, without a copy of the record. ValueError: it is too short."""
     return unpack_from(_HEAD, record.body, 1 + record.body[0])
-
-
-def document(pairs):
-    """Return (name, value) pairs as a flat JSON object, in their order, without those that are None."""
-    # In one buffer: a crowded heap has no room for the members, and for the whole as text, too.
-    whole = bytearray()
-    for name, value in pairs:
-        if value is not None:
-            whole += ('%s"%s":' % ("," if whole else "{", name)).encode()
-            whole += json.dumps(value).encode()
-    whole += b"}" if whole else b"{}"
-    return whole

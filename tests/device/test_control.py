@@ -1,11 +1,13 @@
 """Commands: what is one, what is answered, and that a restart comes once. The real client, a scripted broker."""
 
 import json
+import sys
 
 import sim
 from mqtt_client import Client
 from mqtt_peer import Broker, Net, publish
 
+import firmware
 from firmware import blink, commands, control
 from firmware.board import Board
 from firmware.discovery import Discovery
@@ -92,6 +94,7 @@ class Rig:
 
     def ask(self, name, payload=b"", base=CMD):
         """Send a command. Return the replies."""
+        sys.modules["firmware.commands"] = firmware.commands = commands  # as a test has made it
         self.broker.seen.clear()
         self.tell(base + name, payload)
         self.run()
@@ -179,7 +182,7 @@ def test_a_command_that_fails_is_answered_and_does_not_come_again():
     rig = Rig()
     commands.COMMANDS["broken"] = broken
     assert rig.ask("broken") == [{"cmd": "broken", "ok": False, "error": "KeyError: wanted"}]
-    commands.payload = type("", (), {"document": lambda pairs: hungry()})
+    commands.document = type("", (), {"whole": lambda pairs: hungry()})
     assert rig.ask("broken") == [{"ok": False, "error": "not enough memory"}]
     assert not rig.broker.out
 
@@ -208,6 +211,12 @@ def test_a_command_without_memory_for_it_is_answered_too():
     rig = Rig()
     assert rig.ask("restart", b'{"id":1}') == [{"cmd": "restart", "ok": False, "error": "no room"}]
     assert not rig.broker.out and not rig.control.restart
+
+
+def test_the_commands_are_let_go_of_once_the_reply_is_there():
+    rig = Rig()
+    assert len(rig.ask("restart")) == 1
+    assert "firmware.commands" not in sys.modules
 
 
 def test_what_is_wrong_is_said():

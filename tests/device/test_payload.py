@@ -2,7 +2,7 @@
 
 import json
 
-from firmware import payload
+from firmware import document, payload
 
 FIELDS = (("temperature", 2), ("count", 0), ("open", 0))
 
@@ -44,7 +44,7 @@ def test_error_text_is_escaped():
 
 
 def test_document_keeps_order_and_leaves_out_none():
-    got = payload.document((("b", 1), ("a", None), ("c", "x"), ("d", ["e"])))
+    got = document.whole((("b", 1), ("a", None), ("c", "x"), ("d", ["e"])))
     assert got == b'{"b":1,"c":"x","d":["e"]}', got
 
 

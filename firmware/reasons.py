@@ -1,0 +1,25 @@
+"""What an error means, in words. Needed only by what is loaded when there is one, and let go of with that."""
+
+from errno import errorcode
+
+# In place of the names of numbers that say nothing to a user; those differ from port to port, names do not.
+_WORDS = {
+    "ECONNREFUSED": "nothing listens on that port",
+    "ECONNRESET": "the other side cut the connection",
+    "ECONNABORTED": "the connection was given up",
+    "EHOSTUNREACH": "no way to that address",
+    "ENOMEM": "not enough memory",
+    "ETIMEDOUT": "no answer",
+    "error 28": "the flash is full",
+}
+
+
+def reason(error):
+    """Return an exception as words: an OSError's text if it has one, else what its number means."""
+    if not error.args:
+        return type(error).__name__
+    last = error.args[-1]
+    if isinstance(error, OSError) and isinstance(last, int):
+        name = errorcode.get(last, "error %d" % last)
+        return "%s (%s)" % (_WORDS[name], name) if name in _WORDS else name
+    return str(last)
