@@ -18,7 +18,6 @@ from firmware.files import RESERVE, note_reset
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
 _TURN_MS = const(1000)  # until `health` is tried again, where one message at a time is sent
-_SOON_MS = const(10000)  # sensors that are read more often need not be asked
 
 
 class Node:
@@ -47,7 +46,7 @@ class Node:
         self._announced = True
         self._online_since = None
         self._health_since = 0
-        self._health_wait = 0
+        self.health_wait = 0
         self._poller = None
         self._polled = None
 
@@ -178,7 +177,7 @@ class Node:
             # `make deploy` waits for this line.
             self.log.info("node: %s online" % self.topics.status.decode())
         if self.discovery:
-            self._announce(now, uptime)
+            self.discovery.announce(self, now, uptime)
         if self.uplink.link_in_doubt:
             self.uplink.link_in_doubt = False
             self.wifi.cycle()
@@ -202,26 +201,14 @@ class Node:
         from firmware import info
 
         info.introduce(self)
-        forget("info", "document", "reasons")
+        forget("info", "document")
         self._unsaid = False
-        self._health_wait = 0
+        self.health_wait = 0
         self._announced = False
         if self.panel:
             self.panel.introduce()
         if self.discovery:
             self.discovery.begin(uptime, self.uplink.retain)
-
-    def _announce(self, now, uptime):
-        """Tell Home Assistant what there is; then it wants to know how things are. What is retained it gets from the broker."""
-        if not self.uplink.connected:
-            self.discovery.lost(uptime)
-        elif not self.uplink.ready or self.uplink.brokers.cautious:
-            pass  # readings come first
-        elif self.discovery.step(uptime, self.uplink.client):
-            self._health_wait = 0
-            for channel in self.channels:
-                if channel.interval_ms > _SOON_MS:
-                    channel.soon(now)
 
     def acknowledged(self, pids, now):
         """The broker has these."""
@@ -240,9 +227,9 @@ class Node:
         log, topic = self.log.waiting, self.topics.log
         while log and self.uplink.publish(topic, log[0].encode()):
             log.pop(0)
-        if uptime - self._health_since >= self._health_wait:
+        if uptime - self._health_since >= self.health_wait:
             self._health_since = uptime
-            self._health_wait = self.health_ms
+            self.health_wait = self.health_ms
             try:
                 from firmware import document, health
 
@@ -251,7 +238,7 @@ class Node:
                     not self.uplink.publish(self.topics.health, state)
                     and self.uplink.brokers.limits
                 ):
-                    self._health_wait = _TURN_MS
+                    self.health_wait = _TURN_MS
                 self.log.state(state)
             except MemoryError:  # a minute without
                 self.log.error("node: not enough memory for `health`")

@@ -6,7 +6,7 @@ from firmware import boots, earlier, forget
 from firmware.boots import ABOVE_ALL, CREDIBLE, retried
 from firmware.earlier import known, oldest
 from firmware.files import write
-from firmware.reasons import reason
+from firmware.log import reason
 
 _COUNT = "state/boot"
 

@@ -105,7 +105,7 @@ class Clock:
             found = False
             self._failed("not enough memory")
         self._asking = None
-        forget("sntp", "reasons")
+        forget("sntp")
         return bool(found)
 
     def due(self, uptime):

@@ -7,7 +7,7 @@ from mqtt_client import ProtocolError, Refused
 
 from firmware import forget
 from firmware.files import SESSION, write
-from firmware.reasons import reason
+from firmware.log import reason
 
 _CLOCK_POLL_MS = const(200)
 _LOOK_UP_MS = const(20)

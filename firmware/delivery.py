@@ -88,7 +88,7 @@ class Delivery:
         except MemoryError:
             pass  # again with the next step
         sys.modules.pop("outbox_last", None)
-        forget("earlier", "boots", "reasons")
+        forget("earlier", "boots")
 
     def step(self, now, uptime):
         """Write what is due; say when readings were given up."""

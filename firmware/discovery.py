@@ -17,12 +17,13 @@ _SPREAD_MS = const(9000)  # so much more
 _TRIES = const(5)
 _BARRED_MS = const(3600000)
 _RETRY_MS = const(100)
+_SOON_MS = const(10000)  # sensors that are read more often need not be asked
 _LONGEST_MS = const(60000)
 
 
 def _drop():
     """Forget what makes the messages. It comes back when it is needed."""
-    forget("discovery_plan", "discovery_payload", "discovery_message", "reasons")
+    forget("discovery_plan", "discovery_payload", "discovery_message")
 
 
 class Discovery:
@@ -67,6 +68,19 @@ class Discovery:
         if self.settings["enabled"] and self._at is None:
             wait = _BIRTH_MS + int.from_bytes(os.urandom(2), "big") % (_SPREAD_MS + 1)
             self._at = uptime + wait
+
+    def announce(self, node, now, uptime):
+        """Tell Home Assistant what there is; then it wants to know how things are. What is retained it gets from the broker."""
+        uplink = node.uplink
+        if not uplink.connected:
+            self.lost(uptime)
+        elif not uplink.ready or uplink.brokers.cautious:
+            pass  # readings come first
+        elif self.step(uptime, uplink.client):
+            node.health_wait = 0
+            for channel in node.channels:
+                if channel.interval_ms > _SOON_MS:
+                    channel.soon(now)
 
     def lost(self, uptime):
         """The connection is gone, for the first time or still.

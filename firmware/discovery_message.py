@@ -7,7 +7,7 @@ from which it is sent without any. It stays there: the next one is the same, mos
 from micropython import const
 from mqtt_stream import Stream
 
-from firmware.reasons import reason
+from firmware.log import reason
 
 PATH = "state/announcement"
 _SHORT = const(1024)  # bytes that go through the client's own buffer

@@ -22,7 +22,7 @@ from micropython import const
 from outbox_reading import is_nothing, patiently
 
 from firmware.discovery_payload import Config, Device, Entity, safe
-from firmware.reasons import reason
+from firmware.log import reason
 
 PAUSE_MS = 2000
 

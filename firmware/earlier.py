@@ -5,8 +5,8 @@ import sys
 from outbox_last import last
 
 from firmware import boots, forget
+from firmware.log import reason
 from firmware.payload import head, is_reading
-from firmware.reasons import reason
 
 
 def note(delivery, origin):
@@ -21,7 +21,7 @@ def note(delivery, origin):
 def drop():
     """Forget this module, and what only it needs."""
     sys.modules.pop("outbox_last", None)
-    forget("earlier", "boots", "reasons")
+    forget("earlier", "boots")
 
 
 def oldest(outbox, aside, boot):

@@ -4,7 +4,7 @@ from micropython import const
 
 from firmware import VERSION, document
 from firmware.files import CRASH, forget_note, read, reset_note
-from firmware.reasons import reason
+from firmware.log import reason
 
 _REASON = const(80)  # characters of why the node was reset
 _FAULTS = const(8)

@@ -9,7 +9,7 @@ import os
 
 from micropython import const
 
-from firmware.reasons import reason
+from firmware.log import reason
 
 # `state` of a Wifi. None: not begun
 _WAITING = const(0)  # for the next round

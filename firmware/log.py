@@ -5,6 +5,8 @@ Parts log what a user can act on: one line, no secrets, `part: what happened`.
 
 from micropython import const
 
+from firmware import forget
+
 LEVELS = ("debug", "info", "warning", "error")
 
 _KEEP = const(16)  # lines waiting for the broker: about 1.5 KB at worst
@@ -44,3 +46,15 @@ class Log:
 
     def error(self, text):
         self._write(3, text)
+
+
+def reason(error):
+    """Return an exception as words. Without the memory for them, its name."""
+    try:
+        from firmware import reasons
+
+        return reasons.reason(error)
+    except MemoryError:
+        return type(error).__name__
+    finally:
+        forget("reasons")

@@ -10,7 +10,7 @@ from errno import ECONNREFUSED, ECONNRESET, ENOMEM
 from micropython import const
 from mqtt_client import ProtocolError, Refused
 
-from firmware.reasons import reason
+from firmware.log import reason
 
 _BACKOFF_MS = const(1000)
 _BACKOFF_MAX_MS = const(30000)

@@ -65,7 +65,7 @@ def reset_cause(board, log):
     from firmware import forget, info
 
     found = info.reset_cause(board, log)
-    forget("info", "reasons")
+    forget("info")
     return found
 
 

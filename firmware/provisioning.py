@@ -14,6 +14,7 @@ import time
 from micropython import const
 
 from firmware.files import note_reset, read, write
+from firmware.log import reason
 from firmware.provisioning_dns import NameServer
 from firmware.provisioning_form import (
     CA,
@@ -28,7 +29,6 @@ from firmware.provisioning_form import (
     stored,
     without,
 )
-from firmware.reasons import reason
 
 CONFIG = "config.json"
 LAST_GOOD = "state/config.json"

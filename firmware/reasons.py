@@ -1,4 +1,4 @@
-"""What an error means, in words. Needed only by what is loaded when there is one, and let go of with that."""
+"""What an error means, in words. Loaded for one, then let go of: log.reason()."""
 
 from errno import errorcode
 

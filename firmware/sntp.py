@@ -18,8 +18,8 @@ import socket
 from micropython import const
 
 from firmware.files import TIME, write
+from firmware.log import reason
 from firmware.names import is_address
-from firmware.reasons import reason
 
 _DAY_S = const(86400)  # so rarely the newest time is written
 _PORT = const(123)

@@ -8,6 +8,8 @@ import time
 
 from micropython import const
 
+from firmware.log import reason
+
 CONFIG = "config.json"
 LAST_GOOD = "state/config.json"
 
@@ -30,8 +32,6 @@ def _load_settings(board, safe):
         try:
             config.keep(settings, LAST_GOOD)
         except OSError as e:
-            from firmware.reasons import reason
-
             faults.append("%s: not kept as the last good one: %s" % (CONFIG, reason(e)))
     config.drop()  # tables, checks and help texts are needed once
     return loaded

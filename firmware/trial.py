@@ -20,9 +20,8 @@ from micropython import const
 from mqtt_client import Client, ProtocolError, Refused
 
 from firmware.clock import Clock
-from firmware.log import Log
+from firmware.log import Log, reason
 from firmware.names import Names
-from firmware.reasons import reason
 from firmware.wifi import Wifi
 
 _ATTEMPTS = const(2)  # at one network: the first after power-up fails on a Pico
@@ -209,4 +208,4 @@ def drop():
     for name in list(sys.modules):
         if name.startswith(("mqtt", "umqtt")):
             del sys.modules[name]
-    forget("trial", "wifi", "joining", "clock", "names", "lookup", "sntp", "reasons")
+    forget("trial", "wifi", "joining", "clock", "names", "lookup", "sntp")

@@ -146,7 +146,7 @@ class Uplink:
         except MemoryError:
             raise OSError(ENOMEM) from None
         if self.trying:
-            forget("connecting", "reasons")
+            forget("connecting")
 
     def hurry(self, failures=0):
         """Messages pass, or something is being found out: the next attempts wait as after so few failures."""
@@ -189,7 +189,7 @@ class Uplink:
             connecting.came_up(self, uptime)
         except MemoryError:
             raise OSError(ENOMEM) from None
-        forget("connecting", "reasons")
+        forget("connecting")
 
     def _send_documents(self):
         in_flight = [document[0] for document in self.documents if document[2] is not None]

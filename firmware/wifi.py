@@ -77,9 +77,9 @@ class Wifi:
             else:
                 joining.step(self, uptime)
             if self.up or self.state == _WAITING:
-                forget("joining", "reasons")
+                forget("joining")
         except MemoryError:
-            forget("joining", "reasons")  # it may be there by half
+            forget("joining")  # it may be there by half
             self.wait = uptime - self.since + _POLL_MS
 
     def enter(self, state, uptime, wait=0):

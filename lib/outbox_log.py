@@ -6,6 +6,7 @@ removed whole. A frame that is damaged, or was written elsewhere, is skipped: re
 sound one begins.
 """
 
+import gc
 import os
 from binascii import crc32
 from errno import EIO, ENOENT, ENOMEM
@@ -18,6 +19,9 @@ from outbox_reading import is_nothing, patiently
 _MARK = const(0xB5)  # a frame's first byte
 HEAD = const(12)  # bytes of a frame before its body
 LONGEST = const(1024)  # bytes of a frame
+_BUFFER = const(
+    1184
+)  # for reading; a file, which on a Pico takes 1,148 bytes in one piece, fits into its place
 _SHORTEST = const(13)  # bytes of a frame: its body begins with the length of the key
 NO_LIMIT = 0xF0000000  # every number is below: an outbox gets there after a century
 HIGH = 0xE0000000  # from here on they begin anew as soon as no record is on flash
@@ -25,15 +29,16 @@ MOST = const(1261)  # records of a segment: 16 KB of the shortest
 
 
 class Segment:
+    below = NO_LIMIT  # its numbers are
+    sealed = False  # something is wrong behind `size`: nothing is appended
+    # The flash fails there: it is neither written nor removed, and read again later.
+    unread = False
+
     def __init__(self, first):
         self.first = first  # number of its first record
         self.last = first - 1
         self.size = 0  # bytes that are known to be records
         self.pending = 0  # records not done yet
-        self.below = NO_LIMIT  # its numbers are
-        self.sealed = False  # something is wrong behind `size`: nothing is appended
-        # The flash fails there: it is neither written nor removed, and read again later.
-        self.unread = False
 
     def __contains__(self, number):
         return self.first <= number <= self.last
@@ -52,7 +57,7 @@ class Log:
         # the record that read() found
         self.number = self.flags = self.start = self.end = 0
         self._head = bytearray(HEAD)
-        self._buf = bytearray(LONGEST)
+        self._buf = bytearray(_BUFFER)  # None: lent, and there was no memory since
         self.window = None  # (segment, offset) of what is in _buf
         self._wanted = self._filled = 0
         self.file = None  # the one that outbox_open.py looks at: to open it for every piece would take ten times as long
@@ -126,8 +131,22 @@ class Log:
         if there > segment.size:
             # An append ended in the middle of a frame, or nobody knows why: numbers that may be there are not given again.
             self.next += (there - segment.size) // _SHORTEST + 1
-        segment.sealed = there != segment.size
-        return not segment.sealed
+        if there == segment.size:
+            return True
+        segment.sealed = True
+        return False
+
+    def lend(self, write, *arguments):
+        """Call a function that found no memory for a file once more, with the place of the buffer free. MemoryError: nor is there now."""
+        self._buf = self.window = None
+        try:
+            return write(*arguments)
+        finally:
+            gc.collect()  # the file is closed
+            try:
+                self._buf = bytearray(_BUFFER)
+            except MemoryError:
+                pass  # when it is needed
 
     def find(self, number):
         """Return the segment that holds a number, or None."""
@@ -214,6 +233,8 @@ class Log:
             if at >= 0 and at + n <= self._filled:
                 return at
         self.window = None
+        if not self._buf:
+            self._buf = bytearray(_BUFFER)
         self._wanted = offset
         patiently(self._fill, self.path(segment))
         if self._filled < n:

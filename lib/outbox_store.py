@@ -178,11 +178,10 @@ class Store:
         self._forget(record, now)
 
     def _spare(self, now):
-        """There is no memory: let go of copies of what is on flash. Return whether there were any."""
+        """There is no memory: let go of copies of what is on flash."""
         found = [r for r in self._recent if r.number and not r.flags & (LATEST | TAKEN)]
         for record in found:
             self._leave(record, now)
-        return bool(found)
 
     def _fly(self, record, now):
         """A record is on flash and on its way: no copy in RAM is needed, but of the newest of a key."""
@@ -212,9 +211,10 @@ class Store:
                     try:
                         self.log.append(records)
                     except MemoryError:
-                        if records[0].number or not self._spare(now):
+                        if records[0].number:
                             raise
-                        self.log.append(records)
+                        self._spare(now)
+                        self.log.lend(self.log.append, records)
                 finally:  # after a MemoryError some are numbered
                     self._written(records, now)
         except (OSError, MemoryError) as e:
@@ -262,9 +262,8 @@ class Store:
             try:
                 state.save(self.log.next, slots, self.dropped)
             except MemoryError:
-                if not self._spare(now):
-                    raise
-                state.save(self.log.next, slots, self.dropped)
+                self._spare(now)
+                self.log.lend(state.save, self.log.next, slots, self.dropped)
         except (OSError, MemoryError) as e:
             for record in fresh:
                 record.number = 0

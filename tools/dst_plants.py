@@ -62,8 +62,8 @@ PLANTS = {
     ),
     "ticks_health": Plant(
         "firmware/app.py",
-        "if uptime - self._health_since >= self._health_wait:",
-        f"if {WRAP.format('uptime - self._health_since')} >= self._health_wait:",
+        "if uptime - self._health_since >= self.health_wait:",
+        f"if {WRAP.format('uptime - self._health_since')} >= self.health_wait:",
         1,
         "no health",
     ),
@@ -183,7 +183,7 @@ PLANTS = {
         "lost",
     ),
     "torn_tail_appended": Plant(
-        "lib/outbox_log.py", "segment.sealed = there != segment.size", "pass", 4, "lost"
+        "lib/outbox_log.py", "if there == segment.size:", "if True:", 4, "lost"
     ),
     "half_an_append_again": Plant(
         "lib/outbox_log.py",
