@@ -1,6 +1,7 @@
 """`make watch`: mosquitto_sub with a config's broker and credentials."""
 
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from tools.check_config import BAD_CONFIG
 
 pytestmark = pytest.mark.system
 
-PASSWORD = "a s3cret -t /"  # spaces and dashes are part of it
+# Spaces and dashes are part of it. Of this process: another test publishes with its own on a command line.
+PASSWORD = f"a s3cret -t / {os.getpid()}"
 
 
 @pytest.fixture
