@@ -125,7 +125,7 @@ SETTINGS = (
                 "int",
                 None,
                 (1, 1000),
-                "readings a second at most; left out: as fast as it goes (for AWS IoT, which drops above 100 messages: 60)",
+                "readings a second at most; left out: as fast as it goes (AWS IoT: 60, it drops above 100 messages)",
             ),
         ),
         "the way to the broker",
