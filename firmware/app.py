@@ -235,11 +235,12 @@ class Node:
 
                 state = document.whole(health.report(self, uptime))
                 if (
-                    not self.uplink.publish(self.topics.health, state)
-                    and self.uplink.brokers.limits
+                    self.uplink.publish(self.topics.health, state)
+                    or not self.uplink.brokers.limits
                 ):
+                    self.log.state(state)
+                else:
                     self.health_wait = _TURN_MS
-                self.log.state(state)
             except MemoryError:  # a minute without
                 self.log.error("node: not enough memory for `health`")
             forget("health", "document")

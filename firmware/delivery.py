@@ -144,7 +144,10 @@ class Delivery:
 
     def _fresh(self, uptime, now):
         """Return the oldest reading of now that is in RAM, or None."""
-        return self.outbox.fresh(now, lambda r: is_reading(r) and self._is_late(r, uptime))
+        exchanges = self.uplink.qos_max == 2
+        return self.outbox.fresh(
+            now, lambda r: is_reading(r) and self._is_late(r, uptime), exchanges
+        )
 
     def take_back(self):
         """Have the client forget what it can: it is to be sent again."""

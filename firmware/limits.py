@@ -130,7 +130,7 @@ class Limits:
             self.uplink.why = "%s %s %s" % (self.uplink.broker, self._how, topic.decode())
             return BARRED
         sent = (self.suspects or self.uplink.client).send(topic, payload, retain, qos, pid, dup)
-        if sent and self._passes.get(topic, True) is not True:
+        if sent and self.had_none(topic):
             self._passes[topic] = sent
         return sent
 
@@ -159,11 +159,14 @@ class Limits:
         message = topic, crc
         if topic != self.trial:
             self.trial, self._before = topic, (self.qos, self.retain)
-        if qos == 2 and self.qos == 2:
+        released = self.uplink.client.released  # it is PUBREL that it will not have
+        # It would not have another message of the topic in any form: this one is not tried in all of them.
+        lesser = released or topic not in self._passes
+        if qos == 2 and self.qos == 2 and lesser:
             self.qos = 1
-            if self.uplink.client.released:  # it is PUBREL that it will not have
+            if released:
                 self._abandon()
-        elif retain and self.retain:
+        elif retain and self.retain and lesser:
             self.retain = False
         else:
             self.trial = None
@@ -177,6 +180,10 @@ class Limits:
             self._how = how
             what = "any message" if every else "a message"
             self._learn(uptime, "%s to %s" % (what, topic.decode()))
+
+    def had_none(self, topic):
+        """Did it have no message of a topic of which it would not have one?"""
+        return self._passes.get(topic, True) is not True
 
     def passed(self, message, uptime):
         """It had this filter, or this message: (topic, QoS, retained)."""

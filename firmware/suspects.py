@@ -16,10 +16,14 @@ exchange begins anew; if they still do, it goes at QoS 1. If all pass, there wer
 from micropython import const
 
 _STRIKES = const(3)
+_STRIKES_MORE = const(2)  # for another message of a topic of which none has passed
 _RELEASES = const(6)  # to begin anew may double readings, and no ping can go before a PUBREL
 _MOST = const(16)  # under suspicion together
 _IDLE_MS = const(1000)  # nothing was to be sent for so long: it is a subscription's turn,
-_MESSAGES = const(4)  # or after so many messages; then, too, what is under suspicion may go
+_MESSAGES = const(4)  # or after so many messages
+_OTHERS_MS = const(
+    5000
+)  # after the beginning of a connection, or when none of them came for _IDLE_MS, a suspect may go
 _TURN_MS = const(2000)  # nothing else goes, so that what is wanted can go alone
 _RARE_MS = const(7200000)  # what does not come for so long on one connection is no longer wanted
 
@@ -47,7 +51,6 @@ class Suspects:
         self._ping = 0  # 1: to be sent, 2: to be answered
         self._heard = False  # the ping behind the message was answered
         self._asked = 0  # messages since the last subscription
-        self._went = 0  # what passed on this connection
         self._turn = None  # the only topic, or filter, that may go next
         self._filters = []  # that were asked for
         self.client.subscriptions.withhold(self.limits.filters, self._filters)
@@ -120,7 +123,8 @@ class Suspects:
 
     def _others_first(self):
         """Between two tries of what is under suspicion others pass: a try may cost ten seconds of silence."""
-        return self._went < _MESSAGES and self._now - self._sent_at < _IDLE_MS
+        now = self._now
+        return now - self._up_at < _OTHERS_MS and now - self._sent_at < _IDLE_MS
 
     def _ask_for(self, what):
         """Nothing else goes until this can."""
@@ -140,7 +144,6 @@ class Suspects:
         self._asked = 0 if self._waiting == -1 else self._asked + 1
         self._waiting = self._current = None
         self._passed += 1
-        self._went += 1
         self._sent_at = uptime
 
     def lost(self, closed, silent, uptime):
@@ -162,7 +165,8 @@ class Suspects:
             if len(self._strikes) == _MOST:
                 self._strikes.clear()
             self._strikes[current] = strikes + 1, crc
-            if strikes + 1 >= _STRIKES:
+            known = not isinstance(current, bytes) and self.limits.had_none(current[0])
+            if strikes + 1 >= (_STRIKES_MORE if known else _STRIKES):
                 del self._strikes[current]
                 how = "closes at" if closed else "never answers"
                 self.limits.judge(current, crc, how, uptime)
@@ -174,11 +178,12 @@ class Suspects:
     def send(self, topic, payload, retain, qos, pid, dup):
         """As the client's, if nothing else is unanswered."""
         client = self.client
+        suspect = topic == self.limits.trial or (topic, qos, retain) in self._strikes
+        if suspect and self._others_first():
+            return None
         if self._waiting is None and not self._controls and self._turn in (None, topic):
             if self.free and topic not in self.wanted:
                 return client.send(topic, payload, retain, qos, pid, dup)
-            if (topic, qos, retain) in self._strikes and self._others_first():
-                return None
             if not (client.released or client.in_flight):
                 sent = client.send(topic, payload, retain, qos, pid, dup)
                 if sent is not None:

@@ -91,11 +91,11 @@ class Outbox(Store):
             self._spare(now)
             return None
 
-    def fresh(self, now, late=None):
+    def fresh(self, now, late=None, exchanges=True):
         """Return the oldest Record in RAM that may overtake the one of peek(), or None.
 
-        Records of QoS 2 never overtake: those whose exchanges are unfinished are then always the oldest. Nor do those of
-        which late(record) is true: they wait on flash until it is their turn.
+        Records of QoS 2 never overtake: those whose exchanges are unfinished are then always the oldest (not exchanges: they
+        all go at QoS 1). Nor do those of which late(record) is true: they wait on flash until it is their turn.
         """
         if not self._backlog or len(self._backlog.ahead) >= _AHEAD:
             return None
@@ -103,7 +103,7 @@ class Outbox(Store):
             if record.flags & TAKEN:
                 continue
             if not (late and late(record)):
-                return None if record.qos == 2 else self._safe(record, now)
+                return None if exchanges and record.qos == 2 else self._safe(record, now)
             if not record.flags & LATEST:
                 if not (record.number or self._flush(now)):
                     return None

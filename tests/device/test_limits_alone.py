@@ -294,6 +294,18 @@ def test_what_another_message_of_that_id_had_is_not_this_topics():
     assert limits.text() == "not c"
 
 
+def test_another_message_of_a_topic_is_not_tried_in_lesser_forms():
+    for passes in (False, True):
+        _, limits = make()
+        for qos in (2, 1):
+            limits.judge((b"a", qos, False), 9, "never answers", 0)
+        assert limits.qos == 2 and limits.had_none(b"a") and not limits.had_none(b"b")
+        if passes:
+            limits.passed((b"a", 2, False), 0)
+        limits.judge((b"a", 2, False), 8, "never answers", 0)
+        assert limits.qos == 2
+
+
 def test_at_qos_0_all_of_a_topic_is_meant():
     uplink, limits = make()
     assert limits.identify(b"log", b"one", 0) == limits.identify(b"log", b"two", 0)

@@ -119,3 +119,39 @@ def test_what_is_forbidden_and_does_not_come_again_costs_no_more_than_speed():
     assert rig.uplink.connects == connects
     for channel in rig.channels:
         assert len(set(rig.seen(channel))) >= channel.taken - 1
+
+
+def history_is_never_answered(qos):
+    """Return how many connections ended one after the other without a reading of now on any of them, at most."""
+    rig = Rig(Channel("one", qos), Channel("other", qos))
+    rig.node.log._write = lambda *line: None
+    rig.run(10)
+    rig.broker.mute = True
+    rig.broker.cut()
+    rig.run(120)
+    rig.broker.mute = False
+    sound = rig.broker.publish
+    came = [rig.uplink.connects]
+
+    def answers(message):
+        if message[0].endswith(b"/history"):
+            return []
+        if message[0] in (BARRED + b"one", BARRED + b"other"):
+            came.append(rig.uplink.connects)
+        return sound(message)
+
+    rig.broker.publish = answers
+    rig.run(900)
+    assert came[-1] > 8 and rig.uplink.connected and rig.health()["set_aside"] > 20
+    first = came.index(min([n for n in came if n > 2]))  # by then one message at a time is sent
+    return max([came[n + 1] - came[n] for n in range(first, len(came) - 1)])
+
+
+def test_history_that_is_never_answered_leaves_room_for_readings_of_now():
+    # A try at a message costs ten seconds of silence, and many are needed until all of history is found out.
+    assert history_is_never_answered(1) <= 2
+
+
+def test_history_that_is_never_answered_leaves_room_for_readings_of_qos_2():
+    # They never overtake but while QoS 1 is tried.
+    assert history_is_never_answered(2) <= 9

@@ -48,6 +48,7 @@ class Bench:
         self.uplink = self.brokers = self
         self.last = []  # what was sent last when connections ended
         self.trial = None
+        self.known = ()
         self.client = Client(list(wanted))
         self.filters = []
         self.judged, self.let_pass = [], []
@@ -61,6 +62,9 @@ class Bench:
 
     def judge(self, culprit, crc, how, uptime):
         self.judged.append((culprit, crc, how))
+
+    def had_none(self, topic):
+        return topic in self.known
 
     def passed(self, message, uptime):
         self.let_pass.append(message)
@@ -158,14 +162,27 @@ def test_a_link_that_ends_at_a_ping_is_the_network():
     assert not bench.judged
 
 
+def test_two_closes_are_enough_at_a_topic_of_which_none_passed():
+    bench = Bench()
+    bench.known = (b"bad",)
+    closes_at(bench, b"other", 2)
+    closes_at(bench, b"bad", 1, before=2)
+    assert not bench.judged
+    closes_at(bench, b"bad", 1, before=2)
+    assert [culprit[0] for culprit, _, _ in bench.judged] == [b"bad"]
+
+
 def test_others_go_first_on_a_connection_after_one_that_ended():
     bench = Bench()
     closes_at(bench, b"bad", 1)
     bench.connect(pings=2)
-    for n in range(4):
+    for n in range(6):
         assert bench.send(b"bad") is None, n
+        bench.now += SECOND - 200
         bench.goes_well(b"%d" % n)
-    assert bench.send(b"bad") is not None, "four others passed"
+    bench.now += 200
+    bench.step()
+    assert bench.send(b"bad") is not None, "others had their five seconds"
     bench.lost()
     bench.connect(pings=3)
     bench.goes_well()
@@ -175,6 +192,28 @@ def test_others_go_first_on_a_connection_after_one_that_ended():
     bench.now += 1
     bench.step()
     assert bench.send(b"bad") is not None, "no other came for a second"
+
+
+def test_a_suspect_that_waits_takes_no_turn():
+    bench = Bench()
+    bench.last.append(b"bad")
+    closes_at(bench, b"bad", 1)
+    bench.connect(pings=2)
+    pid = bench.send(b"a")
+    assert bench.send(b"bad") is None
+    bench.step(pid)
+    bench.pong()
+    assert bench.send(b"b") is not None
+
+
+def test_a_topic_whose_lesser_form_is_tried_waits_for_others_too():
+    bench = Bench()
+    bench.trial = b"bad"
+    bench.connect()
+    assert bench.send(b"bad") is None
+    bench.now += SECOND
+    bench.step()
+    assert bench.send(b"bad") is not None
 
 
 def test_two_messages_are_counted_each_for_itself():

@@ -48,7 +48,9 @@ from story import Story  # noqa: E402
 
 _ALIVE_MS = 400_000  # after the faults' end a reading must have come
 _SAFE_MS = 1_000_000  # besides, for a node in safe mode
-_SEARCH_MS = 130_000  # besides, for each channel at whose history a broker is silent: twelve connections of ten seconds
+# For each channel at whose history a broker is silent: twelve connections of fifteen seconds. Only then it has a change of mind,
+# else the node would believe for a day what it saw before.
+_SEARCH_MS = 200_000
 _DONE_MS = 900_000  # after that, everything
 _LOOK_MS = 5_000
 _STATE_BYTES = 24_576  # of all files in state/ but the outbox's
@@ -208,13 +210,14 @@ class Judge:
             stage.tell("judge", "alive after %d ms" % ms)
         if self.alive_at is None:
             bound = _ALIVE_MS + (_SAFE_MS if stage.safe_mode else 0)
-            if any("history_silent" in broker.ways for broker in self.story.brokers):
-                bound += _SEARCH_MS * len(self.story.config["sensors"])
             if ms > bound:
                 stage.found("no reading for %d ms, without any fault" % ms)
                 stage.die("power")
         else:
-            if sim.now() - self.alive_at > 30_000 and self.story.relent():
+            search = 30_000
+            if any("history_silent" in broker.ways for broker in self.story.brokers):
+                search += _SEARCH_MS * len(self.story.config["sensors"])
+            if sim.now() - self.alive_at > search and self.story.relent():
                 self.began = truth.awake(sim.now())
                 self.alive_at = sim.now()
                 ms = 0
