@@ -617,8 +617,6 @@ class Story:
         truth = self.truth
         now = truth.life.node
         rival = self.rival and self.rival.name  # what is kept of this one is the other board's
-        # and of this one, if the node has stepped aside for whoever has it
-        held = self.config["node"]["name"] or self.board_name()
         mine = self.board_id().encode()
         if truth.spoiled or any(life.flash_at is not None for life in truth.lives):
             return []  # it may have forgotten where it was
@@ -628,7 +626,7 @@ class Story:
             if not broker.ways - {"early"} and broker.knows(now)
             for topic in sorted(broker.retained)
             for name in sorted(self.names)
-            if name not in (now, rival, held) and topic.startswith("outpost/%s/" % name)
+            if name not in (now, rival) and topic.startswith("outpost/%s/" % name)
             # else it is of the board that stood here before, which this one has never stood in for
             # nor does anybody take back a will that comes behind
             if topic not in broker.by_will or "outpost/%s/info" % name in broker.retained
