@@ -71,7 +71,7 @@ class Namesake:
     def begin(self, uptime):
         """A connection came up. Until step() returns True nothing is to be said on it."""
         node = self.node
-        self._since = uptime
+        self._since = self._asked = uptime
         self._said = False
         if node.taken:
             self._offline(uptime)
@@ -103,7 +103,10 @@ class Namesake:
             if self._free or elapsed >= _OWN_MS:
                 self._end()
             return False
-        if not (self._free or elapsed >= (_PEACE_MS - self._peace if self.other else _REPLY_MS)):
+        if node.uplink.client.subscriptions.waiting():
+            self._asked = uptime  # the answer comes late on a slow link
+        heard = uptime - self._asked >= _REPLY_MS
+        if not (self._free or (elapsed >= _PEACE_MS - self._peace if self.other else heard)):
             return False
         if self.other and not self._free:
             node.log.warning("node: board %s is gone: this one stands in for it" % self.other)
@@ -155,9 +158,14 @@ class Namesake:
             self._peace, self._since = 0, uptime
             self._listen()
             self.node.log.error("node: board %s is called %s, too" % (other, self.node.name))
-        self._health(data, retained, uptime)
+        self._is_there(retained, uptime)
 
     def _health(self, data, retained, uptime):
+        # What comes soon may be what this board itself sent before it knew of the other.
+        if uptime - self._since >= _SOON_MS or not self.node.control.introduced:
+            self._is_there(retained, uptime)
+
+    def _is_there(self, retained, uptime):
         """Something of the other came."""
         if not retained and self.other:
             self._since = uptime  # if the flash is full, it is alive all the same

@@ -54,6 +54,7 @@ class Broker:
 class Client(test_app.Client):
     broker = None
     lost = False
+    slow = 0  # steps until the broker's answer to a subscription is there
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
@@ -61,6 +62,11 @@ class Client(test_app.Client):
         self.inbox = []
         self.refused = []
         self.opening = False
+        self.subscriptions = self
+        self.late = []  # what comes with such an answer
+
+    def waiting(self):
+        return bool(self.late)
 
     def want(self, pattern, qos):
         if qos is None:
@@ -68,7 +74,7 @@ class Client(test_app.Client):
             return
         self.topics.append(pattern)
         if self.connected and pattern in self.broker.retained:
-            self.inbox.append((pattern, self.broker.retained[pattern], True, 0))
+            self.late.append([self.slow, (pattern, self.broker.retained[pattern], True, 0)])
 
     def start(self, now, *args, **options):
         self.opening = True
@@ -81,6 +87,8 @@ class Client(test_app.Client):
             self.opening = False
             self.connected = True
             self.broker.connect(self)
+        self.inbox += [message for steps, message in self.late if steps <= 0]
+        self.late = [[steps - 1, message] for steps, message in self.late if steps > 0]
         arrived, self.inbox = self.inbox, []
         acked, self.unacked = self.unacked, []
         return acked, arrived
@@ -492,6 +500,40 @@ def test_a_board_of_before_that_has_no_id_is_one_too():
     before = broker.taken_over
     live(4000, old, second)
     assert broker.taken_over == before and old.connected
+
+
+def test_on_a_slow_link_nothing_is_said_before_the_answer():
+    # It introduced itself after half a second, over the other's `info`, which came six seconds later.
+    broker = Broker()
+    first = Place(broker, "aaaaaa")
+    live(5, first)
+    broker.dies(first.client)
+    Client.slow = 60
+    second = Place(broker, "bbbbbb")
+    live(8, second)
+    Client.slow = 0
+    assert second.node.namesake.other == "aaaaaa" and whose(broker) == "aaaaaa"
+    live(90, second)
+    assert whose(broker) == "bbbbbb" and second.node.name == "attic"
+
+
+def test_what_this_board_said_before_it_knew_of_the_other_is_not_the_others():
+    broker = Broker()
+    first = Place(broker, "aaaaaa")
+    live(5, first)
+    second = Place(broker, "bbbbbb", name="other")
+    second.client.want = lambda pattern, qos: None  # what it says does not come back, yet
+    live(5, second)
+    info = broker.retained[b"outpost/attic/info"].replace(b"aaaaaa", b"cccccc")
+    second.client.inbox.append((b"outpost/other/info", info, True, 0))
+    live(1, second)
+    assert second.node.namesake.other == "cccccc" and second.node.control.introduced
+    second.client.inbox.append((b"outpost/other/health", b"{}", False, 0))  # its own, from before
+    live(15, second)
+    assert second.run_.board.resets == 0 and second.node.name == "other"
+    second.client.inbox.append((b"outpost/other/health", b"{}", False, 0))
+    live(3, second)
+    assert second.node.name == "other-bbbbbb"
 
 
 def test_a_board_alone_waits_half_a_second_and_listens_no_longer():
