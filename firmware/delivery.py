@@ -144,10 +144,8 @@ class Delivery:
 
     def _fresh(self, uptime, now):
         """Return the oldest reading of now that is in RAM, or None."""
-        exchanges = self.uplink.qos_max == 2
-        return self.outbox.fresh(
-            now, lambda r: is_reading(r) and self._is_late(r, uptime), exchanges
-        )
+        qos_2 = self.uplink.qos_max == 2
+        return self.outbox.fresh(now, lambda r: is_reading(r) and self._is_late(r, uptime), qos_2)
 
     def take_back(self):
         """Have the client forget what it can: it is to be sent again."""

@@ -100,17 +100,25 @@ PLANTS = {
     ),
     # brokers
     "never_suspects": Plant(
-        "firmware/lost.py", "if brokers.ended < _ENDED:", "if True:", 9, "no reading for"
+        "firmware/lost.py",
+        "if brokers.ended < _ENDED and not (limits and limits.suspects):",
+        "if True:",
+        9,
+        "no reading for",
     ),
     "never_lowers_qos": Plant(
-        "firmware/limits.py", "if qos == 2 and self.qos == 2:", "if False:", 9, "no reading for"
-    ),
-    "never_sets_aside": Plant(
         "firmware/limits.py",
-        "if topic in self.topics or (self._messages and self._is_barred(topic, payload, qos)):",
+        "if qos == 2 and self.qos == 2 and lesser:",
         "if False:",
-        65,
+        9,
         "no reading for",
+    ),
+    "sets_aside_nowhere": Plant(
+        "firmware/aside.py",
+        "if not delivery.aside.take(record, delivery.uplink.why, now):",
+        "if False:",
+        3000142,
+        "lost",
     ),
     "released_at_another_broker": Plant(
         "firmware/connecting.py",
@@ -121,8 +129,8 @@ PLANTS = {
     ),
     "inherited_exchanges": Plant(
         "firmware/connecting.py",
-        "anew = not uplink.clean_session and uplink.session != _owner(uplink)",
-        "anew = not uplink.clean_session and uplink.session not in (None, _owner(uplink))",
+        "anew=not clean and uplink.session != _owner(uplink)",
+        "anew=not clean and uplink.session not in (None, _owner(uplink))",
         3,
         "lost",
     ),
