@@ -134,9 +134,6 @@ PLANTS = {
         3,
         "lost",
     ),
-    "unrelease_forgotten": Plant(
-        "firmware/delivery.py", "done = self.outbox.unrelease(now)", "done = True", 8, "lost"
-    ),
     "late_and_live": Plant(
         "firmware/delivery.py",
         "if age is None or age > self.live_ms:",
