@@ -67,6 +67,7 @@ class Suspects:
         self._now = uptime
         if self._turn is not None and uptime - self._turn_at >= _TURN_MS:
             self._turn = None
+            self._sent_at = uptime  # now the others may go, before anything is taken for idle
         if uptime - self._up_at >= _RARE_MS:
             self.wanted.clear()
         for pid in self._released:
@@ -108,7 +109,7 @@ class Suspects:
         subscriptions = self.client.subscriptions
         for pattern in subscriptions.filters():
             if pattern not in self._filters and pattern not in self.limits.filters:
-                if self.client.in_flight:
+                if self.client.in_flight or self._turn not in (None, pattern):
                     self._ask_for(pattern)
                     return False
                 self._turn = None
@@ -117,7 +118,8 @@ class Suspects:
                 self._current, self._crc = pattern, 0
                 self._waiting, self._heard, self._ping = -1, False, 1
                 return False
-        well = not self.free and self._passed > 0 and not self._strikes
+        quiet = self._turn is None and not self.limits.uplink.held  # else something is to be sent
+        well = quiet and not self.free and self._passed > 0 and not self._strikes
         self.free = self.free or well
         return well
 

@@ -47,6 +47,7 @@ class Bench:
     def __init__(self, *wanted):
         self.uplink = self.brokers = self
         self.last = []  # what was sent last when connections ended
+        self.held = False  # is nothing to be said yet?
         self.trial = None
         self.known = ()
         self.client = Client(list(wanted))
@@ -387,6 +388,51 @@ def test_it_is_not_over_before_a_message_has_passed_nor_while_one_is_suspected()
     assert bench.step() is False, "one is suspected"
     bench.goes_well(b"bad")
     bench.now += SECOND
+    assert bench.step() is True
+
+
+def test_what_is_wanted_and_comes_when_a_subscription_would_keeps_its_turn():
+    # As `health`, which is tried each second: nothing else may go meanwhile, so that nothing else comes is no sign of rest.
+    bench = Bench(b"f1", b"f2")
+    bench.last.append(b"health")
+    bench.connect()
+    pid = bench.send(b"info")
+    assert bench.send(b"health", qos=0) is None
+    bench.step(pid)
+    bench.pong()
+    assert bench.send(b"history", qos=2) is None, "it is the turn of `health`"
+    bench.now += SECOND
+    assert bench.step() is False and bench.client.subscriptions.allowed == []
+    bench.goes_well(b"health", qos=0)
+    assert bench.send(b"history", qos=2) is not None
+
+
+def test_what_is_wanted_and_does_not_come_leaves_the_others_a_second():
+    bench = Bench()
+    bench.last.append(b"health")
+    bench.connect()
+    pid = bench.send(b"info")
+    assert bench.send(b"health", qos=0) is None
+    bench.step(pid)
+    bench.pong()
+    for _ in range(2):
+        assert bench.send(b"history", qos=2) is None
+        assert bench.step() is False, "it is not over while others have to wait"
+        bench.now += SECOND
+    assert bench.step() is False, "nor before they had their time"
+    assert bench.send(b"history", qos=2) is not None
+
+
+def test_it_is_not_over_while_nothing_may_be_said():
+    bench = Bench(b"f1")
+    bench.held = True  # another board has the name, perhaps: subscriptions pass, messages do not
+    bench.connect()
+    bench.now += SECOND
+    bench.step()
+    subscribed(bench)
+    bench.now += SECOND
+    assert bench.step() is False
+    bench.held = False
     assert bench.step() is True
 
 
