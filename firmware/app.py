@@ -183,8 +183,11 @@ class Node:
             self.wifi.cycle()
         if self.wifi.dead:
             self._reset("the Wi-Fi radio does not answer")
-        if self.uplink.starved(uptime) and self.delivery.outbox.sync(now):
-            self._reset("no memory for a connection, time after time")
+        if self.uplink.failures_of_memory:
+            outbox = self.delivery.outbox
+            outbox.spare(now)  # for the next attempt
+            if self.uplink.starved(uptime) and outbox.sync(now):
+                self._reset("no memory for a connection, time after time")
 
     def _introduce(self, uptime):
         """On a new connection ask whose the name is, then say who is there. MemoryError: it was not said."""

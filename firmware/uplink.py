@@ -215,13 +215,16 @@ class Uplink:
         self.client.close()
         self._forget_documents()
         self.wait = _LOST_MS
+        said = False
         try:
             from firmware import lost
 
             lost.lose(self, uptime, error)
+            said = True
         except MemoryError:
             self.failures_of_memory += 1
-            self.log.error("mqtt: lost %s: not enough memory to say why" % self.broker)
         forget("lost", "connecting")
         self.trying = self.connected = False
         self.since = uptime
+        if not said:  # in the room that these two had
+            self.log.error("mqtt: lost %s: not enough memory to say why" % self.broker)

@@ -88,7 +88,7 @@ class Outbox(Store):
         try:
             return self._backlog.peek() or self._safe(self._waiting(), now)
         except MemoryError:
-            self._spare(now)
+            self.spare(now)
             return None
 
     def fresh(self, now, late=None, exchanges=True):

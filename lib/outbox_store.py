@@ -177,7 +177,7 @@ class Store:
             self._backlog.come_back(self._flying)
         self._forget(record, now)
 
-    def _spare(self, now):
+    def spare(self, now):
         """There is no memory: let go of copies of what is on flash."""
         found = [r for r in self._recent if r.number and not r.flags & (LATEST | TAKEN)]
         for record in found:
@@ -213,7 +213,7 @@ class Store:
                     except MemoryError:
                         if records[0].number:
                             raise
-                        self._spare(now)
+                        self.spare(now)
                         self.log.lend(self.log.append, records)
                 finally:  # after a MemoryError some are numbered
                     self._written(records, now)
@@ -262,7 +262,7 @@ class Store:
             try:
                 state.save(self.log.next, slots, self.dropped)
             except MemoryError:
-                self._spare(now)
+                self.spare(now)
                 self.log.lend(state.save, self.log.next, slots, self.dropped)
         except (OSError, MemoryError) as e:
             for record in fresh:
