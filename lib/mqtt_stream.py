@@ -51,16 +51,17 @@ class Stream:
         """Write as much as the socket takes. Return (done, moved): all was written, anything was."""
         moved = False
         for _ in range(_BURST):
-            while self._sent == self._length:
-                if not self._left:
-                    self.at = -1
-                    return True, True
+            while self._left and self._sent == self._length:
                 self._read()
-            n = sock.write(self._piece, self._sent, self._length - self._sent)
-            if n is None:
-                return False, moved
-            self._sent += n
-            moved = True
+            if self._sent < self._length:
+                n = sock.write(self._piece, self._sent, self._length - self._sent)
+                if n is None:
+                    return False, moved
+                self._sent += n
+                moved = True
+            if not self._left and self._sent == self._length:
+                self.at = -1  # now: the answer may be there at the next look
+                return True, True
         return False, moved
 
     def _read(self):

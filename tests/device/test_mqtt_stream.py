@@ -124,6 +124,28 @@ def test_cut_at_every_byte():
         assert budget > 620
 
 
+class Prompt(Counter):
+    """Acknowledges as soon as all bytes are there."""
+
+    def written(self, wire):
+        super().written(wire)
+        if self.mute and self.size == self.whole:
+            self.whole = 0
+            self.say(b"\x40\x02\x00\x01")
+
+
+def test_the_answer_comes_with_the_last_byte():
+    for pieces in (1, 8, 9, 16):  # of 300 bytes, of which a call sends eight
+        broker = Prompt()
+        broker.whole = size = 300 * pieces
+        client = Client("c", "broker", net=Net(broker))
+        connect(client)
+        broker.mute = True
+        broker.head_size = 1 + 2 + 2 + 1 + 2
+        client.send(b"t", Stream(Image(size), size), qos=1)
+        assert run(client)[0] == [1] and broker.size == size and not broker.wrong, pieces
+
+
 def test_from_an_iterable():
     for takes in (None, 1):
         seen, _ = stream([b"ab", b"", b"c" * 700, b"d"], 703, 2, None, takes)
