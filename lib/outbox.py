@@ -219,6 +219,7 @@ class Outbox(Store):
 
         After a write that failed all is due: while the flash takes nothing, what waits grows older than ticks can tell.
         """
+        self.log.hold()
         if self.unread:
             self._read_again(now)
         failed = self._retry_at is not None

@@ -19,9 +19,10 @@ from outbox_reading import is_nothing, patiently
 _MARK = const(0xB5)  # a frame's first byte
 HEAD = const(12)  # bytes of a frame before its body
 LONGEST = const(1024)  # bytes of a frame
-_BUFFER = const(
-    1184
-)  # for reading; a file, which on a Pico takes 1,148 bytes in one piece, fits into its place
+# For reading. A file, which on a Pico takes 1,148 bytes in one piece, has its place, with one piece of the heap before it.
+_BUFFER = const(1168)
+_SMALL = const(256)  # beside a file that has its place: two or three readings
+_ENTRIES = const(292)  # of a list that has as much, and one piece more, which it keeps
 _SHORTEST = const(13)  # bytes of a frame: its body begins with the length of the key
 NO_LIMIT = 0xF0000000  # every number is below: an outbox gets there after a century
 HIGH = 0xE0000000  # from here on they begin anew as soon as no record is on flash
@@ -57,9 +58,10 @@ class Log:
         # the record that read() found
         self.number = self.flags = self.start = self.end = 0
         self._head = bytearray(HEAD)
-        self._buf = bytearray(_BUFFER)  # None: lent, and there was no memory since
+        self._buf = bytearray(_BUFFER)  # shorter, or None: a file has, or had, its place
+        self._place = []  # for a file, when the buffer is a short one
         self.window = None  # (segment, offset) of what is in _buf
-        self._wanted = self._filled = 0
+        self._wanted = self._least = self._filled = 0
         self.file = None  # the one that outbox_open.py looks at: to open it for every piece would take ten times as long
 
     def append(self, records):
@@ -83,7 +85,7 @@ class Log:
         offset = segment.size
         done = 0
         try:
-            with open(self.path(segment), "wb" if fresh else "ab") as f:
+            with self.open(self.path(segment), "wb" if fresh else "ab") as f:
                 for record in records:
                     number = self.next + done
                     write_frame(
@@ -136,24 +138,38 @@ class Log:
         segment.sealed = True
         return False
 
-    def lend(self, write, *arguments):
-        """Call a function that found no memory for a file once more, with the place of the buffer free. MemoryError: nor is there now."""
-        self._buf = self.window = None
+    def open(self, path, mode):
+        """Open a file, if there is no other memory in its place. MemoryError: nor is there that."""
         try:
-            return write(*arguments)
-        finally:
-            gc.collect()  # the file is closed
-            try:
-                self._buf = bytearray(_BUFFER)
-            except MemoryError:
-                pass  # when it is needed
+            return open(path, mode)
+        except MemoryError:
+            self._buf = self.window = None
+            self._place.clear()
+            gc.collect()
+            return open(path, mode)
+
+    def hold(self):
+        """If a file had the place of the buffer, keep it for the next one.
+
+        A list gives back what it has, but for one piece, when it is cleared; a buffer, once no word on the stack looks like its address.
+        """
+        place = self._place
+        if len(place) == _ENTRIES or (self._buf and len(self._buf) == _BUFFER):
+            return
+        gc.collect()  # the file is closed
+        try:
+            while len(place) < _ENTRIES // 4:
+                place.append(None)
+            while len(place) < _ENTRIES:
+                place.extend(place)  # where it is, if there is room
+        except MemoryError:
+            pass  # the next time
 
     def find(self, number):
         """Return the segment that holds a number, or None."""
         for segment in self.segments:
             if number in segment:
                 return segment
-        return None
 
     def remove(self, segment):
         """Remove a segment, whatever is in it."""
@@ -174,7 +190,6 @@ class Log:
         for each in self.segments:
             if each.first > segment.first:
                 return each
-        return None
 
     def read(self, segment, offset):
         """Find the first sound frame at or behind offset: `number`, `flags`, `start`, `end`, body(). False: none.
@@ -233,23 +248,33 @@ class Log:
             if at >= 0 and at + n <= self._filled:
                 return at
         self.window = None
-        if not self._buf:
-            self._buf = bytearray(_BUFFER)
-        self._wanted = offset
+        self._wanted, self._least = offset, n
         patiently(self._fill, self.path(segment))
+        self.hold()
         if self._filled < n:
             raise OSError(ENOENT, "outbox: a segment is shorter than it was")
         self.window = segment, offset
         return 0
 
     def _fill(self, path):
-        file = self.file or open(path, "rb")
+        if self._buf and len(self._buf) < _BUFFER:
+            self._buf = None
+        file = self.file or self.open(path, "rb")
         try:
+            if not self._buf:
+                self._make_buffer()
             file.seek(self._wanted)
             self._filled = file.readinto(self._buf)
         finally:
             if not self.file:
                 file.close()
+
+    def _make_buffer(self):
+        try:
+            self._buf = bytearray(_BUFFER)
+            self._place.clear()
+        except MemoryError:
+            self._buf = bytearray(max(self._least, _SMALL))
 
     def path(self, segment):
         return "%s/%08x" % (self.folder, segment.first)

@@ -27,8 +27,8 @@ class State:
         self.dropped = 0  # records given up, ever
         self.unread = False  # the flash fails there: it is not written over, and read again later
 
-    def save(self, following, slots, dropped):
-        """Write the file. following: number of the log's next record; slots: records. OSError: it is as it was."""
+    def save(self, following, slots, dropped, opened=open):
+        """Write the file. following: number of the log's next record; slots: records; opened: what opens it. OSError: it is as it was."""
         if self.unread:
             raise OSError(EIO)
         self.next = min(following, NO_LIMIT)
@@ -43,7 +43,7 @@ class State:
         self._write(check, piece, head, size, slots)
         crc = pack("<I", check.crc)
         # In place: littlefs keeps what was there until the file is closed, and if the flash is full.
-        with open(self.path, "wb") as f:
+        with opened(self.path, "wb") as f:
             f.write(crc)
             self._write(f, piece, head, size, slots)
 

@@ -214,9 +214,10 @@ class Store:
                         if records[0].number:
                             raise
                         self.spare(now)
-                        self.log.lend(self.log.append, records)
+                        self.log.append(records)
                 finally:  # after a MemoryError some are numbered
                     self._written(records, now)
+                    self.log.hold()
         except (OSError, MemoryError) as e:
             if force and isinstance(e, MemoryError):
                 raise
@@ -260,10 +261,12 @@ class Store:
             record.number = state.next_of_slots()
         try:
             try:
-                state.save(self.log.next, slots, self.dropped)
+                state.save(self.log.next, slots, self.dropped, self.log.open)
             except MemoryError:
                 self.spare(now)
-                self.log.lend(state.save, self.log.next, slots, self.dropped)
+                state.save(self.log.next, slots, self.dropped, self.log.open)
+            finally:
+                self.log.hold()
         except (OSError, MemoryError) as e:
             for record in fresh:
                 record.number = 0
