@@ -45,6 +45,7 @@ class Node:
         self._unsaid = False  # or the name to be said?
         self._announced = True
         self._online_since = None
+        self._connected_at = 0  # uptime
         self._health_since = 0
         self.health_wait = 0
         self._poller = None
@@ -183,9 +184,11 @@ class Node:
             self.wifi.cycle()
         if self.wifi.dead:
             self._reset("the Wi-Fi radio does not answer")
-        if self.uplink.failures_of_memory:
+        if self.uplink.connected:
+            self._connected_at = uptime
+        elif uptime - self._connected_at > self.delivery.live_ms or self.uplink.failures_of_memory:
             outbox = self.delivery.outbox
-            outbox.spare(now)  # for the next attempt
+            outbox.spare(now)  # in an outage memory is scarce, and what is on flash will be late
             if self.uplink.starved(uptime) and outbox.sync(now):
                 self._reset("no memory for a connection, time after time")
 
@@ -271,8 +274,8 @@ class Node:
         self._keep()
         try:
             note_reset(why)
-        except OSError:
-            pass  # a full flash must not stop the reset
+        except (OSError, MemoryError):
+            pass  # it must not stop the reset
         self.board.reset()
 
     def _sleep(self, wait):

@@ -129,7 +129,8 @@ class Delivery:
                     late = self._is_late(record, uptime)
                     fresh = self._fresh(uptime, now) if late and self._turn else None
                 except MemoryError:
-                    return  # nor is there any to look up its start: later
+                    outbox.spare(now)  # nor is there any to look up its start: later
+                    return
                 if fresh:
                     record, late = fresh, False
                 self._turn = not self._turn

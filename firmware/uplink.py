@@ -216,6 +216,7 @@ class Uplink:
         self._forget_documents()
         self.wait = _LOST_MS
         said = False
+        forget("connecting")  # there may not be the memory for both
         try:
             from firmware import lost
 
@@ -223,7 +224,7 @@ class Uplink:
             said = True
         except MemoryError:
             self.failures_of_memory += 1
-        forget("lost", "connecting")
+        forget("lost")
         self.trying = self.connected = False
         self.since = uptime
         if not said:  # in the room that these two had

@@ -100,7 +100,7 @@ PLANTS = {
     ),
     # brokers
     "never_suspects": Plant(
-        "firmware/lost.py",
+        "firmware/culprit.py",
         "if brokers.ended < _ENDED and not (limits and limits.suspects):",
         "if True:",
         9,
