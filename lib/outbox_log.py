@@ -133,10 +133,8 @@ class Log:
         if there > segment.size:
             # An append ended in the middle of a frame, or nobody knows why: numbers that may be there are not given again.
             self.next += (there - segment.size) // _SHORTEST + 1
-        if there == segment.size:
-            return True
-        segment.sealed = True
-        return False
+        segment.sealed = there != segment.size
+        return not segment.sealed
 
     def open(self, path, mode):
         """Open a file, if there is no other memory in its place. MemoryError: nor is there that."""
@@ -149,10 +147,7 @@ class Log:
             return open(path, mode)
 
     def hold(self):
-        """If a file had the place of the buffer, keep it for the next one.
-
-        A list gives back what it has, but for one piece, when it is cleared; a buffer, once no word on the stack looks like its address.
-        """
+        """If a file had the place of the buffer, keep it. A list is free but for one piece when it is cleared, whatever the stack holds."""
         place = self._place
         if len(place) == _ENTRIES or (self._buf and len(self._buf) == _BUFFER):
             return
@@ -175,8 +170,7 @@ class Log:
         """Remove a segment, whatever is in it."""
         self.segments.remove(segment)
         self.bytes -= segment.size
-        if not self._unlink(segment):
-            self.corrupt += 1
+        self.corrupt += not self._unlink(segment)
 
     def _unlink(self, segment):
         try:

@@ -179,9 +179,9 @@ class Store:
 
     def spare(self, now):
         """There is no memory: let go of copies of what is on flash."""
-        found = [r for r in self._recent if r.number and not r.flags & (LATEST | TAKEN)]
-        for record in found:
-            self._leave(record, now)
+        for record in self._recent[:]:
+            if record.number and not record.flags & (LATEST | TAKEN):
+                self._leave(record, now)
 
     def _fly(self, record, now):
         """A record is on flash and on its way: no copy in RAM is needed, but of the newest of a key."""
@@ -192,11 +192,7 @@ class Store:
                 self._backlog.ahead.add(record.number)
 
     def _held(self, segment):
-        n = 0
-        for records in (self._flying, self._recent):
-            for record in records:
-                n += _is_in(record, segment)
-        return n
+        return sum([_is_in(record, segment) for record in self._flying + self._recent])
 
     def _flush(self, now, force=False):
         """Write what is in RAM only. Return whether nothing is, any more. MemoryError: only if it has to be now."""
@@ -254,8 +250,7 @@ class Store:
         """Write the state, the newest of every key in it. Return whether that worked."""
         state = self.state
         slots = [r for r in self._recent if r.flags & LATEST]
-        # Those that are in RAM only, too: what they have replaced is not on flash from here on.
-        fresh = [r for r in slots if not r.number]
+        fresh = [r for r in slots if not r.number]  # what they replace is not on flash any more
         following = state.next_slot
         for record in fresh:
             record.number = state.next_of_slots()

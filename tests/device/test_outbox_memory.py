@@ -103,13 +103,16 @@ def test_a_crowded_heap_is_one_to_read_in():
     box = flash.restart()
     box.log.window = None
     held = crowd()
+    got = []
     try:
-        got = deliver(box)
-        box.log.hold()
-        place = box.log._place or box.log._buf
+        for now in range(
+            0, 10000, 1000
+        ):  # a word on the stack may look like the address of the buffer
+            box.step(now)
+            got += deliver(box, now=now)
     finally:
         held.clear()
-    assert got == list(range(41)) and len(place) in (292, 1168), got
+    assert got == list(range(41)), got
     ends_well(box)
 
 
