@@ -188,7 +188,7 @@ PLANTS = {
         "lost",
     ),
     "torn_tail_appended": Plant(
-        "lib/outbox_log.py", "if there == segment.size:", "if True:", 4, "lost"
+        "lib/outbox_log.py", "sealed = there != segment.size", "sealed = False", 4, "lost"
     ),
     "half_an_append_again": Plant(
         "lib/outbox_log.py",
