@@ -13,7 +13,7 @@ HEAP = "256k"  # of which the node gets NODE_KB; the compiler that a board does 
 NODE_KB = 64  # the budget
 BOARDS = ("pico_w",)
 MPY = True
-TIMEOUT = 110
+TIMEOUT = 240  # a heap as full as this one is collected at every file
 SLOW = True
 HOUR = 3600
 
