@@ -99,12 +99,12 @@ class DeviceTest(pytest.Item):
         seconds = self.settings["TIMEOUT"]
         with tempfile.TemporaryDirectory(dir="/tmp") as name:
             folder = Path(name)
-            self.links = {"fakes": ROOT / "tests" / "fakes", "tests": HERE, "root": root}
+            self.links = {"fakes": ROOT / "tests" / "fakes", "tests": HERE, "repo": root}
             for link, target in self.links.items():
                 (folder / link).symlink_to(target)
             flash = folder / "flash"
             flash.mkdir()
-            path = [f"{folder}/{place}" for place in ("fakes", "tests", "root", "root/lib")]
+            path = [f"{folder}/{place}" for place in ("fakes", "tests", "repo", "repo/lib")]
             program = PROGRAM.format(
                 path=[*path, ".frozen"], module=self.path.stem, function=self.called, done=DONE
             )

@@ -112,7 +112,7 @@ def test_slow_files_are_left_out_when_told(run):
 def test_device_modules_are_those_of_the_repository(run):
     text = (
         "import firmware, mqtt, sim, sys\n"
-        "def test_a(): assert firmware.__file__.endswith('/root/firmware/__init__.py'), firmware.__file__\n"
+        "def test_a(): assert firmware.__file__.endswith('/repo/firmware/__init__.py'), firmware.__file__\n"
         "def test_b(): assert firmware.__file__.endswith('.mpy') and mqtt.__file__.endswith('.mpy')\n"
         "def test_c(): assert sim.__file__.endswith('/fakes/sim.py'), sim.__file__\n"
     )
