@@ -17,6 +17,7 @@ _lock = (
 # What config.json.example says where you are to say something else.
 PLACEHOLDERS = ("your network", "your password")
 PLAIN, TLS = 1883, 8883  # the ports that brokers have, and that settings without one stand for
+TLS_ON = '"tls": {"ca": "ca.pem"}'
 BAD_CONFIG = 7  # exit code of the commands that want a config for something
 
 
@@ -113,8 +114,11 @@ def check(path, model):
 def judge(raw, model):
     """Return (settings with defaults or None, faults) of parsed JSON; the pins only for a model."""
     config, types = node()
+    from tools import meant
+
     with _lock:
-        return config.check(raw, types, model)
+        settings, faults = config.check(raw, types, model)
+    return settings, meant.explained(raw, faults, types)
 
 
 def changed(settings, faults):
@@ -187,7 +191,7 @@ def warnings(settings, folder):
         tls = broker["tls"] or {}
         if broker["port"] == (PLAIN if tls else TLS):
             usual = f"with tls, mostly {TLS}" if tls else f"without tls, mostly {PLAIN}"
-            right = f'{TLS}, or leave "tls" out' if tls else f'{PLAIN}, or "tls", too'
+            right = f'{TLS}, or leave "tls" out' if tls else f"{PLAIN}, or {TLS_ON}, too"
             yield f"mqtt.brokers[{i}].port: is {broker['port']}; {usual}: give {right}"
         for key, look in (("ca", _certificate), ("cert", _certificate), ("key", _key)):
             if name := tls.get(key):

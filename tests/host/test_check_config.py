@@ -144,7 +144,9 @@ def test_a_port_that_is_mostly_for_something_else(call, tmp_path):
     tls = {"ca": "ca.pem"}
     for right in ({}, {"port": 1883}, {"tls": tls}, {"tls": tls, "port": 8883}, {"port": 1884}):
         assert warned(**right) == [], right
-    assert warned(port=8883) == ['is 8883; without tls, mostly 1883: give 1883, or "tls", too']
+    assert warned(port=8883) == [
+        'is 8883; without tls, mostly 1883: give 1883, or "tls": {"ca": "ca.pem"}, too'
+    ]
     assert warned(port=1883, tls=tls) == [
         'is 1883; with tls, mostly 8883: give 8883, or leave "tls" out'
     ]
