@@ -38,7 +38,7 @@ BROKER = (
         "object",
         None,
         _TLS,
-        "left out: not encrypted; the broker's certificate is always verified",
+        'as {"ca": "ca.pem"}, always verified; left out: not encrypted',
     ),
 )
 

@@ -14,8 +14,8 @@ _STRANGERS = (
     (b"AMQP", "AMQP" + _PORTS),
     (b"SSH-", "SSH" + _PORTS),
     (b"220", "mail or FTP" + _PORTS),
-    (b"\x15\3", "TLS: give the broker's `tls` settings, or its port without TLS"),
-    (b"\x16\3", "TLS: give the broker's `tls` settings, or its port without TLS"),
+    (b"\x15\3", 'TLS: give "tls": {"ca": "ca.pem"}, or the port without TLS'),
+    (b"\x16\3", 'TLS: give "tls": {"ca": "ca.pem"}, or the port without TLS'),
 )
 
 # In the text of a failure of TLS, whose negative numbers are mbedTLS's → what it means.

@@ -221,7 +221,7 @@ def test_closed_by_the_broker():
 def test_not_a_broker():
     for answer, said in (
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "speaks HTTP, as web servers and websockets do"),
-        (b"\x15\3\1\0\2\2\x46", "speaks TLS: give the broker's `tls` settings"),
+        (b"\x15\3\1\0\2\2\x46", 'speaks TLS: give "tls": {"ca": "ca.pem"}'),
         (b"SSH-2.0-x\r\n", "speaks SSH"),
         (b"\0\0\0", "is no MQTT broker"),
         (b"\x20\3\0\x84\0", "speaks MQTT, but not as 3.1.1 has it"),  # 5's refusal
