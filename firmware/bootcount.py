@@ -12,7 +12,7 @@ _COUNT = "state/boot"
 
 
 def begin(outbox, aside, prefix, log):
-    """Return the number of this start, and keep under which topic prefix it takes readings.
+    """Return the number of this start, and whether it is kept under which topic prefix it takes readings.
 
     outbox, aside: with readings of others, perhaps; aside: an Aside, or None.
     """
@@ -20,8 +20,9 @@ def begin(outbox, aside, prefix, log):
     try:
         boots.begin(boot, oldest(outbox, aside, boot), prefix)
     except OSError as e:
-        log.warning("boots: the node's name is not kept: %s" % reason(e))
-    return boot
+        log.warning("boots: the node's name is not kept yet: %s" % reason(e))
+        return boot, False
+    return boot, True
 
 
 def drop():

@@ -32,14 +32,18 @@ def last():
 
 
 def find(boot):
-    """Return (Unix ms at uptime 0, topic prefix) of a start. None: nobody knows."""
-    return _find(_lines()[0], boot)
+    """Return (Unix ms at uptime 0, topic prefix) of a start. None: nobody knows. OSError: nobody knows now."""
+    lines, error = _lines()
+    if error:
+        raise error
+    return _find(lines, boot)
 
 
 def _find(lines, boot):
     origin = prefix = None
     for number, at, name in lines:
         if number > boot:
+            prefix = prefix or name  # of starts whose lines had no room any more
             break
         prefix = name or prefix
         if number == boot:

@@ -3,21 +3,20 @@
 What is late goes to `<channel>/history`, in the order it was taken. While late readings are sent, new ones are too, in turn.
 A reading that a newer one of its channel has overtaken goes to `history`, however young: the channel's own topic is in order.
 
-A record's key is the channel's name, its data what payload.record() makes. What else a reading of an earlier start needs is
-in `state/boots`: when that start was, for a reading taken before the first time sync, and the topic prefix of the node,
-which had another name then, perhaps.
+A record's key is the channel's name, its data what payload.record() makes. What else a reading needs is of its start: starts.py.
 `now` is ticks_ms, for the outbox and the client; `uptime` is Clock.uptime_ms().
 """
 
-import sys
 import time
 
 from micropython import const
 
 from firmware import forget, payload
 from firmware.payload import HEAD_BYTES, head, is_reading
+from firmware.starts import Starts
 
 _RETAIN = const(1)
+_UNKNOWN = const(2)
 _TELL_MS = const(60000)  # between two lines about a full outbox
 
 
@@ -39,10 +38,7 @@ class Delivery:
         self.again = []  # records to be sent anew: they were restored, and the broker has forgotten them
         self._newest = {}  # key → (boot, seq) of the last reading on the channel's own topic
         self._turn = False  # whose: a fresh reading's?
-        self._origin = None  # Unix ms at uptime 0, for readings of this boot that have no time
-        self._earlier = None  # the boot that was looked up last,
-        self._found = None  # and what was found
-        self._untimed = False  # whether readings of this boot have no time yet
+        self.starts = Starts(boot, topics.prefix, log)
         self._told = outbox.dropped
         self._told_at = None  # uptime
         self.aside = None  # readings that the broker will not have, if there are any
@@ -52,7 +48,8 @@ class Delivery:
     def take(self, channel, at, seq, members):
         """Keep a reading of QoS 1 or 2, or count it as dropped: False. at: uptime in ms when it was taken."""
         ts = self.clock.unix_ms(at)
-        self._untimed = self._untimed or ts is None
+        if ts is None:
+            self.starts.untimed = True
         flags = _RETAIN if channel.retain else 0
         data = payload.record(flags, self.boot, seq, at, ts or 0, members)
         key = channel.name.encode()
@@ -73,29 +70,15 @@ class Delivery:
         return True
 
     def time_known(self):
-        """The time has just been set: for the first time in this boot, readings get theirs."""
-        if not self._untimed:
-            return
-        self._origin = self.clock.unix_ms(0)
-        self._note()
-
-    def _note(self):
-        try:
-            from firmware import earlier
-
-            earlier.note(self, self._origin)
-            self._untimed = False
-        except MemoryError:
-            pass  # again with the next step
-        sys.modules.pop("outbox_last", None)
-        forget("earlier", "boots")
+        """The time has just been set: for the first time in this boot, readings get theirs with the next step."""
+        if self.starts.untimed:
+            self.starts.origin = self.clock.unix_ms(0)
 
     def step(self, now, uptime):
         """Write what is due; say when readings were given up."""
         outbox = self.outbox
         outbox.step(now)
-        if self._untimed and self._origin is not None:
-            self._note()
+        self.starts.step(uptime, self)
         if outbox.abandoned:
             outbox.abandoned = False
             # A broker keeps a place for each exchange, and drops what it acknowledges once it has no more. What was under
@@ -127,14 +110,15 @@ class Delivery:
             try:
                 try:
                     late = self._is_late(record, uptime)
-                    fresh = self._fresh(uptime, now) if late and self._turn else None
+                    overtakes = late and (self._turn or late == _UNKNOWN)
+                    fresh = self._fresh(uptime, now) if overtakes else None
                 except MemoryError:
                     outbox.spare(now)  # nor is there any to look up its start: later
                     return
                 if fresh:
                     record, late = fresh, False
                 self._turn = not self._turn
-                if not self._send(record, late, now):
+                if late == _UNKNOWN or not self._send(record, late, now):
                     return
             except ValueError as e:
                 self.log.error("outbox: a record that is no reading is left out: %s" % e)
@@ -169,41 +153,30 @@ class Delivery:
         if boot == self.boot:
             return uptime - at
         now = self.clock.unix_ms(uptime)
-        ts = ts or self._filled_in(boot, at)
+        try:
+            ts = ts or self.starts.filled_in(boot, at)
+        except OSError:
+            return None
         return None if now is None or ts is None else max(0, now - ts)
 
-    def _of(self, boot):
-        """Return (Unix ms at uptime 0, topic prefix) of a boot. None: nobody knows, or it is today's."""
-        if boot == self.boot:
-            return self._origin, None
-        if boot != self._earlier:
-            try:
-                from firmware import boots
-
-                origin, prefix = boots.find(boot)
-            finally:
-                forget("boots")  # without memory it is half there
-            self._found = origin, None if prefix == self.topics.prefix else prefix
-            self._earlier = boot
-        return self._found
-
-    def _filled_in(self, boot, at):
-        """Return the Unix ms of a reading that had none when it was taken, or None."""
-        origin = self._of(boot)[0]
-        return None if origin is None else origin + at
-
     def _is_late(self, record, uptime):
+        """Return whether a reading goes to history, or _UNKNOWN: its start cannot be looked up now."""
         _, boot, seq, at, ts = head(record)
+        try:
+            prefix = self.starts.of(boot)[1]
+        except OSError:
+            self.starts.defer(uptime)
+            return _UNKNOWN
         age = self.age(boot, at, ts, uptime)
         if age is None or age > self.live_ms:
             return True
         newest = self._newest.get(record.key)
         # The topic for now of another name is another's, perhaps.
-        return (newest is not None and (boot, seq) < newest) or bool(self._of(boot)[1])
+        return (newest is not None and (boot, seq) < newest) or bool(prefix)
 
     def _late_topic(self, record):
         """Return the topic of the name under which a record was taken."""
-        prefix = self._of(head(record)[1])[1]
+        prefix = self.starts.of(head(record)[1])[1]
         if prefix:
             return self.topics.late(prefix, record.key.decode())
         return self._topic(record.key)[1]
@@ -225,7 +198,7 @@ class Delivery:
 
     def _message(self, record):
         flags, boot, seq, at, ts = head(record)
-        ts = ts or self._filled_in(boot, at)
+        ts = ts or self.starts.filled_in(boot, at)
         return flags, boot, seq, payload.reading(ts, boot, seq, record.data[HEAD_BYTES:])
 
     def _send(self, record, late, now):

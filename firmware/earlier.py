@@ -9,13 +9,21 @@ from firmware.log import reason
 from firmware.payload import head, is_reading
 
 
-def note(delivery, origin):
-    """Keep the Unix time at uptime 0, in ms: for readings of this start that lack theirs."""
-    first = oldest(delivery.outbox, delivery.aside, delivery.boot)
+def note(starts, delivery):
+    """Keep what readings of this start need later: the topic prefix they are taken under, and when it was. Return False: not yet."""
+    boot = starts.boot
+    first = oldest(delivery.outbox, delivery.aside, boot)
     try:
-        boots.note(delivery.boot, origin, first)
+        if starts.unnamed:
+            boots.begin(boot, first, starts.prefix)
+            starts.unnamed = False
+        if starts.untimed and starts.origin is not None:
+            boots.note(boot, starts.origin, first)
+            starts.untimed = False
     except OSError as e:
-        delivery.log.warning("boots: when this start was is not kept: %s" % reason(e))
+        delivery.log.warning("boots: name and time of this start are not kept yet: %s" % reason(e))
+        return False
+    return True
 
 
 def drop():

@@ -111,7 +111,7 @@ def delivery(settings, live_s, node, channels):
         aside = Aside(node.log)
     from firmware import bootcount
 
-    boot = bootcount.begin(outbox, aside, node.topics.prefix, node.log)
+    boot, named = bootcount.begin(outbox, aside, node.topics.prefix, node.log)
     bootcount.drop()
     del bootcount  # it is not to be in memory together with what follows
     from firmware.delivery import Delivery
@@ -119,6 +119,7 @@ def delivery(settings, live_s, node, channels):
     uplink = node.uplink
     made = Delivery(outbox, uplink, node.clock, node.topics, boot, channels, live_s, node.log)
     made.aside = aside
+    made.starts.unnamed = not named
     for record in outbox.unfinished(time.ticks_ms()):
         _restore(made, record)
     uplink.take_back = made.take_back

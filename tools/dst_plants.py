@@ -71,7 +71,11 @@ PLANTS = {
         "firmware/boots.py", "_LINES = const(128)", "_LINES = const(4)", 29, "has no time"
     ),
     "time_not_noted": Plant(
-        "firmware/delivery.py", "earlier.note(self, self._origin)", "pass", 14, "has no time"
+        "firmware/earlier.py",
+        "boots.note(boot, starts.origin, first)",
+        "pass",
+        14,
+        "has no time",
     ),
     # identity
     "boot_from_1": Plant(

@@ -180,7 +180,7 @@ def test_forty_restarts_in_an_outage_lose_no_time():
     starts = []
     for _ in range(40):
         r = outage(outbox_bytes=65536)
-        starts.append((r.node.delivery.boot, r.node.delivery._origin))
+        starts.append((r.node.delivery.boot, r.node.delivery.starts.origin))
     last = Run(outbox_bytes=65536)
     last.run(10000)
     got = everything(last)
@@ -232,7 +232,7 @@ def late_of(now, boot, name):
 def test_what_is_set_aside_keeps_its_time_and_its_name():
     # Only the outbox was looked at: the reading went out under another name, and without `ts`.
     first = outage(name="attic")
-    boot, origin = first.node.delivery.boot, first.node.delivery._origin
+    boot, origin = first.node.delivery.boot, first.node.delivery.starts.origin
     set_aside(first)
     outage(name="cellar")
     now = Run(name="kitchen")
@@ -300,7 +300,7 @@ def remove(folder):
 
 def test_what_an_earlier_version_left_is_read_on():
     r = outage(name="attic")
-    boot, origin = r.node.delivery.boot, r.node.delivery._origin
+    boot, origin = r.node.delivery.boot, r.node.delivery.starts.origin
     os.remove("state/boots")
     put("state/times", json.dumps({str(boot): origin, "3": [], "x": 7, "4": 1e9}))
     now = Run(name="attic")

@@ -127,11 +127,11 @@ def test_the_time_that_readings_of_before_get():
     r.sync = True
     scarce = starve("earlier", 12)
     r.run(900)
-    assert r.node.delivery._untimed, "not on flash yet"
+    assert r.node.delivery.starts.untimed, "not on flash yet"
     with open("state/boots") as f:
         assert "1795" not in f.read()
     r.run(500)
-    assert not (r.node.delivery._untimed or scarce.left)
+    assert not (r.node.delivery.starts.untimed or scarce.left)
     r.node._keep()
     after = run()
     after.run(8000)

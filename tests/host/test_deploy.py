@@ -471,7 +471,7 @@ def test_bad_config_leaves_the_node_alone(tmp_path, call, config):
         config.unlink()
         status, said = call(board)
         assert status == deploy.BAD_CONFIG
-        assert "cp config.json.example config.json" in said
+        assert "cp config.json.example " in said
         assert board.heard == 0
 
 

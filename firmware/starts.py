@@ -1,0 +1,73 @@
+"""What readings of this start and of earlier ones need besides their records: when each start was, and the name the node had then.
+
+It is in `state/boots`, see boots.py, which is loaded when it is needed. What cannot be looked up now, or not be written, is
+tried again after a minute: nothing is dated or named by guess.
+"""
+
+import sys
+from errno import EIO
+
+from micropython import const
+
+from firmware import forget
+
+_AGAIN_MS = const(60000)
+
+
+class Starts:
+    def __init__(self, boot, prefix, log):
+        """boot: the number of this start; prefix: the topic prefix of the node."""
+        self.boot = boot
+        self.prefix = prefix
+        self.log = log
+        self.origin = None  # Unix ms at uptime 0, for readings of this start that have no time
+        self.untimed = False  # whether there are any
+        self.unnamed = False  # whether the prefix is not on flash yet
+        self._wait_until = 0  # uptime
+        self._earlier = None  # the start that was looked up last,
+        self._found = None  # and what was found
+
+    def of(self, boot):
+        """Return (Unix ms at uptime 0, topic prefix) of a start. None: nobody knows, or it is today's. OSError: nobody knows now."""
+        if boot == self.boot:
+            return self.origin, None
+        if boot != self._earlier:
+            if self._wait_until:
+                raise OSError(EIO)
+            try:
+                from firmware import boots
+
+                origin, prefix = boots.find(boot)
+            finally:
+                forget("boots")  # without memory it is half there
+            self._found = origin, None if prefix == self.prefix else prefix
+            self._earlier = boot
+        return self._found
+
+    def filled_in(self, boot, at):
+        """Return the Unix ms of a reading that had none when it was taken, or None. at: its uptime in ms."""
+        origin = self.of(boot)[0]
+        return None if origin is None else origin + at
+
+    def defer(self, uptime):
+        """It cannot be read: readings of earlier starts wait."""
+        if not self._wait_until:
+            self.log.error("boots: state/boots cannot be read: readings of earlier starts wait")
+            self._wait_until = uptime + _AGAIN_MS
+
+    def step(self, uptime, delivery):
+        """Write what is not on flash yet."""
+        if uptime < self._wait_until:
+            return
+        self._wait_until = 0
+        if not (self.unnamed or (self.untimed and self.origin is not None)):
+            return
+        try:
+            from firmware import earlier
+
+            if not earlier.note(self, delivery):
+                self._wait_until = uptime + _AGAIN_MS
+        except MemoryError:
+            pass  # again with the next step
+        sys.modules.pop("outbox_last", None)
+        forget("earlier", "boots")

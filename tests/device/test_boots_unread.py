@@ -1,0 +1,112 @@
+"""state/boots on a flash that fails for a moment: readings are neither dated nor named by guess."""
+
+import json
+
+import outbox_reading
+from test_app import Run
+from test_boots import outage
+
+from firmware import files, forget
+
+HEAP = "2m"
+TIMEOUT = 60
+
+
+class Fails:
+    """The flash fails at state/boots while `on`: in reading it, or, so many times, in writing it."""
+
+    def __init__(self, writes=0):
+        self.on = not writes
+        self.writes = writes
+        self.read, self.write = outbox_reading.patiently, files.write
+        outbox_reading.patiently, files.write = self._patiently, self._write
+        forget("boots", "earlier", "bootcount")
+
+    def _patiently(self, read, path):
+        if self.on and path == "state/boots":
+            raise OSError(5)
+        return self.read(read, path)
+
+    def _write(self, path, text):
+        if self.writes and path == "state/boots":
+            self.writes -= 1
+            raise OSError(5)
+        return self.write(path, text)
+
+
+def readings_of(r, boot):
+    """Return (topic, whether they have a time) → numbers."""
+    found = {}
+    for topic, message, *_ in r.client.sent:
+        if "/climate" in topic:
+            reading = json.loads(message)
+            if reading["boot"] == boot:
+                found.setdefault((topic, "ts" in reading), set()).add(reading["seq"])
+    return found
+
+
+def test_what_cannot_be_looked_up_waits_and_what_is_of_now_passes():
+    # The readings went out under the name of now, and without a time.
+    first = outage(name="attic")
+    boot, taken = first.node.delivery.boot, first.node.seq
+    now = Run(name="kitchen")
+    now.client.reachable = False
+    now.run(3000)
+    flash = Fails()
+    now.client.reachable = True
+    now.run(8000)
+    assert not readings_of(now, boot)
+    assert len(readings_of(now, now.node.delivery.boot)) and now.node.uplink.connected
+    assert sum(["state/boots cannot be read" in line for line in now.node.log.waiting]) <= 1
+    flash.on = False
+    now.run(120000)
+    got = readings_of(now, boot)
+    assert list(got) == [("outpost/attic/climate/history", True)], got
+    assert got["outpost/attic/climate/history", True] == set(range(1, taken + 1))
+
+
+def test_a_name_that_was_not_written_at_the_start_is_written_later():
+    # The readings went out under the name before.
+    outage(name="attic")
+    flash = Fails()
+    second = Run(name="cellar")
+    flash.on = False
+    second.client.reachable = False
+    second.run(130000)
+    second.node._keep()
+    third = Run(name="cellar")
+    third.run(60000)
+    got = readings_of(third, second.node.delivery.boot)
+    assert got and all("/cellar/" in topic for topic, _ in got), got
+
+
+def test_a_time_that_was_not_written_is_written_later():
+    # It was not tried again: the readings went out without a time.
+    r = Run(trusted=False)
+    r.client.reachable = False
+    r.run(20000)
+    taken = r.node.seq
+    flash = Fails(writes=1)
+    r.sync = True
+    r.run(130000)
+    assert not flash.writes
+    r.node._keep()
+    after = Run()
+    after.run(200000)
+    got = readings_of(after, r.node.delivery.boot)
+    assert not any(timed is False for _, timed in got), got
+    assert len(set().union(*got.values())) >= taken
+
+
+def test_the_name_of_starts_whose_lines_had_no_room_is_known():
+    starts = []
+    for _ in range(140):
+        r = outage(7, outbox_bytes=131072, name="attic")
+        starts.append(r.node.delivery.boot)
+        r.node._keep()
+    last = Run(outbox_bytes=131072, name="loft")
+    last.run(200000)
+    topics = set()
+    for boot in starts:
+        topics |= {topic for topic, _ in readings_of(last, boot)}
+    assert topics == {"outpost/attic/climate/history"}, topics
