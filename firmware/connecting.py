@@ -9,6 +9,9 @@ from firmware import forget
 from firmware.files import SESSION, write
 from firmware.log import reason
 
+_TRIES = const(
+    3
+)  # connections that end for a file that cannot be removed, before readings have waited enough
 _CLOCK_POLL_MS = const(200)
 _LOOK_UP_MS = const(20)
 _CLOCK_MS = const(20000)  # once online, a TLS connection waits so long for the time
@@ -45,7 +48,7 @@ def start(uplink, now, uptime, clock_trusted):
             client.client_id = client_id
         return
     # An exchange belongs to the session of one board with one broker. A clean session has none to begin with.
-    clean = uplink.clean_session or bool(connects and connects.clean)
+    clean = _is_clean(uplink)
     client.start(now, clean, anew=not clean and uplink.session != _owner(uplink))
 
 
@@ -67,6 +70,11 @@ def _choose(brokers):
     return brokers.choice
 
 
+def _is_clean(uplink):
+    limits = uplink.brokers.limits
+    return uplink.clean_session or bool(limits and limits.connects.clean)
+
+
 def _owner(uplink):
     return "%s %s %s" % (uplink.identity, uplink.client.client_id, uplink.broker)
 
@@ -81,14 +89,25 @@ def came_up(uplink, uptime):
     uplink.silent = 0
     uplink.doubt_ms = 0
     uplink.since = uptime
-    limits = uplink.brokers.limits
-    if uplink.session != _owner(uplink) and not (limits and limits.connects.clean):
-        uplink.session = _owner(uplink)
+    _note_session(uplink)
+    uplink.log.info("mqtt: connected to %s" % uplink.broker)
+
+
+def _note_session(uplink):
+    """Have on flash whose the exchanges are that come now, before the first of them has come to PUBREC."""
+    session = None if _is_clean(uplink) else _owner(uplink)
+    if uplink.session == session:
+        return
+    # Until the new name is there, none is: after a power cut exchanges begin anew. With the name before, those of now would be
+    # ended at that broker, which has no readings for them.
+    if not uplink.begin_anew() and uplink.failures < _TRIES:
+        raise OSError("%s cannot be removed" % SESSION)
+    uplink.session = session
+    if session:
         try:
-            write(SESSION, uplink.session)
+            write(SESSION, session)
         except (OSError, MemoryError) as e:
             uplink.log.warning("mqtt: %s: %s" % (SESSION, reason(e)))
-    uplink.log.info("mqtt: connected to %s" % uplink.broker)
 
 
 def leave(uplink, topic, payload, timeout_ms):

@@ -79,12 +79,10 @@ class Delivery:
         outbox = self.outbox
         outbox.step(now)
         self.starts.step(uptime, self)
-        if outbox.abandoned:
+        # A broker keeps a place for each exchange, and drops what it acknowledges once it has no more. What was under way before
+        # this start goes first on the first connection: from then on it is not what is given up.
+        if outbox.abandoned and (self.uplink.connects or self.uplink.begin_anew()):
             outbox.abandoned = False
-            # A broker keeps a place for each exchange, and drops what it acknowledges once it has no more. What was under
-            # way before this start goes first on the first connection: from then on it is not what is given up.
-            if not self.uplink.connects:
-                self.uplink.begin_anew()
         if outbox.dropped != self._told and (
             self._told_at is None or uptime - self._told_at >= _TELL_MS
         ):

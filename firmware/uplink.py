@@ -11,7 +11,7 @@ not want a certain message: brokers.py has the way to find which.
 """
 
 import os
-from errno import ENOMEM
+from errno import ENOENT, ENOMEM
 
 from micropython import const
 from mqtt_client import ProtocolError, Refused
@@ -153,12 +153,13 @@ class Uplink:
         self.failures = min(self.failures, failures)
 
     def begin_anew(self):
-        """Have the broker forget the session at the next connection, be it after a restart."""
+        """Have the broker forget the session at the next connection. Return False: after a restart it would not."""
         self.session = None
         try:
             os.remove(SESSION)
-        except OSError:
-            pass  # not there
+        except OSError as e:
+            return e.errno == ENOENT
+        return True
 
     def advance(self, now, uptime):
         acked, arrived = self.client.step(now)

@@ -1,0 +1,91 @@
+"""state/session: whose the exchanges are that have come to PUBREC. What is wrong there loses a reading after a power cut."""
+
+import json
+
+from test_limits import Channel, Rig
+
+from firmware import files, uplink
+
+HEAP = "1m"
+TIMEOUT = 60
+SESSION = "state/session"
+
+
+class Fails:
+    """So many writes of state/session fail, and so many removals."""
+
+    def __init__(self, writes=0, removals=0):
+        self.writes, self.removals = writes, removals
+        self.write, self.os = files.write, uplink.os
+        files.write, uplink.os = self._write, self
+
+    def _write(self, path, text):
+        if path == SESSION and self.writes:
+            self.writes -= 1
+            raise OSError(5)
+        return self.write(path, text)
+
+    def remove(self, path):
+        if path == SESSION and self.removals:
+            self.removals -= 1
+            raise OSError(5)
+        self.os.remove(path)
+
+    def end(self):
+        files.write, uplink.os = self.write, self.os
+
+
+def restart(rig):
+    """The power is cut: another node on the same flash, with the brokers as they are."""
+    for host in rig.hosts.values():
+        host.hear = None
+    after = Rig(*[Channel(each.name, each.qos) for each in rig.channels], brokers=len(rig.hosts))
+    after.hosts.update(rig.hosts)
+    after.broker = rig.broker
+    return after
+
+
+def arrived(rig, boot):
+    """Return the numbers of the readings of a start that any broker has handed on."""
+    found = set()
+    for host in rig.hosts.values():
+        for topic, payload in host.seen:
+            if b"/one" in topic:
+                reading = json.loads(payload)
+                if reading["boot"] == boot:
+                    found.add(reading["seq"])
+    return found
+
+
+def fail_over(**fails):
+    """The node goes from one broker to the other; there PUBREC comes; the power is cut; the first one is back."""
+    rig = Rig(Channel("one", 2), brokers=2)
+    first, second = rig.hosts["192.0.2.1"], rig.hosts["192.0.2.2"]
+    rig.run(12)
+    assert files.read(SESSION)
+    flash = Fails(**fails)
+    first.cut()
+    second.refuses = lambda kind, body, message: kind == 0x62
+    rig.run(40, lambda: any(kind == 0x62 for kind, _ in second.log))
+    assert rig.node.uplink.client.released and not (flash.writes or flash.removals)
+    flash.end()
+    boot, taken = rig.node.delivery.boot, rig.node.seq
+    rig.node.delivery.outbox.sync(rig.now)
+    first.mute, second.mute = False, True
+    after = restart(rig)
+    after.run(60)
+    second.mute, second.refuses = False, None
+    assert arrived(after, boot) >= set(range(1, taken + 1))
+
+
+def test_a_name_that_could_not_be_written_loses_no_reading():
+    # The broker before answered PUBREL of an exchange that it had never seen.
+    fail_over(writes=1)
+
+
+def test_nor_does_one_that_could_not_be_removed():
+    fail_over(removals=2)
+
+
+def test_without_a_fault():
+    fail_over()
