@@ -4,6 +4,7 @@ Of a fleet: what `nodes/<name>.json` over config.json makes, of one node or of a
 """
 
 import datetime
+import shlex
 import sys
 import threading
 from pathlib import Path
@@ -148,7 +149,7 @@ def with_files(settings, faults, path):
 
 def missing(path):
     return (
-        f"there is no {path}: cp config.json.example config.json, "
+        f"there is no {path}: cp config.json.example {shlex.quote(str(path))}, "
         "then edit wifi.networks, mqtt.brokers and sensors in it"
     )
 

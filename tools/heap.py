@@ -106,6 +106,8 @@ def warning(settings, model):
     better = []
     if excess < found.sensors:
         better.append("fewer sensors")
+    if settings["discovery"]["enabled"]:
+        better.append('"discovery": false')
     if found.tls:
         better.append("a broker without TLS")
     if settings["outbox"]["ram_bytes"] > _RAM:

@@ -91,7 +91,7 @@ def test_a_file_that_is_not_there(call):
     for name in ("config.json", "other.json"):
         done = call(None, *(() if name == "config.json" else (name,)))
         assert (done.returncode, done.stdout) == (1, "")
-        hint = "cp config.json.example config.json, then edit wifi.networks, mqtt.brokers and sensors in it"
+        hint = f"cp config.json.example {name}, then edit wifi.networks, mqtt.brokers and sensors in it"
         assert done.stderr == f"error: there is no {name}: {hint}\n"
 
 

@@ -89,7 +89,7 @@ def test_a_warning_says_what_would_be_right(monkeypatch):
     text = heap.warning(checked(twelve, tls=True), "pico_w")
     assert text.startswith("memory: these settings take about 20")
     assert "a pico_w has 197" in text
-    assert "fewer sensors, or a broker without TLS, or a pico2_w" in text
+    assert 'fewer sensors, or "discovery": false, or a broker without TLS, or a pico2_w' in text
     # no number of sensors is small enough where the rest alone is too much
     text = heap.warning(checked(twelve[:1]), "esp32")
     assert "an esp32 without PSRAM has 112" in text and "fewer sensors" not in text
