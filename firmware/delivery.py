@@ -1,7 +1,8 @@
 """Readings on their way from the channels to the broker: kept by the outbox, sent by the client, dropped when acknowledged.
 
 What is late goes to `<channel>/history`, in the order it was taken. While late readings are sent, new ones are too, in turn.
-A reading that a newer one of its channel has overtaken goes to `history`, however young: the channel's own topic is in order.
+A reading that a newer one of its channel has overtaken goes to `history`, however young: the channel's own topic is in order. So does
+one of an earlier start: nobody remembers which of its readings went on the channel's own topic.
 
 A record's key is the channel's name, its data what payload.record() makes. What else a reading needs is of its start: starts.py.
 `now` is ticks_ms, for the outbox and the client; `uptime` is Clock.uptime_ms().
@@ -36,7 +37,7 @@ class Delivery:
         self.sent = {}  # packet id → record
         self.restored = []  # of them, those of which the client has no message, only PUBREL
         self.again = []  # records to be sent anew: they were restored, and the broker has forgotten them
-        self._newest = {}  # key → (boot, seq) of the last reading on the channel's own topic
+        self._newest = {}  # key → seq of the last reading on the channel's own topic
         self._turn = False  # whose: a fresh reading's?
         self.starts = Starts(boot, topics.prefix, log)
         self._told = outbox.dropped
@@ -66,7 +67,7 @@ class Delivery:
         retain = channel.retain and self.uplink.retain
         if self.uplink.send(self._topic(key)[0], message, retain, 0) is None:
             return False
-        self._newest[key] = (self.boot, seq)  # what was kept at another QoS is older
+        self._newest[key] = seq  # what was kept at another QoS is older
         return True
 
     def time_known(self):
@@ -146,31 +147,18 @@ class Delivery:
             if pid in self.restored:
                 self.restored.remove(pid)
 
-    def age(self, boot, at, ts, uptime):
-        """Return ms since a reading was taken, or None: in an earlier boot, and nobody knows when."""
-        if boot == self.boot:
-            return uptime - at
-        now = self.clock.unix_ms(uptime)
-        try:
-            ts = ts or self.starts.filled_in(boot, at)
-        except OSError:
-            return None
-        return None if now is None or ts is None else max(0, now - ts)
-
     def _is_late(self, record, uptime):
         """Return whether a reading goes to history, or _UNKNOWN: its start cannot be looked up now."""
-        _, boot, seq, at, ts = head(record)
+        _, boot, seq, at, _ = head(record)
         try:
-            prefix = self.starts.of(boot)[1]
+            self.starts.of(boot)
         except OSError:
             self.starts.defer(uptime)
             return _UNKNOWN
-        age = self.age(boot, at, ts, uptime)
-        if age is None or age > self.live_ms:
+        if boot != self.boot or uptime - at > self.live_ms:
             return True
         newest = self._newest.get(record.key)
-        # The topic for now of another name is another's, perhaps.
-        return (newest is not None and (boot, seq) < newest) or bool(prefix)
+        return newest is not None and seq < newest
 
     def _late_topic(self, record):
         """Return the topic of the name under which a record was taken."""
@@ -231,7 +219,7 @@ class Delivery:
         # What is left of the flags is the program's own: the QoS it went at as a reading of now, 0: late.
         record.flags = record.flags & 63 | (0 if late else qos << 6)
         if not late:
-            self._newest[record.key] = (boot, seq)
+            self._newest[record.key] = seq
         if record.number and not record.latest:
             record.body = None  # it is on flash, and the client has the message
         return True

@@ -62,7 +62,18 @@ def _age_s(delivery, uptime):
     """Return s since the oldest reading that waits was taken, 0 if none does, None: nobody knows."""
     for record in delivery.outbox:
         if is_reading(record):
-            _, boot, _, at, ts = head(record)
-            age = delivery.age(boot, at, ts, uptime)
+            age = _age(delivery, uptime, *head(record)[1:])
             return None if age is None else age // 1000
     return 0
+
+
+def _age(delivery, uptime, boot, _, at, ts):
+    """Return ms since a reading was taken, or None: in an earlier boot, and nobody knows when."""
+    if boot == delivery.boot:
+        return uptime - at
+    now = delivery.clock.unix_ms(uptime)
+    try:
+        ts = ts or delivery.starts.filled_in(boot, at)
+    except OSError:
+        return None
+    return None if now is None or ts is None else max(0, now - ts)

@@ -140,8 +140,8 @@ PLANTS = {
     ),
     "late_and_live": Plant(
         "firmware/delivery.py",
-        "if age is None or age > self.live_ms:",
-        "if age is None:",
+        "if boot != self.boot or uptime - at > self.live_ms:",
+        "if boot != self.boot:",
         4,
         "came live",
     ),
@@ -154,7 +154,7 @@ PLANTS = {
     ),
     "overtaken_and_live": Plant(
         "firmware/delivery.py",
-        "(newest is not None and (boot, seq) < newest)",
+        "newest is not None and seq < newest",
         "False",
         23,
         "after a newer one",

@@ -48,7 +48,7 @@ class Uplink:
 
 
 class Rig:
-    def __init__(self, qos=1, sync_ms=5000):
+    def __init__(self, qos=1, sync_ms=5000, boot=7):
         sim.virtual()
         self.broker = Broker()
         self.client = Client("c", "broker", net=Net(self.broker))
@@ -61,7 +61,7 @@ class Rig:
             Uplink(self.client),
             Clock(self),
             Topics("outpost", "attic"),
-            7,
+            boot,
             [self.channel],
             30,
             Log(),
@@ -128,6 +128,21 @@ def test_what_is_still_of_now_is_sent_again_as_it_was():
     rig.wait(29)
     rig.connect()
     assert rig.seen() == [(LIVE, 1)] and len(rig.outbox) == 0
+
+
+def test_of_an_earlier_start_nothing_is_of_now():
+    # 1 went on the channel's own topic again, behind 2.
+    rig = Rig(sync_ms=0)
+    rig.connect()
+    rig.take()
+    rig.take()
+    rig.lose()
+    assert rig.seen() == [(LIVE, 1), (LIVE, 2)]
+    rig = Rig(sync_ms=0, boot=8)
+    rig.seq = 2
+    rig.take()
+    rig.connect()
+    assert sorted(rig.seen()) == [(LIVE, 3), (LATE, 1), (LATE, 2)] and len(rig.outbox) == 0
 
 
 def test_lost_again_and_again_it_is_withdrawn_once():
