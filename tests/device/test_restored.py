@@ -23,6 +23,13 @@ class Forgetful(Broker):
     session = property(lambda self: False, lambda self, present: None)
 
 
+class Deaf(Forgetful):
+    """And the power fails before a reading reaches it."""
+
+    def publish(self, message):
+        return [] if message[2] == 2 else super().publish(message)
+
+
 def numbers(broker, life):
     """The seq of what was handed on of a life's readings."""
     boot = life.node.delivery.boot
@@ -63,6 +70,18 @@ def test_a_broker_that_has_forgotten_them_gets_their_readings_again():
     _, before = without_pubcomp()
     broker = Forgetful()
     Life(broker, 25, LONG)
+    assert numbers(broker, before) == list(range(1, before.node.seq + 1))
+
+
+def test_they_begin_anew_though_the_power_fails_when_the_broker_has_just_forgotten_them():
+    # The next start would send PUBREL only, and a broker that has no message for it answers PUBCOMP.
+    _, before = without_pubcomp()
+    deaf = Deaf()
+    Life(deaf, 5, LONG)
+    sent = [pid for first, pid in deaf.log if first & 0xF6 == 0x34]
+    assert sent, "they have begun anew"
+    broker = Broker()
+    Life(broker, 40, LONG)
     assert numbers(broker, before) == list(range(1, before.node.seq + 1))
 
 
