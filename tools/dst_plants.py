@@ -138,6 +138,16 @@ PLANTS = {
         3,
         "lost",
     ),
+    "unrelease_forgotten": Plant(
+        "firmware/delivery.py", "done = self.outbox.unrelease(now)", "done = True", 68, "lost"
+    ),
+    "earlier_start_and_live": Plant(
+        "firmware/delivery.py",
+        "if boot != self.boot or uptime - at > self.live_ms:",
+        "if uptime - at > self.live_ms:",
+        23,
+        "came live",
+    ),
     "late_and_live": Plant(
         "firmware/delivery.py",
         "if boot != self.boot or uptime - at > self.live_ms:",
