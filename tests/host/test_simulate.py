@@ -140,6 +140,17 @@ def test_shows_every_sensor_then_ends_by_itself(tmp_path, board):
 
 
 @pytest.mark.system
+def test_nothing_is_wrong_in_a_run_and_there_is_memory_to_spare(tmp_path):
+    """With 8 KB less than by default, too: at the very edge a run is clean today and not tomorrow."""
+    heap = str(simulate.HEAP_KB - 8)
+    process = start(tmp_path, "--seconds", "12", "--heap", heap)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, ""), out
+    console = (tmp_path / "console.log").read_text()
+    assert " error " not in console and "memory" not in console, console
+
+
+@pytest.mark.system
 def test_the_command_it_prints_subscribes(tmp_path):
     process = start(tmp_path, "--seconds", "60")
     try:
