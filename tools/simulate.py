@@ -14,7 +14,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tools import ROOT, CommandError, heap, mpy, shell, watch
+from tools import ROOT, CommandError, heap, mpy, said, shell, watch
 from tools.broker import Broker
 from tools.check_config import BadConfig, check
 from tools.ntp import TimeServer
@@ -28,6 +28,7 @@ JOINS = {"at_s": 0, "do": "switch", "first_join_fails": False}
 PORTAL_S = 30  # a Pico looks for networks for ten of them first
 INTERVAL_S = 5  # a reading every minute, the example's, would be dull to watch
 HEALTH_S = 15
+NOT_ONLINE = -1  # what follow() returns when the time is over and the node never was
 # As a Pico W has. In 160 KB the example's eight sensors had 4 to spare: now and then Home Assistant was not told of them.
 HEAP_KB = heap.ROOM["pico_w"] // 1024
 
@@ -111,7 +112,10 @@ def run(args):
         stack.enter_context(board)
         if args.portal:
             print(by_phone(board, broker, password), flush=True)
-        return follow(board, Console(log), seen, args.seconds)
+        code = follow(board, Console(log), seen, args.seconds)
+        if code != NOT_ONLINE:
+            return code
+        return not_online(folder / "flash", args, log)
 
 
 def _check(path, board):
@@ -234,7 +238,7 @@ class Console:
 
 
 def follow(board, console, seen, seconds):
-    """Watch until the time is over, Ctrl-C, or the node dies; the exit code."""
+    """Watch until the time is over, Ctrl-C, or the node dies; the exit code, or NOT_ONLINE."""
     end = time.monotonic() + seconds if seconds else None
     try:
         while not end or time.monotonic() < end:
@@ -251,13 +255,23 @@ def follow(board, console, seen, seconds):
     except KeyboardInterrupt:
         print()
         return 0
-    if not seen.come:
+    return 0 if seen.come else NOT_ONLINE
+
+
+def not_online(flash, args, log):
+    """Say why no reading was seen. Returns the exit code: a page that nobody used is no failure."""
+    if args.portal and not (flash / "config.json").exists():
         print(
-            f"\nthe node was not online in {seconds:g} s: see {short(console.path)}",
-            file=sys.stderr,
+            f"\nthe page was open for {args.seconds:g} s, and nobody entered settings on it. "
+            + said("Without SECONDS= it stays open until Ctrl-C")
         )
-        return 1
-    return 0
+        return 0
+    print(
+        f"\nthe node was not online in {args.seconds:g} s; a start takes some 5: "
+        + said(f"give it more with SECONDS=, or see {short(log)}"),
+        file=sys.stderr,
+    )
+    return 1
 
 
 def short(path):

@@ -1,5 +1,6 @@
 """`make run`: what it shows, and that nothing is left behind however it ends."""
 
+import argparse
 import json
 import os
 import re
@@ -250,3 +251,20 @@ def test_a_node_that_is_never_online_is_a_failure(tmp_path):
     _, err = process.communicate(timeout=40)
     assert process.returncode == 1
     assert "was not online in 5 s" in err
+
+
+@pytest.mark.system
+def test_a_page_that_nobody_used_is_no_failure(tmp_path):
+    process = start(tmp_path, "--portal", "--seconds", "3")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert out.splitlines()[-1] == (
+        "the page was open for 3 s, and nobody entered settings on it. Without SECONDS= it stays open until Ctrl-C"
+    )
+
+
+def test_settings_that_were_entered_and_do_not_work_are_a_failure(tmp_path, capsys):
+    (tmp_path / "config.json").write_text("{}")
+    args = argparse.Namespace(portal=True, seconds=30)
+    assert simulate.not_online(tmp_path, args, tmp_path / "console.log") == 1
+    assert "the node was not online in 30 s" in capsys.readouterr().err
