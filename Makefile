@@ -7,9 +7,14 @@ TOOLS := $(VENV) -m tools
 # Messages are in make's words: BOARD=, not --board
 export OUTPOST_MAKE := 1
 
-# A misspelt variable would be ignored without a word, and so would one that the target does not take.
+TARGETS := help setup ready packages run board test test-board check format size bench bench-outbox mutate torture dst check-config scan deploy flash provision watch logs repl lock clean distclean
+.PHONY: $(TARGETS)
+.DEFAULT_GOAL := help
+
+# A misspelt variable would be ignored without a word, and so would one that the target does not take. A misspelt target is told the
+# nearest one, and what is a folder here, too, (`make tests`) is no target.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
-ifneq ($(strip $(GIVEN)),)
+ifneq ($(strip $(GIVEN) $(filter-out $(TARGETS),$(MAKECMDGOALS))),)
   FAULT := $(shell $(PYTHON) -m tools.variables $(GIVEN) -- $(MAKECMDGOALS))
   ifneq ($(FAULT),)
     $(error $(FAULT))
@@ -18,9 +23,6 @@ endif
 
 # $(call option,PORT,port) hands PORT=… of make's command line on as --port …
 option = $(if $($(1)),--$(2) '$($(1))')
-
-.DEFAULT_GOAL := help
-.PHONY: help setup ready packages run board test test-board check format size bench bench-outbox mutate torture dst check-config scan deploy flash provision watch logs repl lock clean distclean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,4 +1,4 @@
-"""`python -m tools.variables NAME… -- TARGET…`: say what is wrong with the variables on make's command line, if anything is.
+"""`python -m tools.variables NAME… -- TARGET…`: say what is wrong with make's command line, if anything is.
 
 What a target takes is what its recipe in the Makefile names. The standard library alone: it runs before the set-up.
 """
@@ -10,7 +10,8 @@ import sys
 from tools import ROOT
 
 EVERYWHERE = {"PYTHON"}
-_OWN = {"VENV", "TOOLS", "GIVEN", "FAULT", "MAKEFILE_LIST"}
+_OWN = {"VENV", "TOOLS", "GIVEN", "FAULT", "TARGETS", "MAKEFILE_LIST"}
+_INNER = {"ready", "packages"}  # for the other targets
 
 
 def taken(makefile):
@@ -23,12 +24,17 @@ def taken(makefile):
 
 
 def fault(given, targets, makefile):
-    """What is wrong with variables given to targets, in a line; "" if nothing is."""
+    """What is wrong with targets, and with variables given to them, in a line; "" if nothing is."""
     known = taken(makefile)
-    targets = [target for target in targets or ["help"] if target in known]
+    for target in targets:
+        if target not in known:
+            near = difflib.get_close_matches(target.lower(), set(known) - _INNER, 1)
+            hint = f"did you mean make {near[0]}? " if near else ""
+            return f"make {target} is unknown: {hint}`make` alone prints what there is"
+    targets = targets or ["help"]
     here = list(dict.fromkeys(name for target in targets for name in known[target]))
     for name in given:
-        if name in EVERYWHERE or name in here or not targets or not name[:1].isalpha():
+        if name in EVERYWHERE or name in here or not name[:1].isalpha():
             continue
         near = difflib.get_close_matches(name.upper(), here, 1)
         takes = ", ".join(f"{each}=" for each in here) or "no variables"

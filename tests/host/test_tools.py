@@ -15,7 +15,7 @@ MAKE = subprocess.run(["make"], check=False, cwd=ROOT, capture_output=True, text
 
 def test_make_alone_prints_every_target_for_users():
     makefile = (ROOT / "Makefile").read_text()
-    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.M)[1].split()
+    phony = re.search(r"^TARGETS := (.*)$", makefile, re.M)[1].split()
     printed = re.findall(r"^  make (\S+) +\S", MAKE, re.M)
     assert set(printed) == set(phony) - {"ready", "packages"}
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))

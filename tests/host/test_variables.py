@@ -54,6 +54,31 @@ def test_the_nearest_right_name(given, target, said):
     assert said in found if said else found == ""
 
 
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("rum", "did you mean make run? "),
+        ("chekc-config", "did you mean make check-config? "),
+        ("Deploy", "did you mean make deploy? "),
+        ("log", "did you mean make logs? "),
+        ("tests", "did you mean make test? "),  # a folder here: make had nothing to do
+        ("docs", ""),
+        ("xyz", ""),
+    ],
+)
+def test_a_misspelt_target(target, told):
+    for words in ([target], ["PORT=x", target], ["help", target]):
+        code, out, err = make(*words)
+        assert (code, out) == (2, "")
+        assert f"make {target} is unknown: {told}`make` alone prints what there is" in err
+
+
+def test_every_target_is_known():
+    assert [variables.fault([], [target], MAKEFILE) for target in variables.taken(MAKEFILE)] == [
+        ""
+    ] * len(variables.taken(MAKEFILE))
+
+
 def test_the_help_names_what_each_target_takes():
     """Each variable that `make` alone shows is one the recipe has."""
     taken = variables.taken(MAKEFILE)
