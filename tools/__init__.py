@@ -41,3 +41,16 @@ class CommandError(Exception):
     def __init__(self, text, code=1):
         super().__init__(text)
         self.code = code
+
+
+def unreadable(path, error):
+    """Return what to tell of a file that could not be opened, and why: error is the OSError."""
+    path = Path(path)
+    if path.is_dir():
+        usual = path / "config.json"
+        return f"{path} is a folder, give a file" + (f": {usual}" if usual.is_file() else "")
+    if isinstance(error, FileNotFoundError):
+        return f"there is no {path}"
+    if isinstance(error, PermissionError):
+        return f"you may not read {path}: chmod u+r {path}, if it is yours"
+    return f"{path}: {error.strerror}"

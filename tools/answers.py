@@ -40,7 +40,7 @@ def read(path):
     if str(path) == "-":
         found = check_config.parse_bytes(sys.stdin.buffer.read(), "the answers")
     else:
-        found = check_config.parse(path)
+        found = check_config.parse_file(path)
     return checked(found, path)
 
 

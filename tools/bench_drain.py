@@ -18,6 +18,7 @@ import paho.mqtt.client as paho
 
 from tools import ROOT, CommandError, mpy
 from tools.broker import Broker
+from tools.numbers import whole
 from tools.proxy import Proxy
 from tools.simboard import BOARDS
 from tools.simulate import alone, short
@@ -44,8 +45,10 @@ class Reading(NamedTuple):
 
 
 def add_arguments(parser):
-    parser.add_argument("--readings", type=int, default=5000, help="to store (%(default)s)")
-    parser.add_argument("--window", type=int, default=32, help="mqtt.window (%(default)s)")
+    parser.add_argument("--readings", type=whole(1), default=5000, help="to store (%(default)s)")
+    parser.add_argument(
+        "--window", type=whole(1, 64), default=32, help="mqtt.window (%(default)s)"
+    )
     parser.add_argument("--qos", type=int, choices=(1, 2), default=1, help="%(default)s")
 
 

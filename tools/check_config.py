@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tools import ROOT, CommandError, heap, said
+from tools import ROOT, CommandError, heap, said, unreadable
 from tools.boards import BOARDS
 
 _lock = (
@@ -155,19 +155,26 @@ def missing(path):
 
 
 def parse(path):
-    """Return the JSON of a file. BadConfig: it is none; CommandError: it cannot be read."""
+    """Return the JSON of a config. BadConfig: it is none; CommandError: it cannot be read."""
+    if not path.exists():
+        raise CommandError(missing(path))
+    return parse_file(path)
+
+
+def parse_file(path):
+    """Return the JSON of a file, of whatever. BadConfig: it is none; CommandError: it cannot be read."""
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
-        raise CommandError(missing(path)) from None
     except OSError as e:
-        raise CommandError(f"{path}: {e.strerror}") from None
+        raise CommandError(unreadable(path, e)) from None
     return parse_bytes(data, path)
 
 
 def parse_bytes(data, title):
     """Return the JSON in what a file holds. BadConfig: it is none."""
     config, _ = node()
+    if not data.strip():
+        raise BadConfig(title, ["is empty"])
     try:
         with _lock:
             return config.parse(data.decode())

@@ -23,6 +23,7 @@ from tools import (
 )
 from tools.boards import MICROPYTHON, model_of, unknown_chip
 from tools.check_config import BAD_CONFIG
+from tools.numbers import patience
 from tools.online import OFFLINE
 from tools.ports import LOST, UNSUITABLE
 from tools.serialboard import Link, LinkLost
@@ -69,7 +70,7 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--wait",
-        type=float,
+        type=patience,
         default=60,
         metavar="SECONDS",
         help="for the node to be online (default: %(default)s; 0: do not wait)",

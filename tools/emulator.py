@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tools import ROOT, CommandError, processes, rp2040_build, said
+from tools.numbers import whole
 
 RUNNER = rp2040_build.RECIPE / "runner.mjs"
 FLASH = ROOT / ".sim" / "pico.flash"
@@ -25,7 +26,7 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=whole(0, 65535),
         default=PORT,
         help="TCP port on 127.0.0.1 (default: %(default)s; 0: a free one)",
     )
@@ -40,6 +41,8 @@ def add_arguments(parser):
 
 
 def run(args):
+    if args.flash.is_dir():
+        raise CommandError(f"{args.flash} is a folder, give a file, as FLASH=.sim/pico.flash")
     rp2040_build.build()
     if args.build:
         return 0

@@ -61,6 +61,10 @@ def add_arguments(parser):
 
 
 def run(args):
+    if args.firmware:
+        images.read(args.firmware)
+    if args.port:
+        ports.find(args.port)
     if args.board:
         board = BOARDS[args.board]
     else:
@@ -70,10 +74,13 @@ def run(args):
             "a Pico is not erased by its boot loader: to start empty, copy Raspberry Pi's flash_nuke.uf2 to its drive first",
             2,
         )
+    if args.firmware:
+        images.check(args.firmware, board)
+    look(board, args)
     image = args.firmware or (cached(board) if args.dry_run else download(board))
-    if image:
+    if image and image != args.firmware:
         images.check(image, board)
-    else:
+    if not image:
         print("it would be downloaded first")
         image = board.release
     write = to_pico if board.family else to_esp32
@@ -87,6 +94,17 @@ def run(args):
     if not args.dry_run:
         print(said("done. Next: make deploy"))
     return 0
+
+
+def look(board, args):
+    """Refuse a board that is not there, before anything is downloaded for it."""
+    if board.family and args.drive:
+        _check_drive(args.drive, board)
+    elif not (board.family and detect.find_drive(board)):
+        try:
+            ports.find(args.port)
+        except CommandError as e:
+            raise _or_by_hand(e, board) if board.family else e from None
 
 
 def _folder():
@@ -161,7 +179,7 @@ def to_esp32(image, board, args):
 def to_pico(image, board, args):
     drive = args.drive or detect.find_drive(board)
     if drive:
-        _check_drive(drive, board)
+        pass  # look() has seen what it is
     elif args.dry_run:
         drive = f"the drive {board.drive}, after the board on {ports.find(args.port)} was sent to its boot loader"
     else:
@@ -195,10 +213,14 @@ def _to_boot_loader(port, board):
             print(f"{port}: to the boot loader", flush=True)
             link.start_boot_loader()
     except CommandError as e:
-        raise CommandError(
-            f"{e}\nor hold BOOTSEL while you plug the board in, and run this again when the drive {board.drive} is there",
-            e.code,
-        ) from None
+        raise _or_by_hand(e, board) from None
+
+
+def _or_by_hand(error, board):
+    return CommandError(
+        f"{error}\nor hold BOOTSEL while you plug the board in, and run this again when the drive {board.drive} is there",
+        error.code,
+    )
 
 
 def _await_drive(board):

@@ -97,6 +97,14 @@ def told(settings, model):
     return f"{text}, which these do not have without PSRAM: {', '.join(small)}"
 
 
+def short(settings, kilobytes):
+    """Return what is wrong with so much RAM for these settings, None if nothing is."""
+    need = _kilobytes(_need(estimate(settings), "esp32"))
+    if need <= kilobytes:
+        return None
+    return f"memory: these settings take about {need} KB of RAM, and with HEAP={kilobytes} the node may run out of it"
+
+
 def warning(settings, model):
     """Return what is wrong with these settings on a board without PSRAM, None if nothing is."""
     found = estimate(settings)

@@ -6,13 +6,14 @@ Sources: esp_image_format.h of ESP-IDF (header of an image); the UF2 specificati
 import re
 import struct
 
-from tools import CommandError
+from tools import CommandError, unreadable
 from tools.boards import BOARDS, MICROPYTHON
 
 BAD_IMAGE, NO_IMAGE = 7, 8  # exit codes
 
 _SMALLEST = 200_000  # bytes; half a download, or an error page: MicroPython with Wi-Fi is larger
 _UF2_BLOCK = 512
+_UF2, _ESP = b"UF2\n", b"\xe9"  # what they begin with
 
 
 def version(path):
@@ -21,13 +22,24 @@ def version(path):
     return tuple(int(number or 0) for number in found.groups()) if found else ()
 
 
-def check(path, board):
-    """Refuse a file that is not MicroPython for this board."""
+def read(path):
+    """Return what is in a file, and refuse one that is an image for no board at all."""
     try:
         image = path.read_bytes()
     except OSError as e:
-        raise CommandError(f"{path}: {e.strerror}", NO_IMAGE) from None
-    wrong = _fault(image, board)
+        raise CommandError(unreadable(path, e), NO_IMAGE) from None
+    if image[:4] != _UF2 and image[:1] != _ESP:
+        wrong = "is no image of MicroPython" if image else "is empty"
+        raise CommandError(
+            f"{path} {wrong}; give a .bin (ESP32 family) or a .uf2 (Pico) of micropython.org/download",
+            BAD_IMAGE,
+        )
+    return image
+
+
+def check(path, board):
+    """Refuse a file that is not MicroPython for this board."""
+    wrong = _fault(read(path), board)
     if path.suffix == ".app-bin":
         wrong = "is the application without boot loader, for updates over the air"
     if not wrong and () < version(path) < MICROPYTHON:
@@ -41,7 +53,7 @@ def check(path, board):
 
 def _fault(image, board):
     """What is wrong with an image for a board, None if nothing is."""
-    is_uf2 = image[:4] == b"UF2\n"
+    is_uf2 = image[:4] == _UF2
     if board.family and not is_uf2:
         return "is not a UF2"
     if not board.family and is_uf2:
@@ -53,9 +65,7 @@ def _fault(image, board):
 
 def _esp_fault(image, board):
     """An ESP32 image begins with the boot loader: 0xE9, segments, mode, size, entry (4), …, chip id at 12 (2)."""
-    magic, chip_id = image[0], struct.unpack_from("<H", image, 12)[0]
-    if magic != 0xE9:
-        return "is not an image for the ESP32 family"
+    (chip_id,) = struct.unpack_from("<H", image, 12)
     if chip_id != board.chip_id:
         other = next(
             (model.chip for model in BOARDS.values() if model.chip_id == chip_id), "another chip"

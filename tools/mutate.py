@@ -42,11 +42,17 @@ def add_arguments(parser):
 def run(args):
     if args.file == Path():
         raise CommandError("which module? FILE= is missing, as in FILE=lib/mqtt_deadlines.py", 2)
-    path = args.file.resolve().relative_to(ROOT) if args.file.is_absolute() else args.file
+    path = args.file.resolve() if args.file.is_absolute() else args.file
+    path = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     if path not in mpy.sources():
         wrong = "is no module of the device" if (ROOT / path).exists() else "no such file"
         raise CommandError(f"{path}: {wrong}; give one, as lib/mqtt_deadlines.py", 2)
     tests = args.tests.split(",") if args.tests else found_tests(path)
+    missing = [test for test in tests if not (ROOT / test.partition("::")[0]).is_file()]
+    if missing:
+        raise CommandError(
+            f"there is no {missing[0]}: TESTS= takes files, as tests/device/test_outbox.py", 2
+        )
     source = (ROOT / path).read_text()
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         root = Path(folder) / "outpost"

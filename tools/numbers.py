@@ -4,16 +4,17 @@ import argparse
 import math
 
 
-def whole(least):
-    """Return a type for argparse: whole numbers from `least` on."""
+def whole(least, most=None):
+    """Return a type for argparse: whole numbers from `least` on, or to `most`."""
+    right = f"from {least} on" if most is None else f"from {least} to {most}"
 
     def number(text):
         try:
             n = int(text)
         except ValueError:
             n = None
-        if n is None or n < least:
-            raise argparse.ArgumentTypeError(f"give a whole number from {least} on, not {text!r}")
+        if n is None or n < least or (most is not None and n > most):
+            raise argparse.ArgumentTypeError(f"give a whole number {right}, not {text!r}")
         return n
 
     return number
@@ -21,10 +22,23 @@ def whole(least):
 
 def seconds(text):
     """A type for argparse: seconds, more than none."""
+    n = _finite(text)
+    if n is None or n <= 0:
+        raise argparse.ArgumentTypeError(f"give seconds as a number above 0, not {text!r}")
+    return n
+
+
+def patience(text):
+    """A type for argparse: seconds to wait for something, 0 for not at all."""
+    n = _finite(text)
+    if n is None or n < 0:
+        raise argparse.ArgumentTypeError(f"give seconds as a number from 0 on, not {text!r}")
+    return n
+
+
+def _finite(text):
     try:
         n = float(text)
     except ValueError:
-        n = 0
-    if not (n > 0 and math.isfinite(n)):
-        raise argparse.ArgumentTypeError(f"give seconds as a number above 0, not {text!r}")
-    return n
+        return None
+    return n if math.isfinite(n) else None

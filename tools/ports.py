@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 
 from serial.tools import list_ports
@@ -75,9 +76,28 @@ def find(port=None):
         if matching:
             return matching[0]
     elif exists(port):
+        if os.path.exists(port) and not stat.S_ISCHR(os.stat(port).st_mode):
+            raise CommandError(no_port(port), NO_BOARD)
         return port
     others = f"; there is\n{_listing(found)}" if found else ", and no other board either"
     raise CommandError(f"{port} is not there{others}", NO_BOARD)
+
+
+def no_port(port):
+    what = "a folder" if os.path.isdir(port) else "no serial port"
+    return f"{port} is {what}: give the board's, as PORT=/dev/ttyUSB0, or leave PORT= out"
+
+
+def is_terminal(port):
+    """False for a device that is surely no serial port, as /dev/null. It is opened for that."""
+    try:
+        file = os.open(port, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY)
+    except (OSError, AttributeError):  # somebody has it; Windows has no such flags
+        return True
+    try:
+        return os.isatty(file)
+    finally:
+        os.close(file)
 
 
 def exists(port):
@@ -92,9 +112,10 @@ def find_all(port=None):
         if not found:
             find(None)
         return found
-    return list(
-        dict.fromkeys(find(one) for one in (port.split(",") if port else [None]) if one != "")
-    )
+    names = [one.strip() for one in port.split(",")] if port else [None]
+    if not any(names) and port:
+        raise CommandError("PORT= names no port: give one, several with commas between, or all", 2)
+    return list(dict.fromkeys(find(one) for one in names if one != ""))
 
 
 def _listing(found):

@@ -14,6 +14,7 @@ from pathlib import Path
 from tools import CommandError, answers, boardtrial, check_config, deploy, ports, several
 from tools.check_config import BAD_CONFIG, BadConfig
 from tools.newnode import UNTRIED, NewNode, refused
+from tools.numbers import patience
 from tools.online import OFFLINE
 from tools.ports import LOST
 from tools.progress import Show
@@ -63,7 +64,7 @@ Passwords are never options: other users could read them in the list of processe
     )
     parser.add_argument(
         "--wait",
-        type=float,
+        type=patience,
         default=60,
         metavar="SECONDS",
         help="for the node to be online in the end (default: %(default)s; 0: do not wait)",

@@ -8,7 +8,7 @@ import csv
 import threading
 from pathlib import Path
 
-from tools import CommandError, answers, overlays
+from tools import CommandError, answers, overlays, unreadable
 from tools.check_config import BadConfig
 
 _COLUMNS = ("board", *answers.FIELDS)
@@ -120,6 +120,6 @@ def _rows(path):
                 file, delimiter=";" if head.count(";") > head.count(",") else ","
             )
     except OSError as e:
-        raise CommandError(f"{path}: {e.strerror}") from None
+        raise CommandError(unreadable(path, e)) from None
     except (UnicodeError, csv.Error):
         raise BadConfig(path, ["is no CSV in UTF-8"]) from None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tools import CommandError, ports, said, scan_ids
 from tools.boards import MICROPYTHON, model_of
+from tools.numbers import whole
 from tools.ports import LOST, UNSUITABLE
 from tools.scan_config import Chip, Known, quoted
 from tools.serialboard import Link, LinkLost
@@ -49,7 +50,7 @@ def add_arguments(parser):
         ("onewire", "1-Wire data pin (may be repeated)"),
     ):
         parser.add_argument(
-            "--" + name, type=int, action="append", default=[], metavar="N", help=text
+            "--" + name, type=whole(0), action="append", default=[], metavar="N", help=text
         )
     parser.add_argument(
         "--all",
@@ -63,7 +64,7 @@ def add_arguments(parser):
 
 def run(args):
     if len(args.sda) != len(args.scl):
-        raise CommandError("each SDA= goes with an SCL=")
+        raise CommandError("each SDA= goes with an SCL=, as SDA=21 SCL=22")
     with Link(ports.find(args.port)) as link:
         try:
             entries = Scan(link, args).whole()

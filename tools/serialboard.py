@@ -99,6 +99,8 @@ class Link:
                     f"no permission for {self.port}: sudo usermod -aG dialout $USER, then log in again",
                     BUSY,
                 ) from None
+            if not ports.is_terminal(self.port):
+                raise CommandError(ports.no_port(self.port), NO_BOARD) from None
             raise CommandError(
                 f"{self.port} is in use{ports.user_of(self.port)}: close that first", BUSY
             ) from None

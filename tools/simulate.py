@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tools import ROOT, CommandError, heap, mpy, said, shell, watch
 from tools.broker import Broker
-from tools.check_config import BadConfig, check
+from tools.check_config import BadConfig, check, judge, parse_file
 from tools.ntp import TimeServer
 from tools.numbers import seconds, whole
 from tools.simboard import BOARDS, SimBoard, serial
@@ -90,6 +90,9 @@ def run(args):
         if args.folder and not args.config:  # it runs beside another, perhaps
             settings["node"]["name"] += "-" + serial(folder / "flash")
         make_flash(folder / "flash", settings)
+        scarce = not args.portal and heap.short(judge(settings, args.board)[0], args.heap)
+        if scarce:
+            print("warning: " + said(scarce))
         if args.portal:
             forget_settings(folder / "flash")
             events = [{"at_s": 0, "do": "access_point", **WIFI}]
@@ -126,9 +129,13 @@ def _check(path, board):
 
 @contextmanager
 def alone(folder):
-    """Two nodes cannot have one flash."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
+    """Two nodes cannot have one flash. CommandError: one has it, or there can be no such folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as e:
+        raise CommandError(f"{short(folder)} can be no folder for a node: {e.strerror}") from None
+    with lock as file:
         if not shell.take(file):
             raise CommandError(f"a node runs in {short(folder)} already")
         yield
@@ -136,12 +143,7 @@ def alone(folder):
 
 def scenario(path):
     """Return the events of a file. CommandError: it cannot be read, or is no JSON list."""
-    try:
-        events = json.loads(path.read_text())
-    except OSError as e:
-        raise CommandError(f"{path}: {e.strerror}") from None
-    except ValueError as e:
-        raise CommandError(f"{path}: no JSON: {e}") from None
+    events = parse_file(path)
     if not isinstance(events, list):
         raise CommandError(
             f'{path}: give a list of events, as [{{"at_s": 5, "do": "unplug", "name": "room"}}]'

@@ -84,13 +84,13 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--steps",
-        type=int,
+        type=whole(0),
         default=600,
         help="of the outbox's life on its own, first; 0: none (%(default)s)",
     )
     parser.add_argument(
         "--sync-s",
-        type=int,
+        type=whole(0, 3600),
         help="the node's outbox.sync_s (0 with an even seed, 5 with an odd one)",
     )
 

@@ -11,7 +11,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools import CommandError, processes, toolchain
+from tools import CommandError, processes, toolchain, unreadable
 
 PATIENCE = 5  # seconds for a broker to accept
 
@@ -95,7 +95,7 @@ def tls(settings, folder, home):
             try:
                 data = path.read_bytes()
             except OSError as e:
-                raise CommandError(f"{path}: {e.strerror}") from None
+                raise CommandError(unreadable(path, e)) from None
             if b"-----BEGIN " not in data:
                 path = home / key
                 path.touch(mode=0o600)

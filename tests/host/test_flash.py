@@ -129,7 +129,8 @@ def test_esptool_fails(call, tty, tmp_path, monkeypatch):
         ("esp32", "fw.bin", esp_image(9), "is for ESP32S3"),
         ("esp32c3", "fw.bin", esp_image(0), "is for ESP32;"),
         ("esp32", "fw.bin", esp_image(0, 5000), "is too small"),
-        ("esp32", "fw.bin", b"<html>".ljust(SIZE), "is not an image for the ESP32 family"),
+        ("esp32", "fw.bin", b"<html>".ljust(SIZE), "is no image of MicroPython"),
+        ("esp32", "fw.bin", b"", "is empty"),
         ("esp32", "fw.app-bin", esp_image(0), "without boot loader"),
         ("esp32", "fw.bin", uf2(RP2040), "is a UF2, for another kind of board"),
         ("esp32", "ESP32_GENERIC-20241129-v1.24.1.bin", esp_image(0), "is older than 1.25"),
@@ -143,18 +144,43 @@ def test_esptool_fails(call, tty, tmp_path, monkeypatch):
         ("pico_w", "fw.uf2", uf2(RP2040)[:-4] + b"\0\0\0\0", "is damaged at byte 299008"),
     ],
 )
-def test_a_wrong_image_is_refused(board, name, data, text, call, tmp_path):
+def test_a_wrong_image_is_refused(board, name, data, text, call, tty, tmp_path):
     image = tmp_path / name
     image.write_bytes(data)
-    status, said = call("--board", board, "--port", tmp_path, "--firmware", image)
+    status, said = call("--board", board, "--port", tty, "--firmware", image)
     assert status == images.BAD_IMAGE
     assert text in said
 
 
-def test_missing_image(call, tmp_path):
-    status, said = call("--board", "esp32", "--firmware", tmp_path / "none.bin")
-    assert status == images.NO_IMAGE
-    assert "No such file" in said
+@pytest.mark.parametrize("board", [("--board", "esp32"), ("--board", "pico_w"), ()])
+def test_what_is_given_is_looked_at_first(board, call, tty, tmp_path, monkeypatch):
+    """Before a board is asked what it is, and before anything is downloaded for it."""
+    monkeypatch.setattr(ports.list_ports, "comports", list)
+    monkeypatch.setattr(detect, "DRIVES", ())
+    for function in ("download", "cached"):
+        monkeypatch.setattr(flash, function, lambda board: pytest.fail("it was fetched"))
+    monkeypatch.setattr(detect, "by_port", lambda port: pytest.fail("it was asked"))
+    page, empty = tmp_path / "page.bin", tmp_path / "empty.bin"
+    page.write_bytes(b"<html>".ljust(SIZE))
+    empty.touch()
+    for firmware, code, text in (
+        (tmp_path / "none.bin", images.NO_IMAGE, f"there is no {tmp_path}/none.bin"),
+        (tmp_path, images.NO_IMAGE, f"{tmp_path} is a folder, give a file"),
+        (page, images.BAD_IMAGE, "is no image of MicroPython; give a .bin"),
+        (empty, images.BAD_IMAGE, "is empty; give a .bin"),
+    ):
+        status, said = call(*board, "--port", tty, "--firmware", firmware)
+        assert (status, text in said) == (code, True), said
+    for port, text in (
+        ("/dev/ttyNOT0", "/dev/ttyNOT0 is not there"),
+        (page, f"{page} is no serial port: give the board's, as PORT=/dev/ttyUSB0"),
+        (tmp_path, f"{tmp_path} is a folder: give the board's"),
+    ):
+        for dry in ((), ("--dry-run",)):
+            status, said = call(*board, "--port", port, *dry)
+            assert (status, text in said) == (ports.NO_BOARD, True), said
+    status, said = call(*board)
+    assert (status, "no board found" in said) == (ports.NO_BOARD, True), said
 
 
 def test_download_without_internet_uses_what_is_there(tmp_path, monkeypatch):
