@@ -9,6 +9,8 @@ from mqtt_board import Board, Listener, run
 from tools.broker import free_port
 
 amqtt = pytest.importorskip("amqtt.broker")
+from amqtt.mqtt.protocol.handler import ProtocolHandler  # noqa: E402
+from amqtt.mqtt.pubcomp import PubcompPacket  # noqa: E402
 
 
 @pytest.fixture
@@ -62,25 +64,53 @@ def test_every_qos_both_ways(amqtt_port):
     assert said == [False, [30, True, [2]]]  # amqtt sends at the QoS of the subscription
 
 
-def test_pipelined_and_resumed(amqtt_port):
-    said = run(
-        """
-        c = Client("b", "127.0.0.1", args["port"])
-        sent = acked = 0
-        up(c)
-        begin = ticks_ms()
-        while acked < 200 and ticks_diff(ticks_ms(), begin) < 20000:
+# As the node does it: after an error it connects again, and where that has not helped it begins a new session.
+RESUMED = """
+    c = Client("b", "127.0.0.1", args["port"], timeout=3)
+    sent = acked = 0
+    up(c)
+    begin = ticks_ms()
+    while acked < 200 and ticks_diff(ticks_ms(), begin) < 60000:
+        try:
+            if c.sock is None:
+                if c.fruitless > 1:
+                    say(c.released)
+                up(c, anew=c.fruitless > 1)
             while sent < 200 and c.send("t", b"%d" % sent, qos=1 + sent % 2) is not None:
                 sent += 1
                 if sent in (50, 120):
                     c.close()
                     up(c)
             acked += len(advance(c, 20)[0])
-        say([sent, c.pending])
-        """,
-        port=amqtt_port,
-    )
-    assert said == [[200, 0]]
+        except OSError as e:
+            say(str(e))
+    say([sent, acked, c.pending])
+"""
+
+
+def test_pipelined_and_resumed(amqtt_port):
+    """What it says before its last line depends on when the connection ended: see the next test."""
+    assert run(RESUMED, 90, port=amqtt_port)[-1] == [200, 200, 0]
+
+
+def test_an_exchange_that_the_broker_has_forgotten(amqtt_port, monkeypatch):
+    """amqtt 0.12.1 forgets an exchange before it sends PUBCOMP, and is silent to a PUBREL that it knows nothing of [MQTT-4.3.3-2].
+
+    So a connection that ends in between leaves one that no other connection ends. Here that PUBCOMP is the one of id 40.
+    """
+    send = ProtocolHandler._send_packet
+    lost = []
+
+    async def cut(handler, packet):
+        if isinstance(packet, PubcompPacket) and packet.packet_id == 40 and not lost:
+            lost.append(packet)
+        else:
+            await send(handler, packet)
+
+    monkeypatch.setattr(ProtocolHandler, "_send_packet", cut)
+    *said, end = run(RESUMED, 90, port=amqtt_port)
+    assert end == [200, 200, 0]
+    assert lost and any(40 in each for each in said if isinstance(each, list)), said
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
