@@ -6,7 +6,6 @@ text of the file, is ever part of one. Runs under MicroPython and CPython alike;
 """
 
 import json
-import os
 import sys
 
 from firmware.checker import Checker
@@ -14,7 +13,6 @@ from firmware.settings import SETTINGS
 
 _LONGEST = 16384  # bytes of a config.json: text and parsed settings are in memory together
 _MOST_FAULTS = 40
-_SESSION = "state/session"  # whose exchanges the broker has, see uplink.py
 _UNREAD = "cannot be read: EIO, the flash fails"
 
 
@@ -103,46 +101,6 @@ def _without_sensors(raw):
         for output in outputs if type(outputs) is list else ():
             if type(output) is dict:
                 output.pop("button", None)
-
-
-def keep(settings, last_good):
-    """Write settings (checked ones, or the raw ones they came from) to last_good if it holds others.
-
-    OSError: the flash is full or failed; last_good is then as it was.
-    """
-    try:
-        with open(last_good) as f:
-            before = json.load(f)
-        if before == settings:
-            return
-        if _names(before, (2,)) & _names(settings, (0, 1)):
-            # An exchange of QoS 2 would never end, and take one of the broker's few places: the session begins anew.
-            os.remove(_SESSION)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        pass  # there is none, or it is not ours any more
-    folder = last_good.rpartition("/")[0]
-    if folder:
-        try:
-            os.mkdir(folder)
-        except OSError:
-            pass  # there already; if not, open() says why
-    beside = last_good + ".tmp"
-    try:
-        with open(beside, "w") as f:
-            json.dump(settings, f)
-        # Replaces last_good in one step: after a power cut it is wholly the old one or wholly the new.
-        os.rename(beside, last_good)
-    except OSError:
-        try:
-            os.remove(beside)
-        except OSError:
-            pass
-        raise
-
-
-def _names(settings, qos):
-    """Return the names of the sensors that have one of these QoS."""
-    return {sensor["name"] for sensor in settings["sensors"] if sensor["qos"] in qos}
 
 
 def redact(settings):

@@ -9,10 +9,12 @@ Ctrl-C ends it at any time, and the watchdog is not armed.
 
 import asyncio
 import os
+import sys
 import time
 
 from micropython import const
 
+from firmware import forget
 from firmware.files import note_reset, read, write
 from firmware.log import reason
 from firmware.provisioning_dns import NameServer
@@ -41,6 +43,7 @@ _REMIND_MS = const(60000)
 _READ_MS = const(5000)  # for the phone to read the last page
 _UNREAD_MS = const(60000)  # if it does not come back for it: it may have lost the access point
 _NETWORKS = const(20)
+_RESERVE = const(1024)  # bytes, for letting go of the rest when there is no memory
 
 
 def password():
@@ -82,6 +85,10 @@ class Portal:
         self._entered = None  # (fields, are they to be tried)
         self._checked = None  # settings to be tried
         self.trial = None
+        self._is_good = False  # draft is to be saved
+        self._is_starved = False  # there was no memory for this part of the work
+        self._reserve = bytearray(_RESERVE)
+        self.resident = sys.modules  # those that stay
         self.is_saved = False
         self.seen = self.since = 0  # ticks of the last request; of the end of the work
 
@@ -125,11 +132,11 @@ class Portal:
 
     def submit(self, form, test):
         """Take what was entered, to be tried or saved at once by the next steps; is_busy() until it was looked at."""
-        if not (self._entered or self.trial or self.is_saved):  # else another phone was first
+        if not (self.trial or self.is_busy() or self.is_saved):  # else another phone was first
             self._entered = entered(form), test
 
     def is_busy(self):
-        return self._entered is not None or self._checked is not None
+        return bool(self._entered or self._is_good or (self._checked and not self.trial))
 
     def step(self, now):
         """Do the next part of the work.
@@ -137,16 +144,47 @@ class Portal:
         One at a time, and here rather than in the server's call: what a part has loaded can be forgotten only when nothing of it
         is left in the stack, and the tables of the settings and the MQTT client do not fit into a Pico together.
         """
+        try:
+            self._step(now)
+        except MemoryError:
+            self._starved()
+
+    def _step(self, now):
         if self._entered:
             self._check(*self._entered)
             self._entered = None
+            self._is_starved = False
+        elif self.trial:
+            if not self.trial.step(now):
+                self._tried(now)
+                self._is_starved = False
         elif self._checked:
             from firmware.trial import Trial
 
             self.trial = Trial(self.board, self._checked)
-            self._checked = None
-        elif self.trial and not self.trial.step(now):
-            self._tried(now)
+        elif self._is_good:
+            self._save()
+            self._is_good = self._is_starved = False
+
+    def _starved(self):
+        """Let go of what the step has loaded, and have it done once more; if that was the second time, say so on the page."""
+        self._reserve = None
+        trial, self.trial = self.trial, None
+        for name in list(sys.modules):
+            if name not in self.resident:
+                sys.modules.pop(name)
+                forget(name.replace("firmware.", ""))
+        try:
+            if trial:
+                trial.close()
+        except MemoryError:
+            pass  # its socket closes when it is collected
+        if self._is_starved:
+            self.fault = "the board has not enough memory for it: try again, or use a computer"
+            self._entered = self._checked = None
+            self._is_good = False
+        self._is_starved = not self._is_starved
+        self._reserve = bytearray(_RESERVE)
 
     def _check(self, fields, test):
         from firmware import config, sensors
@@ -163,7 +201,7 @@ class Portal:
         elif test:
             self._checked = first_only(settings)
         else:
-            self._save()
+            self._is_good = True
         config.drop()
         sensors.drop()
 
@@ -172,11 +210,10 @@ class Portal:
 
         self.fault, self.worked = self.trial.fault, self.trial.done
         self.missed = self.trial.missed
-        self.trial = None
+        self.trial = self._checked = None
         trial.drop()
         print("provisioning: %s" % (self.fault or "the settings work"))
-        if not self.fault:
-            self._save()
+        self._is_good = not self.fault
         self.seen = now
         try:
             if not self.ap.is_open():  # the station's troubles may have taken it along
@@ -185,17 +222,15 @@ class Portal:
             print("provisioning: %s" % reason(e))
 
     def _save(self):
-        from firmware import config
+        from firmware.keeping import copy, put
 
         try:
             if self.notes and CONFIG in os.listdir():
-                _copy(CONFIG, CONFIG + ".old")
-            config.keep(self.draft, CONFIG)
+                copy(CONFIG, CONFIG + ".old")
+            put(self.draft, CONFIG)
         except OSError as e:
             self.fault = "the settings cannot be saved: %s; is the flash full?" % reason(e)
             return
-        finally:
-            config.drop()
         self.is_saved = True
         self.since = time.ticks_ms()
         print("provisioning: saved")
@@ -209,18 +244,11 @@ class Portal:
         )
 
 
-def _copy(source, target):
-    with open(source, "rb") as old, open(target, "wb") as new:
-        piece = old.read(512)
-        while piece:
-            new.write(piece)
-            piece = old.read(512)
-
-
 async def _live(portal, minutes):
     from firmware.provisioning_http import Site
 
     site = Site(portal)
+    portal.resident = set(sys.modules)
     names = NameServer(portal.address)
     try:
         await site.open()

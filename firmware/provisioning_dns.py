@@ -55,8 +55,8 @@ class NameServer:
                 packet = answer(query, self.address)
                 if packet:
                     self.sock.sendto(packet, peer)
-            except OSError:
-                return  # nothing more, or a peer that has gone
+            except (OSError, MemoryError):
+                return  # nothing more, a peer that has gone, or no room: who asked asks again
 
     def close(self):
         self.sock.close()

@@ -74,8 +74,11 @@ class Connection:
         return self._take(n)
 
     async def awrite(self, data):
-        self.stream.write(data)
-        await self.stream.drain()
+        # What does not go out at once the stream copies.
+        whole = memoryview(data)
+        for at in range(0, len(data), _PIECE):
+            self.stream.write(whole[at : at + _PIECE])
+            await self.stream.drain()
 
     async def aclose(self):
         pass  # Site does, in any case
@@ -121,8 +124,8 @@ class Site:
                 await asyncio.wait_for(handled, _REQUEST_S)
             if connection.unread:
                 await asyncio.wait_for(connection.rest(), _REST_S)
-        except (OSError, asyncio.TimeoutError):
-            pass  # a visitor who left, or was too slow
+        except (OSError, MemoryError, asyncio.TimeoutError):
+            pass  # a visitor who left, was too slow, or came when there was no room: it can come again
         finally:
             self.visitors.remove(visitor)
             await stream.wait_closed()

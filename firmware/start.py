@@ -20,21 +20,28 @@ _START_S = const(120)  # more than it takes until the watchdog can be armed
 
 
 def _load_settings(board, safe):
-    """Return (settings or None, the file they came from, faults of config.json). What was good is kept for bad times."""
+    """Return (settings or None, the file they came from, faults of config.json)."""
     from firmware import config
 
     types = ()
     if not safe:
         from firmware.sensors import TYPES as types
 
-    settings, source, faults = loaded = config.load(CONFIG, LAST_GOOD, types, board.model, safe)
-    if source == CONFIG and not safe:
-        try:
-            config.keep(settings, LAST_GOOD)
-        except OSError as e:
-            faults.append("%s: not kept as the last good one: %s" % (CONFIG, reason(e)))
+    loaded = config.load(CONFIG, LAST_GOOD, types, board.model, safe)
     config.drop()  # tables, checks and help texts are needed once
     return loaded
+
+
+def _keep_good(settings, faults):
+    """Keep what is good for bad times."""
+    from firmware import forget
+    from firmware.keeping import keep
+
+    try:
+        keep(settings, LAST_GOOD)
+    except (OSError, MemoryError) as e:
+        faults.append("%s: not kept as the last good one: %s" % (CONFIG, reason(e)))
+    forget("keeping")
 
 
 def _load_hardware(settings, board):
@@ -77,6 +84,8 @@ def run(board):
     # First of all: a node may have no memory for its settings, and safe mode must be in reach.
     crashes, safe = _count_crashes(board)
     settings, source, faults = _load_settings(board, safe)
+    if source == CONFIG and not safe:
+        _keep_good(settings, faults)
     if settings is None:
         for fault in faults:
             print("config: " + fault)

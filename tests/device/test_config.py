@@ -749,8 +749,10 @@ def test_load_takes_the_byte_order_mark_of_some_editors():
 
 
 def test_keep_writes_only_what_changed():
+    from firmware import keeping
+
     settings, _ = config.check(json.loads(GOOD), TYPES, "esp32")
-    config.keep(settings, "state/config.json")
+    keeping.keep(settings, "state/config.json")
     kept, source, _ = config.load("none.json", "state/config.json", TYPES, "esp32")
     assert (kept, source) == (settings, "state/config.json")
     assert os.listdir("state") == ["config.json"], os.listdir("state")
@@ -762,16 +764,17 @@ def test_keep_writes_only_what_changed():
             written.append(path)
         return open(path, mode)
 
-    config.open = counting
-    config.keep(settings, "state/config.json")
+    keeping.open = counting
+    keeping.keep(settings, "state/config.json")
     assert not written
     settings["node"]["name"] = "attic"
-    config.keep(settings, "state/config.json")
+    keeping.keep(settings, "state/config.json")
     assert written == ["state/config.json.tmp"], written
 
 
 def test_a_lowered_qos_begins_the_session_anew():
     """What a restart left unfinished of QoS 2 would never end: the reading goes at QoS 1 now."""
+    from firmware import keeping
 
     def kept(*qos):
         entries = [
@@ -779,7 +782,7 @@ def test_a_lowered_qos_begins_the_session_anew():
         ]
         settings, found = config.check(least(sensors=entries), TYPES, "esp32")
         assert not found, found
-        config.keep(settings, "state/config.json")
+        keeping.keep(settings, "state/config.json")
         return "session" in os.listdir("state")
 
     kept(2, 1)
@@ -795,8 +798,10 @@ def test_a_lowered_qos_begins_the_session_anew():
 
 
 def test_keep_on_a_full_flash_leaves_the_old_settings():
+    from firmware import keeping
+
     settings, _ = config.check(json.loads(GOOD), TYPES, "esp32")
-    config.keep(settings, "state/config.json")
+    keeping.keep(settings, "state/config.json")
 
     class Full:
         def __init__(self, path):
@@ -811,11 +816,11 @@ def test_keep_on_a_full_flash_leaves_the_old_settings():
         def write(self, data):
             raise OSError(28)
 
-    config.open = lambda path, mode="r": Full(path) if "w" in mode else open(path, mode)
-    config.json = type("Json", (), {"load": json.load, "dump": lambda value, f: f.write("{")})
+    keeping.open = lambda path, mode="r": Full(path) if "w" in mode else open(path, mode)
+    keeping.json = type("Json", (), {"load": json.load, "dump": lambda value, f: f.write("{")})
     changed = dict(settings, node={"name": "attic", "base": "outpost"})
     try:
-        config.keep(changed, "state/config.json")
+        keeping.keep(changed, "state/config.json")
         raise AssertionError("no error")
     except OSError as e:
         assert e.errno == 28

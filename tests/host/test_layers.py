@@ -43,7 +43,7 @@ LAYERS = (
         "firmware.log firmware.reasons",
         "firmware.names firmware.lookup firmware.addresses",
     ),
-    ("firmware.pins", "firmware.files firmware.reading"),
+    ("firmware.pins", "firmware.files firmware.reading", "firmware.keeping"),
     ("firmware",),  # its version
     ("mqtt mqtt_*", "jsonfault", "jsonpairs", "drivers.*"),
     ("outbox outbox_*",),

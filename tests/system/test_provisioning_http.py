@@ -382,6 +382,16 @@ def test_parts_that_cannot_be_used_are_left_out(broker, fresh, seen):
     seen.wait_for(f"{NAME}/status", "online", 60)
 
 
+def test_a_heap_20_kilobytes_smaller_is_enough(broker, fresh, seen):
+    """What is left when the settings are saved is not to be what a phone's next request takes."""
+    config = settings([broker.port], sensors=[{"name": "x", "type": "unheard-of"}])
+    node, phone = fresh(config=config, heap="140k")
+    phone.submit(**good(broker))
+    assert "Saved" in phone.result().words
+    assert saved(node)["wifi"] == config["wifi"]
+    assert "MemoryError" not in node.output
+
+
 def test_a_button_opens_it_for_a_while(broker, nodes, compiled, seen):
     config = settings([broker.port], provisioning={"button": 4, "minutes": 1})
     held = [{"at_s": 0, "do": "press", "pin": 4, "level": 0}]

@@ -1,0 +1,209 @@
+"""The portal's work from a form to the file, where memory runs out at each step of it; what a visitor takes of it."""
+
+import json
+import os
+import sys
+
+from firmware import config, keeping, provisioning_page, trial
+from firmware.provisioning import Portal
+from firmware.provisioning_http import Connection
+
+HEAP = "400k"  # sources are compiled, and the tables of the settings stay
+
+GIVEN = {"ssid": "home", "key": "secret-home", "host": "10.0.0.2", "name": "attic"}
+
+
+class Radio:
+    joining = None
+
+
+class Ap:
+    address = "192.168.4.1"
+
+    def heard(self):
+        return [(b"home", -50, False)]
+
+    def is_open(self):
+        return True
+
+
+class Board:
+    id = "0011223344ab"
+    model = "esp32"
+    name = "esp32-3344ab"
+    radio = Radio()
+
+    def access_point(self):
+        return Ap()
+
+
+class Trial:
+    """One that goes well, in three steps."""
+
+    made = closed = 0
+
+    def __init__(self, board, settings):
+        Trial.made += 1
+        self.left = 3
+        self.fault, self.done, self.missed = None, ["joined home"], []
+
+    def step(self, now):
+        self.left -= 1
+        return self.left > 0
+
+    def close(self):
+        Trial.closed += 1
+
+
+trial.drop = config.drop = lambda: None  # what is planted in them stays
+_PLACES = ((config, "check"), (trial, "Trial"), (Trial, "step"), (keeping, "put"))
+
+
+class Starving:
+    """Lets a function fail so many times for want of memory."""
+
+    def __init__(self, owner, name, times):
+        self.owner, self.name, self.times = owner, name, times
+        self.function = getattr(owner, name)
+
+    def __enter__(self):
+        setattr(self.owner, self.name, self.call)
+        # A class's function is called with its instance, which a bound method would hide.
+        if self.owner is Trial:
+            Trial.step = lambda trial, now: self.call(trial, now)
+
+    def __exit__(self, *exception):
+        setattr(self.owner, self.name, self.function)
+
+    def call(self, *args):
+        if self.times:
+            self.times -= 1
+            raise MemoryError("memory allocation failed, allocating 217 bytes")
+        return self.function(*args)
+
+
+def portal():
+    if "config.json" in os.listdir():
+        os.remove("config.json")
+    trial.Trial = Trial
+    made = Portal(Board(), ["config.json: is not there"])
+    made.heard = made.ap.heard()
+    return made
+
+
+def work(portal, **given):
+    portal.submit(GIVEN | given, True)
+    for now in range(100):
+        portal.step(now)
+        if not (portal.is_busy() or portal.trial):
+            return
+    raise AssertionError("it has no end")
+
+
+def saved():
+    with open("config.json") as f:
+        return json.load(f)
+
+
+def test_it_is_tried_and_saved():
+    page = portal()
+    work(page)
+    assert page.is_saved and page.fault is None
+    assert saved()["wifi"]["networks"] == [{"ssid": "home", "password": "secret-home"}]
+
+
+def test_a_step_without_memory_is_done_once_more():
+    for owner, name in _PLACES:
+        page = portal()
+        with Starving(owner, name, 1):
+            work(page)
+        assert page.is_saved and page.fault is None, name
+        assert saved()["node"] == {"name": "attic"}, name
+
+
+def test_twice_without_memory_is_told_and_nothing_entered_is_lost():
+    for owner, name in _PLACES:
+        page = portal()
+        closed = Trial.closed
+        with Starving(owner, name, 2):
+            work(page)
+        assert not page.is_saved and "not enough memory" in page.fault, name
+        assert "config.json" not in os.listdir() and "config.json.tmp" not in os.listdir(), name
+        assert page.fields["ssid"] == "home" and page.fields["name"] == "attic", name
+        assert Trial.closed - closed == (2 if name == "step" else 0), "its connection is left"
+        text = "".join([piece if type(piece) is str else piece.decode() for piece in page.page()])
+        assert "not enough memory" in text and 'value="10.0.0.2"' in text, name
+        work(page, key="")  # its secret is known still
+        assert page.is_saved and page.fault is None, name
+        assert saved()["wifi"]["networks"][0]["password"] == "secret-home", name
+
+
+def test_what_a_step_has_loaded_is_let_go_of():
+    page = portal()
+    page.resident = set(sys.modules) - {"firmware.trial", "firmware.config"}
+    kept = sys.modules["firmware.trial"], sys.modules["firmware.config"]
+    put, keeping.put = keeping.put, None
+    try:
+        page._starved()
+        assert "firmware.trial" not in sys.modules and "firmware.config" not in sys.modules
+        assert "firmware.keeping" in sys.modules
+    finally:
+        keeping.put = put
+        sys.modules["firmware.trial"], sys.modules["firmware.config"] = kept
+        sys.modules["firmware"].trial, sys.modules["firmware"].config = kept
+
+
+def test_a_write_without_memory_leaves_the_old_file():
+    keeping.put({"old": 1}, "config.json")
+    dump = keeping.json.dump
+
+    def starve(value, f):
+        f.write("{")
+        raise MemoryError
+
+    keeping.json = type("Json", (), {"dump": starve})
+    try:
+        keeping.put({"new": 1}, "config.json")
+        raise AssertionError("no error")
+    except MemoryError:
+        pass
+    finally:
+        keeping.json = json
+    assert dump is json.dump and saved() == {"old": 1}
+    assert "config.json.tmp" not in os.listdir()
+
+
+def test_a_page_is_in_memory_in_small_pieces():
+    """There may be four visitors, and none of their pages is to take what the settings need."""
+    page = portal()
+    for write in (provisioning_page.form, provisioning_page.saved):
+        once, again = list(write(page)), list(write(page))
+        for piece, same in zip(once, again):
+            assert piece is same if type(piece) is bytes else len(piece) < 1000, piece[:50]
+
+
+class Stream:
+    """A stream whose other side is slow: what it is given it has to keep."""
+
+    def __init__(self):
+        self.waiting = b""
+        self.most = 0
+        self.gone = b""
+
+    def write(self, data):
+        self.waiting += data
+        self.most = max(self.most, len(self.waiting))
+
+    async def drain(self):
+        self.gone += self.waiting
+        self.waiting = b""
+
+
+def test_a_slow_visitor_takes_half_a_kilobyte():
+    stream = Stream()
+    data = bytes(range(256)) * 20
+    try:
+        Connection(stream).awrite(data).send(None)
+    except StopIteration:
+        pass
+    assert stream.gone == data and stream.most == 512
