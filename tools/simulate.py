@@ -14,7 +14,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tools import ROOT, CommandError, heap, mpy, said, shell, watch
+from tools import ROOT, CommandError, heap, mpy, said, scenarios, shell, watch
 from tools.broker import Broker
 from tools.check_config import BadConfig, check, judge, parse_file
 from tools.ntp import TimeServer
@@ -80,7 +80,8 @@ def run(args):
     folder = (args.folder or ROOT / ".sim" / args.board).resolve()
     if args.config:
         _check(args.config, args.board)
-    events = scenario(args.scenario) if args.scenario else []
+    raw = parse_file(args.config or ROOT / "config.json.example")
+    events = scenarios.read(args.scenario, _names(raw)) if args.scenario else []
     with ExitStack() as stack:
         stack.enter_context(alone(folder))
         password = secrets.token_hex(8)
@@ -121,6 +122,10 @@ def run(args):
         return not_online(folder / "flash", args, log)
 
 
+def _names(raw):
+    return [sensor["name"] for sensor in raw.get("sensors", [])]
+
+
 def _check(path, board):
     _, faults = check(path, board)
     if faults:
@@ -139,16 +144,6 @@ def alone(folder):
         if not shell.take(file):
             raise CommandError(f"a node runs in {short(folder)} already")
         yield
-
-
-def scenario(path):
-    """Return the events of a file. CommandError: it cannot be read, or is no JSON list."""
-    events = parse_file(path)
-    if not isinstance(events, list):
-        raise CommandError(
-            f'{path}: give a list of events, as [{{"at_s": 5, "do": "unplug", "name": "room"}}]'
-        )
-    return events
 
 
 def node_settings(board, broker, password, clock, config=None):

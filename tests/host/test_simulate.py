@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import ROOT, CommandError, mpy, simulate
+from tools import ROOT, CommandError, mpy, scenarios, simulate
 from tools.check_config import check
 from tools.simulate import BOARDS, Console, make_flash, node_settings
 
@@ -214,18 +214,48 @@ def test_one_flash_one_node(tmp_path):
     assert err == f"error: a node runs in {tmp_path} already\n"
 
 
-@pytest.mark.system
-def test_a_scenario_that_cannot_be_read_is_told(tmp_path):
-    path = tmp_path / "x.json"
-    for text, why in (
-        (None, "there is no "),
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
         ("{", "line 1, column 1"),
+        ("", "is empty"),
         ("{}", "give a list of events"),
-    ):
-        if text:
-            path.write_text(text)
-        with pytest.raises(CommandError, match=why):
-            simulate.scenario(path)
+        ("[1]", "[0]: is no object, give one as {"),
+        ('[{"at_s": "a", "do": "kick"}]', "[0].at_s: give seconds as a number from 0 on"),
+        ('[{"at_s": -1, "do": "kick"}]', "[0].at_s: give seconds as a number from 0 on"),
+        ('[{"at_s": 1}]', "[0].do: missing, there is access_point, bus_stuck, "),
+        ('[{"do": "kick"}, {"do": "wifi_of"}]', "[1].do: unknown, did you mean wifi_off?"),
+        ('[{"do": "storm"}]', "[0].do: unknown, there is access_point, "),
+        ('[{"do": ["kick"]}]', "[0].do: unknown, "),
+        ('[{"do": "unplug"}]', "[0].name: missing, unplug wants it"),
+        ('[{"do": "unplug", "name": "nix"}]', "[0].name: no sensor is called so, there is room"),
+        ('[{"do": "set", "name": ["x"]}]', "[0].name: no sensor is called so, there is room"),
+        ('[{"do": "kick", "how": 1}]', "[0].how: unknown, kick takes nothing"),
+        ('[{"do": "dns", "hwo": 1}]', "[0].hwo: unknown, dns takes how"),
+    ],
+)
+def test_a_scenario_that_cannot_happen_is_told(events, told, tmp_path):
+    """Each ended in a traceback of the simulated board, or nothing happened, without a word."""
+    path = tmp_path / "x.json"
+    path.write_text(events)
+    with pytest.raises(CommandError) as error:
+        scenarios.read(path, ["room"])
+    assert told in str(error.value)
+
+
+def test_scenarios_that_can_happen(tmp_path):
+    path = tmp_path / "x.json"
+    good = [
+        {"at_s": 5, "do": "unplug", "name": "room"},
+        {"do": "set", "name": "*", "temperature": -5},
+        {"do": "reset", "how": "wdt"},
+        {"do": "switch", "dhcp_on": False},
+    ]
+    path.write_text(json.dumps(good))
+    assert scenarios.read(path, ["room"]) == good
+    example = ROOT / "docs/examples"
+    names = [each["name"] for each in json.loads((example / "twelve.json").read_text())["sensors"]]
+    assert scenarios.read(example / "unplug.json", names)
 
 
 def test_a_node_that_dies_is_shown(tmp_path, monkeypatch):
