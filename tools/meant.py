@@ -13,6 +13,7 @@ _UNKNOWN = re.compile(r"(.*?)([^.]+): unknown, (.*)", re.S)
 _ENTRY = re.compile(r"(sensors|outputs)\[(\d+)\]\.type: ")
 _OBJECT = re.compile(r"(.*): (is .*), give an object, { … }", re.S)
 _FILE = re.compile(r"(?:.*\.)?(\w+): .*, give the name of a file on the board", re.S)
+_NUMBER = re.compile(r"((.*?)(\w+): .*, give a whole number )from (-?\d+) to (\d+)", re.S)
 _MOST = 3  # places or types that are worth naming
 # Letters that are taken for a digit, and digits for a letter: of two names that differ in them alone one is misread.
 _LOOKS_LIKE = str.maketrans("oilzsb", "011258")
@@ -58,15 +59,16 @@ def explained(raw, faults, types):
 
 def places(types):
     """Yield (path, key) of every setting: path as ("mqtt", "brokers[]"), with <quantity> for the name of one."""
-    yield from ((path, key) for path, key, _, _ in _settings(SETTINGS))
+    yield from ((path, row[0]) for path, row in _settings(SETTINGS))
     for own in sorted({row[0] for _, _, rows, _ in types.values() for row in rows}):
         yield ("sensors[]",), own
 
 
 def _settings(rows, path=()):
-    """Yield (path, key, kind, default) of every setting that is not of one type of sensor alone."""
-    for key, kind, default, limit, _ in rows:
-        yield path, key, kind, default
+    """Yield (path, row) of every setting that is not of one type of sensor alone."""
+    for row in rows:
+        key, kind, _, limit, _ = row
+        yield path, row
         if kind == "object":
             yield from _settings(limit, (*path, key))
         elif kind in ("list", "sensors"):
@@ -97,20 +99,33 @@ def _place(fault, types):
 
 
 def _form(fault):
-    """Return a fault that asks for an object, or a file, with how it is written; None: it does not."""
+    """Return a fault that asks for an object, a file or a number with how it is written; None: there is no more to say."""
     found = _FILE.fullmatch(fault)
     if found:
         return f'{fault}, "{found[1]}": {_example(found[1], "path")}'
+    found = _NUMBER.fullmatch(fault)
+    if found:
+        return _number(*found.groups())
     found = _OBJECT.fullmatch(fault)
     if not found:
         return None
     here = found[1].split(".")
     inside = [
         f'"{key}": {_example(key, kind)}'
-        for path, key, kind, default in _settings(SETTINGS)
+        for path, (key, kind, default, _, _) in _settings(SETTINGS)
         if default is ... and len(path) == len(here) == _common(here, path)
     ]
     return inside and f"{found[1]}: {found[2]}, give an object, {{{', '.join(inside)}}}"
+
+
+def _number(told, inside, key, least, most):
+    """Return the fault of a number of which the least stands for the default, as 0 for a port: nobody has to give that."""
+    here = [part for part in inside.split(".") if part]
+    for path, (name, _, default, _, text) in _settings(SETTINGS):
+        is_it = name == key and len(path) == len(here) == _common(here, path)
+        if is_it and str(default) == least and text.startswith(f"{least}: "):
+            return f"{told}from {int(least) + 1} to {most}, or leave it out"
+    return None
 
 
 def _example(key, kind):

@@ -76,6 +76,16 @@ def test_tls_is_spelt_out(tls, told):
     assert faults(with_rest(mqtt={"brokers": brokers})) == ["mqtt.brokers[0]." + told]
 
 
+@pytest.mark.parametrize("port", [70000, -1, "1883"])
+def test_a_port_begins_at_1(port):
+    """0 stands for the usual ones; nobody has to give it. Of other numbers the least is one."""
+    brokers = [{"host": "broker", "port": port}]
+    port_fault, publish = faults(with_rest(mqtt={"brokers": brokers}, publish={"live_s": 0}))
+    assert port_fault.startswith("mqtt.brokers[0].port: ")
+    assert port_fault.endswith(", give a whole number from 1 to 65535, or leave it out")
+    assert publish.endswith(", give a whole number from 1 to 86400")
+
+
 def test_an_object_is_told_with_what_has_to_be_in_it():
     assert faults({"wifi": [], "mqtt": {"brokers": ["broker"]}, "node": 1}) == [
         "node: is a number, give an object, { … }",

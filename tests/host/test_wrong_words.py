@@ -79,7 +79,7 @@ FILES = [
 def test_a_file_that_is_none(words, call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = call(*words, "none")
-    example = ": cp config.json.example config.json, " if "config" in words[-1] else "\n"
+    example = ": cp config.json.example none, " if "config" in words[-1] else "\n"
     assert f"error: there is no none{example}" in told, told
     folder = tmp_path / "folder"
     folder.mkdir()
