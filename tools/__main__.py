@@ -5,13 +5,15 @@ Modules are imported only when their command is called: `setup` runs before any 
 
 import argparse
 import difflib
+import errno
 import importlib
 import os
 import re
 import signal
 import sys
+from pathlib import Path
 
-from tools import BY_MAKE, CommandError, said
+from tools import BY_MAKE, ROOT, CommandError, said
 
 COMMANDS = {
     # name: (module, one-line help)
@@ -95,8 +97,13 @@ def main(argv=None):
             stream, "reconfigure"
         ):  # a terminal that lacks a letter, as on Windows, shows a `?`
             stream.reconfigure(errors="replace")
+    return answered(lambda: chosen.run(args))
+
+
+def answered(run):
+    """Return the exit code of a command; what its user must hear, or ends it, is one line at most."""
     try:
-        return chosen.run(args)
+        return run()
     except CommandError as e:
         print(f"error: {said(str(e))}", file=sys.stderr)
         return e.code
@@ -105,6 +112,29 @@ def main(argv=None):
     except BrokenPipeError:  # `make … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as e:
+        told = of_the_machine(e)
+        if not told:
+            raise
+        print(f"error: {told}", file=sys.stderr)
+        return 1
+
+
+def of_the_machine(error):
+    """Return what to tell of an OSError that is no fault of ours: rights, a full disk. None: it may be one."""
+    path = error.filename
+    if path is None:
+        return None
+    if error.errno == errno.ENOSPC:
+        return f"no space is left for {path}"
+    if error.errno == errno.EROFS:
+        return f"{path} cannot be written: its file system is read-only"
+    if error.errno not in (errno.EACCES, errno.EPERM):
+        return None
+    told = f"you may not use {path}"
+    if Path(path).is_relative_to(ROOT):
+        told += f": if this checkout was set up with sudo, sudo chown -R $USER '{ROOT}'"
+    return told
 
 
 def _stop(number, frame):

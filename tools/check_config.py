@@ -64,7 +64,8 @@ def run_overlays(path, args):
     except BadConfig as e:
         return tell(e.title, None, e.faults, path.parent, args.board)
     if not found:
-        raise CommandError(f"there is no {overlays.folder(path)}/<name>.json")
+        place = overlays.folder(path)
+        raise CommandError(f"there is no {place}/<name>.json; docs/deploy.md shows one")
     status = 0
     for overlay in found:
         title = overlays.title(path, overlay)

@@ -51,9 +51,7 @@ def by_drive(drive):
     name = drive_name(drive)
     model = next((model for model in BOARDS.values() if model.drive and model.drive == name), None)
     if name is None:
-        raise CommandError(
-            f"{drive} is not the drive of a boot loader: there is no INFO_UF2.TXT", ports.NO_BOARD
-        )
+        raise no_drive(drive)
     if not model:
         raise CommandError(
             f"{drive} is the boot loader of a {name}, which Outpost does not know",
@@ -134,6 +132,15 @@ def drives():
 def find_drive(board):
     """Folder where the boot loader of such a board is mounted, None if it is not."""
     return next((folder for folder in drives() if drive_name(folder) == board.drive), None)
+
+
+def no_drive(folder):
+    """The error for a folder that is none."""
+    if not folder.exists():
+        return CommandError(f"there is no {folder}", ports.NO_BOARD)
+    return CommandError(
+        f"{folder} is not the drive of a boot loader: there is no INFO_UF2.TXT", ports.NO_BOARD
+    )
 
 
 def drive_name(folder):

@@ -193,10 +193,7 @@ def to_pico(image, board, args):
 def _check_drive(drive, board):
     name = detect.drive_name(drive)
     if name is None:
-        raise CommandError(
-            f"{drive} is not the drive of a boot loader: there is no INFO_UF2.TXT",
-            ports.NO_BOARD,
-        )
+        raise detect.no_drive(drive)
     if name != board.drive:
         raise CommandError(
             f"{drive} is the boot loader of a {name}, not of a {board.drive} ({board.name})",

@@ -12,6 +12,7 @@ from firmware.settings import SETTINGS
 _UNKNOWN = re.compile(r"(.*?)([^.]+): unknown, (.*)", re.S)
 _ENTRY = re.compile(r"(sensors|outputs)\[(\d+)\]\.type: ")
 _OBJECT = re.compile(r"(.*): (is .*), give an object, { … }", re.S)
+_LIST = re.compile(r"(.*): (.*), give a list of (\d+ to \d+), \[ … \]", re.S)
 _FILE = re.compile(r"(?:.*\.)?(\w+): .*, give the name of a file on the board", re.S)
 _NUMBER = re.compile(r"((.*?)(\w+): .*, give a whole number )from (-?\d+) to (\d+)", re.S)
 _MOST = 3  # places or types that are worth naming
@@ -106,16 +107,26 @@ def _form(fault):
     found = _NUMBER.fullmatch(fault)
     if found:
         return _number(*found.groups())
+    found = _LIST.fullmatch(fault)
+    if found:
+        inside = _needed(found[1] + "[0]")
+        return inside and f"{found[1]}: {found[2]}, give a list of {found[3]}, [{inside}]"
     found = _OBJECT.fullmatch(fault)
     if not found:
         return None
-    here = found[1].split(".")
+    inside = _needed("" if found[1] == "config" else found[1])
+    return inside and f"{found[1]}: {found[2]}, give an object, {inside}"
+
+
+def _needed(place):
+    """Return an object of what must be given at a place, as text; None: nothing must."""
+    here = [part for part in place.split(".") if part]
     inside = [
         f'"{key}": {_example(key, kind)}'
         for path, (key, kind, default, _, _) in _settings(SETTINGS)
         if default is ... and len(path) == len(here) == _common(here, path)
     ]
-    return inside and f"{found[1]}: {found[2]}, give an object, {{{', '.join(inside)}}}"
+    return f"{{{', '.join(inside)}}}" if inside else None
 
 
 def _number(told, inside, key, least, most):

@@ -86,7 +86,17 @@ def test_a_port_begins_at_1(port):
     assert publish.endswith(", give a whole number from 1 to 86400")
 
 
+def test_a_list_is_told_with_what_has_to_be_in_an_entry():
+    assert faults({"wifi": {}, "sensors": {}, "mqtt": {"brokers": []}, "outputs": 1}) == [
+        'wifi.networks: missing, give a list of 1 to 8, [{"ssid": …}]',
+        'mqtt.brokers: has 0 entries, give a list of 1 to 8, [{"host": …}]',
+        'sensors: is an object, give a list of 0 to 32, [{"name": …, "type": …}]',
+        'outputs: is a number, give a list of 0 to 16, [{"name": …, "pin": …}]',
+    ]
+
+
 def test_an_object_is_told_with_what_has_to_be_in_it():
+    assert faults([]) == ['config: is a list, give an object, {"wifi": …, "mqtt": …}']
     assert faults({"wifi": [], "mqtt": {"brokers": ["broker"]}, "node": 1}) == [
         "node: is a number, give an object, { … }",
         'wifi: is a list, give an object, {"networks": …}',

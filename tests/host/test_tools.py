@@ -1,6 +1,8 @@
 """`python -m tools`: the table of commands, and how errors reach the user. And `make`'s own list."""
 
+import errno
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import pytest
 from tools import ROOT, CommandError
 from tools import __main__ as main
 
+SUDO = f"if this checkout was set up with sudo, sudo chown -R $USER '{ROOT}'"
 MAKE = subprocess.run(["make"], check=False, cwd=ROOT, capture_output=True, text=True).stdout
 
 
@@ -119,12 +122,38 @@ def test_ctrl_c_is_quiet(command, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_our_own_bugs_are_not_hidden(command):
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError(), OSError(5, "EIO", "/x"), PermissionError(13, "no path")]
+)
+def test_our_own_bugs_are_not_hidden(command, error):
     def run(args):
-        raise ZeroDivisionError
+        raise error
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(type(error)):
         command(run)
+
+
+@pytest.mark.parametrize(
+    ("number", "path", "told"),
+    [
+        (errno.ENOSPC, "/x", "no space is left for /x"),
+        (errno.EROFS, "/x", "/x cannot be written: its file system is read-only"),
+        (errno.EACCES, "/x", "you may not use /x"),
+        (
+            errno.EACCES,
+            str(ROOT / ".venv/bin/python"),
+            f"you may not use {ROOT}/.venv/bin/python: {SUDO}",
+        ),
+    ],
+)
+def test_what_the_machine_does_not_allow_is_one_line(command, number, path, told, capsys):
+    """A checkout that was set up with sudo answered every target with a traceback."""
+
+    def run(args):
+        raise OSError(number, os.strerror(number), path)
+
+    assert command(run) == 1
+    assert capsys.readouterr().err == f"error: {told}\n"
 
 
 @pytest.mark.parametrize(
