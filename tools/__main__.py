@@ -3,13 +3,18 @@
 Modules are imported only when their command is called: `setup` runs before any library is installed.
 """
 
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # A Ctrl-C while all is still being loaded ends it at once: there is nothing to undo, and nothing to say.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import difflib
 import errno
 import importlib
 import os
 import re
-import signal
 import sys
 from pathlib import Path
 
@@ -97,6 +102,8 @@ def main(argv=None):
             stream, "reconfigure"
         ):  # a terminal that lacks a letter, as on Windows, shows a `?`
             stream.reconfigure(errors="replace")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return answered(lambda: chosen.run(args))
 
 

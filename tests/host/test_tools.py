@@ -4,6 +4,7 @@ import errno
 import importlib
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -120,6 +121,19 @@ def test_ctrl_c_is_quiet(command, capsys):
 
     assert command(run) == 130
     assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_while_it_is_loaded_is_quiet():
+    """It showed where Python was in the loading of its modules."""
+    code = (
+        "import importlib, os, runpy, signal, sys\n"
+        "sys.argv[1:] = ['size']\n"
+        "importlib.import_module = lambda name: os.kill(os.getpid(), signal.SIGINT)\n"
+        "runpy.run_module('tools', run_name='__main__', alter_sys=True)\n"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, check=False, cwd=ROOT, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
 @pytest.mark.parametrize(
