@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def find(port=None):
             "for one that is not recognised give its port: PORT=/dev/ttyUSB0",
             NO_BOARD,
         )
+    if "," in port:
+        raise CommandError(f"one board at a time: {port.split(',')[0]}, say", 2)
     if "://" in port:
         return port
     if port.startswith("id:"):
@@ -79,6 +82,9 @@ def find(port=None):
         if os.path.exists(port) and not stat.S_ISCHR(os.stat(port).st_mode):
             raise CommandError(no_port(port), NO_BOARD)
         return port
+    in_dev = f"/dev/{port}"
+    if os.path.exists(in_dev) and port.startswith("tty"):
+        raise CommandError(f"{port} is not there, did you mean {in_dev}?", NO_BOARD)
     others = f"; there is\n{_listing(found)}" if found else ", and no other board either"
     raise CommandError(f"{port} is not there{others}", NO_BOARD)
 
@@ -86,6 +92,13 @@ def find(port=None):
 def no_port(port):
     what = "a folder" if os.path.isdir(port) else "no serial port"
     return f"{port} is {what}: give the board's, as PORT=/dev/ttyUSB0, or leave PORT= out"
+
+
+def no_answer(url):
+    """What to say of a URL that cannot be opened."""
+    if re.fullmatch(r"(socket|rfc2217)://[^/:]+:\d+", url):
+        return f"nothing answers at {url}: is the board on (`make board`), and the port right?"
+    return f"{url} is no port: give one such as socket://127.0.0.1:2040, or /dev/ttyUSB0"
 
 
 def is_terminal(port):

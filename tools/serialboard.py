@@ -92,7 +92,9 @@ class Link:
             self._repl = _Repl(self.port, timeout=2)
             self._repl.serial.write_timeout = 5
         except (*_LINK_ERRORS, ValueError):  # ValueError: a URL pyserial does not know
-            if "://" in self.port or not ports.exists(self.port):
+            if "://" in self.port:
+                raise CommandError(ports.no_answer(self.port), NO_BOARD) from None
+            if not ports.exists(self.port):
                 raise CommandError(f"{self.port} cannot be opened", NO_BOARD) from None
             if os.path.exists(self.port) and not os.access(self.port, os.R_OK | os.W_OK):
                 raise CommandError(

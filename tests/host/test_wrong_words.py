@@ -55,6 +55,21 @@ def test_what_is_no_serial_port(command, call, tmp_path, monkeypatch):
     assert f"error: {os.devnull} is no serial port: give the board's" in told
 
 
+@pytest.mark.parametrize(
+    ("port", "told"),
+    [
+        ("socket://127.0.0.1:1", "nothing answers at socket://127.0.0.1:1: is the board on"),
+        ("http://x", "http://x is no port: give one such as socket://127.0.0.1:2040"),
+        ("socket://127.0.0.1", "socket://127.0.0.1 is no port: give one such as socket://"),
+        ("/dev/ttyNOT0,/dev/ttyNOT1", "one board at a time: /dev/ttyNOT0, say"),
+        ("tty", "tty is not there, did you mean /dev/tty?"),
+        ("ttyNOT0", "ttyNOT0 is not there, and no other board either"),
+    ],
+)
+def test_a_port_that_is_written_wrong(port, told, call):
+    assert f"error: {told}" in call("logs", "--port", port)
+
+
 @pytest.mark.parametrize("command", ["deploy", "provision"])
 @pytest.mark.usefixtures("answers")
 def test_no_port_among_commas(command, call):
