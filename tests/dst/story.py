@@ -426,6 +426,7 @@ class Story:
         stage.tell("fault", "the program hangs")
         self.may_bite = True
         bench.hang(ms)
+        self.truth.hung(ms)
 
     def _draw_trouble(self, life):
         """Return a function that begins something for a while, or None."""

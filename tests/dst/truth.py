@@ -90,6 +90,7 @@ class Truth:
         self._last = {}  # sensor's name → ms of its last conversion
         self.health_at = None
         self._jumps = []  # (when it ended, ms)
+        self._hangs = []  # (when it ended, ms) of the program
         self._stuck = []  # [from, to] in which the link passed nothing: what was written then came later
         self._jump = -1_000_000  # ms of the last
         self.newest_came = 0  # ms of the newest conversion that has arrived
@@ -316,6 +317,10 @@ class Truth:
         self._jump = sim.now()
         self._jumps.append((self._jump, ms))
 
+    def hung(self, ms):
+        """The program goes on: for so long it could write nothing."""
+        self._hangs.append((sim.now(), ms))
+
     def published(self, broker, topic, payload, qos, dup):
         """A broker has heard a PUBLISH: a new exchange has at most the QoS that its channel has today."""
         if b'"seq":' not in payload:
@@ -396,8 +401,8 @@ class Truth:
         return None
 
     def awake(self, at):
-        """Return a moment without the jumps of time before it, in which nothing was done."""
-        return at - sum([ms for end, ms in self._jumps if end <= at])
+        """Return a moment without the jumps of time and the hangs before it, in which nothing was done."""
+        return at - sum([ms for end, ms in self._jumps + self._hangs if end <= at])
 
     def _is_superseded(self, event):
         """Is there a newer one that has arrived, or still has to?"""
