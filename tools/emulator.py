@@ -12,6 +12,7 @@ from tools.numbers import whole
 
 RUNNER = rp2040_build.RECIPE / "runner.mjs"
 FLASH = ROOT / ".sim" / "pico.flash"
+FLASH_BYTES = 2 * 1024 * 1024
 PORT = 2040
 
 _START_S = 30
@@ -43,6 +44,10 @@ def add_arguments(parser):
 def run(args):
     if args.flash.is_dir():
         raise CommandError(f"{args.flash} is a folder, give a file, as FLASH=.sim/pico.flash")
+    if args.flash.exists() and args.flash.stat().st_size != FLASH_BYTES:
+        raise CommandError(
+            f"{args.flash} is no image of a Pico's flash, which has {FLASH_BYTES:,} bytes: give another, or one to be made"
+        )
     rp2040_build.build()
     if args.build:
         return 0

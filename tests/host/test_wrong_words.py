@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from tools import ROOT, heap, ports
 from tools import __main__ as main
-from tools import heap, ports
 
 
 @pytest.fixture
@@ -129,6 +129,7 @@ def test_an_empty_file(words, call, tmp_path):
         ("board --port abc", "PORT= give a whole number from 0 to 65535, not 'abc'"),
         ("board --port 70000", "PORT= give a whole number from 0 to 65535, not '70000'"),
         ("board --flash .", ". is a folder, give a file, as FLASH=.sim/pico.flash"),
+        ("board --flash README.md", "README.md is no image of a Pico's flash, which has 2,097,"),
         ("scan --sda x", "SDA= give a whole number from 0 on, not 'x'"),
         ("scan --sda -1 --scl 3", "SDA= give a whole number from 0 on, not '-1'"),
         ("scan --sda 1", "each SDA= goes with an SCL=, as SDA=21 SCL=22"),
@@ -141,6 +142,7 @@ def test_an_empty_file(words, call, tmp_path):
 )
 def test_an_option_that_cannot_be_meant(words, told, call, monkeypatch):
     monkeypatch.setattr("tools.rp2040_build.build", lambda: pytest.fail("it was built"))
+    monkeypatch.chdir(ROOT)
     assert f"error: {told}" in call(*words.split())
 
 
