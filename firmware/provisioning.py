@@ -264,6 +264,7 @@ async def _live(portal, minutes):
                     "provisioning: join the Wi-Fi network %s, password %s, and open http://%s/"
                     % (portal.ssid, password(), portal.address)
                 )
+            site.step()
             names.step()
             portal.step(now)
             await asyncio.sleep_ms(_TURN_MS)

@@ -107,6 +107,11 @@ class Site:
     async def open(self):
         self._server = await asyncio.start_server(self._serve, "0.0.0.0", 80, _VISITORS)
 
+    def step(self):
+        """MemoryError: there was none for a visitor, and the server has ended with it: nobody would be answered any more."""
+        if self._server.task.done():
+            raise MemoryError("provisioning: the page's server has ended")
+
     def close(self):
         if self._server:
             self._server.close()

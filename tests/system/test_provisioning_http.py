@@ -392,6 +392,21 @@ def test_a_heap_20_kilobytes_smaller_is_enough(broker, fresh, seen):
     assert "MemoryError" not in node.output
 
 
+def test_a_server_that_ends_for_want_of_memory_comes_back(nodes, compiled):
+    """A visitor there was no room for ended it, in asyncio's own code: the node was on the air, and answered nobody."""
+    node = nodes("", scenario=list(AIR), files=compiled)
+    (node.flash / "config.json").unlink()
+    node.patch(
+        "firmware/provisioning_http.py",
+        "    async def _serve(self, stream, _):\n",
+        "    def _serve(self, stream, _):\n        raise MemoryError\n\n    async def _unused(self, stream, _):\n",
+    )
+    node.start()
+    assert quietly(Phone(node)) is None
+    node.wait_for("join the Wi-Fi network", 30, times=2)
+    assert node.resets == ["power", "reset"]
+
+
 def test_a_button_opens_it_for_a_while(broker, nodes, compiled, seen):
     config = settings([broker.port], provisioning={"button": 4, "minutes": 1})
     held = [{"at_s": 0, "do": "press", "pin": 4, "level": 0}]
