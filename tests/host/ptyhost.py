@@ -4,6 +4,7 @@ A `PtyBoard` looks to host tools like a board on `board.port`. It starts MicroPy
 hardware would, and does to it what happens to boards: the cable comes out, the power fails in mid-write.
 """
 
+import itertools
 import json
 import os
 import pty
@@ -157,6 +158,11 @@ class PtyBoard:
             self.child = None
 
     # who watches
+
+    @property
+    def lives(self):
+        """How its lives began, without repeats: a tool that got no answer in seconds, on a busy machine, resets into the raw REPL again."""
+        return [how for how, _ in itertools.groupby(self.starts)]
 
     def wait_for(self, condition):
         """Wait until condition() holds. AssertionError: it does not within a minute, which is long on a busy machine, too."""

@@ -566,7 +566,7 @@ def test_interrupted_by_the_user(tmp_path, call, config, monkeypatch):
     with board:
         status, _ = call(board)
         assert status == 130
-        board.wait_for(lambda: board.starts == ["hard", "raw", "hard"])
+        board.wait_for(lambda: board.lives == ["hard", "raw", "hard"])
         board.wait_until_said(b"status online")
 
 

@@ -70,7 +70,7 @@ def call(tmp_path, capsys):
         with pty:
             status = main(["scan", "--port", pty.port, *words])
             said = capsys.readouterr()
-            pty.wait_for(lambda: pty.starts == ["hard", "raw", "hard"])
+            pty.wait_for(lambda: pty.lives == ["hard", "raw", "hard"])
             pty.wait_for(lambda: pty.said.rstrip().endswith(b"node runs"))
         assert PASSWORD not in said.out + said.err
         assert PASSWORD.encode() not in pty.said, "secrets stay on the board"
@@ -404,7 +404,7 @@ def test_the_node_runs_on_whatever_ends_the_scan(error, tmp_path, capsys, monkey
         else:
             with pytest.raises(error):
                 main(["scan", board.port])
-        board.wait_for(lambda: board.starts == ["hard", "raw", "hard"])
+        board.wait_for(lambda: board.lives == ["hard", "raw", "hard"])
         board.wait_for(lambda: board.said.rstrip().endswith(b"node runs"))
 
 
@@ -424,7 +424,7 @@ def test_ctrl_c_while_the_board_is_at_it(tmp_path):
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
         assert b"stopped; the node restarts" in err
-        board.wait_for(lambda: board.starts == ["hard", "raw", "hard"])
+        board.wait_for(lambda: board.lives == ["hard", "raw", "hard"])
 
 
 @pytest.mark.slow

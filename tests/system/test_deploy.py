@@ -34,4 +34,4 @@ def test_from_an_empty_board_to_a_reading(model, usb, broker, seen, tmp_path, ca
         said = "".join(capsys.readouterr())
         assert status == 0, said
         assert "nothing to copy" in said
-    assert board.starts == ["hard", "raw", "hard", "raw", "hard"]
+    assert board.lives == ["hard", "raw", "hard", "raw", "hard"]
