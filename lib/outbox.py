@@ -29,6 +29,7 @@ from outbox_store import Store
 _DROPS = const(16)  # dropped records after which the state is written
 _AGAIN_MS = const(10000)  # between two attempts to read
 _AHEAD = const(32)  # records on their way before older ones
+_FEW = const(8)  # from flash on their way, in a crowded heap
 
 
 class Outbox(Store):
@@ -85,6 +86,8 @@ class Outbox(Store):
 
     def peek(self, now):
         """Return the oldest Record that is not on its way, or None: there is none, or no memory to read it."""
+        if self.log.crowded and self._backlog and len(self._flying) >= _FEW:
+            return None
         try:
             return self._backlog.peek() or self._safe(self._waiting(), now)
         except MemoryError:
@@ -221,7 +224,7 @@ class Outbox(Store):
         """
         self.log.hold()
         if self.unread:
-            self._read_again(now)
+            self.log.on_file(self._read_again, now)
         failed = self._retry_at is not None
         if failed:
             if ticks_diff(self._retry_at, now) > 0:

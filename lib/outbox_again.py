@@ -43,7 +43,7 @@ def _read_state(store):
     """Add what the file knows of what was there before this start."""
     state = store.state
     found = State(state.path)
-    if not outbox_open.load(found, lambda *slot: _take_up(store, *slot)):
+    if not outbox_open.load(found, lambda *slot: _take_up(store, *slot), store.log.open):
         store.log.corrupt += 1
     if found.unread:
         return False

@@ -1,9 +1,8 @@
 """Records on flash, in order, in append-only segments: what outbox.py's Outbox stands on. Format: docs/outbox.md.
 
-A segment is a file named by the number of its first record, in eight hexadecimal digits; the others have higher ones. It
-is written by appending and closing, which littlefs makes one step that happens or does not, read through one buffer, and
-removed whole. A frame that is damaged, or was written elsewhere, is skipped: reading goes on at the next byte at which a
-sound one begins.
+A segment is a file named by the number of its first record, in eight hexadecimal digits; the others have higher ones. It is written by
+appending and closing, which littlefs makes one step that happens or does not, read through one buffer, and removed whole. A frame that is
+damaged, or was written elsewhere, is skipped: reading goes on where the next sound one begins.
 """
 
 import gc
@@ -19,10 +18,10 @@ from outbox_reading import is_nothing, patiently
 _MARK = const(0xB5)  # a frame's first byte
 HEAD = const(12)  # bytes of a frame before its body
 LONGEST = const(1024)  # bytes of a frame
-# For reading. A file, which on a Pico takes 1,148 bytes in one piece, has its place, with one piece of the heap before it.
-_BUFFER = const(1168)
-_SMALL = const(256)  # beside a file that has its place: two or three readings
-_ENTRIES = const(292)  # of a list that has as much, and one piece more, which it keeps
+PIECE = const(256)  # read at once: two or three readings
+# Of a list that keeps the place of a file, with room for four more: on a Pico a file takes 72 pieces of the heap, 1,148 bytes, in a row.
+# Cleared, a list keeps one piece; the others are free at once, whatever the stack holds.
+_PLACE = const(288)
 _SHORTEST = const(13)  # bytes of a frame: its body begins with the length of the key
 NO_LIMIT = 0xF0000000  # every number is below: an outbox gets there after a century
 HIGH = 0xE0000000  # from here on they begin anew as soon as no record is on flash
@@ -32,8 +31,9 @@ MOST = const(1261)  # records of a segment: 16 KB of the shortest
 class Segment:
     below = NO_LIMIT  # its numbers are
     sealed = False  # something is wrong behind `size`: nothing is appended
-    # The flash fails there: it is neither written nor removed, and read again later.
-    unread = False
+    unread = (
+        False  # the flash fails there: it is neither written nor removed, and read again later
+    )
 
     def __init__(self, first):
         self.first = first  # number of its first record
@@ -55,19 +55,18 @@ class Log:
         self.corrupt = 0  # damaged places met
         self.listed = True  # whether the names of the segments are known: else nothing is written
         self.seems_empty = False
-        # the record that read() found
-        self.number = self.flags = self.start = self.end = 0
+        self.number = self.flags = self.start = self.end = 0  # of the record that read() found
         self._head = bytearray(HEAD)
-        self._buf = bytearray(_BUFFER)  # shorter, or None: a file has, or had, its place
-        self._place = []  # for a file, when the buffer is a short one
-        self.window = None  # (segment, offset) of what is in _buf
+        self.piece = self.buffer = bytearray(PIECE)  # a longer one for a longer record
+        self._place = []
+        self.crowded = False  # whether the last file had no other place
+        self.window = None  # (segment, offset) of what is in `buffer`
         self._wanted = self._least = self._filled = 0
         self.file = None  # the one that outbox_open.py looks at: to open it for every piece would take ten times as long
+        self.hold()
 
     def append(self, records):
-        """Write records behind the last, in one step, and number them. OSError: none was written. MemoryError: those that are
-        numbered now were.
-        """
+        """Write records behind the last, in one step, and number them. OSError: none was. MemoryError: those that are numbered were."""
         if not self.listed:
             raise OSError(EIO)
         size = 0
@@ -82,15 +81,13 @@ class Log:
         if fresh:
             segment = Segment(self.next)
             self.segments.append(segment)
-        offset = segment.size
-        done = 0
+        offset, done = segment.size, 0
         try:
             with self.open(self.path(segment), "wb" if fresh else "ab") as f:
                 for record in records:
                     number = self.next + done
-                    write_frame(
-                        f, self._head, offset, number, record.flags & ON_FLASH, record.body
-                    )
+                    flags = record.flags & ON_FLASH
+                    write_frame(f, self._head, offset, number, flags, record.body)
                     offset += HEAD + len(record.body)
                     done += 1
         except OSError:
@@ -136,29 +133,43 @@ class Log:
         segment.sealed = there != segment.size
         return not segment.sealed
 
-    def open(self, path, mode):
-        """Open a file, if there is no other memory in its place. MemoryError: nor is there that."""
+    def on_file(self, work, *args):
+        """Return work(*args), which opens files with open(); if one took the place, keep it for the next.
+
+        The collector takes words for addresses that ended calls have left on the stack: those of work() are deeper than it looks here.
+        And no call lies between it and the list: what a call takes might be of the place.
+        """
         try:
-            return open(path, mode)
+            return self._call(work, args)
+        finally:
+            place = self._place
+            if len(place) < _PLACE and not self.file:
+                gc.collect()
+                try:
+                    while len(place) < _PLACE // 4:
+                        place.append(None)
+                    while len(place) < _PLACE:
+                        place.extend(place)  # where it is, if there is room
+                except MemoryError:
+                    pass  # the next time
+
+    def _call(self, work, args):
+        return work(*args)
+
+    def open(self, path, mode):
+        """Open a file, if need be in the place that is kept for it. MemoryError: nor is there that."""
+        try:
+            file = open(path, mode)
+            self.crowded = False
+            return file
         except MemoryError:
-            self._buf = self.window = None
+            self.crowded = True
             self._place.clear()
-            gc.collect()
             return open(path, mode)
 
     def hold(self):
-        """If a file had the place of the buffer, keep it. A list is free but for one piece when it is cleared, whatever the stack holds."""
-        place = self._place
-        if len(place) == _ENTRIES or (self._buf and len(self._buf) == _BUFFER):
-            return
-        gc.collect()  # the file is closed
-        try:
-            while len(place) < _ENTRIES // 4:
-                place.append(None)
-            while len(place) < _ENTRIES:
-                place.extend(place)  # where it is, if there is room
-        except MemoryError:
-            pass  # the next time
+        """Keep the place of a file, as far as there is memory."""
+        self.on_file(len, self._place)
 
     def find(self, number):
         """Return the segment that holds a number, or None."""
@@ -203,12 +214,11 @@ class Log:
         """As read(). OSError: it cannot be read."""
         try:
             while offset + HEAD <= segment.size:
-                if self.is_sound(segment, offset) and (
-                    segment.first <= self.number < segment.below
-                ):
+                sound = self.is_sound(segment, offset)
+                if sound and segment.first <= self.number < segment.below:
                     return True
                 at = offset - self.window[1]
-                mark = self._buf.find(bytes((_MARK,)), at + 1, self._filled)
+                mark = self.buffer.find(bytes((_MARK,)), at + 1, self._filled)
                 offset += (mark if mark >= 0 else self._filled) - at
         except OSError as e:
             if not is_nothing(e):
@@ -218,14 +228,14 @@ class Log:
     def is_sound(self, segment, offset):
         """Is there a sound frame at offset? If so, it is the one that was found."""
         at = self._load(segment, offset, HEAD)
-        length = check_frame(self._buf, at, self._filled, offset)
+        length = check_frame(self.buffer, at, self._filled, offset)
         if length < 0 and offset - length <= segment.size:
             at = self._load(segment, offset, -length)
-            length = check_frame(self._buf, at, self._filled, offset)
+            length = check_frame(self.buffer, at, self._filled, offset)
         if length <= 0:
             return False
-        self.number = unpack_from("<I", self._buf, at + 4)[0]
-        self.flags = self._buf[at + 1] & ON_FLASH
+        self.number = unpack_from("<I", self.buffer, at + 4)[0]
+        self.flags = self.buffer[at + 1] & ON_FLASH
         self.start = offset
         self.end = offset + length
         return True
@@ -233,7 +243,7 @@ class Log:
     def body(self):
         """Return the body of the record that read() has just found."""
         at = self.start - self.window[1]
-        return bytes(memoryview(self._buf)[at + HEAD : at + self.end - self.start])
+        return bytes(memoryview(self.buffer)[at + HEAD : at + self.end - self.start])
 
     def _load(self, segment, offset, n):
         """Have n bytes from offset on in the buffer. Return where they begin."""
@@ -243,32 +253,23 @@ class Log:
                 return at
         self.window = None
         self._wanted, self._least = offset, n
-        patiently(self._fill, self.path(segment))
-        self.hold()
+        self.on_file(patiently, self._fill, self.path(segment))
         if self._filled < n:
             raise OSError(ENOENT, "outbox: a segment is shorter than it was")
         self.window = segment, offset
         return 0
 
     def _fill(self, path):
-        if self._buf and len(self._buf) < _BUFFER:
-            self._buf = None
         file = self.file or self.open(path, "rb")
         try:
-            if not self._buf:
-                self._make_buffer()
+            self.buffer = self.piece
+            if self._least > len(self.piece):
+                self.buffer = bytearray(self._least)
             file.seek(self._wanted)
-            self._filled = file.readinto(self._buf)
+            self._filled = file.readinto(self.buffer)
         finally:
             if not self.file:
                 file.close()
-
-    def _make_buffer(self):
-        try:
-            self._buf = bytearray(_BUFFER)
-            self._place.clear()
-        except MemoryError:
-            self._buf = bytearray(max(self._least, _SMALL))
 
     def path(self, segment):
         return "%s/%08x" % (self.folder, segment.first)
@@ -294,6 +295,5 @@ def check_frame(buf, at, end, offset):
         return -length
     whole = memoryview(buf)
     body = whole[at + HEAD : at + length]
-    # A body begins with the length of its key: one that has no room for it was written by another program.
-    sound = body[0] < len(body) and crc32(body, crc32(whole[at : at + 8], offset)) == crc
-    return length if sound else 0
+    # It begins with the length of its key: one that has no room for that was written by another program.
+    return length * (body[0] < len(body) and crc32(body, crc32(whole[at : at + 8], offset)) == crc)

@@ -7,7 +7,7 @@ from struct import unpack_from
 
 from micropython import const
 from outbox_backlog import ON_FLASH, RELEASED, Backlog, Record
-from outbox_log import HEAD, MOST, NO_LIMIT, Log, Segment, check_frame
+from outbox_log import HEAD, MOST, NO_LIMIT, PIECE, Log, Segment, check_frame
 from outbox_reading import is_nothing, patiently, settle
 from outbox_state import State
 
@@ -16,6 +16,7 @@ _LARGEST = const(16384)  # bytes of a segment: less RAM and time for fewer, larg
 _FIXED = const(24)  # of the state: CRC, length, version, counts, next of log and slots, given up
 _FIXED_1 = const(20)  # of version 1: without the last
 _HEAD = "<IHHHHII"
+_AT_ONCE = const(1024)  # bytes that are read, while everything is
 _LONGEST = const(16384)  # bytes of a state that is believed
 
 
@@ -24,13 +25,16 @@ def fill(store, folder):
     there = make(store, folder)
     store.log = log = Log(folder, min(_LARGEST, store.limit // _SEGMENTS))
     store.state = state = State(folder + "/state")
-    if not load(state, lambda *slot: take_up(store, *slot)):
+    if not load(state, lambda *slot: take_up(store, *slot), log.open):
         log.corrupt += 1
         # The numbers of `latest` begin anew, and the broker may have unfinished exchanges of them.
         store.abandoned = True
     log.next = state.next
+    log.piece = bytearray(_AT_ONCE)
     # Without the state nobody knows what is done: what is there is left for later.
     list_all(log, None if state.unread else store.is_pending, there)
+    log.piece = log.buffer = bytearray(PIECE)
+    log.window = None
     store.fresh_from = log.next
     store.errors += store.unread
     store.dropped = state.dropped
@@ -135,7 +139,7 @@ def _scan(log, segment, following, pending):
     segment.below = NO_LIMIT
     segment.sealed = False
     log.window = None
-    with patiently(_opened, path) as log.file:
+    with patiently(lambda path: log.open(path, "rb"), path) as log.file:
         _identify(log, segment, following)
         _count(log, segment, pending)
 
@@ -184,10 +188,6 @@ def _listing(folder):
     )
 
 
-def _opened(path):
-    return open(path, "rb")
-
-
 def _size(path):
     return os.stat(path)[6]
 
@@ -195,13 +195,20 @@ def _size(path):
 # the state
 
 
-def load(state, slot):
-    """Read a State's file. slot(number, flags, body) is given each record of a key. False: damaged; nothing is known.
+def load(state, slot, opened=open):
+    """Read a State's file, which opened() opens. slot(number, flags, body) is given each record of a key. False: damaged; nothing is known.
 
     `unread` says that it cannot be read, now.
     """
+
+    def read(path):
+        data = bytearray(min(os.stat(path)[6], _LONGEST))
+        with opened(path, "rb") as f:
+            f.readinto(data)
+        return data
+
     try:
-        data = patiently(_read, state.path)
+        data = patiently(read, state.path)
     except OSError as e:
         state.unread = not is_nothing(e) or (e.errno == ENOENT and _is_listed(state.path))
         return state.unread or e.errno == ENOENT
@@ -209,7 +216,7 @@ def load(state, slot):
         try:
             if not settle(state.path):
                 raise OSError(EIO)
-            data = patiently(_read, state.path)
+            data = patiently(read, state.path)
         except OSError:
             state.unread = True
             return True
@@ -270,10 +277,3 @@ def _is_sound(data):
     if not at + 8 * ranges + 4 * released <= length <= len(data) or version not in (1, 2):
         return False
     return crc32(memoryview(data)[4:length]) == crc
-
-
-def _read(path):
-    data = bytearray(min(os.stat(path)[6], _LONGEST))
-    with open(path, "rb") as f:
-        f.readinto(data)
-    return data

@@ -205,15 +205,14 @@ class Store:
             if records:
                 try:
                     try:
-                        self.log.append(records)
+                        self.log.on_file(self.log.append, records)
                     except MemoryError:
                         if records[0].number:
                             raise
                         self.spare(now)
-                        self.log.append(records)
+                        self.log.on_file(self.log.append, records)
                 finally:  # after a MemoryError some are numbered
                     self._written(records, now)
-                    self.log.hold()
         except (OSError, MemoryError) as e:
             if force and isinstance(e, MemoryError):
                 raise
@@ -254,14 +253,13 @@ class Store:
         following = state.next_slot
         for record in fresh:
             record.number = state.next_of_slots()
+        save = state.save, self.log.next, slots, self.dropped, self.log.open
         try:
             try:
-                state.save(self.log.next, slots, self.dropped, self.log.open)
+                self.log.on_file(*save)
             except MemoryError:
                 self.spare(now)
-                state.save(self.log.next, slots, self.dropped, self.log.open)
-            finally:
-                self.log.hold()
+                self.log.on_file(*save)
         except (OSError, MemoryError) as e:
             for record in fresh:
                 record.number = 0

@@ -75,32 +75,91 @@ def crowd():
     return held
 
 
-def test_a_crowded_heap_has_a_place_for_a_file():
-    """The buffer's, which is kept for the next one when the file is closed."""
-    _, box = forty_on_flash()
-    log = box.log
-    opened = []
-
-    def use():
-        with log.open(log.path(log.segments[0]), "rb"):
-            opened.append(1)
-
+def fill():
+    """Take all memory but for holes of 160 bytes, each between two that are taken. Return what takes it."""
+    small = [None] * 500
     held = crowd()
     try:
-        bytearray(1148)
+        for i in range(len(small)):
+            small[i] = bytearray(144)
+    except MemoryError:
+        pass
+    for i in range(0, len(small), 2):
+        small[i] = None
+    return held, small
+
+
+def test_a_crowded_heap_has_a_place_for_a_file():
+    """The buffer's, to the byte: it is kept for the next one when the file is closed, whatever the stack holds."""
+    _, box = forty_on_flash()
+    log = box.log
+    opened, one = [0], bytearray(1)
+
+    def use():
+        with log.open(log.path(log.segments[0]), "rb") as f:
+            opened[0] += f.readinto(one)
+
+    held = fill()
+    try:
+        bytearray(300)
     except MemoryError:
         pass
     else:
         raise AssertionError("there is room")
+    taken = []
     try:
-        for _ in range(10):
-            use()
-            log.hold()
-            held.append(bytearray(16))
+        for _ in range(100):
+            log.on_file(use)
+            if len(taken) < 20:
+                taken.append(bytearray(16))
     finally:
-        held.clear()
-    assert len(opened) == 10
+        held = None
+    assert opened == [100]
     assert there(box) == list(range(40)) == deliver(box)
+    ends_well(box)
+
+
+def test_in_a_crowded_heap_few_are_on_their_way():
+    """Each takes 150 bytes, beside what a connection needs. Once there is room for a file beside its place, all may be."""
+    flash, _ = forty_on_flash()
+    box = flash.restart()
+
+    class OnlyInItsPlace:
+        refused = False
+
+        def __call__(self, path, mode):
+            self.refused = not self.refused
+            if self.refused:
+                raise MemoryError()
+            return open(path, mode)
+
+    outbox_log.open = OnlyInItsPlace()
+    on_their_way = []
+
+    def take_all():
+        record = box.peek(0)
+        while record:
+            box.take(record, 0)
+            on_their_way.append(record)
+            record = box.peek(0)
+
+    try:
+        take_all()
+        assert len(on_their_way) == 8
+        for record in on_their_way[:3]:
+            box.drop(record, 0)
+        take_all()
+        assert len(on_their_way) == 11
+    finally:
+        del outbox_log.open
+    for record in on_their_way[3:]:
+        box.drop(record, 0)
+    take_all()
+    assert len(on_their_way) == 40 and [int(record.data) for record in on_their_way] == list(
+        range(40)
+    )
+    box.rewind()
+    assert deliver(box) == list(range(11, 40))
     ends_well(box)
 
 
@@ -221,7 +280,7 @@ def test_a_segment_in_use_that_cannot_be_read_keeps_its_place():
     full.end()
     segment.unread = segment.sealed = True  # the flash failed there, too
     for now in 0, 10000:
-        full = Full(outbox_open)
+        full = Full(outbox_log)
         box.step(now)
         sys.modules["outbox_open"] = outbox_open  # the next attempt has no memory either
         full.end()
