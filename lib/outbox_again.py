@@ -9,7 +9,7 @@ from outbox_state import State
 def read(store):
     """Try everything that could not be read, once more, and take up what can."""
     log, state = store.log, store.state
-    if not (settle(log.folder) and settle(log.folder)):
+    if not settle(log.folder):
         return
     if state.unread and not _read_state(store):
         return  # without it nobody knows what is done
