@@ -21,15 +21,16 @@ _TURN_MS = const(1000)  # until `health` is tried again, where one message at a 
 
 
 class Node:
-    def __init__(self, board, settings, source, faults, channels, outputs, crashes=0):
+    def __init__(self, board, settings, source, faults, channels, outputs, cause, crashes=0):
         """settings: as config.load() returns them, with source and faults; channels, outputs: what they name.
 
-        crashes: how many starts in a row were; with too many of them there are no channels (safemode.py).
+        cause: why the board started; crashes: how many starts in a row were; with too many of them there are no channels (safemode.py).
         """
         from firmware import parts
 
         self.board = board
         self.source = source
+        self.reset_cause = cause
         self.faults = faults
         self.crashes = crashes
         self.channels = channels

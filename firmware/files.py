@@ -12,7 +12,7 @@ RESERVE = "state/reserve"  # a block that is given up when the flash is full: fo
 SESSION = "state/session"  # whose the exchanges are that the client has in flight
 TIME = "state/time"  # the newest that was believed without doubt
 CRASHED = "unforeseen error"  # why main.py resets the board
-_RESET = "state/reset"  # why the node reset the board on purpose: a Pico cannot tell its own reset from the watchdog's
+NOTE = "state/reset"  # why the node reset the board on purpose: a Pico cannot tell its own reset from the watchdog's
 _LONGEST = const(1100)  # bytes that are read: the crash file is the longest
 
 
@@ -52,14 +52,4 @@ def write(path, text):
 
 def note_reset(why):
     """Say why the node is about to reset the board."""
-    write(_RESET, why)
-
-
-def reset_note():
-    """Return what was said before this start, or None."""
-    return read(_RESET)
-
-
-def forget_note():
-    """It has been told."""
-    os.remove(_RESET)
+    write(NOTE, why)

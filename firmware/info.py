@@ -3,23 +3,9 @@
 from micropython import const
 
 from firmware import VERSION, document
-from firmware.files import CRASH, forget_note, read, reset_note
-from firmware.log import reason
+from firmware.files import CRASH, read
 
-_REASON = const(80)  # characters of why the node was reset
 _FAULTS = const(8)
-
-
-def reset_cause(board, log):
-    """Return why the board was reset, as the node has noted, or else as the board says."""
-    why = reset_note()
-    if not why:
-        return board.reset_cause()
-    try:
-        forget_note()
-    except OSError as e:
-        log.error("health: the note of the reset cannot be removed: %s" % reason(e))
-    return why[:_REASON]
 
 
 def introduce(node):

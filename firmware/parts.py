@@ -30,7 +30,6 @@ def make(node, settings, outputs):
 
         node.safe = safemode.is_on(node.crashes)
     node.log = log = Log(settings["log"]["level"])
-    node.reset_cause = reset_cause(board, log)
     node.name, node.taken = name(settings["node"], board)
     node.topics = Topics(settings["node"]["base"], node.name)
     node.wifi = Wifi(board.radio, settings["wifi"], node.name, log)
@@ -57,15 +56,6 @@ def name(settings, board):
 
     found = namesake.name(settings, board)
     forget("namesake")
-    return found
-
-
-def reset_cause(board, log):
-    """Return why the board started."""
-    from firmware import forget, info
-
-    found = info.reset_cause(board, log)
-    forget("info")
     return found
 
 

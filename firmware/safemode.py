@@ -10,7 +10,7 @@ import os
 from micropython import const
 
 from firmware import forget
-from firmware.files import CRASHED, RESERVE, read, reset_note, write
+from firmware.files import CRASHED, RESERVE, read, write
 
 _CRASHES = "state/crashes"
 _RESERVE_BYTES = const(1024)  # more than littlefs keeps in a directory
@@ -20,9 +20,8 @@ SAFE_MS = const(900000)  # then the sensors get another chance: what they crashe
 OVER = "safe mode is over"
 
 
-def crashes(board):
-    """Return how many starts in a row were crashes, this one included."""
-    cause = reset_note() or board.reset_cause()
+def crashes(cause):
+    """Return how many starts in a row were crashes, this one included. cause: why it came, as cause.py has found."""
     before = _count()
     if cause in (CRASHED, "watchdog"):
         n = 0 if is_on(before) else before + 1

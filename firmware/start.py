@@ -69,20 +69,21 @@ def _is_held(board, settings):
 
 
 def _count_crashes(board):
-    """Return how many starts in a row were crashes, and whether they are too many: then there are no sensors."""
-    from firmware import forget, safemode
+    """Return why the board started, how many starts in a row were crashes, and whether they are too many: then there are no sensors."""
+    from firmware import cause, forget, safemode
 
-    crashes = safemode.crashes(board)
+    why = cause.find(board)
+    crashes = safemode.crashes(why)
     safe = safemode.is_on(crashes)
-    forget("safemode")
-    return crashes, safe
+    forget("cause", "safemode")
+    return why, crashes, safe
 
 
 def run(board):
     """Run the node until something unforeseen happens; without usable settings, until somebody has given some."""
     gc.threshold(_COLLECT_EVERY)
     # First of all: a node may have no memory for its settings, and safe mode must be in reach.
-    crashes, safe = _count_crashes(board)
+    cause, crashes, safe = _count_crashes(board)
     settings, source, faults = _load_settings(board, safe)
     if source == CONFIG and not safe:
         _keep_good(settings, faults)
@@ -100,4 +101,4 @@ def run(board):
     channels, outputs = _load_hardware(settings, board)
     from firmware.app import Node
 
-    Node(board, settings, source, faults, channels, outputs, crashes).run()
+    Node(board, settings, source, faults, channels, outputs, cause, crashes).run()

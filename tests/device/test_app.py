@@ -4,7 +4,7 @@ import json
 import os
 import time
 
-from firmware import app
+from firmware import app, cause
 
 HEAP = "400k"  # the test keeps and parses every message of an outage
 
@@ -224,7 +224,8 @@ class Run:
         chosen["outbox"]["bytes"] = outbox_bytes
         chosen["node"]["name"] = name
         source = "state/config.json" if faults else "config.json"
-        self.node = app.Node(self.board, chosen, source, faults, [Channel()], (), crashes)
+        why = cause.find(self.board)
+        self.node = app.Node(self.board, chosen, source, faults, [Channel()], (), why, crashes)
         self.node.log.level = 9
         self.client = self.node.uplink.client
         self.channel = self.node.channels[0]
@@ -450,16 +451,12 @@ def test_safe_mode_says_so_and_ends_by_itself():
 def test_a_node_that_runs_for_ten_minutes_is_no_longer_one_that_crashes():
     from firmware import safemode
 
-    class Crashed:
-        def reset_cause(self):
-            return "watchdog"
-
-    crashes = [safemode.crashes(Crashed()) for _ in range(3)]
+    crashes = [safemode.crashes("watchdog") for _ in range(3)]
     r = Run(crashes=crashes[-1])
     r.run(590000, 10000)
-    assert safemode.crashes(Crashed()) == 4
+    assert safemode.crashes("watchdog") == 4
     r.run(20000, 10000)
-    assert safemode.crashes(Crashed()) == 1
+    assert safemode.crashes("watchdog") == 1
     r.run(1000000, 10000)
     assert r.board.resets == 0
 

@@ -259,7 +259,7 @@ def node():
         "log": {"level": "error"},
     }
     settings["wifi"].update({"hostname": "", "country": "", "power_save": False})
-    found = app.Node(Board(), settings, "config.json", (), [Channel()], ())
+    found = app.Node(Board(), settings, "config.json", (), [Channel()], (), "power on")
     found.log.level = 9
     found.clock.offset = 1795219200000
     found.clock.step = lambda now, online: False

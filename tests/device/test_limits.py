@@ -72,7 +72,7 @@ class Rig:
         chosen["mqtt"].update(options)
         chosen["mqtt"]["brokers"] = [dict(BROKER, host=host) for host in sorted(self.hosts)]
         self.channels = channels
-        self.node = app.Node(self.board, chosen, "config.json", (), list(channels), ())
+        self.node = app.Node(self.board, chosen, "config.json", (), list(channels), (), "power on")
         self.node.log.level = 2
         self.node.clock.step = lambda uptime, online: False
         self.node.clock.offset = 1795219200000

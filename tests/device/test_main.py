@@ -18,6 +18,7 @@ def prepare(start="", **modules):
         import flash
 
         import firmware.board
+        import firmware.cause
         import firmware.crash
         import firmware.guard
         import firmware.joining
@@ -73,7 +74,7 @@ def crashes(how):
 
     firmware.__path__ = firmware.__file__.rsplit("/", 1)[0]  # what it loads is the node's
     try:
-        return _real["firmware.safemode"].crashes(Board())
+        return _real["firmware.safemode"].crashes(_real["firmware.cause"].find(Board()))
     finally:
         firmware.__path__ = "."
 

@@ -18,13 +18,11 @@ class Board:
 def start(cause, note=None):
     """One start of the node; what it is preceded by."""
     from firmware import files, safemode
+    from firmware.cause import find
 
     if note:
         files.note_reset(note)
-    crashes = safemode.crashes(Board(cause))
-    if note:
-        os.remove("state/reset")  # as Health does
-    return crashes
+    return safemode.crashes(find(Board(cause)))
 
 
 def safe(crashes):
@@ -81,7 +79,7 @@ def test_a_reset_on_purpose_loses_nothing_on_a_full_flash():
     os.chdir("/flash")
     try:
         r = Run()
-        safemode.crashes(r.board)  # a start: makes the reserve
+        safemode.crashes("power on")  # a start: makes the reserve
         r.client.reachable = False
         r.run(10000)
         flash.fill()
@@ -103,6 +101,46 @@ def test_any_other_start_counts_anew():
             start("watchdog")
         assert start(cause, note) == 0
     assert start("watchdog") == 1
+
+
+class Bites(Exception):
+    pass
+
+
+def test_a_start_that_hangs_is_counted_whatever_it_came_from():
+    """The note of a reset was still there when the watchdog bit: each bite was taken for that reset, for ever."""
+    from firmware import files, start
+
+    loads = start._load_settings
+    safe = []
+
+    def hangs(board, is_safe):
+        safe.append(is_safe)
+        raise Bites
+
+    start._load_settings = hangs
+    try:
+        for note in ("told to", "safe mode is over"):
+            safe.clear()
+            files.note_reset(note)
+            for cause in ("reset", "watchdog", "watchdog", "watchdog", "watchdog"):
+                try:
+                    start.run(Board(cause))
+                except Bites:
+                    pass
+            assert safe.count(True) == 1, (note, safe)
+    finally:
+        start._load_settings = loads
+
+
+def test_a_note_that_cannot_be_read_is_not_the_next_start_s_either():
+    from firmware import cause, files
+
+    files.note_reset("told to")
+    read, cause.read = cause.read, lambda path: None
+    assert cause.find(Board("reset")) == "reset"
+    cause.read = read
+    assert cause.find(Board("watchdog")) == "watchdog"
 
 
 def test_safe_mode_that_crashes_was_not_needed():

@@ -26,7 +26,7 @@ LAYERS = (
         "firmware.wifi firmware.joining",
         "firmware.clock firmware.sntp",
         "firmware.namesake",
-        "firmware.health firmware.info firmware.crash firmware.safemode",
+        "firmware.health firmware.info firmware.crash firmware.cause firmware.safemode",
         "firmware.delivery firmware.starts firmware.bootcount firmware.earlier firmware.withdraw firmware.aside firmware.pace",
         "firmware.sensors firmware.sensors.*",
         "firmware.outputs",
