@@ -11,7 +11,7 @@ from firmware import forget
 
 _LONGEST = const(512)  # bytes of a payload that can be meant for us
 _RESTART_MS = const(30000)  # a restart waits so long for the broker: over a lost connection
-_CHECK_MS = const(60000)  # within this a message of the node's own has come back
+_CHECK_MS = const(50000)  # within this a message of the node's own has come back
 _REPLIES = const(4)  # that wait for room
 _NO_MEMORY = b'{"ok":false,"error":"not enough memory"}'
 
@@ -28,10 +28,10 @@ class Control:
         self.blink = None
         self.restart = False
         self.fault = None  # what the broker does not let this node do, for `health`
-        self.heard = False  # has the node's own `status` come back on this connection?
+        self.heard = False  # has the node's own `status` come back on this connection? None: not yet, though it was said twice
         self.introduced = False  # has the node's `info` been published in this start?
         self._connects = 0
-        self._check_at = None  # ticks when it has to have come back
+        self.check_at = None  # ticks when it has to have come back
         self._watched = {}  # topic → what takes its messages
         self.watch(topics.status, self.hear)
         self._replies = []  # that the client had no room for
@@ -55,27 +55,27 @@ class Control:
         self.heard = self.heard or (data == b"online" and not retained)
 
     def _check(self, now):
-        """A minute after the node may speak on a connection: do the broker's access rules let this node do what it has to?"""
+        """Some time after the node may speak on a connection: do the broker's access rules let this node do what it has to?"""
         uplink = self.uplink
         if self._connects != uplink.connects or uplink.held:
             self._connects = uplink.connects
             self.heard = False
-            self._check_at = time.ticks_add(now, _CHECK_MS)
+            self.check_at = time.ticks_add(now, _CHECK_MS)
         elif not uplink.connected:
-            self._check_at = None
+            self.check_at = None
         elif (
-            self._check_at is not None
-            and time.ticks_diff(now, self._check_at) >= 0
+            self.check_at is not None
+            and time.ticks_diff(now, self.check_at) >= 0
             and not uplink.brokers.cautious
         ):
             try:
                 from firmware import access
 
-                self.fault = access.check(self)
+                self.check_at = None
+                self.fault = access.check(self, now)
                 forget("access")
-                self._check_at = None
             except MemoryError:  # no reason to end
-                self._check_at = time.ticks_add(now, _CHECK_MS)
+                self.check_at = time.ticks_add(now, _CHECK_MS)
 
     def step(self, now):
         """Return True when it is time to restart, as commanded.
