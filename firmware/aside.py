@@ -1,8 +1,9 @@
 """Readings that a broker will not have: out of the way of the others, on flash, to be tried again.
 
-In memory only while there are any. They go back to the outbox, the oldest first and one at a time, when all else is delivered
+In memory only while there are any. They go back to the outbox, the oldest first and one at a time, when nothing waits there
 and nothing is known against the broker in use: another one, a day later, or after a restart. What does not fit is dropped from
-the oldest on, told and counted; the count goes on in the outbox when nothing is left here.
+the oldest on, told and counted; the count goes on in the outbox when nothing is left here. What a power cut leaves in both is
+found by halfway.py.
 """
 
 import os
@@ -16,7 +17,8 @@ from outbox import Outbox
 
 FOLDER = "state/aside"  # parts.py looks for it
 _WHY = "state/aside/why"  # the last reason, over a restart
-_OURS = ("state", "why", "why.new")  # without readings nothing else is there
+_SUM = "state/aside/sum"  # what the outbox has dropped, once the count of this one is in its own
+_OURS = ("state", "why", "why.new", "sum", "sum.new")  # without readings nothing else is there
 
 _BYTES = const(32768)
 _RAM = const(2048)
@@ -65,17 +67,26 @@ class Aside:
             self.log.error("outbox: %s cannot be written: %s" % (_WHY, reason(e)))
 
     def give_back(self, delivery, now):
-        """Move the oldest to the delivery's outbox, which is empty. After the last one nothing is left of it all."""
+        """Move the oldest to the delivery's outbox, of which nothing can be sent now. After the last one nothing is left of it all."""
+        try:
+            self._give_back(delivery, now)
+        except MemoryError:
+            pass  # the next time
+
+    def _give_back(self, delivery, now):
         outbox = self.outbox
+        to = delivery.outbox
+        if len(to) > len(delivery.sent) and not to.unread:
+            return  # there was no memory to read what waits: a newer one of `latest` would make way for an older one
         outbox.step(now)  # what could not be read is tried again
         record = outbox.peek(now)
         if record:
             # Twice rather than never, if the power fails between the two.
-            if _move(record, delivery.outbox, now):
+            if _move(record, to, now):
                 outbox.take(record, now)
                 outbox.drop(record, now)
                 outbox.sync(now)
-        elif not (len(outbox) or outbox.unread) and self._hand_over(delivery.outbox, now):
+        elif not (len(outbox) or outbox.unread) and self._hand_over(to, now):
             _remove()
             delivery.aside = None
             forget("aside")
@@ -83,9 +94,15 @@ class Aside:
     def _hand_over(self, to, now):
         """How many were dropped is counted on in the other outbox. Return False if the flash does not take it."""
         lost = self.outbox.dropped
+        if lost:
+            try:
+                write(_SUM, str(to.dropped + lost))
+            except OSError:
+                return False
         to.dropped += lost
         if not to.sync(now):
             to.dropped -= lost
+            forget_sum()
             return False
         self.outbox.dropped = 0
         return self.outbox.sync(now)
@@ -96,14 +113,32 @@ def _move(record, to, now):
     if not to.append(record.key, record.data, now, record.qos, record.latest):
         to.dropped -= 1  # it is not
         return False
-    if to.sync(now):
-        return True
+    try:
+        if to.sync(now):
+            return True
+    except MemoryError:
+        pass
     for each in to:
         last = each
     if last.number:
         return True  # only how many were dropped is not
     to.drop(last, now)
     return False
+
+
+def sum_kept():
+    """Return the sum that was to be, or None."""
+    try:
+        return int(read(_SUM) or "")
+    except ValueError:
+        return None
+
+
+def forget_sum():
+    try:
+        os.remove(_SUM)
+    except OSError:
+        pass  # there is none
 
 
 def _remove():

@@ -103,7 +103,7 @@ class Delivery:
                 if record is None or outbox.is_older(each, record):
                     record = each
             if record is None:
-                if self.aside and not len(outbox) and not self.uplink.brokers.bars():
+                if self.aside and not self.uplink.brokers.bars():
                     self.aside.give_back(self, now)
                 return
             try:

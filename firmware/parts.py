@@ -99,6 +99,10 @@ def delivery(settings, live_s, node, channels):
         from firmware.aside import Aside
 
         aside = Aside(node.log)
+        from firmware import forget, halfway
+
+        halfway.mend(aside, outbox, time.ticks_ms())
+        forget("halfway")
     from firmware import bootcount
 
     boot, named = bootcount.begin(outbox, aside, node.topics.prefix, node.log)

@@ -6,7 +6,7 @@ from outbox_reading import is_nothing
 from test_delivery import Rig as Delivering
 
 import outbox
-from firmware import forget, health
+from firmware import forget, halfway, health
 from firmware.aside import Aside
 
 HEAP = "600k"
@@ -35,6 +35,7 @@ class Rig(Delivering):
         self.bar(True)
         if "aside" in os.listdir("state"):
             self.delivery.aside = Aside(self.delivery.log)
+            halfway.mend(self.delivery.aside, self.outbox, 0)  # as parts.py does
         self.connect()
 
     def bar(self, barred):
@@ -101,6 +102,42 @@ def test_what_is_set_aside_comes_back_once_and_leaves_nothing():
     health = rig.health()
     assert health["set_aside"] == 0 and health["set_aside_why"] is None
     assert not exists("state/aside") and rig.delivery.aside is None
+
+
+def test_on_a_busy_node_it_comes_back_too():
+    """At a slow broker a reading is always on its way: they were never tried again."""
+    rig = Rig()
+    rig.take(5)
+    rig.bar(False)
+    answers = []
+
+    def slowly(first, pid, answer):
+        answers.extend(answer)
+        return []
+
+    rig.broker.hear = slowly
+    for _ in range(12):
+        now, answers = answers, []
+        for packet in now:
+            rig.broker.say(packet)
+        Delivering.take(rig)
+        rig.run()
+        assert len(rig.outbox) > 0, "never idle"
+    assert set(range(1, 6)) <= {seq for _, seq in rig.seen()}
+    assert rig.health()["set_aside"] == 0
+
+
+def test_without_memory_they_come_back_later():
+    # The node ended, or they came twice.
+    for method in ("append", "sync"):
+        rig = Rig()
+        rig.take(3)
+        rig.bar(False)
+        real = getattr(rig.outbox, method)
+        setattr(rig.outbox, method, starved)
+        assert rig.numbers() == [] and rig.health()["set_aside"] == 3
+        setattr(rig.outbox, method, real)
+        assert sorted(rig.numbers() + rig.numbers()) == list(range(1, 4)), method
 
 
 def test_the_reason_outlives_a_restart():

@@ -27,7 +27,7 @@ LAYERS = (
         "firmware.clock firmware.sntp",
         "firmware.namesake",
         "firmware.health firmware.info firmware.crash firmware.cause firmware.safemode",
-        "firmware.delivery firmware.starts firmware.bootcount firmware.earlier firmware.withdraw firmware.aside firmware.pace",
+        "firmware.delivery firmware.starts firmware.bootcount firmware.earlier firmware.withdraw firmware.aside firmware.halfway firmware.pace",
         "firmware.sensors firmware.sensors.*",
         "firmware.outputs",
         "firmware.discovery firmware.discovery_*",
