@@ -23,7 +23,8 @@ class Starts:
         self.origin = None  # Unix ms at uptime 0, for readings of this start that have no time
         self.untimed = False  # whether there are any
         self.unnamed = False  # whether the prefix is not on flash yet
-        self._wait_until = 0  # uptime
+        self._wait_until = 0  # uptime: until then it is not read,
+        self._write_at = 0  # and not written before this
         self._earlier = None  # the start that was looked up last,
         self._found = None  # and what was found
 
@@ -57,16 +58,17 @@ class Starts:
 
     def step(self, uptime, delivery):
         """Write what is not on flash yet."""
-        if uptime < self._wait_until:
-            return
-        self._wait_until = 0
-        if not (self.unnamed or (self.untimed and self.origin is not None)):
+        if uptime >= self._wait_until:
+            self._wait_until = 0
+        if uptime < self._write_at or not (
+            self.unnamed or (self.untimed and self.origin is not None)
+        ):
             return
         try:
             from firmware import earlier
 
             if not earlier.note(self, delivery):
-                self._wait_until = uptime + _AGAIN_MS
+                self._write_at = uptime + _AGAIN_MS
         except MemoryError:
             pass  # again with the next step
         sys.modules.pop("outbox_last", None)

@@ -98,6 +98,18 @@ def test_a_time_that_was_not_written_is_written_later():
     assert len(set().union(*got.values())) >= taken
 
 
+def test_while_it_cannot_be_written_what_can_be_looked_up_goes_out():
+    # On a full flash readings of earlier starts waited for ever, and with those of QoS 2 all others.
+    first = outage(name="attic")
+    flash = Fails(writes=999)
+    now = Run(name="kitchen")
+    now.run(200000)
+    got = readings_of(now, first.node.delivery.boot)
+    assert list(got) == [("outpost/attic/climate/history", True)], got
+    assert flash.writes < 999 and now.node.delivery.starts.unnamed
+    assert len(now.node.delivery.outbox) <= 1
+
+
 def test_the_name_of_starts_whose_lines_had_no_room_is_known():
     starts = []
     for _ in range(140):
