@@ -10,10 +10,9 @@ written when readings get their time later, and when the node has another name t
 """
 
 import os
-from errno import ENOENT
 
 from micropython import const
-from outbox_reading import patiently
+from outbox_reading import is_nothing, patiently
 
 from firmware.files import write
 
@@ -159,6 +158,6 @@ def retried(path, f):
     try:
         return patiently(read, path)
     except OSError as e:
-        if e.errno == ENOENT:
+        if is_nothing(e):
             return None
         raise

@@ -11,10 +11,11 @@ not want a certain message: brokers.py has the way to find which.
 """
 
 import os
-from errno import ENOENT, ENOMEM
+from errno import ENOMEM
 
 from micropython import const
 from mqtt_client import ProtocolError, Refused
+from outbox_reading import is_nothing
 
 from firmware import forget
 from firmware.brokers import Brokers
@@ -158,7 +159,7 @@ class Uplink:
         try:
             os.remove(SESSION)
         except OSError as e:
-            return e.errno == ENOENT
+            return is_nothing(e)
         return True
 
     def advance(self, now, uptime):

@@ -11,7 +11,7 @@ from errno import EIO, EISDIR, ENOENT, ENOMEM
 from micropython import const
 
 _TRIES = const(3)
-_NOTHING = (ENOENT, EISDIR)  # no file of ours
+_NOTHING = (ENOENT, EISDIR, 20)  # no file of ours; ENOTDIR
 
 
 def patiently(read, path):
