@@ -5,10 +5,11 @@ needs a look-up and comes last. SNTP is not authenticated. What can be checked i
 random request, is from a server that is itself synchronised, and came when somebody was looking. What is then believed:
 
 1. Nothing before this firmware's release.
-2. At once what agrees with the time that is known; or, if none is, what is less than a day after the newest one ever believed.
+2. From the `host`, or when nobody else who answers says otherwise: what agrees with the time that is known; or, if none is, what is
+   less than a day after the newest one ever believed. At once, if that time came from another server.
 3. What is before the newest one, when another server says the same, or the same one still does after six hours: the newest was wrong.
 4. Anything else when another server says the same, or the same one three times (no time known, less than two years ahead: twice),
-   if no other contradicts it or it is the `host`. A lone liar that keeps to its lie is believed.
+   if no other contradicts it or it is the `host`. A liar whom nobody contradicts is believed.
 """
 
 import errno
@@ -59,7 +60,8 @@ class Asking:
         self._round = 0
         self._question = None
         self._slow = 0  # answers in a row that came late
-        self._told = {}  # server: (offset it gave against what is known, how often)
+        self._alone = None  # what step() returns, if nobody says otherwise
+        self._told = {}  # server: (offset it gave, how often)
         self._since = 0  # uptime
         self._wait = 0
 
@@ -71,15 +73,15 @@ class Asking:
             return None
         servers = self._servers()
         if self._turn >= len(servers):
+            if self._alone and len(self._told) == 1:
+                return self._alone
             # Who contradicts what is known is asked again, whoever else is silent.
             self._round += 1
             self._turn = 0
             if not self._told or self._round >= _SAME:
                 return False
-            self._pause(uptime, _SOON_MS if self.clock.offset is None else _AGAIN_MS)
-            return None
-        self._ask(servers[self._turn], uptime)
-        return None
+            return self._pause(uptime, _SOON_MS if self.clock.offset is None else _AGAIN_MS)
+        return self._ask(servers[self._turn], uptime)
 
     def set(self, server, offset, at, sure):
         """Set the clock: it was Unix time offset + at at that uptime; sure: nothing that was known contradicts it."""
@@ -130,8 +132,8 @@ class Asking:
                 return
             port = clock.port if server == clock.host else _PORT
             self._question = Question(server, address, port, clock)
-        except OSError as e:
-            self._next(server, reason(e))
+        except (OSError, MemoryError) as e:
+            self._next(server, reason(e) if isinstance(e, OSError) else "not enough memory")
 
     def _listen(self):
         question = self._question
@@ -146,14 +148,11 @@ class Asking:
             why = self._kissed(server, e.args[0])
         except OSError as e:
             why = reason(e)
-        if answer or why:
-            question.close()
-            self._question = None
-        if answer:
-            return self._weigh(server, *answer)
-        if why:
-            self._next(server, why)
-        return None
+        if not (answer or why):
+            return None
+        question.close()
+        self._question = None
+        return self._weigh(server, *answer) if answer else self._next(server, why)
 
     def _kissed(self, server, code):
         """RFC 4330, section 8."""
@@ -190,22 +189,23 @@ class Asking:
             at_once = ahead < _DAY_S * 1000
         else:
             at_once = sure = _agree(offset, clock.offset, at - (clock.synced_at or 0))
-        if not (at_once or self._confirmed(server, offset, 2 if sure else _SAME)):
-            return self._next(server, "its time is not what is known")
-        return server, offset, at, sure
+        answer = server, offset, at, sure
+        alone = server != clock.host and (clock.offset is None or server == clock.server)
+        if (at_once and not alone) or self._confirmed(server, offset, 2 if sure else _SAME):
+            return answer
+        if at_once:
+            self._alone = answer
+        return self._next(server, "its time is not what is known")
 
     def _outweighs(self, server, offset, at):
         """Have two servers said this, or one for long, against the newest time that was known?"""
         past = self.clock.past
         for other, (told, since) in past.items():
             if _agree(told, offset, at - since):
-                if other != server or at - since >= _PAST_MS:
-                    return True
-                break
-        else:
-            if len(past) == _MOST:
-                past.clear()
-            past[server] = offset, at
+                return other != server or at - since >= _PAST_MS
+        if len(past) == _MOST:
+            past.clear()
+        past[server] = offset, at
         return False
 
     def _confirmed(self, server, offset, needed):
@@ -214,7 +214,7 @@ class Asking:
             if other != server and _agree(told, offset, 0):
                 return True
         told, times = self._told.get(server, (offset, 0))
-        times = times + 1 if _agree(told, offset, 0) else 1
+        times = 1 + (times if _agree(told, offset, 0) else 0)
         self._told[server] = offset, times
         return times >= needed and (len(self._told) == 1 or server == self.clock.host)
 

@@ -501,6 +501,34 @@ def test_of_servers_that_contradict_each_other_only_the_host_is_believed():
     assert abs(r.error_ms()) <= 100
 
 
+def test_a_router_with_a_wrong_time_is_not_believed_where_the_host_says_otherwise():
+    # After a power cut the readings were two hours wrong for ever, and nothing said so: nobody else was asked.
+    for host in (HOST, "pool.ntp.org"):
+        r = Rig(good, host=host, gateway=ROUTER)
+        r.net.servers[ROUTER] = off(2 * HOUR)
+        r.run(24 * HOUR, step=100)
+        assert r.clock.server == host and abs(r.error_ms()) <= 100
+    # The internet comes later than the router.
+    r = Rig(None, good, host="pool.ntp.org", gateway=ROUTER)
+    r.net.servers[ROUTER] = off(2 * HOUR)
+    r.run(10000)
+    assert abs(r.error_ms() - 2 * HOUR) <= 100, "nobody says otherwise"
+    r.run(7 * HOUR, step=100)
+    assert abs(r.error_ms()) <= 100 and any("set by -720" in line for line in r.lines), r.lines
+
+
+def test_of_two_that_contradict_each_other_after_a_power_cut_nobody_is_believed():
+    r = Rig(None, gateway=ROUTER)
+    r.net.servers[ROUTER] = off(2 * HOUR)
+    r.net.servers[BROKER] = good
+    r.clock.broker = BROKER
+    r.run(HOUR, step=100)
+    assert not r.clock.trusted and "is not what is known" in "".join(r.lines)
+    r.net.servers[ROUTER] = good
+    r.run(HOUR, step=100)
+    assert abs(r.error_ms()) <= 100
+
+
 def test_a_slow_crystal_is_no_surprise():
     r = Rig(good, off(3000))
     r.run(1000)
@@ -551,11 +579,12 @@ def test_an_address_is_asked_first_then_the_gateway_then_the_broker():
     assert len(r.lines) == 1 and "no time from" in r.lines[0]
 
 
-def test_a_name_is_looked_up_only_if_nobody_near_has_the_time():
+def test_a_name_is_looked_up_only_if_not_two_near_have_the_time():
     r = Rig(good, host="pool.ntp.org", gateway=ROUTER)
-    r.net.servers[ROUTER] = good
+    r.net.servers[ROUTER] = r.net.servers[BROKER] = good
+    r.clock.broker = BROKER
     r.run(2000)
-    assert r.clock.server == ROUTER and r.names.asked == 0
+    assert r.clock.trusted and r.names.asked == 0
     r = Rig(good, host="pool.ntp.org", gateway=ROUTER, wait=50)
     r.run(6000)
     assert r.clock.server == "pool.ntp.org" and r.names.asked == 51
@@ -568,7 +597,7 @@ def test_who_was_good_is_asked_first_the_next_time():
     r.run(5000)
     r.net.requests.clear()
     r.run(6 * HOUR + 60000, step=100)
-    assert r.net.requests == [(ROUTER, 123)]
+    assert r.net.requests == [(ROUTER, 123), (HOST, 123)] and r.clock.server == ROUTER
 
 
 def test_only_the_host_of_the_settings_has_its_port():
