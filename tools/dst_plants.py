@@ -41,8 +41,8 @@ PLANTS = {
     ),
     "sntp_20_years": Plant(
         "firmware/sntp.py",
-        "if not (at_once or self._confirmed(server, offset, 2 if sure else _SAME)):",
-        "if False:",
+        "if (at_once and not alone) or self._confirmed(server, offset, 2 if sure else _SAME):",
+        "if True:",
         26,
         "ts is",
     ),
