@@ -8,9 +8,8 @@ from micropython import const
 from firmware.aside import forget_sum, sum_kept
 from firmware.payload import head, is_reading
 
-_LAST = const(
-    32
-)  # of those set aside: of drops in the outbox 16 at most are not on flash, see outbox.py
+# Of those set aside: of drops in the outbox 16 at most are not on flash, see outbox.py.
+_LAST = const(32)
 
 
 def mend(aside, outbox, now):

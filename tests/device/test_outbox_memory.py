@@ -99,7 +99,7 @@ def test_a_crowded_heap_has_a_place_for_a_file():
         with log.open(log.path(log.segments[0]), "rb") as f:
             opened[0] += f.readinto(one)
 
-    held = fill()
+    held, small = fill()
     try:
         bytearray(300)
     except MemoryError:
@@ -113,7 +113,8 @@ def test_a_crowded_heap_has_a_place_for_a_file():
             if len(taken) < 20:
                 taken.append(bytearray(16))
     finally:
-        held = None
+        held.clear()
+        small.clear()
     assert opened == [100]
     assert there(box) == list(range(40)) == deliver(box)
     ends_well(box)
