@@ -193,8 +193,12 @@ class Delivery:
         pid = record.pid if qos == 2 and record.number else 0
         if pid in client.in_flight:
             return False
-        flags, boot, seq, message = self._message(record)
-        topic = self._late_topic(record) if late else self._topic(record.key)[0]
+        try:
+            flags, boot, seq, message = self._message(record)
+            topic = self._late_topic(record) if late else self._topic(record.key)[0]
+        except MemoryError:
+            self.outbox.spare(now)
+            return False
         retain = bool(flags & _RETAIN) and not late and self.uplink.retain
         if pid:
             self.sent[pid] = record  # now: it goes on, too, if there is no memory to write it

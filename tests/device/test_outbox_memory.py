@@ -121,7 +121,7 @@ def test_a_crowded_heap_has_a_place_for_a_file():
 
 
 def test_in_a_crowded_heap_few_are_on_their_way():
-    """Each takes 150 bytes, beside what a connection needs. Once there is room for a file beside its place, all may be."""
+    """Each takes 50 bytes or more, beside what a connection needs. Once there is room for a file beside its place, all may be."""
     flash, _ = forty_on_flash()
     box = flash.restart()
 
