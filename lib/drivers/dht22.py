@@ -22,8 +22,11 @@ class DHT22:
     def __init__(self, dht):
         self.dht = dht
         self._asked = None  # ticks
+        self._heard = False  # was the last question answered? Then it began a conversion
+        self._again = False  # whether it may be asked once more for this reading
 
     def _ask(self):
+        self._heard = False
         try:
             self.dht.measure()
         except Exception as e:
@@ -32,11 +35,15 @@ class DHT22:
             raise OSError(EIO, "checksum") from None
         finally:
             self._asked = time.ticks_ms()
+        self._heard = True
 
     def start(self):
+        self._again = True
         if self._asked is not None:
             ago = time.ticks_diff(time.ticks_ms(), self._asked)
-            if 0 <= ago < _PAUSE_MS:  # the last question began the conversion already
+            if (
+                0 <= ago < _PAUSE_MS and self._heard
+            ):  # the last question began the conversion already
                 self.conversion_ms = _PAUSE_MS - ago
                 return
         self.conversion_ms = _PAUSE_MS
@@ -45,15 +52,30 @@ class DHT22:
         except OSError:
             pass  # whatever it said was old
 
+    def ready(self):
+        """Return ms to wait. The question of start() was not heard, perhaps: then once more."""
+        if self._heard or not self._again:
+            return 0
+        self._again = False
+        try:
+            self._ask()
+        except OSError:
+            pass  # whatever it said was old
+        return _PAUSE_MS
+
     def read(self):
         """Return (temperature in °C, humidity in %)."""
+        heard = self._heard
         self._ask()
         b = self.dht.buf
         if not any(b):  # its checksum is right
             raise OSError(EIO, "data line held low")
         if sum(b[:4]) & 0xFF != b[4]:
             raise OSError(EIO, "checksum")
-        return self.values(b)
+        values = self.values(b)
+        if not heard:  # it was measured when somebody asked before, whenever that was
+            raise OSError(EIO, "answers now and then")
+        return values
 
     def values(self, b):
         humidity = b[0] << 8 | b[1]

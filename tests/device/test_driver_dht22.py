@@ -4,7 +4,7 @@ import dht
 import machine
 import sim
 from chips import dht22 as chips
-from stand import failure, measure
+from stand import failure, wait
 
 from drivers.dht22 import DHT11, DHT22
 
@@ -21,6 +21,13 @@ class Bench:
         sim.dht_attach(4, self.chip, "air")
         self.driver = driver(dht.DHT22(machine.Pin(4)))
         sim.advance(1000)  # the chip starts
+
+
+def measure(driver):
+    driver.start()
+    sim.advance(driver.conversion_ms)
+    wait(driver, 250)  # a question
+    return driver.read()
 
 
 def frame(text, driver=DHT22):
@@ -83,6 +90,21 @@ def test_the_first_question_may_fail():
     bench = Bench()
     bench.chip.quiet_until = sim.now() + 1500  # a slow starter
     assert measure(bench.driver) == (21.5, 45.0)
+
+
+def test_a_question_that_was_not_heard_makes_no_old_value_a_new_one():
+    bench = Bench()
+    measure(bench.driver)
+    bench.air = (30.0, 20.0)
+    for deaf_ms in (1000, 4000):  # at the first question, at both
+        sim.advance(3_600_000)
+        bench.chip.quiet_until = sim.now() + deaf_ms
+        if deaf_ms == 1000:
+            assert measure(bench.driver) == (30.0, 20.0)
+            bench.air = (10.0, 50.0)
+        else:
+            assert failure(measure, bench.driver) == "answers now and then"
+    assert measure(bench.driver) == (10.0, 50.0)
 
 
 def test_silence():
