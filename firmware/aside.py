@@ -78,7 +78,6 @@ class Aside:
         to = delivery.outbox
         if len(to) > len(delivery.sent) and not to.unread:
             return  # there was no memory to read what waits: a newer one of `latest` would make way for an older one
-        outbox.step(now)  # what could not be read is tried again
         record = outbox.peek(now)
         if record:
             # Twice rather than never, if the power fails between the two.
@@ -100,8 +99,13 @@ class Aside:
             except OSError:
                 return False
         to.dropped += lost
-        if not to.sync(now):
-            to.dropped -= lost
+        counted = False
+        try:
+            counted = to.sync(now)
+        finally:
+            if not counted:
+                to.dropped -= lost
+        if not counted:
             forget_sum()
             return False
         self.outbox.dropped = 0
@@ -110,7 +114,8 @@ class Aside:
 
 def _move(record, to, now):
     """Append a record to another outbox, on flash. Return False: it is not there, and has to stay where it is."""
-    if not to.append(record.key, record.data, now, record.qos, record.latest):
+    taken = to.append(record.key, record.data, now, record.qos, record.latest)
+    if not taken:
         to.dropped -= 1  # it is not
         return False
     try:
@@ -118,11 +123,9 @@ def _move(record, to, now):
             return True
     except MemoryError:
         pass
-    for each in to:
-        last = each
-    if last.number:
+    if taken.number:
         return True  # only how many were dropped is not
-    to.drop(last, now)
+    to.drop(taken, now)
     return False
 
 

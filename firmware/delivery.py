@@ -79,6 +79,8 @@ class Delivery:
         """Write what is due; say when readings were given up."""
         outbox = self.outbox
         outbox.step(now)
+        if self.aside:
+            self.aside.outbox.step(now)  # what could not be read is tried again
         self.starts.step(uptime, self)
         # A broker keeps a place for each exchange, and drops what it acknowledges once it has no more. What was under way before
         # this start goes first on the first connection: from then on it is not what is given up.
@@ -196,7 +198,7 @@ class Delivery:
         try:
             flags, boot, seq, message = self._message(record)
             topic = self._late_topic(record) if late else self._topic(record.key)[0]
-        except MemoryError:
+        except (MemoryError, OSError):  # nor can its start be looked up: later
             self.outbox.spare(now)
             return False
         retain = bool(flags & _RETAIN) and not late and self.uplink.retain

@@ -2,11 +2,15 @@
 
 import sys
 
+from micropython import const
 from outbox_last import last
 
 from firmware import boots, forget
 from firmware.log import reason
 from firmware.payload import head, is_reading
+
+# What comes back from those set aside stands behind younger ones: those that were on their way then, 64 at most.
+_FIRST = const(100)
 
 
 def note(starts, delivery):
@@ -33,11 +37,16 @@ def drop():
 
 
 def oldest(outbox, aside, boot):
-    """Return the first boot of which a reading waits, or is set aside; this one, `boot`, if there is none."""
+    """Return the first boot of which a reading waits, or is set aside; this one, `boot`, if there is none; 0 if nobody can tell."""
+    if outbox.unread or (aside and aside.outbox.unread):
+        return 0
     found = [boot]
+    left = _FIRST
     for record in outbox:
         if is_reading(record):
-            found.append(head(record)[1])
+            found[0] = min(found[0], head(record)[1])
+            left -= 1
+        if not left:
             break
     # The newest of a key comes last, and may be older than all in the log. What is set aside is in no order.
     return min(found + known(outbox, aside))

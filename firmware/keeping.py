@@ -7,6 +7,7 @@ import json
 import os
 
 from micropython import const
+from outbox_reading import patiently
 
 _PIECE = const(512)
 _SESSION = "state/session"  # whose exchanges the broker has, see uplink.py
@@ -15,8 +16,7 @@ _SESSION = "state/session"  # whose exchanges the broker has, see uplink.py
 def keep(settings, last_good):
     """Write checked settings to last_good if it holds others. As put(), which see for the errors."""
     try:
-        with open(last_good) as f:
-            before = json.load(f)
+        before = patiently(_load, last_good)
         if before == settings:
             return
         if _names(before, (2,)) & _names(settings, (0, 1)):
@@ -32,6 +32,11 @@ def keep(settings, last_good):
         except OSError:
             pass  # there already; if not, open() says why
     put(settings, last_good)
+
+
+def _load(path):
+    with open(path) as f:
+        return json.load(f)
 
 
 def put(settings, path):

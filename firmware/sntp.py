@@ -1,8 +1,8 @@
 """Asking for the time: SNTP, RFC 4330. Loaded while it is asked for.
 
-Asked are the `host` of the settings, the gateway and the broker, the last one that was good first; an address before a name, which
-needs a look-up and comes last. SNTP is not authenticated. What can be checked is: the answer comes from who was asked, echoes a
-random request, is from a server that is itself synchronised, and came when somebody was looking. What is then believed:
+Asked are the `host` of the settings, the gateway and the broker, the last one that was good first; an address before a name, which needs a
+look-up and comes last. SNTP is not authenticated. What can be checked is: the answer comes from who was asked, echoes a random request, is
+from a server that is itself synchronised, and came when somebody was looking. What is then believed:
 
 1. Nothing before this firmware's release.
 2. From the `host`, or when nobody else who answers says otherwise: what agrees with the time that is known; or, if none is, what is
@@ -27,14 +27,12 @@ _PORT = const(123)
 _NTP_TO_UNIX = const(2208988800)  # seconds from 1900 to 1970
 _ERA = 1 << 32  # NTP seconds wrap on 2036-02-07
 _LONGEST = const(68)  # bytes, with a signature that is not looked at
-# Root delay and dispersion, s: RFC 4330 calls one second infinite, but Windows says 10 of itself. RFC 5905: MAXDISP.
-_INFINITE_S = const(16)
+_INFINITE_S = const(16)  # root delay and dispersion: RFC 5905, MAXDISP; Windows says 10 of itself
 _AHEAD_MS = const(63072000000)  # two years: so long may a node have been in a drawer
 _LOOK_MS = const(20)
 _ANSWER_MS = const(2000)
 _NEAR_MS = const(1000)  # of the gateway, of the broker
-# An answer that took longer is asked for again, and may then take twice that, and then four times.
-_SLOW_MS = const(500)
+_SLOW_MS = const(500)  # longer: asked again, and it may take twice that, then four times
 _SLOW_TRIES = const(3)
 _AGREE_MS = const(2000)
 _SAME = const(3)  # answers of one server, against what is known, until they are believed
@@ -60,7 +58,8 @@ class Asking:
         self._round = 0
         self._question = None
         self._slow = 0  # answers in a row that came late
-        self._alone = None  # what step() returns, if nobody says otherwise
+        self._alone = None  # what step() returns, if nobody says otherwise,
+        self._against = None  # and who says that the newest time is wrong
         self._told = {}  # server: (offset it gave, how often)
         self._since = 0  # uptime
         self._wait = 0
@@ -73,7 +72,7 @@ class Asking:
             return None
         servers = self._servers()
         if self._turn >= len(servers):
-            if self._alone and len(self._told) == 1:
+            if self._alone and len(self._told) == 1 and not self._against:
                 return self._alone
             # Who contradicts what is known is asked again, whoever else is silent.
             self._round += 1
@@ -100,10 +99,10 @@ class Asking:
         clock.wait = clock.interval_ms
         unix_s = (offset + at) // 1000
         try:
+            clock.board.set_time(unix_s)
             if sure and unix_s - clock.newest_s >= _DAY_S:
                 clock.newest_s = unix_s
                 write(TIME, str(unix_s))
-            clock.board.set_time(unix_s)
         except OSError as e:
             clock.log.warning("clock: the time is not kept over a reset: %s" % reason(e))
 
@@ -113,9 +112,8 @@ class Asking:
     def _servers(self):
         """Return who may be asked, in order."""
         clock = self.clock
-        servers = [clock.names.gateway(), clock.broker]
-        servers.insert(0 if is_address(clock.host) else 2, clock.host)
-        servers.insert(0, clock.server)
+        servers = [clock.server, clock.names.gateway(), clock.broker]
+        servers.insert(1 if is_address(clock.host) else 3, clock.host)
         now = clock.now()
         return [
             server
@@ -128,8 +126,7 @@ class Asking:
         try:
             address = clock.names.find(server, uptime)
             if address is None:
-                self._pause(uptime, _LOOK_MS)
-                return
+                return self._pause(uptime, _LOOK_MS)
             port = clock.port if server == clock.host else _PORT
             self._question = Question(server, address, port, clock)
         except (OSError, MemoryError) as e:
@@ -179,7 +176,9 @@ class Asking:
         offset = unix_ms - at
         ahead = unix_ms - clock.newest_s * 1000
         if ahead < 0:
-            if unix_ms < clock.release_s * 1000 or not self._outweighs(server, offset, at):
+            released = unix_ms >= clock.release_s * 1000
+            if not (released and self._outweighs(server, offset, at)):
+                self._against = server if released else self._against
                 return self._next(server, "its time is in the past")
             clock.log.warning("clock: the newest time that was known is given up: it was wrong")
             clock.newest_s = 0
@@ -216,7 +215,8 @@ class Asking:
         told, times = self._told.get(server, (offset, 0))
         times = 1 + (times if _agree(told, offset, 0) else 0)
         self._told[server] = offset, times
-        return times >= needed and (len(self._told) == 1 or server == self.clock.host)
+        alone = len(self._told) == 1 and self._against in (None, server)
+        return times >= needed and (alone or server == self.clock.host)
 
     def _next(self, server, why):
         self.why = "%s: %s" % (server, why)

@@ -14,7 +14,7 @@ def read(store):
     if state.unread and not _read_state(store):
         return  # without it nobody knows what is done
     if not log.listed:
-        outbox_open.list_all(log, store.is_pending)
+        outbox_open.list_all(log, store.is_pending, outbox_open.make(store, log.folder))
         if not (log.segments or log.seems_empty):
             # After an error: it is believed the next time.
             log.listed, log.seems_empty = False, True
@@ -45,6 +45,7 @@ def _read_state(store):
     found = State(state.path)
     if not outbox_open.load(found, lambda *slot: _take_up(store, *slot), store.log.open):
         store.log.corrupt += 1
+        store.abandoned = True
     if found.unread:
         return False
     below = store.fresh_from

@@ -1,6 +1,7 @@
 """state/boots on a flash that fails for a moment: readings are neither dated nor named by guess."""
 
 import json
+import os
 
 import outbox_reading
 from test_app import Run
@@ -122,3 +123,46 @@ def test_the_name_of_starts_whose_lines_had_no_room_is_known():
     for boot in starts:
         topics |= {topic for topic, _ in readings_of(last, boot)}
     assert topics == {"outpost/attic/climate/history"}, topics
+
+
+class SegmentFails:
+    """The one file of readings cannot be read, while `on`."""
+
+    on = True
+
+    def __init__(self):
+        self.read = outbox_reading.patiently
+        outbox_reading.patiently = self._patiently
+        (self.name,) = [name for name in os.listdir("state/outbox") if name.startswith("0")]
+
+    def _patiently(self, read, path):
+        if self.on and path == "state/outbox/" + self.name:
+            raise OSError(5)
+        return self.read(read, path)
+
+
+def of_an_unread_file(name, trusted):
+    """A start that writes state/boots while nobody knows of which starts readings wait keeps what there is."""
+    first = outage(name="attic")
+    boot, taken = first.node.delivery.boot, first.node.seq
+    flash = SegmentFails()
+    now = Run(name=name, trusted=trusted)
+    assert now.node.delivery.outbox.unread
+    now.client.reachable = False
+    now.run(5000)
+    now.sync = True
+    now.run(5000)
+    flash.on = False
+    now.client.reachable = True
+    now.run(120000)
+    outbox_reading.patiently = flash.read
+    got = readings_of(now, boot)
+    assert got == {("outpost/attic/climate/history", True): set(range(1, taken + 1))}, got
+
+
+def test_an_unread_file_of_readings_when_the_node_is_renamed():
+    of_an_unread_file("kitchen", True)
+
+
+def test_an_unread_file_of_readings_when_the_time_is_known_later():
+    of_an_unread_file("attic", False)

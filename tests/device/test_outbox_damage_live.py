@@ -1,5 +1,6 @@
 """lib/outbox*.py: segments that vanish or are damaged while they are in use."""
 
+import builtins
 import os
 
 import outbox_log
@@ -149,3 +150,32 @@ def test_what_is_damaged_on_flash_and_whole_in_ram_is_delivered():
     put(box, *range(7, 40))  # which need the RAM
     assert deliver(box) == list(range(7, 40))  # 4, 5 and 6 were on flash, by all that was known
     ends_well(box)
+
+
+def test_a_state_that_could_not_be_read_and_proves_damaged():
+    """As at a start: exchanges of QoS 2 that it knew of may be unfinished at the broker."""
+    for at_first in (False, True):
+        flash = Flash()
+        put(flash.box, 1, 2, 3, qos=2)
+        flash.box.append(b"door", b"9", 0, 2, True)
+        send(flash.box, 4)
+        assert flash.box.sync(0)
+        write("state", changed(read("state"), 9, 0x40))
+        opened = builtins.open
+
+        def broken(path, mode="r"):
+            if path.endswith("/state") and mode == "rb":
+                raise OSError(5)
+            return opened(path, mode)
+
+        if at_first:
+            builtins.open = broken
+        try:
+            box = flash.restart()
+        finally:
+            builtins.open = opened
+        assert bool(box.unread) == at_first
+        for now in range(0, 40000, 1000):
+            box.step(now)
+        assert not box.unread and box.abandoned
+        flash.end()

@@ -3,6 +3,7 @@
 import os
 from time import ticks_add
 
+import power
 import vfs
 from outbox_flash import FOLDER, Flash, deliver, finish, put, segments, send, there
 from power import PROG
@@ -237,3 +238,26 @@ def test_a_folder_that_cannot_be_written():
     assert box.dropped + len(left) == 28  # 3 is on its way: it may arrive
     finish(box, records)
     assert deliver(box) == left[2:] and len(box) == 0
+
+
+def test_a_fresh_flash_that_fails_at_first_is_used_later():
+    """It may seem that the folder is there, and cannot be read."""
+    for made in (False, True):
+        for first in (1, 3, 6):
+            for length in (2, 8, 16, 32):
+                chip = power.FailingChip()
+                vfs.VfsLfs2.mkfs(chip, progsize=power.PROG)
+                power.mount(chip)
+                os.mkdir("/flash/state")
+                if made:
+                    os.mkdir("/flash/state/outbox")
+                vfs.umount("/flash")
+                power.mount(chip)
+                chip.fail(first, length)
+                box = Outbox("/flash/state/outbox", sync_ms=5000)
+                chip.fail(0, 0)
+                box.append(b"k", b"1", 0)
+                for now in range(0, 60000, 1000):
+                    box.step(now)
+                assert not box.unread and box.sync(60000), (made, first, length)
+                vfs.umount("/flash")

@@ -1,0 +1,186 @@
+"""What was set aside comes back: under its own name, with its time, once, and soon, whatever else is under way or fails."""
+
+import builtins
+import json
+import os
+
+import outbox_state
+from test_aside import Rig, failing
+from test_boots import outage
+
+from firmware.aside import put
+
+HEAP = "3m"
+TIMEOUT = 60
+
+
+def all_aside(run):
+    """A broker will have nothing of what a node took. Return (boot, how many)."""
+    delivery = run.node.delivery
+    delivery.uplink.why = "closes"
+    record = delivery.outbox.peek(run.now)
+    while record:
+        assert put(record, delivery, run.now)
+        record = delivery.outbox.peek(run.now)
+    assert delivery.outbox.sync(run.now) and not len(delivery.outbox)
+    return delivery.boot, run.node.seq
+
+
+def back_at_a_slow_broker(name):
+    """The next start: all comes back, behind readings of its own that are on their way."""
+    run = outage(name=name)
+    step = run.client.step
+
+    def slow(now):
+        step(now)
+        return [], []
+
+    run.client.step = slow
+    run.client.reachable = True
+    run.run(20000)
+    assert run.node.delivery.aside is None, "all came back"
+    assert run.node.delivery.outbox.sync(run.now)
+
+
+def delivered(name, boot):
+    """A start that is known by `name`, with a sound broker: {(topic, seq): has it a time} of the readings of `boot`."""
+    run = outage(name=name)
+    run.client.reachable = True
+    run.run(60000)
+    got = {}
+    for topic, message, *_ in run.client.sent:
+        if "/climate" in topic:
+            reading = json.loads(message)
+            if reading["boot"] == boot:
+                got[topic, reading["seq"]] = "ts" in reading
+    return got
+
+
+def test_over_three_starts_with_their_times():
+    boot, taken = all_aside(outage(name="attic"))
+    back_at_a_slow_broker("attic")
+    got = delivered("attic", boot)
+    assert len(got) == taken and all(got.values()), got
+
+
+def test_over_three_starts_of_other_names():
+    boot, taken = all_aside(outage(name="attic"))
+    back_at_a_slow_broker("kitchen")
+    got = delivered("cellar", boot)
+    assert len(got) == taken and all("/attic/" in topic for topic, _ in got), got
+
+
+class Latest:
+    name = "door"
+    retain = False
+    latest = True
+    qos = 1
+
+
+def beside_one_in_flight(qos, fails):
+    """The log takes what comes back, and the state is not written: nothing else is let go of for it."""
+    rig = Rig(sync_ms=5000)
+    rig.channel.qos = qos
+    rig.take(3)
+    rig.bar(False)
+    rig.broker.hear = lambda first, pid, answer: []  # a slow broker
+    rig.seq += 1
+    door = Latest()
+    rig.delivery._channels[b"door"] = door
+    rig.delivery.take(door, rig.uptime, rig.seq, b'"open":true')
+    with fails():
+        for _ in range(3):
+            rig.run()
+    rig.client.close()
+    assert rig.outbox.sync(0)
+    after = Rig(sync_ms=5000)
+    after.bar(False)
+    after.delivery.boot = 8
+    for _ in range(6):
+        after.run()
+    numbers = [json.loads(message)["seq"] for _, message in after.broker.seen]
+    assert sorted(numbers) == [1, 2, 3, 4], numbers
+
+
+class no_flash:
+    def __enter__(self):
+        self.full = failing("box/state")
+
+    def __exit__(self, *exception):
+        self.full.end()
+
+
+class no_memory:
+    def __enter__(self):
+        self.save = outbox_state.State.save
+
+        def save(*args):
+            raise MemoryError
+
+        outbox_state.State.save = save
+
+    def __exit__(self, *exception):
+        outbox_state.State.save = self.save
+
+
+def test_beside_one_in_flight_while_the_state_cannot_be_written():
+    beside_one_in_flight(1, no_flash)
+
+
+def test_beside_one_in_flight_without_memory():
+    beside_one_in_flight(1, no_memory)
+
+
+def test_at_qos_2_beside_one_in_flight_without_memory():
+    beside_one_in_flight(2, no_memory)
+
+
+def test_how_many_were_dropped_is_counted_once_without_memory():
+    rig = Rig(sync_ms=5000)
+    rig.take(1)
+    aside = rig.delivery.aside.outbox
+    aside.dropped = 7
+    assert aside.sync(0)
+    aside.drop(aside.peek(0), 0)
+    rig.bar(False)
+    sync = rig.outbox.sync
+
+    def starved(now):
+        raise MemoryError
+
+    rig.outbox.sync = starved
+    for _ in range(3):
+        rig.run()
+    rig.outbox.sync = sync
+    rig.run()
+    assert rig.health()["dropped"] == 7
+
+
+def test_what_could_not_be_read_comes_back_after_a_week_without_network():
+    """Ticks wrap: what has not been looked at for a week would be in the future."""
+    rig = Rig()
+    rig.take(5)
+    (name,) = [name for name in os.listdir("state/aside") if name.startswith("0")]
+    opened = builtins.open
+
+    def broken(path, mode="r"):
+        if path == "state/aside/" + name and mode == "rb":
+            raise OSError(5)
+        return opened(path, mode)
+
+    builtins.open = broken
+    try:
+        rig = Rig()
+        rig.bar(False)
+        assert rig.numbers() == []
+    finally:
+        builtins.open = opened
+    rig.client.close()
+    for _ in range(24 * 7):
+        rig.wait(3600)
+    rig.connect()
+    found = rig.numbers()
+    for _ in range(5):
+        rig.wait(60)
+        found += rig.numbers()
+    assert found == [1, 2, 3, 4, 5]
