@@ -74,7 +74,7 @@ class DHT22:
             raise OSError(EIO, "checksum")
         values = self.values(b)
         if not heard:  # it was measured when somebody asked before, whenever that was
-            raise OSError(EIO, "answers now and then")
+            raise OSError(EIO, "chip has not measured")
         return values
 
     def values(self, b):
