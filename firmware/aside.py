@@ -78,6 +78,7 @@ class Aside:
         to = delivery.outbox
         if len(to) > len(delivery.sent) and not to.unread:
             return  # there was no memory to read what waits: a newer one of `latest` would make way for an older one
+        outbox.step(now)  # what could not be read is tried again
         record = outbox.peek(now)
         if record:
             # Twice rather than never, if the power fails between the two.
@@ -114,10 +115,10 @@ class Aside:
 
 def _move(record, to, now):
     """Append a record to another outbox, on flash. Return False: it is not there, and has to stay where it is."""
-    taken = to.append(record.key, record.data, now, record.qos, record.latest)
-    if not taken:
+    if not to.append(record.key, record.data, now, record.qos, record.latest):
         to.dropped -= 1  # it is not
         return False
+    taken = to._recent[-1]
     try:
         if to.sync(now):
             return True

@@ -79,8 +79,6 @@ class Delivery:
         """Write what is due; say when readings were given up."""
         outbox = self.outbox
         outbox.step(now)
-        if self.aside:
-            self.aside.outbox.step(now)  # what could not be read is tried again
         self.starts.step(uptime, self)
         # A broker keeps a place for each exchange, and drops what it acknowledges once it has no more. What was under way before
         # this start goes first on the first connection: from then on it is not what is given up.
@@ -195,12 +193,8 @@ class Delivery:
         pid = record.pid if qos == 2 and record.number else 0
         if pid in client.in_flight:
             return False
-        try:
-            flags, boot, seq, message = self._message(record)
-            topic = self._late_topic(record) if late else self._topic(record.key)[0]
-        except (MemoryError, OSError):  # nor can its start be looked up: later
-            self.outbox.spare(now)
-            return False
+        flags, boot, seq, message = self._message(record)
+        topic = self._late_topic(record) if late else self._topic(record.key)[0]
         retain = bool(flags & _RETAIN) and not late and self.uplink.retain
         if pid:
             self.sent[pid] = record  # now: it goes on, too, if there is no memory to write it

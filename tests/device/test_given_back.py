@@ -154,33 +154,3 @@ def test_how_many_were_dropped_is_counted_once_without_memory():
     rig.outbox.sync = sync
     rig.run()
     assert rig.health()["dropped"] == 7
-
-
-def test_what_could_not_be_read_comes_back_after_a_week_without_network():
-    """Ticks wrap: what has not been looked at for a week would be in the future."""
-    rig = Rig()
-    rig.take(5)
-    (name,) = [name for name in os.listdir("state/aside") if name.startswith("0")]
-    opened = builtins.open
-
-    def broken(path, mode="r"):
-        if path == "state/aside/" + name and mode == "rb":
-            raise OSError(5)
-        return opened(path, mode)
-
-    builtins.open = broken
-    try:
-        rig = Rig()
-        rig.bar(False)
-        assert rig.numbers() == []
-    finally:
-        builtins.open = opened
-    rig.client.close()
-    for _ in range(24 * 7):
-        rig.wait(3600)
-    rig.connect()
-    found = rig.numbers()
-    for _ in range(5):
-        rig.wait(60)
-        found += rig.numbers()
-    assert found == [1, 2, 3, 4, 5]
