@@ -19,9 +19,9 @@ _MARK = const(0xB5)  # a frame's first byte
 HEAD = const(12)  # bytes of a frame before its body
 LONGEST = const(1024)  # bytes of a frame
 PIECE = const(128)  # read at once: a reading
-# Of a list that keeps the place of a file, and some more: on a Pico a file takes 72 pieces of the heap in a row, 1,148 bytes.
+# Of a list that keeps the place of a file, with room for four more: on a Pico a file takes 72 pieces of the heap, 1,148 bytes, in a row.
 # Cleared, a list keeps one piece; the others are free at once, whatever the stack holds.
-_PLACE = const(320)
+_PLACE = const(288)
 _SHORTEST = const(13)  # bytes of a frame: its body begins with the length of the key
 NO_LIMIT = 0xF0000000  # every number is below: an outbox gets there after a century
 HIGH = 0xE0000000  # from here on they begin anew as soon as no record is on flash
