@@ -9,9 +9,8 @@ from firmware import forget
 from firmware.files import SESSION, write
 from firmware.log import reason
 
-_TRIES = const(
-    3
-)  # connections that end for a file that cannot be removed, before readings have waited enough
+# Connections that end for a file that cannot be removed, before readings have waited enough.
+_TRIES = const(3)
 _CLOCK_POLL_MS = const(200)
 _LOOK_UP_MS = const(20)
 _CLOCK_MS = const(20000)  # once online, a TLS connection waits so long for the time

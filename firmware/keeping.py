@@ -9,8 +9,9 @@ import os
 from micropython import const
 from outbox_reading import patiently
 
+from firmware.files import SESSION
+
 _PIECE = const(512)
-_SESSION = "state/session"  # whose exchanges the broker has, see uplink.py
 
 
 def keep(settings, last_good):
@@ -21,7 +22,7 @@ def keep(settings, last_good):
             return
         if _names(before, (2,)) & _names(settings, (0, 1)):
             # An exchange of QoS 2 would never end, and take one of the broker's few places: the session begins anew.
-            os.remove(_SESSION)
+            os.remove(SESSION)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass  # there is none, or it is not ours any more
     before = None

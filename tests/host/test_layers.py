@@ -34,7 +34,7 @@ LAYERS = (
         "firmware.control firmware.commands firmware.blink firmware.access",
         "firmware.ghosts",
     ),
-    ("firmware.boots",),
+    ("firmware.boots", "firmware.keeping"),
     (
         "firmware.config firmware.checker firmware.settings firmware.entries firmware.kinds firmware.wiring firmware.partnames firmware.roms",
         "firmware.topics",
@@ -43,7 +43,7 @@ LAYERS = (
         "firmware.log firmware.reasons",
         "firmware.names firmware.lookup firmware.addresses",
     ),
-    ("firmware.pins", "firmware.files firmware.reading", "firmware.keeping"),
+    ("firmware.pins", "firmware.files firmware.reading"),
     ("firmware",),  # its version
     ("mqtt mqtt_*", "jsonfault", "jsonpairs", "drivers.*"),
     ("outbox outbox_*",),
