@@ -177,12 +177,10 @@ def to_esp32(image, board, args):
 
 
 def to_pico(image, board, args):
-    drive = args.drive or detect.find_drive(board)
-    if drive:
-        pass  # look() has seen what it is
-    elif args.dry_run:
+    drive = args.drive or detect.find_drive(board)  # look() has seen what it is
+    if not drive and args.dry_run:
         drive = f"the drive {board.drive}, after the board on {ports.find(args.port)} was sent to its boot loader"
-    else:
+    elif not drive:
         _to_boot_loader(args.port, board)
         drive = _await_drive(board)
     print(f"{image} goes to {drive}; files on the board stay", flush=True)
