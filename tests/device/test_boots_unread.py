@@ -14,9 +14,10 @@ TIMEOUT = 60
 
 
 class Fails:
-    """The flash fails at state/boots while `on`: in reading it, or, so many times, in writing it."""
+    """The flash fails at a file while `on`: in reading it, or, so many times, in writing it."""
 
-    def __init__(self, writes=0):
+    def __init__(self, writes=0, path="state/boots"):
+        self.path = path
         self.on = not writes
         self.writes = writes
         self.read, self.write = outbox_reading.patiently, files.write
@@ -24,12 +25,12 @@ class Fails:
         forget("boots", "earlier", "bootcount")
 
     def _patiently(self, read, path):
-        if self.on and path == "state/boots":
+        if self.on and path == self.path:
             raise OSError(5)
         return self.read(read, path)
 
     def _write(self, path, text):
-        if self.writes and path == "state/boots":
+        if self.writes and path == self.path:
             self.writes -= 1
             raise OSError(5)
         return self.write(path, text)
@@ -125,27 +126,12 @@ def test_the_name_of_starts_whose_lines_had_no_room_is_known():
     assert topics == {"outpost/attic/climate/history"}, topics
 
 
-class SegmentFails:
-    """The one file of readings cannot be read, while `on`."""
-
-    on = True
-
-    def __init__(self):
-        self.read = outbox_reading.patiently
-        outbox_reading.patiently = self._patiently
-        (self.name,) = [name for name in os.listdir("state/outbox") if name.startswith("0")]
-
-    def _patiently(self, read, path):
-        if self.on and path == "state/outbox/" + self.name:
-            raise OSError(5)
-        return self.read(read, path)
-
-
 def of_an_unread_file(name, trusted):
     """A start that writes state/boots while nobody knows of which starts readings wait keeps what there is."""
     first = outage(name="attic")
     boot, taken = first.node.delivery.boot, first.node.seq
-    flash = SegmentFails()
+    (name_of_file,) = [each for each in os.listdir("state/outbox") if each.startswith("0")]
+    flash = Fails(path="state/outbox/" + name_of_file)
     now = Run(name=name, trusted=trusted)
     assert now.node.delivery.outbox.unread
     now.client.reachable = False
@@ -155,7 +141,6 @@ def of_an_unread_file(name, trusted):
     flash.on = False
     now.client.reachable = True
     now.run(120000)
-    outbox_reading.patiently = flash.read
     got = readings_of(now, boot)
     assert got == {("outpost/attic/climate/history", True): set(range(1, taken + 1))}, got
 

@@ -1,12 +1,11 @@
 """What was set aside comes back: under its own name, with its time, once, and soon, whatever else is under way or fails."""
 
-import builtins
 import json
-import os
 
 import outbox_state
-from test_aside import Rig, failing
+from test_aside import Rig, failing, starved
 from test_boots import outage
+from test_boots_unread import readings_of
 
 from firmware.aside import put
 
@@ -43,31 +42,25 @@ def back_at_a_slow_broker(name):
 
 
 def delivered(name, boot):
-    """A start that is known by `name`, with a sound broker: {(topic, seq): has it a time} of the readings of `boot`."""
+    """A start that is known by `name`, with a sound broker: what readings_of() says of `boot`."""
     run = outage(name=name)
     run.client.reachable = True
     run.run(60000)
-    got = {}
-    for topic, message, *_ in run.client.sent:
-        if "/climate" in topic:
-            reading = json.loads(message)
-            if reading["boot"] == boot:
-                got[topic, reading["seq"]] = "ts" in reading
-    return got
+    return readings_of(run, boot)
 
 
 def test_over_three_starts_with_their_times():
     boot, taken = all_aside(outage(name="attic"))
     back_at_a_slow_broker("attic")
     got = delivered("attic", boot)
-    assert len(got) == taken and all(got.values()), got
+    assert got == {("outpost/attic/climate/history", True): set(range(1, taken + 1))}, got
 
 
 def test_over_three_starts_of_other_names():
     boot, taken = all_aside(outage(name="attic"))
     back_at_a_slow_broker("kitchen")
     got = delivered("cellar", boot)
-    assert len(got) == taken and all("/attic/" in topic for topic, _ in got), got
+    assert got == {("outpost/attic/climate/history", True): set(range(1, taken + 1))}, got
 
 
 class Latest:
@@ -113,11 +106,7 @@ class no_flash:
 class no_memory:
     def __enter__(self):
         self.save = outbox_state.State.save
-
-        def save(*args):
-            raise MemoryError
-
-        outbox_state.State.save = save
+        outbox_state.State.save = starved
 
     def __exit__(self, *exception):
         outbox_state.State.save = self.save
@@ -144,10 +133,6 @@ def test_how_many_were_dropped_is_counted_once_without_memory():
     aside.drop(aside.peek(0), 0)
     rig.bar(False)
     sync = rig.outbox.sync
-
-    def starved(now):
-        raise MemoryError
-
     rig.outbox.sync = starved
     for _ in range(3):
         rig.run()
