@@ -160,7 +160,7 @@ class Log:
         """Open a file, if need be in the place that is kept for it. MemoryError: nor is there that."""
         try:
             file = open(path, mode)
-            self.crowded = False
+            self.crowded = len(self._place) < _PLACE  # it may have been just there
             return file
         except MemoryError:
             self.crowded = True
