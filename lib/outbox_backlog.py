@@ -127,6 +127,6 @@ class Backlog:
     def come_back(self, flying):
         """Begin once more with the oldest: something can be read again. flying: what is not to be returned for that."""
         segments = self.log.segments
+        self.ahead = {record.number for record in flying if not record.flags & LATEST}
         self.head = None
         self.cursor = (segments[0], 0) if segments else None
-        self.ahead = {record.number for record in flying if not record.flags & LATEST}

@@ -303,3 +303,21 @@ def test_a_segment_in_use_that_cannot_be_read_keeps_its_place():
         box.step(now)
     assert not box.unread and deliver(box) == list(range(15))
     ends_well(box)
+
+
+def test_what_is_on_its_way_does_not_come_again_without_memory():
+    flash = Flash()
+    put(flash.box, *range(10), qos=2)
+    assert flash.box.sync(0)
+    box = flash.restart()
+    send(box, 4)
+
+    def none():
+        raise MemoryError
+        yield
+
+    try:
+        box._backlog.come_back(none())
+    except MemoryError:
+        pass
+    assert [int(record.data) for record in send(box, 10)] == [4, 5, 6, 7, 8, 9]
