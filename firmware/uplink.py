@@ -15,7 +15,7 @@ from errno import ENOMEM
 
 from micropython import const
 from mqtt_client import ProtocolError, Refused
-from outbox_reading import is_nothing
+from outbox_reading import is_nothing, patiently
 
 from firmware import forget
 from firmware.brokers import Brokers
@@ -157,7 +157,7 @@ class Uplink:
         """Have the broker forget the session at the next connection. Return False: after a restart it would not."""
         self.session = None
         try:
-            os.remove(SESSION)
+            patiently(os.remove, SESSION)
         except OSError as e:
             return is_nothing(e)
         return True

@@ -1,7 +1,10 @@
 """state/session: whose the exchanges are that have come to PUBREC. What is wrong there loses a reading after a power cut."""
 
 import json
+import os
 
+import power
+import vfs
 from test_limits import Channel, Rig
 
 from firmware import files, uplink
@@ -33,6 +36,10 @@ class Fails:
 
     def end(self):
         files.write, uplink.os = self.write, self.os
+
+
+class Session:
+    session = None
 
 
 def restart(rig):
@@ -89,3 +96,25 @@ def test_nor_does_one_that_could_not_be_removed():
 
 def test_without_a_fault():
     fail_over()
+
+
+def test_a_session_that_is_to_begin_anew_is_not_there_any_more():
+    """One failing read makes littlefs say that there is no such file."""
+    for first in range(1, 8):
+        chip = power.FailingChip()
+        vfs.VfsLfs2.mkfs(chip, progsize=power.PROG)
+        power.mount(chip)
+        os.chdir("/flash")
+        os.mkdir("state")
+        for i in range(30):
+            files.write("state/boot", str(i))
+            files.write(SESSION, "board attic 192.0.2.1:1883")
+        chip.fail(first, 1)
+        while not uplink.Uplink.begin_anew(Session()):
+            pass
+        chip.fail(0, 0)
+        os.chdir("/")
+        vfs.umount("/flash")
+        power.mount(chip)
+        assert "session" not in os.listdir("/flash/state"), first
+        vfs.umount("/flash")
