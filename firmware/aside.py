@@ -115,10 +115,10 @@ class Aside:
 
 def _move(record, to, now):
     """Append a record to another outbox, on flash. Return False: it is not there, and has to stay where it is."""
-    if not to.append(record.key, record.data, now, record.qos, record.latest):
+    taken = to.append(record.key, record.data, now, record.qos, record.latest)
+    if not taken:
         to.dropped -= 1  # it is not
         return False
-    taken = to._recent[-1]
     try:
         if to.sync(now):
             return True

@@ -48,7 +48,7 @@ class Outbox(Store):
     # appending
 
     def append(self, key, data, now, qos=1, latest=False):
-        """Take a record. Return False when it was refused for want of room.
+        """Take a record. Return the Record, or None when it was refused for want of room.
 
         key, data: bytes, together at most 1,011; latest: it replaces one of its key that is not on its way yet.
         """
@@ -65,7 +65,7 @@ class Outbox(Store):
             record.flags & LATEST or (self._make_room(size, now) and self._make_ram(size, now))
         ):
             self._lose(now)
-            return False
+            return None
         if old:
             self.superseded += 1
             if not old.number:
@@ -74,7 +74,7 @@ class Outbox(Store):
         self.appended += 1
         self._unsynced += size
         self.keep(record)
-        return True
+        return record
 
     def _newest_of(self, key):
         for record in self._recent:
