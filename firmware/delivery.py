@@ -79,6 +79,8 @@ class Delivery:
         """Write what is due; say when readings were given up."""
         outbox = self.outbox
         outbox.step(now)
+        if self.aside:
+            self.aside.outbox.step(now)  # what could not be read is tried again
         self.starts.step(uptime, self)
         # A broker keeps a place for each exchange, and drops what it acknowledges once it has no more. What was under way before
         # this start goes first on the first connection: from then on it is not what is given up.
@@ -111,13 +113,14 @@ class Delivery:
                     late = self._is_late(record, uptime)
                     overtakes = late and (self._turn or late == _UNKNOWN)
                     fresh = self._fresh(uptime, now) if overtakes else None
-                except MemoryError:
-                    outbox.spare(now)  # nor is there any to look up its start: later
+                    if fresh:
+                        record, late = fresh, False
+                    message = None if late == _UNKNOWN else self._message(record, late)
+                except (MemoryError, OSError):
+                    outbox.spare(now)  # nor can its start be looked up: later
                     return
-                if fresh:
-                    record, late = fresh, False
                 self._turn = not self._turn
-                if late == _UNKNOWN or not self._send(record, late, now):
+                if not message or not self._send(record, late, message, now):
                     return
             except ValueError as e:
                 self.log.error("outbox: a record that is no reading is left out: %s" % e)
@@ -182,19 +185,21 @@ class Delivery:
         qos = record.qos if channel is None else channel.qos
         return 1 if qos < 2 else self.uplink.qos_max
 
-    def _message(self, record):
-        flags, boot, seq, at, ts = head(record)
+    def _message(self, record, late):
+        """Return the topic and the payload of a record."""
+        _, boot, seq, at, ts = head(record)
         ts = ts or self.starts.filled_in(boot, at)
-        return flags, boot, seq, payload.reading(ts, boot, seq, record.data[HEAD_BYTES:])
+        topic = self._late_topic(record) if late else self._topic(record.key)[0]
+        return topic, payload.reading(ts, boot, seq, record.data[HEAD_BYTES:])
 
-    def _send(self, record, late, now):
+    def _send(self, record, late, message, now):
         client = self.client
         qos = self._qos(record)
         pid = record.pid if qos == 2 and record.number else 0
         if pid in client.in_flight:
             return False
-        flags, boot, seq, message = self._message(record)
-        topic = self._late_topic(record) if late else self._topic(record.key)[0]
+        flags, boot, seq, _, _ = head(record)
+        topic, message = message
         retain = bool(flags & _RETAIN) and not late and self.uplink.retain
         if pid:
             self.sent[pid] = record  # now: it goes on, too, if there is no memory to write it

@@ -1,5 +1,6 @@
 """firmware/aside.py: what a broker will not have is there, once, or counted, and told; whatever the flash does."""
 
+import builtins
 import os
 
 from outbox_reading import is_nothing
@@ -63,10 +64,7 @@ class failing:
     """The flash takes no file of a folder, while it is `on`."""
 
     def __init__(self, folder):
-        import builtins
-
         self.folder = folder
-        self.builtins = builtins
         self.open = builtins.open
         self.on = True
         builtins.open = self._open
@@ -78,7 +76,7 @@ class failing:
 
     def end(self):
         self.on = False
-        self.builtins.open = self.open
+        builtins.open = self.open
 
 
 def exists(path):
@@ -231,6 +229,36 @@ def test_a_file_that_cannot_be_read_is_left_where_it_is():
         rig.wait(10)
         found += rig.numbers()
     assert found == [1, 2, 3, 4, 5] and not exists("state/aside"), found
+
+
+def test_what_could_not_be_read_comes_back_after_a_week_without_network():
+    """Ticks wrap: what has not been looked at for a week would be in the future."""
+    rig = Rig()
+    rig.take(5)
+    (name,) = [name for name in os.listdir("state/aside") if name.startswith("0")]
+    opened = builtins.open
+
+    def broken(path, mode="r"):
+        if path == "state/aside/" + name and mode == "rb":
+            raise OSError(5)
+        return opened(path, mode)
+
+    builtins.open = broken
+    try:
+        rig = Rig()
+        rig.bar(False)
+        assert rig.numbers() == []
+    finally:
+        builtins.open = opened
+    rig.client.close()
+    for _ in range(24 * 7):
+        rig.wait(3600)
+    rig.connect()
+    found = rig.numbers()
+    for _ in range(5):
+        rig.wait(60)
+        found += rig.numbers()
+    assert found == [1, 2, 3, 4, 5]
 
 
 def test_files_that_do_not_show_are_not_removed():

@@ -6,6 +6,8 @@ import os
 
 from test_app import SYNCED, Run
 
+from firmware import payload
+
 HEAP = "3m"
 
 
@@ -194,3 +196,21 @@ def test_the_file_that_says_whose_session_it_is():
     files.write = kept
     run().run(3000)
     assert "session" in os.listdir("state")
+
+
+def test_the_message_of_a_reading():
+    r = run()
+    real, left = payload.reading, [3]
+
+    def reading(*args):
+        if left[0]:
+            left[0] -= 1
+            raise MemoryError
+        return real(*args)
+
+    payload.reading = reading
+    try:
+        goes_on(r, 10000)
+    finally:
+        payload.reading = real
+    assert not left[0] and r.node.uplink.connects == 1

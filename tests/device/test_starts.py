@@ -1,0 +1,74 @@
+"""firmware/starts.py: a start that cannot be looked up, at whatever moment, holds its readings back and ends nothing."""
+
+import os
+import sys
+
+from test_delivery import Rig
+
+import firmware
+from firmware import starts
+
+HEAP = "600k"
+TIMEOUT = 60
+
+
+class Latest:
+    retain = False
+    latest = True
+    qos = 1
+
+    def __init__(self, name):
+        self.name = name
+
+
+def after_three_starts():
+    """Readings of three earlier starts wait: those of the first in the log, the newest of a key of the others."""
+    for name in os.listdir("box") if "box" in os.listdir() else ():
+        os.remove("box/" + name)
+    rig = Rig(sync_ms=0, boot=5)
+    for _ in range(3):
+        rig.take()
+    rig.outbox.sync(0)
+    for boot, name in (6, "door"), (7, "window"):
+        rig = Rig(sync_ms=0, boot=boot)
+        rig.seq += 1
+        rig.delivery.take(Latest(name), 0, rig.seq, b'"open":true')
+        rig.outbox.sync(0)
+    return Rig(sync_ms=0, boot=9)
+
+
+class Boots:
+    """Stands for firmware/boots.py: the n-th look-up fails, and those after it if it is for good."""
+
+    def __init__(self, n, error, for_good):
+        self.n, self.error, self.for_good = n, error, for_good
+        self.calls = 0
+
+    def find(self, boot):
+        self.calls += 1
+        if self.calls == self.n or (self.for_good and self.calls > self.n):
+            raise self.error
+        return None, None
+
+
+def fails_at_each(error):
+    forget = starts.forget
+    starts.forget = lambda *names: None
+    try:
+        for n in range(1, 8):
+            for for_good in (False, True):
+                rig = after_three_starts()
+                firmware.boots = sys.modules["firmware.boots"] = Boots(n, error, for_good)
+                rig.take()
+                rig.connect()
+                rig.run()
+    finally:
+        starts.forget = forget
+
+
+def test_it_cannot_be_read():
+    fails_at_each(OSError(5))
+
+
+def test_there_is_no_memory():
+    fails_at_each(MemoryError())
