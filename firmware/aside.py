@@ -25,6 +25,9 @@ _RAM = const(2048)
 # That are told: there may be a thousand readings, and the count is in `health`.
 _REASONS = const(16)
 _LONGEST = const(240)  # characters of a reason in `health`
+_AGAIN_MS = const(
+    10000
+)  # between two attempts that fail: the flash is not worn by one in each pass of the loop
 
 
 class Aside:
@@ -34,6 +37,7 @@ class Aside:
         self._why = read(_WHY)
         self._told = []  # why, as far as it was told
         self._lost = outbox.dropped  # as far as it was told
+        self.wait_until = 0  # uptime: nothing is written before
         if outbox.unread:
             log.error("outbox: %d files of %s cannot be read, yet" % (outbox.unread, FOLDER))
 
@@ -68,28 +72,39 @@ class Aside:
 
     def give_back(self, delivery, now):
         """Move the oldest to the delivery's outbox, of which nothing can be sent now. After the last one nothing is left of it all."""
+        uptime = delivery.clock.uptime_ms(now)
+        if uptime < self.wait_until:
+            return
         try:
-            self._give_back(delivery, now)
+            done = self._give_back(delivery, now)
         except MemoryError:
-            pass  # the next time
+            done = False
+        if not done:
+            self.wait_until = uptime + _AGAIN_MS
 
     def _give_back(self, delivery, now):
+        """Return False if the flash does not take it."""
         outbox = self.outbox
         to = delivery.outbox
         if len(to) > len(delivery.sent) and not to.unread:
-            return  # there was no memory to read what waits: a newer one of `latest` would make way for an older one
+            return True  # there was no memory to read what waits: a newer one of `latest` would make way for an older one
         outbox.step(now)  # what could not be read is tried again
         record = outbox.peek(now)
         if record:
-            # Twice rather than never, if the power fails between the two.
-            if _move(record, to, now):
-                outbox.take(record, now)
-                outbox.drop(record, now)
-                outbox.sync(now)
-        elif not (len(outbox) or outbox.unread) and self._hand_over(to, now):
-            _remove()
-            delivery.aside = None
-            forget("aside")
+            # Twice rather than never, if the power fails between the two. Only this one: that those before are gone is on flash.
+            if not (outbox.sync(now) and _move(record, to, now)):
+                return False
+            outbox.take(record, now)
+            outbox.drop(record, now)
+            return outbox.sync(now)
+        if len(outbox) or outbox.unread:
+            return True
+        if not self._hand_over(to, now):
+            return False
+        _remove()
+        delivery.aside = None
+        forget("aside")
+        return True
 
     def _hand_over(self, to, now):
         """How many were dropped is counted on in the other outbox. Return False if the flash does not take it."""
@@ -161,7 +176,11 @@ def put(record, delivery, now):
     """Take a record out of the delivery's outbox. Return False: the flash takes no more, it has to stay there."""
     if not delivery.aside:
         delivery.aside = Aside(delivery.log)
+    uptime = delivery.clock.uptime_ms(now)
+    if uptime < delivery.aside.wait_until:
+        return False
     if not delivery.aside.take(record, delivery.uplink.why, now):
+        delivery.aside.wait_until = uptime + _AGAIN_MS
         return False
     if not record.taken:
         delivery.outbox.take(record, now)

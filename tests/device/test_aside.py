@@ -61,15 +61,17 @@ class Rig(Delivering):
 
 
 class failing:
-    """The flash takes no file of a folder, while it is `on`."""
+    """The flash takes no file of a folder, while it is `on`. `writes`: of any file, that were tried."""
 
     def __init__(self, folder):
         self.folder = folder
         self.open = builtins.open
         self.on = True
+        self.writes = 0
         builtins.open = self._open
 
     def _open(self, path, mode="r"):
+        self.writes += mode[0] in "wa"
         if self.on and path.startswith(self.folder) and mode[0] in "wa":
             raise FULL
         return self.open(path, mode)
@@ -135,6 +137,7 @@ def test_without_memory_they_come_back_later():
         setattr(rig.outbox, method, starved)
         assert rig.numbers() == [] and rig.health()["set_aside"] == 3
         setattr(rig.outbox, method, real)
+        rig.wait(10)
         assert sorted(rig.numbers() + rig.numbers()) == list(range(1, 4)), method
 
 
@@ -197,6 +200,7 @@ def test_the_count_goes_on_only_when_the_flash_has_it():
     found = rig.numbers() + rig.numbers() + rig.numbers()
     assert set(found) == {1, 2} and rig.health()["dropped"] == 7 and exists("state/aside")
     full.end()
+    rig.wait(10)
     rig.run()
     assert rig.health()["dropped"] == 7 and not exists("state/aside")
     assert Rig().health()["dropped"] == 7
@@ -297,6 +301,73 @@ def test_while_the_flash_takes_nothing_a_reading_waits_where_it_is():
             found += rig.numbers()
         assert sorted(found) == list(range(1, rig.seq + 1)), (folder, found)
         assert rig.health()["set_aside"] == rig.health()["dropped"] == 0
+
+
+def worn(folder, prepare):
+    """Return how often a flash that takes no file of a folder was written in ten seconds, and then in ten more."""
+    rig = Rig(sync_ms=5000)
+    rig.take(2)
+    prepare(rig)
+    full = failing(folder)
+    counts = []
+    for _ in range(2):
+        before = full.writes
+        for _ in range(20):
+            rig.run()
+        counts.append(full.writes - before)
+        rig.wait(10)
+    full.end()
+    rig.bar(False)
+    for _ in range(6):
+        rig.run()
+        rig.wait(10)
+    health = rig.health()
+    assert health["set_aside"] == health["outbox"] == 0 and rig.delivery.aside is None
+    return counts
+
+
+def test_a_flash_that_takes_nothing_is_not_written_in_each_pass():
+    """It was in each, for as long as that lasted: a hundred times a second."""
+
+    def set_aside(rig):
+        Delivering.take(rig)
+
+    def come_back(rig):
+        rig.bar(False)
+
+    def count(rig):
+        aside = rig.delivery.aside.outbox
+        aside.dropped = 7
+        while len(aside):
+            aside.drop(aside.peek(0), 0)
+        assert aside.sync(0)
+        rig.bar(False)
+
+    for folder, prepare in (
+        ("state/aside/", set_aside),
+        ("box/", come_back),
+        ("box/state", count),
+    ):
+        first, second = worn(folder, prepare)
+        assert 1 <= first <= 3 and 1 <= second <= 3, (folder, first, second)
+
+
+def test_while_nothing_tells_that_one_is_gone_no_other_comes_back():
+    """All did, and came once more after a power cut."""
+    rig = Rig()
+    rig.take(5)
+    rig.bar(False)
+    full = failing("state/aside/")
+    found = []
+    for _ in range(4):
+        found += rig.numbers()
+        rig.wait(10)
+    full.end()
+    assert found == [1] and rig.health()["set_aside"] == 4, found
+    for _ in range(5):
+        rig.wait(10)
+        found += rig.numbers()
+    assert found == [1, 2, 3, 4, 5] and rig.health()["set_aside"] == 0
 
 
 def test_without_memory_for_it_the_reading_waits():
