@@ -17,7 +17,7 @@ from outbox import Outbox
 
 FOLDER = "state/aside"  # parts.py looks for it
 _WHY = "state/aside/why"  # the last reason, over a restart
-_SUM = "state/aside/sum"  # what the outbox has dropped, once the count of this one is in its own
+SUM = "state/aside/sum"  # what the outbox has dropped, once the count of this one is in its own
 _OURS = ("state", "why", "why.new", "sum", "sum.new")  # without readings nothing else is there
 
 _BYTES = const(32768)
@@ -38,6 +38,7 @@ class Aside:
         self._told = []  # why, as far as it was told
         self._lost = outbox.dropped  # as far as it was told
         self.wait_until = 0  # uptime: nothing is written before
+        self.in_doubt = False  # whether the other outbox may have some of it, see halfway.py
         if outbox.unread:
             log.error("outbox: %d files of %s cannot be read, yet" % (outbox.unread, FOLDER))
 
@@ -73,7 +74,7 @@ class Aside:
     def give_back(self, delivery, now):
         """Move the oldest to the delivery's outbox, of which nothing can be sent now. After the last one nothing is left of it all."""
         uptime = delivery.clock.uptime_ms(now)
-        if uptime < self.wait_until:
+        if self.in_doubt or uptime < self.wait_until:
             return
         try:
             done = self._give_back(delivery, now)
@@ -111,7 +112,7 @@ class Aside:
         lost = self.outbox.dropped
         if lost:
             try:
-                write(_SUM, str(to.dropped + lost))
+                write(SUM, str(to.dropped + lost))
             except OSError:
                 return False
         to.dropped += lost
@@ -145,17 +146,9 @@ def _move(record, to, now):
     return False
 
 
-def sum_kept():
-    """Return the sum that was to be, or None."""
-    try:
-        return int(read(_SUM) or "")
-    except ValueError:
-        return None
-
-
 def forget_sum():
     try:
-        os.remove(_SUM)
+        os.remove(SUM)
     except OSError:
         pass  # there is none
 

@@ -1,28 +1,99 @@
 """What a power cut left in both outboxes, while it was set aside or given back (aside.py): one is let go of.
 
-Loaded at a start that finds readings set aside, then let go of.
+Loaded at a start that finds readings set aside, then let go of. While one of the two cannot be read nobody knows what is in both: a
+Doubt takes the place of the delivery's Starts.
 """
 
+import time
+from errno import EIO
+
 from micropython import const
+from outbox_reading import is_nothing
 
-from firmware.aside import forget_sum, sum_kept
+from firmware import forget
+from firmware.aside import SUM, forget_sum
 from firmware.payload import head, is_reading
+from firmware.starts import Starts
 
-# Of those set aside: of drops in the outbox 16 at most are not on flash, see outbox.py.
+# Of those set aside: of drops in the outbox 16 at most are not on flash, see outbox.py, or more if the flash took nothing.
 _LAST = const(32)
+_AGAIN_MS = const(10000)  # between two looks
+_LONGEST_MS = const(600000)
 
 
-def mend(aside, outbox, now):
-    """Have each reading in one place, and how many were dropped counted in one. Without memory: twice rather than never."""
+def begin(delivery, uptime, now):
+    """Have each reading of a Delivery in one place, before any is sent. Without memory: twice rather than never."""
     try:
-        _count_once(aside.outbox, outbox.dropped, now)
-        _keep_once(aside.outbox, outbox, now)
+        if not mend(delivery, now):
+            delivery.starts = Doubt(delivery, uptime)
     except MemoryError:
         pass
 
 
+def mend(delivery, now):
+    """Have each reading in one place, and how many were dropped counted in one. Return False: it cannot be read, now."""
+    aside, outbox = delivery.aside.outbox, delivery.outbox
+    if aside.unread or outbox.unread:
+        return False
+    try:
+        _count_once(aside, outbox.dropped, now)
+    except OSError:
+        return False
+    while _keep_once(aside, outbox, delivery.boot, now):
+        pass
+    return not (aside.unread or outbox.unread)
+
+
+class Doubt(Starts):
+    """Readings of earlier starts wait until both can be read, and those set aside stay there.
+
+    Ten minutes at most: then twice rather than never.
+    """
+
+    def __init__(self, delivery, uptime):
+        starts = delivery.starts
+        super().__init__(starts.boot, starts.prefix, starts.log)
+        _hand_on(starts, self)
+        self._look_at = uptime + _AGAIN_MS
+        self._ends_at = uptime + _LONGEST_MS
+        delivery.aside.in_doubt = True
+        self.log.error(
+            "outbox: what is set aside cannot be compared yet: readings of earlier starts wait"
+        )
+
+    def of(self, boot):
+        if boot != self.boot:
+            raise OSError(EIO)
+        return super().of(boot)
+
+    def defer(self, uptime):
+        pass  # it was told
+
+    def step(self, uptime, delivery):
+        super().step(uptime, delivery)
+        if uptime < self._look_at:
+            return
+        self._look_at = uptime + _AGAIN_MS
+        now = time.ticks_ms()
+        delivery.aside.outbox.step(now)  # what could not be read is tried again
+        try:
+            if not mend(delivery, now) and uptime < self._ends_at:
+                return
+            starts = Starts(self.boot, self.prefix, self.log)
+        except MemoryError:
+            return
+        _hand_on(self, starts)
+        delivery.starts = starts
+        delivery.aside.in_doubt = False
+
+
+def _hand_on(starts, to):
+    to.origin, to.untimed, to.unnamed = starts.origin, starts.untimed, starts.unnamed
+
+
 def _count_once(aside, dropped, now):
-    whole = sum_kept()
+    """OSError: it cannot be read."""
+    whole = _sum_kept()
     if whole is not None and dropped >= whole:
         aside.dropped = 0
         if not aside.sync(now):
@@ -30,18 +101,37 @@ def _count_once(aside, dropped, now):
     forget_sum()
 
 
-def _keep_once(aside, outbox, now):
-    """The one in the outbox stays: its exchange may have begun."""
+def _sum_kept():
+    """Return the sum that was to be, or None."""
+    try:
+        from firmware import reading
+
+        return int(reading.whole(SUM, 16))
+    except OSError as e:
+        if is_nothing(e):
+            return None
+        raise
+    except ValueError:
+        return None
+    finally:
+        forget("reading")
+
+
+def _keep_once(aside, outbox, boot, now):
+    """The one in the outbox stays: its exchange may have begun. Return whether there was any: others may stand behind it."""
     found = []  # (boot, seq), record
     oldest = 1  # which may have been on its way back; at the other end are those that had just been set aside
     for record in aside:
         if is_reading(record):
             identity = head(record)[1:3]
+            if identity[0] == boot:
+                continue  # since this start the power has not failed
             if not record.latest:
                 record.body = None  # the number is enough
             if len(found) > _LAST:
                 found.pop(oldest)
             found.append((identity, record))
+    several = False
     for record in outbox:
         if is_reading(record):
             identity = head(record)[1:3]
@@ -49,5 +139,7 @@ def _keep_once(aside, outbox, now):
                 if each[0] == identity:
                     found.remove(each)
                     aside.drop(each[1], now)
+                    several = True
                     break
     aside.sync(now)
+    return several

@@ -99,10 +99,6 @@ def delivery(settings, live_s, node, channels):
         from firmware.aside import Aside
 
         aside = Aside(node.log)
-        from firmware import forget, halfway
-
-        halfway.mend(aside, outbox, time.ticks_ms())
-        forget("halfway")
     from firmware import bootcount
 
     boot, named = bootcount.begin(outbox, aside, node.topics.prefix, node.log)
@@ -114,6 +110,12 @@ def delivery(settings, live_s, node, channels):
     made = Delivery(outbox, uplink, node.clock, node.topics, boot, channels, live_s, node.log)
     made.aside = aside
     made.starts.unnamed = not named
+    if aside:
+        from firmware import forget, halfway
+
+        now = time.ticks_ms()
+        halfway.begin(made, node.clock.uptime_ms(now), now)
+        forget("halfway")
     for record in outbox.unfinished(time.ticks_ms()):
         _restore(made, record)
     uplink.take_back = made.take_back

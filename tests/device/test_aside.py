@@ -23,10 +23,13 @@ class Brokers:
 
 
 class Rig(Delivering):
-    """The broker will have no reading until `bar(False)`."""
+    """The broker will have no reading until `bar(False)`. Each is another start of the node."""
+
+    starts = 6
 
     def __init__(self, sync_ms=0):
-        super().__init__(sync_ms=sync_ms)
+        Rig.starts += 1
+        super().__init__(sync_ms=sync_ms, boot=Rig.starts)
         if "state" not in os.listdir():
             os.mkdir("state")
         self.delivery.log.level = 2
@@ -36,7 +39,7 @@ class Rig(Delivering):
         self.bar(True)
         if "aside" in os.listdir("state"):
             self.delivery.aside = Aside(self.delivery.log)
-            halfway.mend(self.delivery.aside, self.outbox, 0)  # as parts.py does
+            halfway.begin(self.delivery, self.uptime, 0)  # as parts.py does
         self.connect()
 
     def bar(self, barred):

@@ -88,7 +88,6 @@ def beside_one_in_flight(qos, fails):
     assert rig.outbox.sync(0)
     after = Rig(sync_ms=5000)
     after.bar(False)
-    after.delivery.boot = 8
     for _ in range(6):
         after.run()
     numbers = [json.loads(message)["seq"] for _, message in after.broker.seen]
