@@ -4,6 +4,7 @@ Of a fleet: what `nodes/<name>.json` over config.json makes, of one node or of a
 """
 
 import datetime
+import os
 import shlex
 import sys
 import threading
@@ -48,46 +49,59 @@ def run(args):
     path = Path(args.file)
     if args.node:
         return run_overlays(path, args)
-    settings, faults = with_files(*changed(*check(path, args.board)), path)
-    return tell(path, settings, faults, path.parent, args.board)
+    try:
+        raw = parse(path)
+    except BadConfig as e:
+        return tell(path, e.faults)
+    return look(path, raw, path, args.board)
 
 
 def run_overlays(path, args):
     """Check what nodes are given by overlays: the one named, or all."""
     from tools import overlays
 
-    try:
-        if args.node == "all":
-            found = list(overlays.read_all(path).values())
-        else:
-            found = [overlays.named(path, args.node)]
-    except BadConfig as e:
-        return tell(e.title, None, e.faults, path.parent, args.board)
+    if args.node == "all":
+        found = overlays.each(path)
+    else:
+        try:
+            overlay = overlays.named(path, args.node)
+        except BadConfig as e:
+            return tell(e.title, e.faults)
+        found = [(overlay.path, overlay, [])]
     if not found:
         place = overlays.folder(path)
         raise CommandError(f"there is no {place}/<name>.json; docs/deploy.md shows one")
-    status = 0
-    for overlay in found:
-        title = overlays.title(path, overlay)
-        found = changed(*judge(overlays.laid_over(path, overlay), args.board))
-        settings, faults = with_files(*found, path)
-        status |= tell(title, settings, faults, path.parent, args.board)
-    return status
+    bad = 0
+    for place, overlay, faults in found:
+        if faults:
+            bad += tell(place, faults)
+        else:
+            title = overlays.title(path, overlay)
+            bad += look(title, overlays.laid_over(path, overlay), path, args.board)
+    if bad and found[1:]:
+        print(f"{bad} of {len(found)} cannot be used", file=sys.stderr)
+    return 1 if bad else 0
 
 
-def tell(title, settings, faults, folder, board):
-    """Say what a check found. Returns the exit code."""
+def tell(title, faults):
+    """Say what is at fault. Returns the exit code."""
     for fault in faults:
         print(f"{title}: {fault}")
-    if faults:
-        print(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}", file=sys.stderr)
-        return 1
-    found = list(warnings(settings, folder))
-    short = board and heap.warning(settings, board)
+    print(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}", file=sys.stderr)
+    return 1
+
+
+def look(title, raw, path, board):
+    """Check parsed JSON, and say what is found, whatever it is. path: what lies beside it. Returns the exit code."""
+    settings, faults = for_use(raw, board, path)
+    found = list(warnings(raw, path.parent))
+    short = settings and board and heap.warning(settings, board)
     if short:
         found.append(short)
     for warning in found:
         print(f"{title}: warning: {warning}")
+    if faults:
+        return tell(title, faults)
     good = "can be used, but look at what is warned of" if found else "good"
     if not short:
         print(f"{title}: {heap.told(settings, board)}")
@@ -123,29 +137,26 @@ def judge(raw, model):
     return settings, meant.explained(raw, faults, types)
 
 
-def changed(settings, faults):
-    """Return (settings or None, faults) of a check, and whether the example's words are still there: no node can join with them."""
-    if faults:
-        return settings, faults
-    found = [
-        f'wifi.networks[{i}].{key}: is still the example\'s "{network[key]}", put in that of your network'
-        for i, network in enumerate(settings["wifi"]["networks"])
-        for key in ("ssid", "password")
-        if network[key] in PLACEHOLDERS
-    ]
-    return (None, found) if found else (settings, [])
-
-
-def with_files(settings, faults, path):
-    """Return (settings or None, faults) of a check, and of the files it names, which are beside it: as deploy wants them."""
+def for_use(raw, model, path=None):
+    """Return (settings or None, faults) of parsed JSON that a node is to use: a check, whether the example's words are still there,
+    and whether the files that it names are beside path (None: nobody wants them). All of it is said at once.
+    """
     from tools import nodeconfig
 
-    try:
-        if settings:
-            nodeconfig.files(path, settings, str(path))
-    except BadConfig as e:
-        return None, e.faults
-    return settings, faults
+    settings, faults = judge(raw, model)
+    told = {fault.partition(":")[0] for fault in faults}
+    more = [*_unchanged(raw), *(nodeconfig.file_faults(path, raw) if path else ())]
+    faults = faults + [fault for fault in more if fault.partition(":")[0] not in told]
+    return (None if faults else settings), faults
+
+
+def _unchanged(raw):
+    """The example's words, with which no node can join a network."""
+    from tools import nodeconfig
+
+    for setting, value in nodeconfig.of_kind(("text", "secret"), raw):
+        if setting.startswith("wifi.networks") and value in PLACEHOLDERS:
+            yield f'{setting}: is still the example\'s "{value}", put in that of your network'
 
 
 def missing(path):
@@ -185,28 +196,43 @@ def parse_bytes(data, title):
         raise BadConfig(title, [str(e)]) from None
 
 
-def warnings(settings, folder):
-    """What will only go wrong on the way to the broker: an address, the files of `tls`, looked for beside the config."""
-    hosts = [(f"mqtt.brokers[{i}]", each) for i, each in enumerate(settings["mqtt"]["brokers"])]
-    for section, entry in [*hosts, ("ntp", settings["ntp"])]:
-        if _is_itself(entry["host"]):
+def warnings(raw, folder):
+    """What will only go wrong on the way to the broker: an address, the files of `tls`, looked for beside the config.
+
+    raw: parsed JSON, or settings. What is at fault in it a check says.
+    """
+    from tools import nodeconfig
+
+    for setting, host in nodeconfig.of_kind(("host",), raw):
+        if not setting.endswith(".host"):
+            continue  # a name in a certificate
+        if _is_itself(host):
             yield (
-                f"{section}.host: {entry['host']} is the board itself, give the address in your network "
+                f"{setting}: {host} is the board itself, give the address in your network "
                 "(only an emulated board reaches this computer by it)"
             )
-        elif _is_many(entry["host"]):
-            yield f"{section}.host: {entry['host']} is no address of one computer, give that of yours"
-    for i, broker in enumerate(settings["mqtt"]["brokers"]):
-        tls = broker["tls"] or {}
-        if broker["port"] == (PLAIN if tls else TLS):
+        elif _is_many(host):
+            yield f"{setting}: {host} is no address of one computer, give that of yours"
+    for setting, port, tls in _brokers(raw):
+        if port == (PLAIN if tls else TLS):
             usual = f"with tls, mostly {TLS}" if tls else f"without tls, mostly {PLAIN}"
             right = f'{TLS}, or leave "tls" out' if tls else f"{PLAIN}, or {TLS_ON}, too"
-            yield f"mqtt.brokers[{i}].port: is {broker['port']}; {usual}: give {right}"
-        for key, look in (("ca", _certificate), ("cert", _certificate), ("key", _key)):
-            if name := tls.get(key):
-                wrong = look((folder / name.lstrip("/")).read_bytes())
-                if wrong:
-                    yield f"mqtt.brokers[{i}].tls.{key}: {wrong}"
+            yield f"{setting}: is {port}; {usual}: give {right}"
+    for setting, name in nodeconfig.of_kind(("path",), raw):
+        look = _key if setting.endswith(".key") else _certificate
+        file = folder / name.lstrip("/")
+        wrong = os.path.isfile(file) and look(file.read_bytes())
+        if wrong:
+            yield f"{setting}: {wrong}"
+
+
+def _brokers(raw):
+    """Yield (setting, port, tls) of each broker that has a port."""
+    section = raw.get("mqtt") if isinstance(raw, dict) else None
+    brokers = section.get("brokers") if isinstance(section, dict) else None
+    for i, broker in enumerate(brokers if isinstance(brokers, list) else ()):
+        if isinstance(broker, dict) and "port" in broker:
+            yield f"mqtt.brokers[{i}].port", broker["port"], broker.get("tls")
 
 
 def _is_itself(host):

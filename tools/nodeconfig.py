@@ -11,6 +11,7 @@ Whichever it is, the node's own code has checked it, for that board model, befor
 """
 
 import json
+import os
 import threading
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -91,7 +92,6 @@ class Choice:
             args.config or self.common.exists()
         ):
             self.settings = read(self.common)
-            files(self.common, self.settings)
 
     def serves(self, boards):
         """Refuse to make several boards one node."""
@@ -116,7 +116,7 @@ class Choice:
     def _laid_over(self, overlay, model):
         raw = overlays.laid_over(self.common, overlay)
         title = overlays.title(self.common, overlay)
-        settings, faults = check_config.changed(*check_config.judge(raw, model))
+        settings, faults = check_config.for_use(raw, model, self.common)
         if faults:
             raise BadConfig(title, faults)
         named = files(self.common, settings, title)
@@ -158,7 +158,7 @@ class Choice:
         title = "the board's own config"
         settings, faults = check_config.judge(check_config.parse_bytes(data, title), model)
         if not faults:
-            paths = {name.lstrip("/"): path for path, name in of_kind("path", settings)}
+            paths = {name.lstrip("/"): path for path, name in of_kind(("path",), settings)}
             link.run(_MISSING)
             missing = link.answers(f"_missing({list(paths)!r})")
             faults = [f"{paths[name]}: {name} is not on the board" for name in missing]
@@ -171,10 +171,10 @@ class Choice:
 
 
 def read(path, model=None):
-    """The settings of a config file with every default, checked for that board model if it is known."""
+    """The settings of a config file with every default, checked for that board model if it is known, and the files it names."""
     if not path.exists():
         raise CommandError(check_config.missing(path), BAD_CONFIG)
-    settings, faults = check_config.changed(*check_config.check(path, model))
+    settings, faults = check_config.for_use(check_config.parse(path), model, path)
     if faults:
         raise BadConfig(path, faults)
     return settings
@@ -195,41 +195,55 @@ def _several(settings, path, boards):
 
 def files(path, settings, title=None):
     """A config file and the files it names, which are beside it. Returns {path on the board: bytes}."""
-    found, faults = {}, []
-    for setting, name in of_kind("path", settings):
-        place = PurePosixPath(name.lstrip("/"))
-        source = path.parent / place
-        if ".." in place.parts or place.parts[0] in boardfiles.OWN or str(place) in mpy.STARTED:
-            faults.append(
-                f"{setting}: is no place for a file of yours, give one such as certs/ca.der"
-            )
-        elif not source.is_file():
-            faults.append(f"{setting}: there is no {place} beside {path.name}, put it there")
-        else:
-            found[str(place)] = source.read_bytes()
+    faults = list(file_faults(path, settings))
     if faults:
         raise BadConfig(title or path, faults)
+    places = [_place(name) for _, name in of_kind(("path",), settings)]
+    found = {str(place): (path.parent / place).read_bytes() for place in places}
     if title is None:
         found[ON_BOARD] = path.read_bytes()
     return found
 
 
-def of_kind(wanted, settings):
-    """(setting, value) of each setting of that kind which is not empty."""
+def file_faults(path, raw):
+    """Yield a fault for each file that a config names, and that is not beside it or may not be. raw: parsed JSON, or settings."""
+    for setting, name in of_kind(("path",), raw):
+        place = _place(name)
+        if (
+            not place.parts
+            or ".." in place.parts
+            or place.parts[0] in boardfiles.OWN
+            or str(place) in mpy.STARTED
+        ):
+            yield f"{setting}: is no place for a file of yours, give one such as certs/ca.der"
+        elif not os.path.isfile(path.parent / place):
+            yield f"{setting}: there is no {place} beside {path.name}, put it there"
+
+
+def _place(name):
+    return PurePosixPath(name.lstrip("/"))
+
+
+def of_kind(kinds, raw):
+    """Yield (setting, value) of each setting of one of these kinds that is text, and not empty.
+
+    raw: settings, or parsed JSON, of which nothing is certain yet.
+    """
     from firmware.settings import SETTINGS
 
     def walk(rows, values, path):
-        for key, kind, _, limit, _ in rows:
+        for key, kind, _, limit, _ in rows if isinstance(values, dict) else ():
             value = values.get(key)
-            if kind == wanted and value:
-                yield path + key, value
-            elif kind == "object" and value:
+            if kind in kinds:
+                if value and isinstance(value, str):
+                    yield path + key, value
+            elif kind == "object":
                 yield from walk(limit, value, f"{path}{key}.")
-            elif kind == "list":
+            elif kind == "list" and isinstance(value, list):
                 for number, item in enumerate(value):
                     yield from walk(limit[2], item, f"{path}{key}[{number}].")
 
-    return walk(SETTINGS, settings, "")
+    return walk(SETTINGS, raw, "")
 
 
 def on_board(link):

@@ -22,7 +22,7 @@ def says_so(settings):
 
 def masked(text, settings):
     """A line of the board's without the secrets of its settings: the node logs none, its crash or another program might."""
-    for _, secret in of_kind("secret", settings):
+    for _, secret in of_kind(("secret",), settings):
         text = text.replace(secret, "***")
     return text
 

@@ -8,7 +8,7 @@ as `make deploy` says it. It may be left out once the board knows its name.
 from pathlib import Path
 from typing import NamedTuple
 
-from tools import check_config
+from tools import CommandError, check_config
 from tools.check_config import BadConfig
 
 FOLDER = "nodes"
@@ -67,15 +67,34 @@ def folder(common):
     return common.parent / FOLDER
 
 
-def read_all(common):
-    """Return all Overlays, by name. BadConfig: one is none, or two claim one board."""
-    found, owners = {}, {}
+def each(common):
+    """Return [(path, its Overlay or None, faults)] of all files of overlays. A board that two claim is the second one's fault."""
+    found, owners = [], {}
     for path in sorted(folder(common).glob("*.json")):
-        overlay = found[path.stem] = read(path)
-        other = overlay.board and owners.setdefault(overlay.board, path)
-        if other and other != path:
-            raise BadConfig(path, [f"board: {other} has the same, give each its own"])
+        overlay, faults = None, []
+        try:
+            overlay = read(path)
+        except CommandError as e:
+            faults = getattr(e, "faults", [str(e)])
+        else:
+            other = overlay.board and owners.setdefault(overlay.board, path)
+            if other and other != path:
+                faults = [f"board: {other} has the same, give each its own"]
+        found.append((path, overlay, faults))
     return found
+
+
+def read_all(common):
+    """Return all Overlays, by name. BadConfig: some are none, or two claim one board."""
+    found = each(common)
+    bad = [(path, faults) for path, _, faults in found if faults]
+    if bad[1:]:
+        raise BadConfig(
+            folder(common), [f"{path.name}: {fault}" for path, faults in bad for fault in faults]
+        )
+    if bad:
+        raise BadConfig(*bad[0])
+    return {path.stem: overlay for path, overlay, _ in found}
 
 
 def named(common, name):

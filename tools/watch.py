@@ -34,10 +34,10 @@ def run(args):
 
 
 def read(path):
-    from tools.check_config import BadConfig, changed, check
+    from tools.check_config import BadConfig, for_use, parse
 
     # The broker of the untouched example is somebody's
-    settings, faults = changed(*check(path, None))
+    settings, faults = for_use(parse(path), None)
     if faults:
         raise BadConfig(path, faults)
     return settings

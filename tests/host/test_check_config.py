@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -69,6 +70,45 @@ def test_every_fault_is_a_line(call):
         'config.json: log.level: is none of them (did you mean info?), give one of "debug", "info", "warning", "error"',
     ]
     assert done.stderr == "3 faults\n"
+
+
+def test_faults_of_all_kinds_at_once(call):
+    """The example's words were told when all else was mended, a missing file after them, an address never beside a fault."""
+    brokers = [{"host": "localhost", "port": 1883, "tls": {"ca": "ca.pem", "kee": 1}}]
+    networks = [{"ssid": "your network", "password": "your password"}, 1]
+    done = call({"wifi": {"networks": networks}, "mqtt": {"brokers": brokers}})
+    assert done.returncode == 1
+    assert [re.sub(r",.*", "", line) for line in done.stdout.splitlines()] == [
+        "config.json: warning: mqtt.brokers[0].host: localhost is the board itself",
+        "config.json: warning: mqtt.brokers[0].port: is 1883; with tls",
+        "config.json: wifi.networks[1]: is a number",
+        "config.json: mqtt.brokers[0].tls.kee: unknown",
+        'config.json: wifi.networks[0].ssid: is still the example\'s "your network"',
+        'config.json: wifi.networks[0].password: is still the example\'s "your password"',
+        "config.json: mqtt.brokers[0].tls.ca: there is no ca.pem beside config.json",
+    ]
+    assert done.stderr == "5 faults\n"
+
+
+@pytest.mark.parametrize("ca", ["", "/", "..", "a\0b", "x" * 5000, 1, None, ["ca.pem"]])
+def test_a_name_that_is_none_of_a_file_is_one_fault(call, ca):
+    done = call(GOOD | {"mqtt": {"brokers": [{"host": "b", "tls": {"ca": ca}}]}})
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("config.json: mqtt.brokers[0].tls.ca: ")
+
+
+@pytest.mark.parametrize(
+    "raw", [[], {"mqtt": 1}, {"mqtt": {"brokers": {}}}, {"wifi": [], "ntp": 2}]
+)
+def test_what_is_of_another_kind_is_no_traceback(call, raw):
+    assert call(raw).returncode == 1
+
+
+def test_the_name_in_a_certificate_is_no_address(call, tmp_path):
+    certificates.Authority(tmp_path)
+    broker = {"host": "broker", "tls": {"ca": "ca.pem", "server_name": "localhost"}}
+    assert "warning" not in call(GOOD | {"mqtt": {"brokers": [broker]}}).stdout
 
 
 def test_the_pins_of_a_board(call):

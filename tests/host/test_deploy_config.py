@@ -260,6 +260,33 @@ def test_check_config_of_overlays(call, here):
     assert "board: nodes/attic.json has the same" in said
 
 
+def test_every_bad_overlay_is_told(call, here):
+    """The first one that was none was all that was told."""
+    here("config.json", CONFIG)
+    here("nodes/attic.json", "{")
+    here("nodes/barn.json", ATTIC)
+    here("nodes/cellar.json", {"publish": {"qos": 7}})
+    here("nodes/door.json", {"node": 1, "board": 2})
+    here("nodes/east.json", {"board": ATTIC["board"]})
+    status, said = call("check-config", "--node", "all")
+    assert status == 1
+    for told in (
+        "nodes/attic.json: line 1",
+        "nodes/barn.json over config.json: good",
+        "nodes/cellar.json over config.json: publish.qos: ",
+        "nodes/door.json: board: is not text",
+        "nodes/door.json: node: is not an object",
+        "nodes/east.json: board: nodes/barn.json has the same",
+        "4 of 5 cannot be used",
+    ):
+        assert told in said, said
+    status, said = call("deploy", "--port", "loop://")
+    assert status == deploy.BAD_CONFIG
+    assert "nodes cannot be used:" in said
+    for told in ("attic.json: line 1", "door.json: node: is not", "east.json: board: "):
+        assert "\n  " + told in said, said
+
+
 # RFC 7396, appendix A.
 @pytest.mark.parametrize(
     ("target", "patch", "result"),
