@@ -5,6 +5,7 @@ a board), its console, the broker's files.
 """
 
 import json
+import re
 import secrets
 import shutil
 import subprocess
@@ -100,16 +101,20 @@ def run(args):
         account = settings["mqtt"]["brokers"][0] | {"tls": None}
         log = folder / "console.log"
         log.unlink(missing_ok=True)
-        topic = "outpost/#"
+        # What the page saves has another name, perhaps, and no base.
+        node = {} if args.portal else settings["node"]
+        base = node.get("base", "outpost")
+        topic = f"{base}/#"
+        called = f"{node['name']}, " if node else ""
         print(f"broker   {broker.host}:{broker.port}, a mosquitto; its log: {short(broker.log)}")
-        print(f"node     {settings['node']['name']}, a simulated board; its console: {short(log)}")
+        print(f"node     {called}a simulated board; its console: {short(log)}")
         print(f"         its flash: {short(folder / 'flash')}")
         print("\nTo subscribe by hand:\n")
         print(f"  {watch.by_hand(account, topic)}\n", flush=True)
         subscriber = stack.enter_context(
             watch.subscriber(account, topic, stdout=subprocess.PIPE, text=True)
         )
-        seen = Seen(subscriber, f"outpost/{settings['node']['name']}/status online")
+        seen = Seen(subscriber, base)
         board = SimBoard(
             folder / "flash", args.board, f"{args.heap}k", scenario=[JOINS, *events], log=log
         )
@@ -189,11 +194,11 @@ def by_phone(board, broker, password):
 
 
 class Seen:
-    """Prints what the subscriber prints, line by line, and knows whether a line has come."""
+    """Prints what the subscriber prints, line by line, and knows whether the node was online: under whatever name, it is alone there."""
 
-    def __init__(self, process, wanted):
+    def __init__(self, process, base):
         self.process = process
-        self.wanted = wanted
+        self._online = re.compile(rf"{re.escape(base)}/[^/]+/status online")
         self.come = False
         threading.Thread(target=self._copy, daemon=True).start()
 
@@ -203,7 +208,7 @@ class Seen:
                 print(line, end="", flush=True)
             except (BrokenPipeError, ValueError):
                 return  # no one reads any more
-            self.come = self.come or line.strip() == self.wanted
+            self.come = self.come or bool(self._online.fullmatch(line.strip()))
 
 
 class Console:

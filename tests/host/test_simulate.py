@@ -71,6 +71,25 @@ def test_console_gives_each_traceback_once_and_whole(tmp_path):
     assert list(console.tracebacks()) == []
 
 
+@pytest.mark.parametrize(
+    ("base", "line", "come"),
+    [
+        ("outpost", "outpost/attic/status online", True),  # as it was named on its page
+        ("outpost", "outpost/esp32-a1b2c3/status online", True),  # it was not named there
+        ("garden", "garden/attic/status online", True),
+        ("outpost", "outpost/attic/status offline", False),
+        ("outpost", "outpost/attic/log 1 info node: outpost/attic/status online", False),
+    ],
+)
+def test_the_node_is_online_under_whatever_name_it_has(base, line, come, capsys):
+    """A run ended as a failure when the name given on the page was not that of the settings before."""
+    process = argparse.Namespace(stdout=[line + "\n"])
+    seen = simulate.Seen(process, base)
+    seen._copy()
+    assert seen.come is come
+    assert line in capsys.readouterr().out
+
+
 # --- whole runs
 
 
