@@ -5,9 +5,10 @@ Without the tables of the settings, 27 KB, which need not be in memory for it.
 
 import json
 import os
+from errno import EIO
 
 from micropython import const
-from outbox_reading import patiently
+from outbox_reading import is_nothing, patiently, settle
 
 from firmware.files import SESSION
 
@@ -15,17 +16,12 @@ _PIECE = const(512)
 
 
 def keep(settings, last_good):
-    """Write checked settings to last_good if it holds others. As put(), which see for the errors."""
-    try:
-        before = patiently(_load, last_good)
-        if before == settings:
-            return
-        if _names(before, (2,)) & _names(settings, (0, 1)):
-            # An exchange of QoS 2 would never end, and take one of the broker's few places: the session begins anew.
-            os.remove(SESSION)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        pass  # there is none, or it is not ours any more
-    before = None
+    """Write checked settings to last_good if it holds others. As put(), and OSError: it cannot be read, and is as it was."""
+    if _read(_load, last_good) == settings:
+        return
+    if _read(_said_twice, last_good) & _names(settings, (0, 1)):
+        # An exchange of QoS 2 would never end, and take one of the broker's few places: the session begins anew.
+        _read(os.remove, SESSION)
     folder = last_good.rpartition("/")[0]
     if folder:
         try:
@@ -35,9 +31,38 @@ def keep(settings, last_good):
     put(settings, last_good)
 
 
+def _read(read, path):
+    """Return read(path), or nothing, if there is nothing. OSError: nobody knows, so that it is found out at the next start."""
+    try:
+        return patiently(read, path)
+    except OSError as e:
+        if not is_nothing(e):
+            raise
+        return set()
+
+
 def _load(path):
-    with open(path) as f:
-        return json.load(f)
+    """Return the settings in a file, None: it is not ours any more."""
+    try:
+        with open(path) as f:
+            return json.load(f)
+    except ValueError:
+        return None
+
+
+def _said_twice(path):
+    """Return the names of the sensors of QoS 2. After an error littlefs may give what a file held before, or damage, without a word."""
+    found = _had_qos_2(path)
+    if settle(path) and _had_qos_2(path) == found:
+        return found
+    raise OSError(EIO)
+
+
+def _had_qos_2(path):
+    try:
+        return _names(_load(path), (2,))
+    except (TypeError, KeyError, AttributeError):
+        return set()
 
 
 def put(settings, path):
