@@ -25,9 +25,8 @@ _RAM = const(2048)
 # That are told: there may be a thousand readings, and the count is in `health`.
 _REASONS = const(16)
 _LONGEST = const(240)  # characters of a reason in `health`
-_AGAIN_MS = const(
-    10000
-)  # between two attempts that fail: the flash is not worn by one in each pass of the loop
+# Between two attempts that fail: one in each pass of the loop would wear the flash.
+_AGAIN_MS = const(10000)
 
 
 class Aside:
@@ -89,7 +88,6 @@ class Aside:
         to = delivery.outbox
         if len(to) > len(delivery.sent) and not to.unread:
             return True  # there was no memory to read what waits: a newer one of `latest` would make way for an older one
-        outbox.step(now)  # what could not be read is tried again
         record = outbox.peek(now)
         if record:
             # Twice rather than never, if the power fails between the two. Only this one: that those before are gone is on flash.

@@ -74,10 +74,8 @@ class Doubt(Starts):
         if uptime < self._look_at:
             return
         self._look_at = uptime + _AGAIN_MS
-        now = time.ticks_ms()
-        delivery.aside.outbox.step(now)  # what could not be read is tried again
         try:
-            if not mend(delivery, now) and uptime < self._ends_at:
+            if not mend(delivery, time.ticks_ms()) and uptime < self._ends_at:
                 return
             starts = Starts(self.boot, self.prefix, self.log)
         except MemoryError:

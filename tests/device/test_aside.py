@@ -9,6 +9,8 @@ from test_delivery import Rig as Delivering
 import outbox
 from firmware import forget, halfway, health
 from firmware.aside import Aside
+from firmware.files import make_folder
+from firmware.parts import _exists
 
 HEAP = "600k"
 WHY = "192.0.2.1:1883 closes at outpost/attic/room"
@@ -30,14 +32,13 @@ class Rig(Delivering):
     def __init__(self, sync_ms=0):
         Rig.starts += 1
         super().__init__(sync_ms=sync_ms, boot=Rig.starts)
-        if "state" not in os.listdir():
-            os.mkdir("state")
+        make_folder()
         self.delivery.log.level = 2
         uplink = self.delivery.uplink
         uplink.brokers = Brokers()
         uplink.why = WHY
         self.bar(True)
-        if "aside" in os.listdir("state"):
+        if _exists("state/aside"):
             self.delivery.aside = Aside(self.delivery.log)
             halfway.begin(self.delivery, self.uptime, 0)  # as parts.py does
         self.connect()

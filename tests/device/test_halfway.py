@@ -3,8 +3,9 @@
 import os
 
 import vfs
-from power import Chip, formatted, mount
-from test_aside import Rig
+from power import Chip, FailingChip, formatted, mount
+from test_aside import Rig, exists
+from test_delivery import Rig as Delivering
 
 from firmware.payload import head
 
@@ -27,20 +28,28 @@ class Story:
         os.chdir("/")
         vfs.umount("/flash")
 
-    def check(self, check):
-        """Cut it before each write of act(), and after the last; check(rig) with the node of the next start."""
+    def check(self, check, fails=((0, 0),)):
+        """Cut it before each write of act(), and after the last; check(rig) with the node of the next start.
+
+        fails: reads of that start that fail, as FailingChip.fail() takes them, each time others.
+        """
         for n in range(self.first, len(self.done) + 1):
-            chip = Chip(base=self.base)
+            cut = Chip(base=self.base)
             for block, offset, data in self.done[:n]:
                 if data is None:
-                    chip.ioctl(6, block)
+                    cut.ioctl(6, block)
                 else:
-                    chip.writeblocks(block, data, offset)
-            mount(chip)
-            os.chdir("/flash")
-            check(Rig(), n - self.first)
-            os.chdir("/")
-            vfs.umount("/flash")
+                    cut.writeblocks(block, data, offset)
+            for first, count in fails:
+                chip = FailingChip(base=cut)
+                mount(chip)
+                os.chdir("/flash")
+                chip.fail(first, count)
+                rig = Rig()
+                chip.fail(0, 0)
+                check(rig, n - self.first)
+                os.chdir("/")
+                vfs.umount("/flash")
         return len(self.done) - self.first
 
 
@@ -104,3 +113,66 @@ def test_while_the_count_goes_on_in_the_outbox():
         assert rig.health()["dropped"] == 9, (n, rig.health()["dropped"])
 
     assert Story(drop, come_back).check(check) > 6
+
+
+FAILS = [(first, count) for first in (1, 5, 10, 16, 24) for count in (9, 40)]
+
+
+def delivered(rig):
+    """With a sound broker, in two minutes; then nothing is left."""
+    rig.channel.qos = 2
+    rig.bar(False)
+    found = []
+    for _ in range(12):
+        found += rig.numbers()
+        rig.wait(10)
+    health = rig.health()
+    assert not (health["set_aside"] or health["outbox"] or exists("state/aside")), health
+    return sorted(found)
+
+
+def test_while_one_is_set_aside_and_the_next_start_cannot_read():
+    def take(rig):
+        rig.channel.qos = 2
+        rig.outbox.sync_ms = 5000
+        rig.take(1)
+        rig.delivery.uplink.send = lambda *message: None
+        for _ in range(4):
+            Delivering.take(rig)
+        assert rig.outbox.sync(0)
+
+    def set_aside(rig):
+        left = [3]
+
+        def send(*message):
+            left[0] -= 1
+            return -1 if left[0] >= 0 else None
+
+        rig.delivery.uplink.send = send
+        rig.run()
+        assert rig.health()["set_aside"] == 4
+
+    def check(rig, n):
+        found = delivered(rig)
+        assert found == [1, 2, 3, 4, 5], (n, found)
+
+    assert Story(take, set_aside).check(check, FAILS) > 2
+
+
+def test_while_they_come_back_and_the_next_start_cannot_read():
+    def take(rig):
+        rig.channel.qos = 2
+        rig.take(3)
+        rig.outbox.sync(0)
+
+    def come_back(rig):
+        rig.bar(False)
+        rig.broker.hear = lambda first, pid, answer: []
+        rig.run()
+        assert len(rig.outbox) == 3
+
+    def check(rig, n):
+        found = delivered(rig)
+        assert found == [1, 2, 3], (n, found)
+
+    assert Story(take, come_back).check(check, FAILS) > 8
