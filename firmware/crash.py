@@ -5,7 +5,7 @@ import sys
 
 from micropython import const
 
-from firmware.files import CRASH, CRASHED, note_reset, read, write
+from firmware.files import CRASH, CRASHED, note_reset, write
 
 _CRASH_BYTES = const(1000)
 
@@ -43,4 +43,10 @@ def _keep_traceback(error, uptime_s):
     while tail.kept[cut : cut + 1] and tail.kept[cut] & 0xC0 == 0x80:  # the rest of a character
         cut += 1
     text = str(tail.kept[cut:], "utf-8").strip()
-    write(CRASH, "boot %s, %d s after start: %s" % (read("state/boot") or "?", uptime_s, text))
+    boot = "?"
+    try:
+        with open("state/boot") as f:  # read once, and nothing is loaded for it
+            boot = int(f.read(10))
+    except (OSError, ValueError):
+        pass
+    write(CRASH, "boot %s, %d s after start: %s" % (boot, uptime_s, text))

@@ -196,6 +196,21 @@ def run(board):
     assert n > 10 and how in ("reset", "wdt")
 
 
+def test_nothing_is_loaded_at_the_end():
+    """There may be no memory for it: the modules that read a file twice were loaded for the number of the boot, and the traceback was lost."""
+    prepare("import sys\ndef run(board):\n    sys.path.clear()\n    raise MemoryError\n")
+    _real["firmware.files"].write("state/boot", "7012345")
+    path = list(sys.path)
+    try:
+        how, _ = main()
+    finally:
+        sys.path[:] = path
+    kept = read("state/crash.txt")
+    os.remove("state/boot")
+    assert how == "reset" and kept.startswith("boot 7012345, "), (how, kept)
+    assert kept.endswith("MemoryError:") or kept.endswith("MemoryError: "), kept
+
+
 def test_a_start_that_comes_to_no_end_is_ended_and_counts():
     prepare("import time\ndef run(board):\n    while True:\n        time.sleep(1)\n")
     how, ms = main()
