@@ -24,11 +24,13 @@ ROOM = {
     "esp32c6": 128 * 1024,
 }
 
-# Beside what a node keeps (docs/performance.md). WORK: the smallest heap in which one starts, loses its broker and comes back,
-# less what it keeps. TLS: what that heap grows by. LEFT_BY_TLS: what must be left while it is online, so that the next handshake
-# finds its 17 KB in one piece: with 32 KB it came back after every restart of the broker, with 17 not.
-WORK = 12_000
-TELLING = 4_000  # Home Assistant, when it is told
+# Beside what a node keeps (docs/performance.md). WORK: the smallest heap of a simulated board in which one starts, loses its broker
+# and comes back, less what it keeps: 118 KB without sensors, 124 with one, 142 with eight; 3 of them are fakes that load late.
+# SPARE: with so much more it is well over days, too. TLS: what that heap grows by. LEFT_BY_TLS: what must be left while it is online,
+# so that the next handshake finds its 17 KB in one piece: with 32 KB it came back after every restart of the broker, with 17 not.
+WORK = 22_500
+SPARE = 8 * 1024
+TELLING = 4_500  # Home Assistant, when it is told
 TLS = 28_000
 LEFT_BY_TLS = 25_000
 _RECORD = 1.8  # bytes that a byte of a reading takes in `outbox.ram_bytes`
@@ -37,7 +39,6 @@ _RAM = 4096  # of them are in WORK
 
 class Estimate(NamedTuple):
     kept: int  # bytes, while it is online
-    sensors: int  # of them, what the sensors keep
     work: int  # beside that, for a moment
     tls: int  # on a board whose TLS takes it from the same heap
 
@@ -52,8 +53,8 @@ def estimate(settings):
     cost = costs()
     sensors, outputs = settings["sensors"], settings["outputs"]
     modules = {name for sensor in sensors for name in _modules(sensor)}
-    of_sensors = sum(cost["modules"][name] for name in modules) + len(sensors) * cost["sensor"]
-    kept = cost["node"] + of_sensors
+    kept = cost["node"] + sum(cost["modules"][name] for name in modules)
+    kept += len(sensors) * cost["sensor"]
     work = WORK + int(max(settings["outbox"]["ram_bytes"] - _RAM, 0) * _RECORD)
     if outputs:
         kept += cost["outputs"] + len(outputs) * cost["output"]
@@ -62,7 +63,7 @@ def estimate(settings):
         work += TELLING
     has_tls = any(broker["tls"] for broker in settings["mqtt"]["brokers"])
     tls = TLS + max(LEFT_BY_TLS - work, 0) if has_tls else 0
-    return Estimate(kept, of_sensors, work, tls)
+    return Estimate(kept, work, tls)
 
 
 def _modules(sensor):
@@ -84,51 +85,89 @@ _DERIVED = ("dew_point", "absolute_humidity", "altitude_m")
 
 def told(settings, model):
     """Say what settings take and what the board has, or which boards have too little. model: None, any."""
-    found = estimate(settings)
     if model:
         return (
-            f"takes about {_kilobytes(_need(found, model))} of the {_kilobytes(ROOM[model])} KB "
+            f"takes about {_kilobytes(_need(settings, model))} of the {_kilobytes(ROOM[model])} KB "
             f"of RAM of {_named(model)}"
         )
-    text = f"takes about {_kilobytes(_need(found, 'pico_w'))} KB of RAM"
-    small = [each for each in ROOM if _need(found, each) > ROOM[each]]
+    text = f"takes about {_kilobytes(_need(settings, 'pico_w'))} KB of RAM"
+    small = [each for each in ROOM if not _fits(settings, each)]
     if not small:
         return text + ", which every board has"
-    return f"{text}, which these do not have without PSRAM: {', '.join(small)}"
+    return f"{text}, which is too much for these without PSRAM: {', '.join(small)}"
 
 
 def short(settings, kilobytes):
     """Return what is wrong with so much RAM for these settings, None if nothing is."""
-    need = _kilobytes(_need(estimate(settings), "esp32"))
-    if need <= kilobytes:
+    need = _need(settings, "esp32")
+    if need + SPARE <= kilobytes * 1024:
         return None
-    return f"memory: these settings take about {need} KB of RAM, and with HEAP={kilobytes} the node may run out of it"
-
-
-def warning(settings, model):
-    """Return what is wrong with these settings on a board without PSRAM, None if nothing is."""
-    found = estimate(settings)
-    excess = _need(found, model) - ROOM[model]
-    if excess <= 0:
-        return None
-    better = []
-    if excess < found.sensors:
-        better.append("fewer sensors")
-    if settings["discovery"]["enabled"]:
-        better.append('"discovery": false')
-    if found.tls:
-        better.append("a broker without TLS")
-    if settings["outbox"]["ram_bytes"] > _RAM:
-        better.append(f"outbox.ram_bytes of {_RAM}")
-    better.append("a pico2_w or an ESP32 with PSRAM")
     return (
-        f"memory: these settings take about {_kilobytes(_need(found, model))} KB of RAM, and {_named(model)} "
-        f"has {_kilobytes(ROOM[model])}; it may run out of it: take {', or '.join(better)}"
+        f"memory: these settings take about {_kilobytes(need)} KB of RAM, and with HEAP={kilobytes} "
+        "the node may run out of it"
     )
 
 
-def _need(found, model):
+def warning(settings, model):
+    """Return what is wrong with these settings on a board without PSRAM, and what would help; None if nothing is."""
+    if _fits(settings, model):
+        return None
+    need = _need(settings, model)
+    has = f"has {_kilobytes(ROOM[model])}" + (
+        "" if need > ROOM[model] else ", too little to spare"
+    )
+    return (
+        f"memory: these settings take about {_kilobytes(need)} KB of RAM, and {_named(model)} {has}; "
+        f"it may run out of it: take {', or '.join(_enough(settings, model))}"
+    )
+
+
+def _enough(settings, model):
+    """What helps, in words: each change of the settings that is enough, else all of them if they are, and other boards."""
+    ways = [(words, less) for words, less in _WAYS if less(settings) != settings]
+    found = [words for words, less in ways if _fits(less(settings), model)]
+    least = functools.reduce(lambda changed, way: way[1](changed), ways, settings)
+    if not found and _fits(least, model):
+        found = [" and ".join(words for words, _ in ways)]
+    pico = ["a pico_w"] if model != "pico_w" and _fits(settings, "pico_w") else []
+    return [*found, *pico, "a pico2_w", "an ESP32 with PSRAM"]
+
+
+def _one_sensor(settings):
+    """With the smallest of them alone: the fewest that somebody wants."""
+    each = [settings | {"sensors": [sensor]} for sensor in settings["sensors"]]
+    return min(each, key=lambda one: estimate(one).kept, default=settings)
+
+
+def _untold(settings):
+    return settings | {"discovery": settings["discovery"] | {"enabled": False}}
+
+
+def _plain(settings):
+    brokers = [broker | {"tls": None} for broker in settings["mqtt"]["brokers"]]
+    return settings | {"mqtt": settings["mqtt"] | {"brokers": brokers}}
+
+
+def _little_outbox(settings):
+    size = min(settings["outbox"]["ram_bytes"], _RAM)
+    return settings | {"outbox": settings["outbox"] | {"ram_bytes": size}}
+
+
+_WAYS = (
+    ("fewer sensors", _one_sensor),
+    ('"discovery": false', _untold),
+    ("a broker without TLS", _plain),
+    (f"outbox.ram_bytes of {_RAM}", _little_outbox),
+)
+
+
+def _fits(settings, model):
+    return _need(settings, model) + SPARE <= ROOM[model]
+
+
+def _need(settings, model):
     """Bytes. On an ESP32 TLS has RAM of its own, which it finds if the node leaves it alone."""
+    found = estimate(settings)
     return found.kept + found.work + (0 if model.startswith("esp") else found.tls)
 
 

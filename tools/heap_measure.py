@@ -9,6 +9,7 @@ import re
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from tools import CommandError, check_config, heap, shell, simulate, size
@@ -127,6 +128,13 @@ def _closure(module, graph):
 
 def live(settings):
     """Return the bytes that a node keeps with these sections of settings, online, after a while."""
+    with running(settings, _HEAP_KB, _FIRST) as (board, _):
+        return _kept(board)
+
+
+@contextmanager
+def running(settings, kilobytes, first=""):
+    """A node with these sections of settings and so much RAM: gives (its board, its broker). first: what boot.py begins with."""
     with (
         tempfile.TemporaryDirectory() as name,
         Broker(Path(name) / "broker") as broker,
@@ -142,9 +150,9 @@ def live(settings):
         flash = Path(name) / "flash"
         simulate.make_flash(flash, config)
         boot = flash / "boot.py"
-        boot.write_text(_FIRST + boot.read_text())
-        with SimBoard(flash, _BOARD, f"{_HEAP_KB}k") as board:
-            return _kept(board)
+        boot.write_text(first + boot.read_text())
+        with SimBoard(flash, _BOARD, f"{kilobytes}k") as board:
+            yield board, broker
 
 
 def _kept(board):
