@@ -92,7 +92,9 @@ def _place(fault, types):
     below = [path for path in fit if _common(here, path) == len(here)]
     above = [path for path in fit if _common(here, path) == len(path)]
     where = " or ".join(_written(here, path) for path in (below or above or fit)[:_MOST])
-    if below or above:
+    # A setting of that very name is meant rather than one here that adds a word to it: `qos` rather than `qos_max`.
+    longer = fit and f"did you mean {key}_" in told
+    if below or above or longer:
         return f"{inside}{key}: unknown, belongs {where}"
     if not fit or "did you mean" in told:
         return None

@@ -35,6 +35,8 @@ def with_rest(**part):
             "node.qos: unknown, known here: name, base, led; qos belongs in publish or in sensors[0]",
         ),
         (with_rest(wifi={"ntp": {}}), "wifi.ntp: unknown, belongs at the top level"),
+        # It was told to be qos_max.
+        (with_rest(mqtt={"qos": 1}), "mqtt.qos: unknown, belongs in publish or in sensors[0]"),
         # A beginning that is known here is what was meant, though another section has a `host`.
         (with_rest(wifi={"host": "x"}), "wifi.host: unknown, did you mean hostname?"),
     ],
