@@ -5,7 +5,7 @@ import time
 from firmware import VERSION
 from tools import CommandError, answers, boardtrial, check_config, deploy, nodeconfig, online
 from tools.check_config import BAD_CONFIG, BadConfig
-from tools.ports import LOST
+from tools.ports import LOST, UNSUITABLE
 
 UNTRIED = 11  # exit code, beside those of deploy
 
@@ -32,6 +32,12 @@ class NewNode:
 
     def _look(self, scan):
         self.model, self.id = deploy.identify(self.link, self.line, self.firmware)
+        if not boardtrial.has_radio(self.link):
+            raise CommandError(
+                "an emulated board has no radio to try settings with: write network (any name will do) and broker into config.json, "
+                f"then make deploy PORT={self.link.port}",
+                UNSUITABLE,
+            )
         self.raw, source = self._base(nodeconfig.on_board(self.link))
         self.line.say(f"settings to begin with: {source}")
         self.version = boardtrial.version(self.link)

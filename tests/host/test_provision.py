@@ -14,6 +14,7 @@ from tools import (
     answers,
     boardtrial,
     check_config,
+    newnode,
     ports,
     provision,
     several,
@@ -59,6 +60,23 @@ def test_a_password_does_not_go_to_another_place():
     assert raw["mqtt"]["brokers"][0] == {"host": "192.0.2.66"}
     raw = answers.apply(config(), {"user": "other"})
     assert "password" not in raw["mqtt"]["brokers"][0]
+
+
+def test_an_emulated_board_has_no_radio(monkeypatch):
+    """It ended in a ValueError of the board's."""
+    monkeypatch.setattr(newnode.deploy, "identify", lambda *_: ("pico_w", "e6614103e7452d2f"))
+    monkeypatch.setattr(newnode.deploy, "persist", lambda link, line, work: work())
+    asked = []
+    link = SimpleNamespace(port="socket://127.0.0.1:2040", answer=asked.append)
+    node = newnode.NewNode(link, None, {}, SimpleNamespace(config=None))
+    with pytest.raises(CommandError) as error:
+        node.look(scan=True)
+    assert "an emulated board has no radio" in str(error.value)
+    assert str(error.value).endswith("then make deploy PORT=socket://127.0.0.1:2040")
+    assert error.value.code == ports.UNSUITABLE
+    (code,) = asked
+    emulated = (ROOT / "tools/rp2040/modules/network.py").read_text()
+    assert "raise ValueError" in emulated and "except ValueError" in code
 
 
 def test_tls_of_the_broker_stays():
