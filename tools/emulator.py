@@ -3,7 +3,10 @@
 What is emulated, and what is not: docs/architecture.md, "The emulated board". The board itself is `rp2040/runner.mjs`.
 """
 
+import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -53,13 +56,20 @@ def run(args):
         return 0
     args.flash.parent.mkdir(parents=True, exist_ok=True)
     events = args.flash.with_name(args.flash.name + ".events")
-    board = EmulatedPico(args.flash, args.attach or ["modem="], events=events, console=None)
+    board = EmulatedPico(
+        args.flash, args.attach or ["modem="], events=events, console=subprocess.PIPE
+    )
     board.start(args.port)
     try:
         print(f"an emulated Pico runs, its serial port is {board.url}")
         print(said(f"  make deploy PORT={board.url}"))
         print(said(f"  make repl PORT={board.url}"))
         print("Ctrl-C switches it off; what is on its flash stays. It prints:", flush=True)
+        for line in board.process.stdout:
+            shown = without_raw_repl(line)
+            if shown is not None:
+                sys.stdout.buffer.write(shown)
+                sys.stdout.flush()
         code = board.process.wait()
         raise CommandError(f"the emulated Pico ended ({code}): {board.events()}")
     finally:
@@ -67,11 +77,26 @@ def run(args):
         print(f"\nswitched off; its flash is {args.flash}", flush=True)
 
 
+def without_raw_repl(line):
+    """Return a line of a board's output without what it answers to a tool in its raw REPL; None: it is nothing else."""
+    text = line.rstrip(b"\r\n")
+    rest = _TO_A_TOOL.sub(b"", text)
+    if rest == text:
+        return line
+    return rest + b"\n" if rest else None
+
+
+# Up to the last byte that is no text, a prompt, an answer that our commands ask for (serialboard.py: Link.answers).
+_TO_A_TOOL = re.compile(
+    rb"^(?:.*[\x00-\x06])?(?:>(?!>> ))?(?:OK)?(?:@.*|raw REPL; CTRL-B to exit)?", re.DOTALL
+)
+
+
 class EmulatedPico:
     """An emulated Pico: a process between `start` and `stop` or `kill`, any number of times. As a context manager it runs.
 
     flash: path of the image of its flash. attach: ["NAME=ARGUMENT"], see runner.mjs. What it printed since its start is in the
-    file `console` (None: goes to our standard output), what happened to it in `events`; both beside the flash unless said.
+    file `console` (None: goes to our standard output; PIPE: process.stdout), what happened to it in `events`; both beside the flash unless said.
     """
 
     def __init__(self, flash, attach=(), events=None, console=""):
@@ -108,10 +133,10 @@ class EmulatedPico:
         ]
         words += ["--firmware", rp2040_build.FIRMWARE, "--port", port, "--cut", cut]
         words += [word for attachment in self.attach for word in ("--attach", attachment)]
-        console = self._console and self._console.open("wb")
+        console = self._console.open("wb") if isinstance(self._console, Path) else self._console
         with self._events.open("wb") as events:
             self.process = processes.start(words, stdout=console, stderr=events)
-        if console:
+        if isinstance(self._console, Path):
             console.close()
         deadline = time.monotonic() + _START_S
         while "listening on " not in self.events():

@@ -3,10 +3,11 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
-from tools import CommandError, rp2040_build, unix_build, workplace
+from tools import CommandError, emulator, rp2040_build, unix_build, workplace
 
 
 @pytest.fixture
@@ -94,3 +95,37 @@ def test_the_emulator_is_locked_by_hash_and_names_no_place_to_fetch_it_from():
         assert packages[f"node_modules/{name}"]["version"] == version
         assert packages[f"node_modules/{name}"]["integrity"].startswith("sha512-")
     assert "resolved" not in lock and "://" not in lock
+
+
+def test_make_board_shows_what_the_board_prints_and_not_what_it_answers_to_a_tool(
+    monkeypatch, tmp_path, capfd
+):
+    """While `make deploy` was at work it showed the raw REPL: >OK@(…), and bytes that are no text."""
+    board = SimpleNamespace(
+        url="socket://127.0.0.1:2040",
+        start=lambda port: None,
+        stop=lambda: None,
+        events=lambda: "gone",
+        process=SimpleNamespace(
+            stdout=[
+                b"raw REPL; CTRL-B to exit\r\n",
+                b">OK@('micropython', (1, 25, 0))\r\n",
+                b"\x04\x04>R\x01\x80\x00\x01\x01\x04\x04\x04>OK\x04Traceback (most recent call last):\r\n",
+                b"OSError: 2\r\n",
+                b"\x04>OK1 info wifi: joined emulated\r\n",
+                b"\r\n",
+                b">>> 1 > 0 OK\r\n",
+            ],
+            wait=lambda: 0,
+        ),
+    )
+    monkeypatch.setattr(emulator, "EmulatedPico", lambda *args, **options: board)
+    monkeypatch.setattr(rp2040_build, "build", lambda: None)
+    args = SimpleNamespace(flash=tmp_path / "flash", build=False, attach=[], port=0)
+    with pytest.raises(CommandError):
+        emulator.run(args)
+    told, _, printed = capfd.readouterr().out.partition("It prints:\n")
+    assert "make repl PORT=" in told or "repl --port" in told
+    assert printed.replace("\r", "").startswith(
+        "Traceback (most recent call last):\nOSError: 2\n1 info wifi: joined emulated\n\n>>> 1 > 0 OK\n"
+    ), printed
