@@ -1,7 +1,7 @@
 """`make run`: the node on a simulated board, a real broker, a time server, and what a real subscriber receives.
 
 Everything is on loopback, and its files are in `.sim/<board>`: the board's flash (`state/` stays from run to run, as on
-a board), its console, the broker's files.
+a board, but for the last crash), its console, the broker's files.
 """
 
 import json
@@ -92,6 +92,7 @@ def run(args):
         if args.folder and not args.config:  # it runs beside another, perhaps
             settings["node"]["name"] += "-" + serial(folder / "flash")
         make_flash(folder / "flash", settings)
+        forget_crashes(folder / "flash")
         scarce = not args.portal and heap.short(judge(settings, args.board)[0], args.heap)
         if scarce:
             print("warning: " + said(scarce))
@@ -176,6 +177,12 @@ def make_flash(flash, settings):
         shutil.rmtree(flash / name, ignore_errors=True)
     mpy.compile_tree(flash)
     (flash / "config.json").write_text(json.dumps(settings, indent=2))
+
+
+def forget_crashes(flash):
+    """What an earlier run ended in is no news of this one: `info` would show it for ever."""
+    for name in ("crash.txt", "crashes"):
+        (flash / "state" / name).unlink(missing_ok=True)
 
 
 def forget_settings(flash):

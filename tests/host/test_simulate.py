@@ -52,6 +52,17 @@ def test_flash_is_what_is_deployed_and_the_nodes_own_files_stay(tmp_path):
     assert files == compiled | {"config.json", "state/boot"}
 
 
+def test_the_crash_of_an_earlier_run_is_no_news(tmp_path):
+    """After a run with too little HEAP= every later one showed its crash in `info`."""
+    state = tmp_path / "state"
+    state.mkdir()
+    for name in ("boot", "crash.txt", "crashes"):
+        (state / name).write_text("3")
+    simulate.forget_crashes(tmp_path)
+    assert [path.name for path in state.iterdir()] == ["boot"]
+    simulate.forget_crashes(tmp_path / "new")
+
+
 def test_console_gives_each_traceback_once_and_whole(tmp_path):
     path = tmp_path / "console"
     console = Console(path)
