@@ -9,16 +9,21 @@ import json
 
 from micropython import const
 
-from firmware.files import read, write
+from firmware import forget
+from firmware.files import write
 
 _PATH = "state/retained"
-_LONGEST = const(1100)  # bytes that read() gives
+_LONGEST = const(1100)  # bytes
 _PREFIXES = const(3)  # of earlier, at most
 
 
 def look(node, names):
     """Take back what is left of earlier settings, now and when the broker tells of it. names: what is retained today."""
-    kept = _load()
+    try:
+        kept = _load()
+    except OSError:
+        node.log.warning("node: %s cannot be read: the next start looks again" % _PATH)
+        return
     prefix = node.topics.prefix
     gone = [name for name in kept.get(prefix, ()) if name not in names]
     others = [other for other in kept if other != prefix][:_PREFIXES]
@@ -79,11 +84,15 @@ def _topic(prefix, name):
 
 
 def _load():
-    """Return what the file says, {} if it says nothing that we would have written."""
+    """Return what the file says, {} if it says nothing that we would have written. OSError: it cannot be read."""
     try:
-        kept = json.loads(read(_PATH) or "")
+        from firmware import reading
+
+        kept = json.loads(reading.content(_PATH, _LONGEST))
     except ValueError:
         return {}
+    finally:
+        forget("reading")
     found = {}
     if isinstance(kept, dict):
         for prefix, names in kept.items():

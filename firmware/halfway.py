@@ -8,7 +8,6 @@ import time
 from errno import EIO
 
 from micropython import const
-from outbox_reading import is_nothing
 
 from firmware import forget
 from firmware.aside import SUM, forget_sum
@@ -104,11 +103,7 @@ def _sum_kept():
     try:
         from firmware import reading
 
-        return int(reading.whole(SUM, 16))
-    except OSError as e:
-        if is_nothing(e):
-            return None
-        raise
+        return int(reading.content(SUM, 16))
     except ValueError:
         return None
     finally:

@@ -15,7 +15,7 @@ import time
 from micropython import const
 
 from firmware import forget
-from firmware.files import note_reset, read, write
+from firmware.files import note_reset
 from firmware.log import reason
 from firmware.provisioning_dns import NameServer
 from firmware.provisioning_form import (
@@ -34,8 +34,6 @@ from firmware.provisioning_form import (
 
 CONFIG = "config.json"
 LAST_GOOD = "state/config.json"
-_PASSWORD = "state/portal"
-_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # 32, without those that look alike: five bits each
 _MINUTES = const(10)
 _REST_S = const(1800)  # until a node without settings opens the page again
 _TURN_MS = const(50)
@@ -46,20 +44,6 @@ _NETWORKS = const(20)
 _RESERVE = const(1024)  # bytes, for letting go of the rest when there is no memory
 
 
-def password():
-    """Return the access point's, ten letters and a hyphen: 50 bits, which is too many to try out of the air."""
-    kept = read(_PASSWORD) or ""
-    if len(kept) == 11 and all(c in _LETTERS or c == "-" for c in kept):
-        return kept
-    letters = "".join([_LETTERS[byte & 31] for byte in os.urandom(10)])
-    made = letters[:5] + "-" + letters[5:]
-    try:
-        write(_PASSWORD, made)
-    except OSError:
-        pass  # a full flash: another one next time
-    return made
-
-
 class Portal:
     """What the page shows, and what its form does."""
 
@@ -68,6 +52,10 @@ class Portal:
         self.board = board
         self.ssid = "outpost-" + board.id[-6:]
         self.token = os.urandom(8).hex()
+        from firmware.provisioning_password import password
+
+        forget("provisioning_password")
+        self.password = password()
         self.ap = board.access_point()
         self.address = None
         self.heard = []
@@ -102,7 +90,7 @@ class Portal:
         if not self.ap.exists():
             raise OSError("this board has no access point")
         self.search()
-        self.ap.open(self.ssid, password())
+        self.ap.open(self.ssid, self.password)
         self.address = self.ap.address
         self.visited()
 
@@ -217,7 +205,7 @@ class Portal:
         self.seen = now
         try:
             if not self.ap.is_open():  # the station's troubles may have taken it along
-                self.ap.open(self.ssid, password())
+                self.ap.open(self.ssid, self.password)
         except OSError as e:
             print("provisioning: %s" % reason(e))
 
@@ -262,7 +250,7 @@ async def _live(portal, minutes):
                 reminded = now
                 print(
                     "provisioning: join the Wi-Fi network %s, password %s, and open http://%s/"
-                    % (portal.ssid, password(), portal.address)
+                    % (portal.ssid, portal.password, portal.address)
                 )
             site.step()
             names.step()

@@ -7,7 +7,7 @@ import os
 from errno import EIO
 
 from micropython import const
-from outbox_reading import patiently, settle
+from outbox_reading import is_nothing, patiently, settle
 
 _PIECE = const(256)
 
@@ -15,6 +15,16 @@ _PIECE = const(256)
 def whole(path, longest):
     """Return what a file holds, its first bytes if there are more than longest. OSError: there is none, or it cannot be read."""
     return patiently(lambda path: _said_twice(path, longest), path)
+
+
+def content(path, longest):
+    """As whole(), but b"" if there is no such file. OSError: it cannot be read, and is not to be written over."""
+    try:
+        return whole(path, longest)
+    except OSError as e:
+        if is_nothing(e):
+            return b""
+        raise
 
 
 def _said_twice(path, longest):

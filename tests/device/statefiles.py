@@ -156,7 +156,7 @@ def prepare():
     # PUBREC comes, PUBCOMP does not: twenty exchanges are unfinished, with names as long as they may be.
     broker.hear = lambda first, pid, answer: [] if first == 0x62 else answer
     Life(broker, 25, LONG)
-    from firmware import crash, files, provisioning
+    from firmware import crash, files, provisioning_password
 
     try:
         raise ValueError("bug")
@@ -166,7 +166,7 @@ def prepare():
     files.write("state/crashes", "2")
     files.write("state/times", '{"1":1795219200000}')
     files.write("state/alias", "another 123456")
-    provisioning.password()
+    provisioning_password.password()
 
 
 def starts(path, content, kept):

@@ -6,6 +6,7 @@ import os
 import sim
 from mqtt_client import Client
 from mqtt_peer import Broker, Net, publish
+from unreadable import unreadable
 
 from firmware import ghosts
 from firmware.control import Control
@@ -114,6 +115,19 @@ def test_after_a_rename_nothing_of_the_old_name_is_left():
         assert len(node.control._watched) == 1 and b"outpost/attic/info" not in broker.filters
         assert node.log.waiting[-1].endswith("nothing is left at the broker of outpost/attic/info")
         os.remove(PATH)
+
+
+def test_a_list_that_cannot_be_read_is_not_written_over():
+    """What is left of the old name would stay at the broker for ever."""
+    broker = Keeper()
+    Node(broker, outputs=("lamp",))
+    fault = unreadable(PATH)
+    node = Node(broker, "cellar")
+    fault.end()
+    assert any("cannot be read: the next start looks again" in line for line in node.log.waiting)
+    assert known() == {"outpost/attic": ["lamp"]}
+    Node(broker, "cellar")
+    assert kept(broker) == ["outpost/cellar/info", "outpost/cellar/status"]
 
 
 def test_an_output_that_is_gone():

@@ -1,29 +1,15 @@
 """The power fails while readings are set aside, or come back, and the flash fails to read at the next start: each goes once all the same."""
 
-import builtins
+import os
 
 from test_aside import Rig, exists
 from test_delivery import Rig as Delivering
+from unreadable import unreadable
+
+from firmware.files import write
 
 HEAP = "600k"
 FILES = ("state/aside/0", "state/aside/state", "box/0", "box/state")
-
-
-class unreadable:
-    """Files whose paths begin so cannot be read, until end()."""
-
-    def __init__(self, path):
-        self.path = path
-        self.open = builtins.open
-        builtins.open = self._open
-
-    def _open(self, path, mode="r"):
-        if path.startswith(self.path) and mode[0] == "r":
-            raise OSError(5)
-        return self.open(path, mode)
-
-    def end(self):
-        builtins.open = self.open
 
 
 def start():
@@ -76,8 +62,6 @@ def collect(rig, seconds):
 
 
 def empty():
-    import os
-
     for folder in ("state/aside", "box"):
         if exists(folder):
             for name in os.listdir(folder):
@@ -146,8 +130,6 @@ def test_more_than_the_outbox_promises_set_aside_while_its_state_is_not_written(
 
 
 def test_a_sum_that_cannot_be_read_is_counted_once():
-    from firmware.files import write
-
     rig = start()
     rig.take(1)
     aside = rig.delivery.aside.outbox

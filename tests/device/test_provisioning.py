@@ -4,7 +4,9 @@ import json
 import os
 import sys
 
-from firmware import config, keeping, provisioning_page, trial
+from unreadable import unreadable
+
+from firmware import config, keeping, provisioning_page, provisioning_password, trial
 from firmware.provisioning import Portal
 from firmware.provisioning_http import Connection
 
@@ -207,3 +209,30 @@ def test_a_slow_visitor_takes_half_a_kilobyte():
     except StopIteration:
         pass
     assert stream.gone == data and stream.most == 512
+
+
+def test_a_password_that_cannot_be_read_is_not_written_over():
+    kept = provisioning_password.password()
+    fault = unreadable("state/portal")
+    made = portal().password
+    fault.end()
+    assert len(made) == 11 and made != kept
+    assert provisioning_password.password() == kept == portal().password
+
+
+def test_without_room_for_it_the_password_that_is_told_opens_the_network():
+    """Each reminder told another one."""
+    write = provisioning_password.write
+    provisioning_password.write = full
+    one = portal()
+    opened = []
+    one.ap.exists = lambda: True
+    one.ap.open = lambda ssid, password: opened.append(password)
+    one.search = lambda: None
+    one.open()
+    provisioning_password.write = write
+    assert opened == [one.password]
+
+
+def full(path, text):
+    raise OSError(28)
