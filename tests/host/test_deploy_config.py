@@ -194,7 +194,8 @@ def test_a_board_with_too_little_ram_is_warned_of(deployed, here):
     status, said, _ = deployed({})
     assert status == 0
     assert "\nwarning: memory: these settings take about " in said
-    assert "outbox.ram_bytes of 4096" in said
+    assert "an esp32 without PSRAM has 112" in said
+    assert "; it may run out of it: take a pico2_w, or an ESP32 with PSRAM\n" in said
 
 
 def test_a_board_that_is_none_of_them(deployed, here):
