@@ -11,8 +11,8 @@
 
 A record is in RAM first. One that is acknowledged within `sync_ms` never costs a write; the others are on flash by then,
 many at a time. Over a power cut nothing that is on flash is lost, and of what was dropped within the last sync_ms at most 16
-come back. A record of QoS 2 is on flash before peek() returns it, and its release() before
-its PUBREL is sent, so that its exchange goes on after a power cut where it was, with the same packet id.
+come back. A record of QoS 2 is on flash before peek() returns it, and its release() before its PUBREL is sent, so that its
+exchange goes on after a power cut where it was, with the same packet id.
 
 Nothing here raises for what the flash does: what cannot be written stays in RAM, within bounds, and is counted. `now` is
 ticks_ms everywhere. The format is in docs/outbox.md. MicroPython from 1.25 on; littlefs makes each write one step.
@@ -86,6 +86,7 @@ class Outbox(Store):
 
     def peek(self, now):
         """Return the oldest Record that is not on its way, or None: there is none, or no memory to read it."""
+        self.log.hold()
         if self.log.crowded and self._backlog and len(self._flying) >= _FEW:
             return None
         try:
@@ -226,10 +227,9 @@ class Outbox(Store):
         if self.unread:
             self.log.on_file(self._read_again, now)
         failed = self._retry_at is not None
-        if failed:
-            if ticks_diff(self._retry_at, now) > 0:
-                return
-            self._retry_at = None
+        if failed and ticks_diff(self._retry_at, now) > 0:
+            return
+        self._retry_at = None
         if self._unsynced and (failed or self._left(self._unsynced_since(now), now) <= 0):
             self._flush(now)
         if self._changed and (failed or self._left(self._changed_at, now) <= 0):

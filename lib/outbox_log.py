@@ -31,9 +31,7 @@ MOST = const(1261)  # records of a segment: 16 KB of the shortest
 class Segment:
     below = NO_LIMIT  # its numbers are
     sealed = False  # something is wrong behind `size`: nothing is appended
-    unread = (
-        False  # the flash fails there: it is neither written nor removed, and read again later
-    )
+    unread = False  # the flash fails there: neither written nor removed, and read again later
 
     def __init__(self, first):
         self.first = first  # number of its first record
@@ -59,7 +57,8 @@ class Log:
         self._head = bytearray(HEAD)
         self.piece = self.buffer = bytearray(PIECE)  # a longer one for a longer record
         self._place = []
-        self.crowded = False  # whether the last file had no other place
+        self._last = None  # the last file that took it
+        self.crowded = False  # had the last file no other place?
         self.window = None  # (segment, offset) of what is in `buffer`
         self._wanted = self._least = self._filled = 0
         self.file = None  # the one that outbox_open.py looks at: to open it for every piece would take ten times as long
@@ -134,24 +133,23 @@ class Log:
         return not segment.sealed
 
     def on_file(self, work, *args):
-        """Return work(*args), which opens files with open(); if one took the place, keep it for the next.
+        """Return work(*args), which opens files with open(). One that took the place has it until the next call.
 
         The collector takes words for addresses that ended calls have left on the stack: those of work() are deeper than it looks here.
         And no call lies between it and the list: what a call takes might be of the place.
         """
-        try:
-            return self._call(work, args)
-        finally:
-            place = self._place
-            if len(place) < _PLACE and not self.file:
-                gc.collect()
-                try:
-                    while len(place) < _PLACE // 4:
-                        place.append(None)
-                    while len(place) < _PLACE:
-                        place.extend(place)  # where it is, if there is room
-                except MemoryError:
-                    pass  # the next time
+        place = self._place
+        if (self._last or len(place) < _PLACE) and not self.file:
+            self._last = None
+            gc.collect()
+            try:
+                while len(place) < _PLACE // 4:
+                    place.append(None)
+                while len(place) < _PLACE:
+                    place.extend(place)  # where it is, if there is room
+            except MemoryError:
+                pass  # the next time
+        return self._call(work, args)
 
     def _call(self, work, args):
         return work(*args)
@@ -160,15 +158,17 @@ class Log:
         """Open a file, if need be in the place that is kept for it. MemoryError: nor is there that."""
         try:
             file = open(path, mode)
-            self.crowded = len(self._place) < _PLACE  # it may have been just there
+            self.crowded = not self._last and len(self._place) < _PLACE  # in the place, perhaps
             return file
         except MemoryError:
             self.crowded = True
             self._place.clear()
-            return open(path, mode)
+            self._last = None
+            self._last = open(path, mode)
+            return self._last
 
     def hold(self):
-        """Keep the place of a file, as far as there is memory."""
+        """Keep the place of a file, as far as there is memory. Best where no caller has worked with one."""
         self.on_file(len, self._place)
 
     def find(self, number):
