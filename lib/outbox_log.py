@@ -44,6 +44,8 @@ class Segment:
 
 
 class Log:
+    left = ()  # segments whose files the flash did not remove: what is done of them has to be known
+
     def __init__(self, folder, segment_bytes):
         self.folder = folder
         self.segment_bytes = segment_bytes
@@ -181,7 +183,9 @@ class Log:
         """Remove a segment, whatever is in it."""
         self.segments.remove(segment)
         self.bytes -= segment.size
-        self.corrupt += not self._unlink(segment)
+        if not self._unlink(segment):
+            self.corrupt += 1
+            self.left += (segment,)
 
     def _unlink(self, segment):
         try:

@@ -3,9 +3,10 @@
 import os
 from time import ticks_add
 
+import outbox_log
 import power
 import vfs
-from outbox_flash import FOLDER, Flash, deliver, finish, put, segments, send, there
+from outbox_flash import FOLDER, Flash, deliver, ends_well, finish, put, segments, send, there
 from power import PROG
 
 from outbox import Outbox
@@ -261,3 +262,43 @@ def test_a_fresh_flash_that_fails_at_first_is_used_later():
                     box.step(now)
                 assert not box.unread and box.sync(60000), (made, first, length)
                 vfs.umount("/flash")
+
+
+class NotRemoved:
+    """The module os, on a flash that does not remove a file, so many times."""
+
+    def __init__(self, times):
+        self.times = times
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def remove(self, path):
+        if self.times:
+            self.times -= 1
+            raise OSError(5)
+        os.remove(path)
+
+
+def test_what_is_done_does_not_come_back_with_a_file_that_was_not_removed():
+    """All of it did, at the next start, whenever that was."""
+    for qos in (1, 2):
+        for times in (1, 2):  # at the next start, too
+            flash = Flash()
+            put(flash.box, 1, 2, 3, qos=qos)
+            assert flash.box.sync(0)
+            outbox_log.os = NotRemoved(times)
+            assert deliver(flash.box) == [1, 2, 3]
+            put(flash.box, 4, qos=qos)
+            assert flash.box.sync(0)
+            for _ in range(times):
+                box = flash.restart()
+                assert there(box) == [4], (qos, times, there(box))
+                put(box, 5, qos=qos)
+                assert box.sync(0)
+                assert finish(box, [record for record in send(box) if record.data == b"5"]) == [5]
+                assert box.sync(0)
+            outbox_log.os = os
+            assert deliver(flash.restart()) == [4]
+            ends_well(flash.restart())
+            flash.end()
