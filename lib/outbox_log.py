@@ -44,13 +44,12 @@ class Segment:
 
 
 class Log:
-    left = ()  # segments whose files the flash did not remove: what is done of them has to be known
-
     def __init__(self, folder, segment_bytes):
         self.folder = folder
         self.segment_bytes = segment_bytes
         self.segments = []  # oldest first
         self.next = 1  # number of the next record
+        self.left = ()  # those that the flash did not remove: what is done of them has to be known
         self.bytes = 0
         self.corrupt = 0  # damaged places met
         self.listed = True  # whether the names of the segments are known: else nothing is written
@@ -240,8 +239,7 @@ class Log:
             return False
         self.number = unpack_from("<I", self.buffer, at + 4)[0]
         self.flags = self.buffer[at + 1] & ON_FLASH
-        self.start = offset
-        self.end = offset + length
+        self.start, self.end = offset, offset + length
         return True
 
     def body(self):
@@ -255,7 +253,7 @@ class Log:
             at = offset - self.window[1]
             if at >= 0 and at + n <= self._filled:
                 return at
-        self.window = None
+        self.window, self.buffer = None, self.piece
         self._wanted, self._least = offset, n
         self.on_file(patiently, self._fill, self.path(segment))
         if self._filled < n:
@@ -266,9 +264,7 @@ class Log:
     def _fill(self, path):
         file = self.file or self.open(path, "rb")
         try:
-            self.buffer = self.piece
-            if self._least > len(self.piece):
-                self.buffer = bytearray(self._least)
+            self.buffer = self.piece if self._least <= len(self.piece) else bytearray(self._least)
             file.seek(self._wanted)
             self._filled = file.readinto(self.buffer)
         finally:

@@ -118,6 +118,37 @@ def test_a_crowded_heap_has_a_place_for_a_file():
     ends_well(box)
 
 
+def test_a_file_that_something_refers_to_when_it_is_closed_keeps_its_place():
+    """Words that ended calls have left on the stack do. Then the next collection freed it, and what came next had its place."""
+    _, box = forty_on_flash()
+    log = box.log
+    referred, taken, one = [None], [None] * 1000, bytearray(1)
+
+    def use():
+        with log.open(log.path(log.segments[0]), "rb") as f:
+            referred[0] = f
+            assert f.readinto(one) == 1
+
+    held, small = fill()
+    try:
+        for _ in range(3):
+            log.on_file(use)
+            referred[0] = None
+            try:
+                for i in range(len(taken)):
+                    taken[i] = bytearray(64)
+            except MemoryError:
+                pass
+            for i in range(len(taken)):
+                taken[i] = None if i % 4 else taken[i]
+    finally:
+        held.clear()
+        small.clear()
+        taken.clear()
+    assert deliver(box) == list(range(40))
+    ends_well(box)
+
+
 def test_a_file_that_is_where_the_place_was_found_no_room():
     """Until the place is kept again, nothing else may have it: thirty records on their way took it."""
     _, box = forty_on_flash()
