@@ -86,10 +86,10 @@ class Outbox(Store):
 
     def peek(self, now):
         """Return the oldest Record that is not on its way, or None: there is none, or no memory to read it."""
-        self.log.hold()
         if self.log.crowded and self._backlog and len(self._flying) >= _FEW:
             return None
         try:
+            self.log.hold()
             return self._backlog.peek() or self._safe(self._waiting(), now)
         except MemoryError:
             self.spare(now)
