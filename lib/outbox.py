@@ -89,7 +89,6 @@ class Outbox(Store):
         if self.log.crowded and self._backlog and len(self._flying) >= _FEW:
             return None
         try:
-            self.log.hold()
             return self._backlog.peek() or self._safe(self._waiting(), now)
         except MemoryError:
             self.spare(now)

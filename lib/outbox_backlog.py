@@ -64,20 +64,20 @@ class Backlog:
 
     def add(self, number):
         """The record of this number, newer than all here, is on flash only from now on. MemoryError: where is not known."""
+        if not self.cursor:
+            log = self.log
+            segment = log.find(number)
+            offset = 0
+            while log.read(segment, offset) and log.number < number:
+                offset = log.end  # it is done, or on its way
+            if not segment.unread:
+                self.cursor = (segment, offset)
         self.last = number
-        if self.cursor:
-            return
-        log = self.log
-        segment = log.find(number)
-        offset = 0
-        while log.read(segment, offset) and log.number < number:
-            offset = log.end  # it is done, or on its way
-        if not segment.unread:
-            self.cursor = (segment, offset)
 
     def peek(self):
         """Return the oldest record that is not taken yet, or None. MemoryError: there is none to read it now."""
         while self.head is None and self.cursor:
+            self.log.hold()  # here, where no caller has worked with a file
             self._read()
         return self.head
 

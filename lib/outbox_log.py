@@ -57,8 +57,7 @@ class Log:
         self.number = self.flags = self.start = self.end = 0  # of the record that read() found
         self._head = bytearray(HEAD)
         self.piece = self.buffer = bytearray(PIECE)  # a longer one for a longer record
-        self._place = []
-        self._last = None  # the last file that took it
+        self._place, self._last = [], None  # the list, or the last file that took its place
         self.crowded = False  # had the last file no other place?
         self.window = None  # (segment, offset) of what is in `buffer`
         self._wanted = self._least = self._filled = 0
@@ -159,14 +158,15 @@ class Log:
         """Open a file, if need be in the place that is kept for it. MemoryError: nor is there that."""
         try:
             file = open(path, mode)
-            self.crowded = not self._last and len(self._place) < _PLACE  # in the place, perhaps
-            return file
+            self.crowded = not self._last and len(self._place) < _PLACE
         except MemoryError:
             self.crowded = True
             self._place.clear()
             self._last = None
-            self._last = open(path, mode)
-            return self._last
+            file = open(path, mode)
+        if self.crowded:
+            self._last = file  # in the place, or perhaps
+        return file
 
     def hold(self):
         """Keep the place of a file, as far as there is memory. Best where no caller has worked with one."""
@@ -188,7 +188,7 @@ class Log:
 
     def _unlink(self, segment):
         try:
-            os.remove(self.path(segment))
+            patiently(os.remove, self.path(segment))
             return True
         except OSError:
             return False

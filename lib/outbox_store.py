@@ -175,13 +175,17 @@ class Store:
             self._backlog.add(record.number)
         except MemoryError:
             self._backlog.come_back(self._flying)
+            self._backlog.last = record.number
         self._forget(record, now)
 
     def spare(self, now):
-        """There is no memory: let go of copies of what is on flash."""
-        for record in self._recent[:]:
-            if record.number and not record.flags & (LATEST | TAKEN):
-                self._leave(record, now)
+        """There is no memory: let go of copies of what is on flash, as far as there is some to do that."""
+        try:
+            for record in self._recent[:]:
+                if record.number and not record.flags & (LATEST | TAKEN):
+                    self._leave(record, now)
+        except MemoryError:
+            pass
 
     def _fly(self, record, now):
         """A record is on flash and on its way: no copy in RAM is needed, but of the newest of a key."""
