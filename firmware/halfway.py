@@ -50,15 +50,15 @@ class Doubt(Starts):
     """
 
     def __init__(self, delivery, uptime):
-        starts = delivery.starts
+        self._starts = starts = delivery.starts
         super().__init__(starts.boot, starts.prefix, starts.log)
         _hand_on(starts, self)
         self._look_at = uptime + _AGAIN_MS
         self._ends_at = uptime + _LONGEST_MS
-        delivery.aside.in_doubt = True
         self.log.error(
             "outbox: what is set aside cannot be compared yet: readings of earlier starts wait"
         )
+        delivery.aside.in_doubt = True
 
     def of(self, boot):
         if boot != self.boot:
@@ -74,13 +74,13 @@ class Doubt(Starts):
             return
         self._look_at = uptime + _AGAIN_MS
         try:
-            if not mend(delivery, time.ticks_ms()) and uptime < self._ends_at:
-                return
-            starts = Starts(self.boot, self.prefix, self.log)
+            mended = mend(delivery, time.ticks_ms())
         except MemoryError:
+            mended = False
+        if not mended and uptime < self._ends_at:
             return
-        _hand_on(self, starts)
-        delivery.starts = starts
+        _hand_on(self, self._starts)
+        delivery.starts = self._starts
         delivery.aside.in_doubt = False
 
 
@@ -111,8 +111,9 @@ def _sum_kept():
 
 
 def _keep_once(aside, outbox, boot, now):
-    """The one in the outbox stays: its exchange may have begun. Return whether there was any: others may stand behind it."""
+    """The one in the outbox stays: its exchange may have begun. Return whether others may stand behind those that were found."""
     found = []  # (boot, seq), record
+    more = False
     oldest = 1  # which may have been on its way back; at the other end are those that had just been set aside
     for record in aside:
         if is_reading(record):
@@ -123,16 +124,17 @@ def _keep_once(aside, outbox, boot, now):
                 record.body = None  # the number is enough
             if len(found) > _LAST:
                 found.pop(oldest)
+                more = True
             found.append((identity, record))
-    several = False
-    for record in outbox:
+    once = True
+    for record in outbox if found else ():
         if is_reading(record):
             identity = head(record)[1:3]
             for each in found:
                 if each[0] == identity:
                     found.remove(each)
                     aside.drop(each[1], now)
-                    several = True
+                    once = False
                     break
     aside.sync(now)
-    return several
+    return more and not once

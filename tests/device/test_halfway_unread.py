@@ -1,6 +1,7 @@
 """The power fails while readings are set aside, or come back, and the flash fails to read at the next start: each goes once all the same."""
 
 import os
+import sys
 
 from test_aside import Rig, exists
 from test_delivery import Rig as Delivering
@@ -104,6 +105,25 @@ def test_what_never_can_be_read_keeps_the_others_for_minutes_only():
     assert collect(rig, 60) == [5], "readings of now go at once"
     assert sorted(collect(rig, 600)) == [1, 2, 3, 4]
     fault.end()
+
+
+def test_without_memory_to_compare_they_wait_no_longer():
+    some_set_aside()
+    fault = unreadable("state/aside/0")
+    rig = start()
+    fault.end()
+    halfway = sys.modules[type(rig.delivery.starts).__module__]
+
+    def mend(*args):
+        raise MemoryError
+
+    real, halfway.mend = halfway.mend, mend
+    try:
+        rig.bar(False)
+        assert collect(rig, 60) == []
+        assert sorted(set(collect(rig, 600))) == [1, 2, 3, 4]
+    finally:
+        halfway.mend = real
 
 
 def test_more_than_the_outbox_promises_set_aside_while_its_state_is_not_written():
