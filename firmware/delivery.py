@@ -47,7 +47,7 @@ class Delivery:
         client.set_journal(self._journal)
 
     def take(self, channel, at, seq, members):
-        """Keep a reading of QoS 1 or 2, or count it as dropped: False. at: uptime in ms when it was taken."""
+        """Keep a reading of QoS 1 or 2, or count it as dropped: None. at: uptime in ms when it was taken."""
         ts = self.clock.unix_ms(at)
         if ts is None:
             self.starts.untimed = True
@@ -155,7 +155,7 @@ class Delivery:
         _, boot, seq, at, _ = head(record)
         try:
             self.starts.of(boot)
-        except OSError:
+        except (OSError, MemoryError):
             self.starts.defer(uptime)
             return _UNKNOWN
         if boot != self.boot or uptime - at > self.live_ms:

@@ -53,8 +53,8 @@ class Starts:
     def defer(self, uptime):
         """It cannot be read: readings of earlier starts wait."""
         if not self._wait_until:
-            self.log.error("boots: state/boots cannot be read: readings of earlier starts wait")
             self._wait_until = uptime + _AGAIN_MS
+            self.log.error("boots: state/boots cannot be read: readings of earlier starts wait")
 
     def step(self, uptime, delivery):
         """Write what is not on flash yet."""

@@ -1,5 +1,6 @@
 """firmware/starts.py: a start that cannot be looked up, at whatever moment, holds its readings back and ends nothing."""
 
+import json
 import os
 import sys
 
@@ -50,6 +51,20 @@ class Boots:
             raise self.error
         return None, None
 
+    def end(self):
+        self.n, self.for_good = 0, False
+
+
+def arrived(rig):
+    """Return (boot, seq) of what has, each where it belongs."""
+    found = []
+    for topic, payload in rig.broker.seen:
+        reading = json.loads(payload)
+        found.append((reading["boot"], reading["seq"]))
+        assert topic.endswith("/history") or reading["boot"] == 9, topic
+    rig.broker.seen = []
+    return found
+
 
 def fails_at_each(error):
     forget = starts.forget
@@ -62,6 +77,15 @@ def fails_at_each(error):
                 rig.take()
                 rig.connect()
                 rig.run()
+                before = arrived(rig)
+                assert (9, 1) in before or not for_good, "it waits for none of them"
+                firmware.boots.end()
+                for _ in range(10):
+                    rig.wait(30)
+                    rig.run()
+                after = sorted(before + arrived(rig))
+                assert after == [(5, 1), (5, 2), (5, 3), (6, 1), (7, 1), (9, 1)], (n, after)
+                assert len(rig.outbox) == 0
     finally:
         starts.forget = forget
 
