@@ -54,6 +54,10 @@ def newer(changed):
 
 
 def test_a_nearly_full_flash(boards, node, newer, deployed):
+    node.start()  # what it writes for the first time is there: a deploy interrupts a node before it, or after
+    assert node.wait_printed(STARTED), node.printed()
+    node.stop()
+
     def deploy(leave):
         full = boards(node.flash, node.attach)
         fill(full.flash, "data.bin", leave)
@@ -70,7 +74,7 @@ def test_a_nearly_full_flash(boards, node, newer, deployed):
     full.stop()
     assert ours(contents(full.flash)) == ours(deployed)
 
-    # Case 2: room for two versions, to the block. The node has written files of its own meanwhile.
+    # Case 2: room for two versions, to the block. The node may have written files of its own meanwhile.
     own = 4 - free
     full, code, said = deploy(leave=needed + own)
     assert code == 0 and "one is replaced" not in said, said
