@@ -186,11 +186,11 @@ class Delivery:
         return 1 if qos < 2 else self.uplink.qos_max
 
     def _message(self, record, late):
-        """Return the topic and the payload of a record."""
-        _, boot, seq, at, ts = head(record)
+        """Return a record's flags, boot and seq, and the topic and the payload it goes with."""
+        flags, boot, seq, at, ts = head(record)
         ts = ts or self.starts.filled_in(boot, at)
         topic = self._late_topic(record) if late else self._topic(record.key)[0]
-        return topic, payload.reading(ts, boot, seq, record.data[HEAD_BYTES:])
+        return flags, boot, seq, topic, payload.reading(ts, boot, seq, record.data[HEAD_BYTES:])
 
     def _send(self, record, late, message, now):
         client = self.client
@@ -198,12 +198,11 @@ class Delivery:
         pid = record.pid if qos == 2 and record.number else 0
         if pid in client.in_flight:
             return False
-        flags, boot, seq, _, _ = head(record)
-        topic, message = message
+        flags, boot, seq, topic, text = message
         retain = bool(flags & _RETAIN) and not late and self.uplink.retain
         if pid:
             self.sent[pid] = record  # now: it goes on, too, if there is no memory to write it
-        sent = self.uplink.send(topic, message, retain, qos, pid, boot != self.boot)
+        sent = self.uplink.send(topic, text, retain, qos, pid, boot != self.boot)
         if pid and sent != pid:
             del self.sent[pid]
         if sent is None:

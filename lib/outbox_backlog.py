@@ -114,7 +114,7 @@ class Backlog:
         self.pass_over(segment)
         self.log.remove(segment)
         if self.log.listed:
-            self.state.prune(self.log.segments + list(self.log.left))
+            self.state.prune(self.log.segments + self.log.left)
 
     def pass_over(self, segment):
         """If reading has come to a segment, go on with the next."""

@@ -49,7 +49,7 @@ class Log:
         self.segment_bytes = segment_bytes
         self.segments = []  # oldest first
         self.next = 1  # number of the next record
-        self.left = ()  # those that the flash did not remove: what is done of them has to be known
+        self.left = []  # those that the flash did not remove: what is done of them has to be known
         self.bytes = 0
         self.corrupt = 0  # damaged places met
         self.listed = True  # whether the names of the segments are known: else nothing is written
@@ -184,7 +184,7 @@ class Log:
         self.bytes -= segment.size
         if not self._unlink(segment):
             self.corrupt += 1
-            self.left += (segment,)
+            self.left.append(segment)
 
     def _unlink(self, segment):
         try:

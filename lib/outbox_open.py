@@ -39,7 +39,7 @@ def fill(store, folder):
     store.errors += store.unread
     store.dropped = state.dropped
     if log.listed:
-        state.prune(log.segments + list(log.left))
+        state.prune(log.segments + log.left)
     store._backlog = Backlog(log, state, store._held)
     store._backlog.restart(log.next - 1)
 

@@ -41,9 +41,8 @@ class DHT22:
         self._again = True
         if self._asked is not None:
             ago = time.ticks_diff(time.ticks_ms(), self._asked)
-            if (
-                0 <= ago < _PAUSE_MS and self._heard
-            ):  # the last question began the conversion already
+            # The last question began the conversion already.
+            if 0 <= ago < _PAUSE_MS and self._heard:
                 self.conversion_ms = _PAUSE_MS - ago
                 return
         self.conversion_ms = _PAUSE_MS
