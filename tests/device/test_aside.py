@@ -5,6 +5,7 @@ import os
 
 from outbox_reading import is_nothing
 from test_delivery import Rig as Delivering
+from unreadable import unreadable
 
 import outbox
 from firmware import forget, halfway, health
@@ -62,6 +63,17 @@ class Rig(Delivering):
     def numbers(self):
         self.run()
         return [seq for _, seq in self.seen()]
+
+
+def refuses(rig, n):
+    """The broker will not have the next n messages. The client takes none after them."""
+    left = [n]
+
+    def send(*message):
+        left[0] -= 1
+        return -1 if left[0] >= 0 else None
+
+    rig.delivery.uplink.send = send
 
 
 class failing:
@@ -214,16 +226,7 @@ def test_a_file_that_cannot_be_read_is_left_where_it_is():
     rig = Rig()
     rig.take(5)
     (name,) = [name for name in os.listdir("state/aside") if name.startswith("0")]
-    import builtins
-
-    real = builtins.open
-
-    def broken(path, mode="r"):
-        if path == "state/aside/" + name and mode == "rb":
-            raise OSError(5)
-        return real(path, mode)
-
-    builtins.open = broken
+    fault = unreadable("state/aside/" + name)
     rig = Rig()
     assert rig.told("cannot be read")
     rig.bar(False)
@@ -231,7 +234,7 @@ def test_a_file_that_cannot_be_read_is_left_where_it_is():
         assert rig.numbers() == []
         rig.wait(10)
     assert exists("state/aside/" + name) and rig.delivery.aside is not None
-    builtins.open = real
+    fault.end()
     found = []
     for _ in range(5):
         rig.wait(10)
@@ -244,20 +247,11 @@ def test_what_could_not_be_read_comes_back_after_a_week_without_network():
     rig = Rig()
     rig.take(5)
     (name,) = [name for name in os.listdir("state/aside") if name.startswith("0")]
-    opened = builtins.open
-
-    def broken(path, mode="r"):
-        if path == "state/aside/" + name and mode == "rb":
-            raise OSError(5)
-        return opened(path, mode)
-
-    builtins.open = broken
-    try:
-        rig = Rig()
-        rig.bar(False)
-        assert rig.numbers() == []
-    finally:
-        builtins.open = opened
+    fault = unreadable("state/aside/" + name)
+    rig = Rig()
+    rig.bar(False)
+    assert rig.numbers() == []
+    fault.end()
     rig.client.close()
     for _ in range(24 * 7):
         rig.wait(3600)

@@ -4,7 +4,7 @@ import os
 
 import vfs
 from power import Chip, FailingChip, formatted, mount
-from test_aside import Rig, exists
+from test_aside import Rig, exists, refuses
 from test_delivery import Rig as Delivering
 
 from firmware.payload import head
@@ -142,13 +142,7 @@ def test_while_one_is_set_aside_and_the_next_start_cannot_read():
         assert rig.outbox.sync(0)
 
     def set_aside(rig):
-        left = [3]
-
-        def send(*message):
-            left[0] -= 1
-            return -1 if left[0] >= 0 else None
-
-        rig.delivery.uplink.send = send
+        refuses(rig, 3)
         rig.run()
         assert rig.health()["set_aside"] == 4
 

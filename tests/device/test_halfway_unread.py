@@ -3,7 +3,7 @@
 import os
 import sys
 
-from test_aside import Rig, exists
+from test_aside import Rig, exists, refuses
 from test_delivery import Rig as Delivering
 from unreadable import unreadable
 
@@ -26,13 +26,7 @@ def some_set_aside():
         Delivering.take(rig)
     rig.outbox.dropped = 2  # it has a state, too
     assert rig.outbox.sync(0)
-    left = [3]
-
-    def send(*message):
-        left[0] -= 1
-        return -1 if left[0] >= 0 else None
-
-    rig.delivery.uplink.send = send
+    refuses(rig, 3)
     rig.run()
     assert rig.health()["set_aside"] == 3 and rig.health()["outbox"] == 1
     rig.delivery.aside.outbox.dropped = 1  # it has a state, too
@@ -134,13 +128,7 @@ def test_more_than_the_outbox_promises_set_aside_while_its_state_is_not_written(
         Delivering.take(rig)
     assert rig.outbox.sync(0)
     rig.outbox._save = lambda now: False
-    left = [70]
-
-    def send(*message):
-        left[0] -= 1
-        return -1 if left[0] >= 0 else None
-
-    rig.delivery.uplink.send = send
+    refuses(rig, 70)
     rig.run()
     assert rig.health()["set_aside"] == 70 and rig.outbox.log.segments[0].first == 1
     rig = start()
