@@ -103,7 +103,7 @@ class Clock:
                 self._failed(self._asking.why)
         except MemoryError:
             found = False
-            self._failed("not enough memory")
+            self._failed("anybody: not enough memory")
         self._asking = None
         forget("sntp")
         return bool(found)

@@ -138,11 +138,18 @@ class Rig:
         self.names = Names(gateway, **options)
         self.log = Log("debug")
         self.lines = []
-        self.log._write = lambda level, text: self.lines.append(text)
+        self.log._write = self.tell
         settings = {"host": host, "port": 123, "interval_s": 21600}
         write("state/time", str(TRUE_MS // 1000 - 3600 if newest is None else newest))
         self.clock = clock.Clock(settings, self.board, self.log, self.names)
         self.hits = 0
+
+    def tell(self, level, text):
+        """Of each fault it is told who had it."""
+        _, fault, rest = text.partition("no time from ")
+        who, colon, _ = rest.partition(": ")
+        assert not fault or (colon and " " not in who), text
+        self.lines.append(text)
 
     def next(self, request, net):
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -664,4 +671,6 @@ def test_without_memory_to_ask_the_time_it_is_asked_again_later():
         assert rig.clock.step(0, True) is False
     finally:
         forget("sntp")
-    assert "not enough memory" in rig.lines[-1] and rig.clock.due(0) > 0
+    # It said "no time from not enough memory".
+    assert rig.lines[-1].endswith("no time from anybody: not enough memory")
+    assert rig.clock.due(0) > 0
