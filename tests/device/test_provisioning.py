@@ -3,10 +3,19 @@
 import json
 import os
 import sys
+import time
 
 from unreadable import unreadable
 
-from firmware import config, keeping, provisioning_page, provisioning_password, trial
+from firmware import (
+    config,
+    keeping,
+    provisioning,
+    provisioning_http,
+    provisioning_page,
+    provisioning_password,
+    trial,
+)
 from firmware.provisioning import Portal
 from firmware.provisioning_http import Connection
 
@@ -220,6 +229,49 @@ def test_a_password_that_cannot_be_read_is_not_written_over():
     assert provisioning_password.password() == kept == portal().password
 
 
+class Quiet:
+    """Stands where the page's server and the name server are."""
+
+    def __init__(self, whose):
+        pass
+
+    async def open(self):
+        pass
+
+    def step(self):
+        pass
+
+    close = step
+
+
+class Minutes:
+    """The time: each look at it is a minute after the one before, and nobody sleeps."""
+
+    ms = 0
+    ticks_diff, ticks_add = staticmethod(time.ticks_diff), staticmethod(time.ticks_add)
+
+    def ticks_ms(self):
+        self.ms += 60000
+        return self.ms
+
+    async def sleep_ms(self, ms):
+        pass
+
+
+def told(portal, minutes):
+    """Return the lines of an open page that nobody comes to."""
+    lines = []
+    provisioning.time = provisioning.asyncio = Minutes()
+    provisioning.NameServer = provisioning_http.Site = Quiet
+    provisioning.print = lines.append
+    portal.seen = 0
+    try:
+        provisioning._live(portal, minutes).send(None)
+    except StopIteration:
+        return lines
+    raise AssertionError("it has no end")
+
+
 def test_without_room_for_it_the_password_that_is_told_opens_the_network():
     """Each reminder told another one."""
     write = provisioning_password.write
@@ -229,9 +281,13 @@ def test_without_room_for_it_the_password_that_is_told_opens_the_network():
     one.ap.exists = lambda: True
     one.ap.open = lambda ssid, password: opened.append(password)
     one.search = lambda: None
-    one.open()
-    provisioning_password.write = write
+    try:
+        one.open()
+        lines = told(one, 5)
+    finally:
+        provisioning_password.write = write
     assert opened == [one.password]
+    assert len(lines) == 4 and all(", password %s, " % opened[0] in line for line in lines), lines
 
 
 def full(path, text):
