@@ -65,8 +65,9 @@ def run(args):
         print(said(f"  make deploy PORT={board.url}"))
         print(said(f"  make repl PORT={board.url}"))
         print("Ctrl-C switches it off; what is on its flash stays. It prints:", flush=True)
+        screen = Shown(lambda: board.events().count("reset by "))
         for line in board.process.stdout:
-            shown = without_raw_repl(line)
+            shown = screen.of(line)
             if shown is not None:
                 sys.stdout.buffer.write(shown)
                 sys.stdout.flush()
@@ -77,19 +78,38 @@ def run(args):
         print(f"\nswitched off; its flash is {args.flash}", flush=True)
 
 
-def without_raw_repl(line):
-    """Return a line of a board's output without what it answers to a tool in its raw REPL; None: it is nothing else."""
-    text = line.rstrip(b"\r\n")
-    rest = _TO_A_TOOL.sub(b"", text)
-    if rest == text:
-        return line
-    return rest + b"\n" if rest else None
+class Shown:
+    """What `make board` shows: all that a board prints, but what it answers to a tool in its raw REPL."""
+
+    def __init__(self, resets):
+        """resets(): how often the board has reset itself. After a reset its raw REPL is off."""
+        self._resets = resets
+        self._since = None  # that number when the raw REPL came on, None: it is off
+
+    def of(self, line):
+        """Return what to show of a line, None: nothing."""
+        text = shown = line.rstrip(b"\r\n")
+        if _IS_OFF.match(text):
+            self._since = None
+        if self._since is not None:
+            shown = _ANSWER.sub(b"", text)
+            if self._resets() != self._since:
+                self._since = (
+                    None  # its last answer has no end: a program's first line stands behind it
+                )
+            elif shown.startswith(b"@"):  # serialboard.py: Link.answers
+                shown = b""
+        if shown.endswith(_IS_ON):
+            self._since = self._resets()
+            shown = shown.removesuffix(_IS_ON)
+        if shown == text:
+            return line
+        return shown + b"\n" if shown else None
 
 
-# Up to the last byte that is no text, a prompt, an answer that our commands ask for (serialboard.py: Link.answers).
-_TO_A_TOOL = re.compile(
-    rb"^(?:.*[\x00-\x06])?(?:>(?!>> ))?(?:OK)?(?:@.*|raw REPL; CTRL-B to exit)?", re.DOTALL
-)
+_IS_ON = b"raw REPL; CTRL-B to exit"
+_IS_OFF = re.compile(rb">>> |MPY: soft reboot")
+_ANSWER = re.compile(rb"^(?:.*[\x00-\x06])?(?:>(?:OK)?)?", re.DOTALL)  # up to the code's own words
 
 
 class EmulatedPico:

@@ -97,35 +97,75 @@ def test_the_emulator_is_locked_by_hash_and_names_no_place_to_fetch_it_from():
     assert "resolved" not in lock and "://" not in lock
 
 
-def test_make_board_shows_what_the_board_prints_and_not_what_it_answers_to_a_tool(
-    monkeypatch, tmp_path, capfd
-):
-    """While `make deploy` was at work it showed the raw REPL: >OK@(…), and bytes that are no text."""
+def printed(lines, monkeypatch, tmp_path, capfd):
+    """Return what `make board` shows of a board's lines. A text among them is what happens to the board."""
+    happened = []
+
+    def stdout():
+        for line in lines:
+            if isinstance(line, str):
+                happened.append(line)
+            else:
+                yield line
+
     board = SimpleNamespace(
         url="socket://127.0.0.1:2040",
         start=lambda port: None,
         stop=lambda: None,
-        events=lambda: "gone",
-        process=SimpleNamespace(
-            stdout=[
-                b"raw REPL; CTRL-B to exit\r\n",
-                b">OK@('micropython', (1, 25, 0))\r\n",
-                b"\x04\x04>R\x01\x80\x00\x01\x01\x04\x04\x04>OK\x04Traceback (most recent call last):\r\n",
-                b"OSError: 2\r\n",
-                b"\x04>OK1 info wifi: joined emulated\r\n",
-                b"\r\n",
-                b">>> 1 > 0 OK\r\n",
-            ],
-            wait=lambda: 0,
-        ),
+        events=lambda: "\n".join(happened),
+        process=SimpleNamespace(stdout=stdout(), wait=lambda: 0),
     )
     monkeypatch.setattr(emulator, "EmulatedPico", lambda *args, **options: board)
     monkeypatch.setattr(rp2040_build, "build", lambda: None)
     args = SimpleNamespace(flash=tmp_path / "flash", build=False, attach=[], port=0)
     with pytest.raises(CommandError):
         emulator.run(args)
-    told, _, printed = capfd.readouterr().out.partition("It prints:\n")
+    told, _, shown = capfd.readouterr().out.partition("It prints:\n")
     assert "make repl PORT=" in told or "repl --port" in told
-    assert printed.replace("\r", "").startswith(
-        "Traceback (most recent call last):\nOSError: 2\n1 info wifi: joined emulated\n\n>>> 1 > 0 OK\n"
-    ), printed
+    return shown.replace("\r", "").partition("\n\nswitched off")[0].splitlines()
+
+
+def test_make_board_shows_what_the_board_prints_and_not_what_it_answers_to_a_tool(
+    monkeypatch, tmp_path, capfd
+):
+    """While `make deploy` was at work it showed the raw REPL: >OK@(…), and bytes that are no text."""
+    lines = [
+        b"raw REPL; CTRL-B to exit\r\n",
+        b">OK@('micropython', (1, 25, 0))\r\n",
+        b"@('second', 2)\r\n",
+        b"\x04\x04>R\x01\x80\x00\x01\x01\x04\x04\x04>OK\x04Traceback (most recent call last):\r\n",
+        b"OSError: 2\r\n",
+        b"\x04>OK1 info wifi: joined emulated\r\n",
+        b"\r\n",
+        b">>> 1 > 0 OK\r\n",
+    ]
+    assert printed(lines, monkeypatch, tmp_path, capfd) == [
+        "Traceback (most recent call last):",
+        "OSError: 2",
+        "1 info wifi: joined emulated",
+        "",
+        ">>> 1 > 0 OK",
+    ]
+
+
+def test_make_board_shows_a_programs_own_lines_however_they_begin(monkeypatch, tmp_path, capfd):
+    # One that began with @ or OK was hidden, or lost its beginning.
+    own = [b"@home\r\n", b"OK then\r\n", b"> so\r\n", b"a\x04b\r\n"]
+    tool = [b"\r\n", b"raw REPL; CTRL-B to exit\r\n", b">OK@('asked',)\r\n"]
+    # It is left by Ctrl-B, by a soft reset, or by a reset, which cuts the last answer short.
+    left = [b"\x04\x04>\r\n", b">>> import own\r\n"]
+    soft = [b"\x04\x04>OK\r\n", b"MPY: soft reboot\r\n"]
+    for reset in ("reset by software 1", "reset by watchdog 2"):
+        cut = [reset, b"\x04\x04>R\x01\x80\x00\x01\x04@first\r\n"]
+        lines = own + tool + left + own + tool + soft + own + tool + cut + own
+        shown = [line for line in printed(lines, monkeypatch, tmp_path, capfd) if line]
+        words = [line.decode().strip() for line in own]
+        assert shown == [
+            *words,
+            ">>> import own",
+            *words,
+            "MPY: soft reboot",
+            *words,
+            "@first",
+            *words,
+        ]
