@@ -19,7 +19,7 @@ from outbox_reading import is_nothing, patiently
 
 from firmware import forget
 from firmware.brokers import Brokers
-from firmware.files import SESSION, read
+from firmware.files import SESSION
 
 _LOST_MS = const(2000)  # until the next attempt, if there is no memory to find out how long
 _STABLE_MS = const(10000)  # a connection that held this long ends the back-off
@@ -48,7 +48,7 @@ class Uplink:
         self.arrived = None  # called with topic, payload, retained, uptime of messages that came
         self.take_back = None  # called when all that is on its way is to be sent again
         self.why = None  # the last message that the broker would not have, and how that showed
-        self.session = read(SESSION)
+        self.session = ""  # whose the exchanges are: not read yet
         self.plain()
         self.link_in_doubt = False  # set when nothing at all answers; the node clears it
         self.trying = False

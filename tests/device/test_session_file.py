@@ -6,6 +6,7 @@ import os
 import power
 import vfs
 from test_limits import Channel, Rig
+from unreadable import unreadable
 
 from firmware import files, uplink
 
@@ -42,11 +43,12 @@ class Session:
     session = None
 
 
-def restart(rig):
+def restart(rig, **options):
     """The power is cut: another node on the same flash, with the brokers as they are."""
     for host in rig.hosts.values():
         host.hear = None
-    after = Rig(*[Channel(each.name, each.qos) for each in rig.channels], brokers=len(rig.hosts))
+    channels = [Channel(each.name, each.qos) for each in rig.channels]
+    after = Rig(*channels, brokers=len(rig.hosts), **options)
     after.hosts.update(rig.hosts)
     after.broker = rig.broker
     return after
@@ -96,6 +98,50 @@ def test_nor_does_one_that_could_not_be_removed():
 
 def test_without_a_fault():
     fail_over()
+
+
+def unread(seconds, error, **options):
+    """The broker has a reading, and PUBCOMP is lost; the power is cut; the next start cannot read the file for so long.
+
+    Return (was the node connected then, how many readings came twice, lines about the file).
+    """
+    rig = Rig(Channel("one", 2), **options)
+    rig.run(7)
+    rig.broker.hear = lambda first, pid, answer: [] if first == 0x62 else answer
+    rig.run(10)
+    assert rig.node.uplink.client.released
+    rig.node.delivery.outbox.sync(rig.now)
+    boot, taken = rig.node.delivery.boot, rig.node.seq
+    flash = unreadable(SESSION, error)
+    after = restart(rig, **options)
+    after.run(seconds)
+    flash.end()
+    uplink = after.node.uplink
+    connected = uplink.connected
+    after.run(60)
+    assert arrived(after, boot) == set(range(1, taken + 1)) and not uplink.failures
+    assert files.read(SESSION) == uplink.session != ""
+    found = [payload for topic, payload in rig.broker.seen if b"/one" in topic]
+    lines = [payload for topic, payload in rig.broker.seen if topic.endswith(b"/log")]
+    told = [line for line in lines if b"state/session" in line]
+    return connected, len(found) - len(set(found)), told
+
+
+def test_one_that_cannot_be_read_for_seconds_doubles_no_reading():
+    """It was taken for none: the exchanges began anew."""
+    for error in (OSError(5), OSError(12), MemoryError()):
+        assert unread(4, error) == (False, 0, []), error
+
+
+def test_one_that_never_can_be_read_keeps_the_node_from_its_broker_for_ten_seconds():
+    connected, doubles, lines = unread(30, OSError(5))
+    assert (connected, doubles, len(lines)) == (True, 1, 1)
+    assert b"state/session cannot be read: EIO; readings of QoS 2 may come twice" in lines[0]
+
+
+def test_a_clean_session_does_not_wait_for_it():
+    connected, _, lines = unread(4, OSError(5), clean_session=True)
+    assert connected and lines == []
 
 
 def test_a_session_that_is_to_begin_anew_is_not_there_any_more():
