@@ -17,7 +17,12 @@ _PIECE = const(512)
 
 def keep(settings, last_good):
     """Write checked settings to last_good if it holds others. As put(), and OSError: it cannot be read, and is as it was."""
-    if _read(_load, last_good) == settings:
+
+    def holds(path):
+        """Said twice: after an error littlefs may give what the file held before, or damage, without a word."""
+        return _load(path) == settings and settle(path) and _load(path) == settings
+
+    if _read(holds, last_good):
         return
     if _read(_said_twice, last_good) & _names(settings, (0, 1)):
         # An exchange of QoS 2 would never end, and take one of the broker's few places: the session begins anew.
@@ -51,7 +56,7 @@ def _load(path):
 
 
 def _said_twice(path):
-    """Return the names of the sensors of QoS 2. After an error littlefs may give what a file held before, or damage, without a word."""
+    """Return the names of the sensors of QoS 2."""
     found = _had_qos_2(path)
     if settle(path) and _had_qos_2(path) == found:
         return found

@@ -13,8 +13,8 @@ TIMEOUT = 150
 LAST_GOOD = "state/config.json"
 
 
-def settings(qos):
-    return {"sensors": [{"name": "room", "qos": qos}], "more": "x" * 600}
+def settings(qos, size=600):
+    return {"sensors": [{"name": "room", "qos": qos}], "more": "x" * size}
 
 
 def flash(before):
@@ -36,23 +36,25 @@ def leave():
     vfs.umount("/flash")
 
 
-def keep(chip, *fails):
-    """Keep settings in which QoS is lowered. Return whether the session begins anew, and whether they are kept."""
+def keep(chip, first, length, size=600):
+    """Keep settings in which QoS is lowered. Return whether the session begins anew, and whether they are kept: None, it says they are not."""
     mount(chip)
     os.chdir("/flash")
-    chip.fail(*fails)
+    chip.fail(first, length)
+    said = False
     try:
-        keeping.keep(settings(1), LAST_GOOD)
+        keeping.keep(settings(1, size), LAST_GOOD)
     except OSError:
-        pass
+        said = True
     chip.fail(0, 0)
     leave()
     mount(chip)
     os.chdir("/flash")
     anew = SESSION.rpartition("/")[2] not in os.listdir("state")
-    kept = keeping._load(LAST_GOOD) == settings(1)
+    there = LAST_GOOD.rpartition("/")[2] in os.listdir("state")
+    kept = there and keeping._load(LAST_GOOD) == settings(1, size)
     leave()
-    return anew, kept
+    return anew, None if said and not kept else kept
 
 
 def test_a_lowered_qos_begins_the_session_anew_whatever_read_fails():
@@ -68,3 +70,20 @@ def test_a_lowered_qos_begins_the_session_anew_whatever_read_fails():
                 unread += not kept
                 assert keep(failing, 0, 0) == (True, True), "at the next start"
     assert unread > 5
+
+
+def test_what_is_taken_for_kept_is_kept_whatever_read_fails():
+    """littlefs may give what the file held before, without a word: that is what is to be kept now."""
+    for size in (0, 60, 600):
+        for before in (1, 2, 3, 10):
+            chip = flash(before)
+            mount(chip)
+            os.chdir("/flash")
+            for qos in (1, 2, 1, 2):  # and so old copies of the directory say, too
+                keeping.put(settings(qos, size), LAST_GOOD)
+            leave()
+            for length in (1, 2, 8):
+                for first in range(1, 32):
+                    failing = FailingChip(base=chip)
+                    kept = keep(failing, first, length, size)[1]
+                    assert kept in (True, None), (size, before, first, length)
