@@ -7,13 +7,14 @@ text of the file, is ever part of one. Runs under MicroPython and CPython alike;
 
 import json
 import sys
+from errno import ENOMEM
 
 from firmware.checker import Checker
 from firmware.settings import SETTINGS
 
 _LONGEST = 16384  # bytes of a config.json: text and parsed settings are in memory together
 _MOST_FAULTS = 40
-_UNREAD = "cannot be read: EIO, the flash fails"
+_UNREAD = ": cannot be read: "
 
 
 def check(raw, types, model):
@@ -55,7 +56,7 @@ def load(path, last_good, types, model, safe=False):
     """Return (settings, source, faults): the settings of path, else of last_good, else None.
 
     source is the path they came from, faults are those of path. safe: without sensors, which take most of the memory to check.
-    OSError: there are no settings, because the flash did not give one of the files: it may at the next start, so that this is no
+    OSError: there are no settings, because one of the files could not be read: it may at the next start, so that this is no
     reason to ask for new ones. After some such starts in a row, in safe mode, it is.
     """
     settings, faults = _read(path, types, model, safe)
@@ -64,7 +65,7 @@ def load(path, last_good, types, model, safe=False):
     settings, others = _read(last_good, types, model, safe)
     if not (settings or safe):
         for fault in faults + others:
-            if fault.endswith(_UNREAD):
+            if _UNREAD in fault:
                 raise OSError(fault)
     return settings, last_good if settings else None, faults
 
@@ -79,7 +80,8 @@ def _read(path, types, model, safe):
     except OSError as e:
         if is_nothing(e):
             return None, ["%s: is not there, copy config.json.example and edit it" % path]
-        return None, ["%s: %s" % (path, _UNREAD)]
+        why = "not enough memory" if e.errno == ENOMEM else "EIO, the flash fails"
+        return None, [path + _UNREAD + why]
     if len(data) > _LONGEST:
         return None, ["%s: longer than %d bytes, leave something out" % (path, _LONGEST)]
     try:

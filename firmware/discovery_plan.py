@@ -121,8 +121,8 @@ def _configs(config, mine, gone):
 def _known(log, entries=None):
     try:
         return _load(entries)
-    except OSError:
-        log.warning("discovery: %s cannot be read: EIO" % _PATH)
+    except OSError as e:
+        log.warning("discovery: %s cannot be read: %s" % (_PATH, reason(e)))
         return None
     except ValueError:
         # What was announced and is gone stays with the broker: docs/home-assistant.md says how to remove it.

@@ -24,7 +24,7 @@ def read(path):
         data = whole(path, _LONGEST)
     except OSError as e:
         if not is_nothing(e):
-            print("files: %s cannot be read: EIO" % path)
+            print("files: %s cannot be read: %s" % (path, e))
         return None
     finally:
         forget("reading")

@@ -35,9 +35,10 @@ def _load_settings(board, safe):
 def _keep_good(settings, faults):
     """Keep what is good for bad times."""
     from firmware import forget
-    from firmware.keeping import keep
 
     try:
+        from firmware.keeping import keep
+
         keep(settings, LAST_GOOD)
     except (OSError, MemoryError) as e:
         faults.append("%s: not kept as the last good one: %s" % (CONFIG, reason(e)))

@@ -122,6 +122,20 @@ def test_copies_of_what_is_on_flash_make_room_for_what_begins_a_connection():
     goes_on(r, 80000)
 
 
+def test_the_last_good_settings():
+    # It ended the start.
+    from firmware import start
+
+    scarce = starve("keeping")
+    faults = []
+    start._keep_good({"sensors": []}, faults)
+    assert not scarce.left
+    assert [fault[:45] for fault in faults] == ["config.json: not kept as the last good one: M"]
+    start._keep_good({"sensors": []}, faults)
+    with open(start.LAST_GOOD) as f:
+        assert json.load(f) == {"sensors": []} and len(faults) == 1
+
+
 def test_the_time_that_readings_of_before_get():
     r = run(trusted=False)
     r.client.reachable = False

@@ -113,12 +113,14 @@ def test_the_settings_are_found_in_spite_of_an_error():
 class Failing:
     """Some paths cannot be opened."""
 
+    error = OSError(5)
+
     def __init__(self, *paths):
         self.paths = paths
 
     def __call__(self, path, mode):
         if path in self.paths:
-            raise OSError(5)
+            raise self.error
         return open(path, mode)
 
 
@@ -143,6 +145,32 @@ def test_unreadable_settings_are_told_from_none():
                 assert "cannot be read: EIO" in str(e), e
         # But one whose flash is worn out for good can be given others, after some starts.
         assert config.load("config.json", LAST, (), "esp32", safe=True)[0] is None
+    finally:
+        del reading.open
+    end()
+
+
+def test_no_memory_for_a_file_is_not_called_a_failing_flash():
+    begin()
+    put("config.json", json.dumps(SETTINGS))
+    put(LAST, json.dumps(SETTINGS))
+    put("state/reset", "told to")
+    said = []
+    files.print = said.append
+    reading.open = Failing("config.json", "state/reset")
+    reading.open.error = MemoryError()
+    try:
+        settings, source, faults = config.load("config.json", LAST, (), "esp32")
+        assert settings and source == LAST
+        assert faults == ["config.json: cannot be read: not enough memory"], faults
+        reading.open.paths += (LAST,)
+        try:
+            config.load("config.json", LAST, (), "esp32")
+            raise AssertionError("it says that there are none")
+        except OSError as e:
+            assert "cannot be read: not enough memory" in str(e), e
+        assert files.read("state/reset") is None
+        assert len(said) == 1 and "state/reset" in said[0] and "ENOMEM" in said[0], said
     finally:
         del reading.open
     end()
