@@ -27,6 +27,9 @@ _REASONS = const(16)
 _LONGEST = const(240)  # characters of a reason in `health`
 # Between two attempts that fail: one in each pass of the loop would wear the flash.
 _AGAIN_MS = const(10000)
+_HELD = const(
+    0
+)  # packet id in Delivery.sent of one that is not to be sent yet: no message in flight has it
 
 
 class Aside:
@@ -86,16 +89,27 @@ class Aside:
         """Return False if the flash does not take it."""
         outbox = self.outbox
         to = delivery.outbox
+        if _HELD in delivery.sent:
+            if not outbox.sync(now):
+                return False
+            delivery.again.append(delivery.sent.pop(_HELD))
+            return True
         if len(to) > len(delivery.sent) and not to.unread:
             return True  # there was no memory to read what waits: a newer one of `latest` would make way for an older one
         record = outbox.peek(now)
         if record:
-            # Twice rather than never, if the power fails between the two. Only this one: that those before are gone is on flash.
-            if not (outbox.sync(now) and _move(record, to, now)):
+            # In both rather than in none, if the power fails now: halfway.py. Only this one: that those before are gone is on flash.
+            moved = outbox.sync(now) and _move(record, to, now)
+            if not moved:
                 return False
             outbox.take(record, now)
             outbox.drop(record, now)
-            return outbox.sync(now)
+            if _synced(outbox, now):
+                return True
+            # Once it is acknowledged there, a power cut would bring it back from here.
+            to.take(moved, now)
+            delivery.sent[_HELD] = moved
+            return False
         if len(outbox) or outbox.unread:
             return True
         if not self._hand_over(to, now):
@@ -128,20 +142,22 @@ class Aside:
 
 
 def _move(record, to, now):
-    """Append a record to another outbox, on flash. Return False: it is not there, and has to stay where it is."""
+    """Append a record to another outbox, on flash. Return it there; None: it is not there, and has to stay where it is."""
     taken = to.append(record.key, record.data, now, record.qos, record.latest)
     if not taken:
         to.dropped -= 1  # it is not
-        return False
-    try:
-        if to.sync(now):
-            return True
-    except MemoryError:
-        pass
-    if taken.number:
-        return True  # only how many were dropped is not
+        return None
+    if _synced(to, now) or taken.number:  # or only how many were dropped is not
+        return taken
     to.drop(taken, now)
-    return False
+    return None
+
+
+def _synced(outbox, now):
+    try:
+        return outbox.sync(now)
+    except MemoryError:
+        return False
 
 
 def forget_sum():

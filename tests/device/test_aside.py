@@ -350,22 +350,56 @@ def test_a_flash_that_takes_nothing_is_not_written_in_each_pass():
         assert 1 <= first <= 3 and 1 <= second <= 3, (folder, first, second)
 
 
-def test_while_nothing_tells_that_one_is_gone_no_other_comes_back():
-    """All did, and came once more after a power cut."""
-    rig = Rig()
-    rig.take(5)
-    rig.bar(False)
-    full = failing("state/aside/")
-    found = []
-    for _ in range(4):
-        found += rig.numbers()
+def test_while_nothing_tells_that_one_is_gone_none_comes_back():
+    """All did, or later one did, and came once more after a power cut."""
+    for cut in (False, True):
+        rig = Rig()
+        rig.channel.qos = 2
+        rig.take(5)
+        rig.bar(False)
+        full = failing("state/aside/")
+        found = []
+        for _ in range(4):
+            found += rig.numbers()
+            rig.wait(10)
+        assert found == [] and rig.health()["set_aside"] == 4, found
+        assert rig.health()["outbox"] == rig.health()["in_flight"] + 1 == 1
+        full.end()
+        if cut:
+            rig = Rig()
+            rig.channel.qos = 2
+            rig.bar(False)
+        for _ in range(6):
+            rig.wait(10)
+            found += rig.numbers()
+        assert sorted(found) == [1, 2, 3, 4, 5], (cut, found)
+        assert rig.health()["set_aside"] == rig.health()["outbox"] == 0
+
+
+def test_one_that_waits_for_that_is_no_message_in_flight():
+    """All that is on its way is taken back meanwhile, and the link dies: it goes once all the same."""
+    for meanwhile in (Delivering.lose, lambda rig: rig.delivery.take_back()):
+        rig = Rig()
+        rig.take(5)
+        rig.bar(False)
+        rig.delivery.uplink.brokers.limits = Limits
+        full = failing("state/aside/")
+        assert rig.numbers() == []
+        meanwhile(rig)
         rig.wait(10)
-    full.end()
-    assert found == [1] and rig.health()["set_aside"] == 4, found
-    for _ in range(5):
-        rig.wait(10)
-        found += rig.numbers()
-    assert found == [1, 2, 3, 4, 5] and rig.health()["set_aside"] == 0
+        full.end()
+        if not rig.client.connected:
+            rig.connect()
+        found = []
+        for _ in range(6):
+            rig.wait(10)
+            found += rig.numbers()
+        assert sorted(found) == [1, 2, 3, 4, 5], found
+        assert rig.delivery.aside is None and rig.health()["outbox"] == 0
+
+
+class Limits:
+    abandoned = False
 
 
 def test_without_memory_for_it_the_reading_waits():
