@@ -18,7 +18,15 @@ from outbox import Outbox
 FOLDER = "state/aside"  # parts.py looks for it
 _WHY = "state/aside/why"  # the last reason, over a restart
 SUM = "state/aside/sum"  # what the outbox has dropped, once the count of this one is in its own
-_OURS = ("state", "why", "why.new", "sum", "sum.new")  # without readings nothing else is there
+_OURS = (
+    "state",
+    "why",
+    "why.new",
+    "sum",
+    "sum.new",
+    "doubts",
+    "doubts.new",
+)  # without readings nothing else is there
 
 _BYTES = const(32768)
 _RAM = const(2048)

@@ -4,6 +4,7 @@ Loaded at a start that finds readings set aside, then let go of. While one of th
 Doubt takes the place of the delivery's Starts.
 """
 
+import os
 import time
 from errno import EIO
 
@@ -11,6 +12,7 @@ from micropython import const
 
 from firmware import forget
 from firmware.aside import SUM, forget_sum
+from firmware.files import read, write
 from firmware.payload import head, is_reading
 from firmware.starts import Starts
 
@@ -18,13 +20,21 @@ from firmware.starts import Starts
 _LAST = const(32)
 _AGAIN_MS = const(10000)  # between two looks
 _LONGEST_MS = const(600000)
+_DOUBTS = "state/aside/doubts"  # how many starts in a row could not compare
+_STARTS = const(3)  # of them, who waits: a node may never be up for so long
 
 
 def begin(delivery, uptime, now):
     """Have each reading of a Delivery in one place, before any is sent. Without memory: twice rather than never."""
     try:
-        if not mend(delivery, now):
+        if mend(delivery, now):
+            _forget_doubts()
+        elif _count_doubts() <= _STARTS:
             delivery.starts = Doubt(delivery, uptime)
+        else:
+            delivery.log.error(
+                "outbox: what is set aside cannot be compared: readings may go twice"
+            )
     except MemoryError:
         pass
 
@@ -46,7 +56,7 @@ def mend(delivery, now):
 class Doubt(Starts):
     """Readings of earlier starts wait until both can be read, and those set aside stay there.
 
-    Ten minutes at most: then twice rather than never.
+    Ten minutes at most, and in three starts in a row: then twice rather than never.
     """
 
     def __init__(self, delivery, uptime):
@@ -77,11 +87,33 @@ class Doubt(Starts):
             mended = mend(delivery, time.ticks_ms())
         except MemoryError:
             mended = False
-        if not mended and uptime < self._ends_at:
+        if mended:
+            _forget_doubts()
+        elif uptime < self._ends_at:
             return
         _hand_on(self, self._starts)
         delivery.starts = self._starts
         delivery.aside.in_doubt = False
+
+
+def _count_doubts():
+    """Return how many starts in a row could not compare, with this one."""
+    try:
+        n = int(read(_DOUBTS) or "0") + 1
+    except ValueError:
+        n = 1
+    try:
+        write(_DOUBTS, str(n))
+    except OSError:
+        pass  # the next start counts as this one
+    return n
+
+
+def _forget_doubts():
+    try:
+        os.remove(_DOUBTS)
+    except OSError:
+        pass  # there were none
 
 
 def _hand_on(starts, to):

@@ -101,6 +101,34 @@ def test_what_never_can_be_read_keeps_the_others_for_minutes_only():
     fault.end()
 
 
+def test_what_never_can_be_read_keeps_them_for_three_short_starts_only():
+    """A node that never was up for ten minutes kept them for ever."""
+    some_set_aside()
+    fault = unreadable("state/aside/0")
+    for _ in range(3):
+        rig = start()
+        rig.bar(False)
+        assert collect(rig, 60) == [] and rig.told("cannot be compared yet")
+    rig = start()
+    rig.bar(False)
+    assert sorted(collect(rig, 60)) == [1, 2, 3, 4] and rig.told("readings may go twice")
+    fault.end()
+    rig = start()
+    rig.bar(False)
+    collect(rig, 60)
+    assert not exists("state/aside") and rig.health()["outbox"] == 0
+
+
+def test_starts_that_can_compare_begin_the_count_anew():
+    some_set_aside()
+    for _ in range(3):
+        for _ in range(2):
+            fault = unreadable("state/aside/0")
+            assert start().told("cannot be compared yet")
+            fault.end()
+        assert not start().told("cannot be compared")
+
+
 def test_without_memory_to_compare_they_wait_no_longer():
     some_set_aside()
     fault = unreadable("state/aside/0")
