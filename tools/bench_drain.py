@@ -17,11 +17,11 @@ from typing import NamedTuple
 import paho.mqtt.client as paho
 
 from tools import ROOT, CommandError, mpy
+from tools.alone import alone, short
 from tools.broker import Broker
 from tools.numbers import whole
 from tools.proxy import Proxy
 from tools.simboard import BOARDS
-from tools.simulate import alone, short
 from tools.torture_bench import make_board, until
 
 NAME = "drained"

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from tools import ROOT, CommandError, processes, rp2040_build, said
+from tools.alone import locked, made
 from tools.numbers import whole
 
 RUNNER = rp2040_build.RECIPE / "runner.mjs"
@@ -45,20 +46,26 @@ def add_arguments(parser):
 
 
 def run(args):
+    if args.build:
+        rp2040_build.build()
+        return 0
     if args.flash.is_dir():
         raise CommandError(f"{args.flash} is a folder, give a file, as FLASH=.sim/pico.flash")
     if args.flash.exists() and args.flash.stat().st_size != FLASH_BYTES:
         raise CommandError(
             f"{args.flash} is no image of a Pico's flash, which has {FLASH_BYTES:,} bytes: give another, or one to be made"
         )
-    rp2040_build.build()
-    if args.build:
-        return 0
-    args.flash.parent.mkdir(parents=True, exist_ok=True)
-    events = args.flash.with_name(args.flash.name + ".events")
-    board = EmulatedPico(
-        args.flash, args.attach or ["modem="], events=events, console=subprocess.PIPE
-    )
+    flash = args.flash.resolve()  # by one name, whatever links lead to it
+    made(flash.parent)
+    lock = flash.with_name(flash.name + ".lock")
+    with locked(lock, f"a board runs on {args.flash} already: give another, FLASH=file"):
+        rp2040_build.build()
+        show(args, flash)
+
+
+def show(args, flash):
+    """Run the board, and show what it prints, until Ctrl-C."""
+    board = EmulatedPico(flash, args.attach or ["modem="], console=subprocess.PIPE)
     board.start(args.port)
     try:
         print(f"an emulated Pico runs, its serial port is {board.url}")

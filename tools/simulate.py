@@ -12,10 +12,11 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
-from tools import ROOT, CommandError, heap, mpy, said, scenarios, shell, watch
+from tools import ROOT, heap, mpy, said, scenarios, watch
+from tools.alone import alone, short
 from tools.broker import Broker
 from tools.check_config import BadConfig, check, judge, parse_file
 from tools.ntp import TimeServer
@@ -136,20 +137,6 @@ def _check(path, board):
     _, faults = check(path, board)
     if faults:
         raise BadConfig(path, faults)
-
-
-@contextmanager
-def alone(folder):
-    """Two nodes cannot have one flash. CommandError: one has it, or there can be no such folder."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
-    except OSError as e:
-        raise CommandError(f"{short(folder)} can be no folder for a node: {e.strerror}") from None
-    with lock as file:
-        if not shell.take(file):
-            raise CommandError(f"a node runs in {short(folder)} already")
-        yield
 
 
 def node_settings(board, broker, password, clock, config=None):
@@ -281,7 +268,3 @@ def not_online(flash, args, log):
         file=sys.stderr,
     )
     return 1
-
-
-def short(path):
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

@@ -22,9 +22,9 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from tools import ROOT, mpy
+from tools.alone import alone, short
 from tools.numbers import whole
 from tools.simboard import BOARDS
-from tools.simulate import alone, short
 from tools.torture_bench import QOS, Bench
 from tools.torture_flash import sweep
 from tools.torture_verdict import judge

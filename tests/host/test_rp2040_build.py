@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 from types import SimpleNamespace
 
 import pytest
 
 from tools import CommandError, emulator, rp2040_build, unix_build, workplace
+from tools.alone import alone, locked
 
 
 @pytest.fixture
@@ -169,3 +171,32 @@ def test_make_board_shows_a_programs_own_lines_however_they_begin(monkeypatch, t
             "@first",
             *words,
         ]
+
+
+@pytest.mark.parametrize("name", ["flash", "link"])
+def test_one_flash_one_board(name, monkeypatch, tmp_path):
+    """Two emulators wrote the same image, without a word."""
+    monkeypatch.setattr(rp2040_build, "build", lambda: pytest.fail("it was built"))
+    (tmp_path / "link").symlink_to("flash")
+    place = tmp_path / name
+    args = SimpleNamespace(flash=place, build=False, attach=[], port=0)
+    told = f"a board runs on {place} already: give another, FLASH=file"
+    with (
+        locked(tmp_path / "flash.lock", "the test's own"),
+        pytest.raises(CommandError, match=re.escape(told)),
+    ):
+        emulator.run(args)
+    monkeypatch.setattr(emulator, "show", lambda args, flash: 0)
+    monkeypatch.setattr(rp2040_build, "build", lambda: None)
+    emulator.run(args)  # the first has ended
+
+
+def test_a_misspelt_folder_is_named_and_not_made(monkeypatch, tmp_path):
+    monkeypatch.setattr(rp2040_build, "build", lambda: pytest.fail("it was built"))
+    nowhere = tmp_path / "nope"
+    args = SimpleNamespace(flash=nowhere / "x.flash", build=False, attach=[], port=0)
+    with pytest.raises(CommandError, match=f"there is no folder {nowhere}: make it, or give"):
+        emulator.run(args)
+    with pytest.raises(CommandError, match=f"there is no folder {nowhere}"), alone(nowhere / "x"):
+        pass
+    assert not nowhere.exists()

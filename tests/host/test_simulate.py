@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tools import ROOT, CommandError, mpy, scenarios, simulate
+from tools.alone import alone
 from tools.check_config import check
 from tools.simulate import BOARDS, Console, make_flash, node_settings
 
@@ -237,7 +238,7 @@ def test_through_make(tmp_path):
 
 @pytest.mark.system
 def test_one_flash_one_node(tmp_path):
-    with simulate.alone(tmp_path):
+    with alone(tmp_path):
         process = start(tmp_path)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
