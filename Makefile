@@ -11,18 +11,23 @@ TARGETS := help setup ready packages run board test test-board check format size
 .PHONY: $(TARGETS)
 .DEFAULT_GOAL := help
 
+# What make's command line gives is handed on as it is, one word for the shell, whatever is in it: $(call given,PORT) is the value of
+# PORT=…, $(call option,PORT,port) makes --port … of it, $(call flag,DRY,dry-run) makes --dry-run of DRY=1.
+quoted = '$(subst ','\'',$(1))'
+given = $(call quoted,$(value $(1)))
+option = $(if $(value $(1)),--$(2) $(call given,$(1)))
+flag = $(if $(value $(1)),--$(2))
+
 # A misspelt variable would be ignored without a word, and so would one that the target does not take. A misspelt target is told the
 # nearest one, and what is a folder here, too, (`make tests`) is no target.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+unexport $(GIVEN) # make would expand them for that
 ifneq ($(strip $(GIVEN) $(filter-out $(TARGETS),$(MAKECMDGOALS))),)
-  FAULT := $(shell $(PYTHON) -m tools.variables $(GIVEN) -- $(MAKECMDGOALS))
+  FAULT := $(shell $(PYTHON) -m tools.variables $(foreach word,$(GIVEN) -- $(MAKECMDGOALS),$(call quoted,$(word))))
   ifneq ($(FAULT),)
     $(error $(FAULT))
   endif
 endif
-
-# $(call option,PORT,port) hands PORT=… of make's command line on as --port …
-option = $(if $($(1)),--$(2) '$($(1))')
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +43,7 @@ packages:
 
 run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, PORTAL=1: its page for a phone)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \
-	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(if $(PORTAL),--portal)
+	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(call flag,PORTAL,portal)
 
 board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040, FLASH=file that is its flash)
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)
@@ -65,7 +70,7 @@ format: ready ## let ruff format the sources and mend what it can
 	@$(VENV) -m ruff check --fix .
 
 mutate: ready ## small mutants of a device module against its tests (FILE=lib/mqtt_deadlines.py, TESTS=files with commas)
-	@$(TOOLS) mutate '$(FILE)' $(call option,TESTS,tests)
+	@$(TOOLS) mutate $(call given,FILE) $(call option,TESTS,tests)
 
 size: ready ## flash and RAM each device module takes, and the change since the last time
 	@$(TOOLS) size
@@ -81,22 +86,22 @@ torture: ready ## cut link, broker and power of a node, a thousand times, and co
 
 dst: ready ## deterministic simulation: live a node's lives among faults, from a seed (SEED=1 LIVES=1000 JOBS=2 GO_ON=1; STORY=1 tells one)
 	@$(TOOLS) dst $(call option,SEED,seed) $(call option,LIVES,lives) $(call option,JOBS,jobs) $(call option,WITHOUT,without) $(call option,PLANT,plant) \
-	  $(if $(GO_ON),--go-on) $(if $(STORY),--story)
+	  $(call flag,GO_ON,go-on) $(call flag,STORY,story)
 
 check-config: packages ## check config.json (CONFIG=file, BOARD= checks the pins too, NODE=name|all: nodes/<name>.json over it)
-	@$(TOOLS) check-config '$(or $(CONFIG),config.json)' $(call option,BOARD,board) $(call option,NODE,node)
+	@$(TOOLS) check-config $(if $(value CONFIG),$(call given,CONFIG)) $(call option,BOARD,board) $(call option,NODE,node)
 
 scan: packages ## find the sensors on a board's pins, and their lines for config.json (PORT=, ALL=1, SDA= SCL=, ONEWIRE=)
 	@$(TOOLS) scan $(call option,PORT,port) $(call option,SDA,sda) $(call option,SCL,scl) $(call option,ONEWIRE,onewire) \
-	  $(if $(ALL),--all) $(if $(JSON),--json)
+	  $(call flag,ALL,all) $(call flag,JSON,json)
 
 deploy: packages ## put firmware and settings on a board, or on several (PORT=a,b or all; CONFIG=file, NODE=name or KEEP=1; DRY=1)
 	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config) $(call option,NODE,node) \
-	  $(if $(KEEP),--keep) $(if $(DRY),--dry-run)
+	  $(call flag,KEEP,keep) $(call flag,DRY,dry-run)
 
 flash: packages ## put MicroPython on a board (BOARD=, else it is asked; PORT=, FIRMWARE=file, ERASE=1, DRIVE=folder, DRY=1)
 	@$(TOOLS) flash $(call option,BOARD,board) $(call option,PORT,port) $(call option,FIRMWARE,firmware) \
-	  $(call option,DRIVE,drive) $(if $(ERASE),--erase) $(if $(DRY),--dry-run)
+	  $(call option,DRIVE,drive) $(call flag,ERASE,erase) $(call flag,DRY,dry-run)
 
 provision: packages ## ask for a node's network, broker and name, try them from the board, write them (PORT=, ANSWERS=file, CSV=file, CONFIG=)
 	@$(TOOLS) provision $(call option,PORT,port) $(call option,ANSWERS,answers) $(call option,CSV,csv) $(call option,CONFIG,config)

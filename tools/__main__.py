@@ -15,6 +15,7 @@ import errno
 import importlib
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -140,7 +141,7 @@ def of_the_machine(error):
         return None
     told = f"you may not use {path}"
     if Path(path).is_relative_to(ROOT):
-        told += f": if this checkout was set up with sudo, sudo chown -R $USER '{ROOT}'"
+        told += f": if this checkout was set up with sudo, sudo chown -R $USER {shlex.quote(str(ROOT))}"
     return told
 
 

@@ -1,6 +1,7 @@
 """Is the node online? Read along after its restart, until it says that a broker accepted it."""
 
 import re
+import shlex
 from collections import deque
 
 from tools import CommandError, said
@@ -55,13 +56,14 @@ def where(topic, settings, path):
     broker = settings["mqtt"]["brokers"][0]
     words = ["mosquitto_sub", "-h", broker["host"], "-p", str(broker["port"])]
     if broker["user"]:
-        words += ["-u", broker["user"], "-P", "…"]
+        words += ["-u", broker["user"], "-P", "PASSWORD"]
     if broker["tls"]:
         words += ["--cafile", broker["tls"]["ca"]]
-    by_hand = f"{' '.join(words)} -v -t '{topic}/#'"
+    by_hand = shlex.join([*words, "-v", "-t", f"{topic}/#"])
     if path is None or not path.exists():
         return by_hand
-    return said(f"make watch{'' if path == DEFAULT else f' CONFIG={path}'}") + f"\nor: {by_hand}"
+    given = "" if path == DEFAULT else f" CONFIG={shlex.quote(str(path))}"
+    return said(f"make watch{given}") + f"\nor: {by_hand}"
 
 
 def _why_offline(last, seconds, stopped, settings):

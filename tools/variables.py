@@ -18,7 +18,7 @@ def taken(makefile):
     """{target: the variables its recipe takes, in the order it names them}."""
     found = {}
     for target, recipe in re.findall(r"^([a-z-]+):.*\n((?:\t.*\n)*)", makefile, re.M):
-        names = re.findall(r"\$\((?:call option,)?([A-Z_]+)\b", recipe)
+        names = re.findall(r"\$\((?:call (?:option|given|flag),)?([A-Z_]+)\b", recipe)
         found[target] = [name for name in dict.fromkeys(names) if name not in _OWN]
     return found
 

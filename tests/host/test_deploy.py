@@ -80,7 +80,7 @@ def test_empty_board_then_again_then_one_change(tmp_path, call, config, monkeypa
         assert "copied 8 files" in said
         assert "outpost/esp32-a1b2c3 is online" in said
         assert (
-            "mosquitto_sub -h 192.0.2.1 -p 1883 -u node -P … -v -t 'outpost/esp32-a1b2c3/#'"
+            "mosquitto_sub -h 192.0.2.1 -p 1883 -u node -P PASSWORD -v -t 'outpost/esp32-a1b2c3/#'"
             in said
         )
 

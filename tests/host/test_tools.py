@@ -4,6 +4,7 @@ import errno
 import importlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from tools import ROOT, CommandError
 from tools import __main__ as main
 
-SUDO = f"if this checkout was set up with sudo, sudo chown -R $USER '{ROOT}'"
+SUDO = f"if this checkout was set up with sudo, sudo chown -R $USER {shlex.quote(str(ROOT))}"
 MAKE = subprocess.run(["make"], check=False, cwd=ROOT, capture_output=True, text=True).stdout
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -95,3 +96,35 @@ def test_a_right_one_is_handed_on():
     code, out, _ = make("check-config", "CONFIG=nowhere.json")
     assert code == 2 and out == ""
     assert "there is no nowhere.json: " in make("check-config", "CONFIG=nowhere.json")[2]
+
+
+WITH_VALUES = {
+    target: [name for name in names if name not in variables.EVERYWHERE]
+    for target, names in variables.taken(MAKEFILE).items()
+}
+
+
+@pytest.mark.parametrize("target", sorted(filter(WITH_VALUES.get, WITH_VALUES)))
+def test_a_value_is_one_word_whatever_is_in_it(target, tmp_path):
+    # An apostrophe ended the shell's word; what stood behind it was run.
+    odd = f"""it's; touch {tmp_path}/ran; "$(shell touch {tmp_path}/ran)$(b `c` #"""
+    names = WITH_VALUES[target]
+    code, out, err = make("-n", target, *(f"{name}={odd}" for name in names))
+    assert (code, err) == (0, "")
+    words = shlex.split(out.replace("\\\n", " "))
+    flags = re.findall(r"call flag,([A-Z_]+)", MAKEFILE)
+    assert words.count(odd) == len([name for name in names if name not in flags])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_with_an_apostrophe(tmp_path):
+    path = tmp_path / "it's $HOME's.json"
+    path.write_text("{}")
+    assert f"{path}: wifi.networks: missing" in make("check-config", f"CONFIG={path}")[1]
+
+
+@pytest.mark.parametrize("word", ["it's", "a;b", "`c"])
+def test_a_target_is_one_word_whatever_is_in_it(word):
+    code, out, err = make(word)
+    assert (code, out) == (2, "")
+    assert f"make {word} is unknown: " in err
