@@ -74,9 +74,10 @@ def messages(settings, node, log):
     entries = {}
     old = _known(log)
     moved = old and (not enabled or old[:3] != mine[:3] or (old[3] and not mine[3]))
+    if moved:
+        moved = old = _with_entries(old, entries, log)
     migrates = moved and enabled and old[:2] == mine[:2] and old[2] != per_entity
     if moved:
-        _known(log, entries)
         for topic in _topics(old, entries):
             yield topic, _MIGRATE if migrates else (), not migrates
     if not enabled:
@@ -85,13 +86,10 @@ def messages(settings, node, log):
     if moved:
         yield PAUSE_MS
     config = Config(node)
-    hash = sha256(b"")
-    for piece in Device(config):
-        hash.update(piece)
-    mine.append(_hex(hash))
+    mine.append(_digest(config))
     gone = {}
     if old and not moved and old != mine:
-        _known(log, gone)
+        old = _with_entries(old, gone, log)
         for platform, key, _ in config.entities():
             if gone.get(key) == platform:
                 del gone[key]
@@ -101,8 +99,15 @@ def messages(settings, node, log):
             yield topic, (), True
         yield PAUSE_MS
         yield from _configs(config, mine, gone)
-    if old != mine:
+    if old is not False and old != mine:
         _save(config, mine, log)
+
+
+def _digest(config):
+    hash = sha256(b"")
+    for piece in Device(config):
+        hash.update(piece)
+    return _hex(hash)
 
 
 def _configs(config, mine, gone):
@@ -119,15 +124,24 @@ def _configs(config, mine, gone):
 
 
 def _known(log, entries=None):
+    """As _load(), and None: the file is damaged; False: it cannot be read, and is left as it is: the next announcement looks again."""
     try:
         return _load(entries)
     except OSError as e:
         log.warning("discovery: %s cannot be read: %s" % (_PATH, reason(e)))
-        return None
+        return False
     except ValueError:
         # What was announced and is gone stays with the broker: docs/home-assistant.md says how to remove it.
         log.warning("discovery: %s is damaged" % _PATH)
         return None
+
+
+def _with_entries(old, entries, log):
+    """Add the entries of what was announced. Return old, or False: they cannot be read."""
+    if _known(log, entries) is not False:
+        return old
+    entries.clear()
+    return False
 
 
 def _save(config, mine, log):
@@ -145,6 +159,8 @@ def _save(config, mine, log):
 
 
 def _forget(old, log):
+    if old is False:
+        return
     try:
         os.remove(_PATH)
         if old:

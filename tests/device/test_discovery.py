@@ -6,6 +6,7 @@ import os
 
 from mqtt_client import Client
 from mqtt_peer import Broker, Net, connect, run
+from unreadable import unreadable
 
 from firmware.discovery import Discovery
 from firmware.log import Log
@@ -596,6 +597,45 @@ def test_damaged_and_disabled():
             f.write(text)
         assert rig.announce() == [], text
         assert kept() is None
+
+
+class Unread(unreadable):
+    """The file cannot be read from the n-th look on: the second one is for the entities."""
+
+    def __init__(self, n):
+        super().__init__(PATH)
+        self.sound = n - 1
+
+    def _open(self, path, mode="r"):
+        if path == PATH and self.sound:
+            self.sound -= 1
+            return self.open(path, mode)
+        return super()._open(path, mode)
+
+
+def announced(options, n=None):
+    """Return what a node with one sensor less announces. n: at a first announcement the n-th look at the file failed."""
+    Rig().announce()
+    rig = Rig(make_node(channel("out", "temperature")), **options)
+    if n:
+        before = kept()
+        fault = Unread(n)
+        sent = rig.announce()
+        fault.end()
+        assert kept() == before and all(payload for _, payload, _ in sent), (options, n, sent)
+        assert len(rig.log.waiting) == 1 and "cannot be read: EIO" in rig.log.waiting[0]
+    sent = rig.announce()
+    if kept():
+        os.remove(PATH)
+    return sent
+
+
+def test_what_cannot_be_read_is_not_written_over():
+    """It was taken for none: what had been announced elsewhere, or was gone, stayed in Home Assistant for ever."""
+    for options in ({}, {"prefix": "ha"}, {"per_entity": True}, {"enabled": False}):
+        sound = announced(options)
+        for n in (1, 2):
+            assert announced(options, n) == sound, (options, n)
 
 
 def test_a_flash_that_takes_nothing():
