@@ -695,6 +695,26 @@ def test_what_is_not_flushed_is_not_there():
     assert os.listdir() == ["a"]
 
 
+def test_what_is_written_takes_nothing_of_the_heap():
+    # What waited for flush() was on it: MemoryError in a write, which no board has.
+    import flash
+    import micropython
+
+    flash.install()
+    data = bytearray(700)
+    for mode in ("wb", "ab"):
+        with open("a", mode) as f:
+            micropython.heap_lock()
+            try:
+                written = f.write(data) + f.write(data)
+            finally:
+                micropython.heap_unlock()
+            assert written == 1400
+            f.flush()
+            f.write(b"more")
+    assert contents("a") == "\0" * 1400 + "more" + "\0" * 1400 + "more"
+
+
 def test_c_code_writes_to_such_files_too():
     import json
 

@@ -1,7 +1,8 @@
 """The flash's file system, in the one thing where the host's is kinder: what was written is there after flush() or
 close() and not before, and `open(..., "w")` leaves the old file whole until then (littlefs; docs/library/vfs.rst).
 
-`install()` replaces `open` for modes "w", "a" and "x". A full flash: `sim.flash_full`.
+`install()` replaces `open` for modes "w", "a" and "x". A full flash: `sim.flash_full`. What is written and not flushed yet
+waits outside of the heap, which is the node's: a write allocates nothing, as on a board.
 """
 
 import builtins
@@ -9,17 +10,22 @@ import io
 
 import sim
 import uos
+from micropython import const
 
 _open = builtins.open
 _TEMPORARY = ".not-flushed"
-_ENOSPC = 28
+_ENOSPC = const(28)
+_CLOEXEC = const(1)
+
+_memfd_create = sim.libc.func(
+    "i", "memfd_create", "sI"
+)  # a file without a name, gone when it is closed
+_piece = bytearray(512)
 
 
 class File(io.IOBase):
     def __init__(self, path, mode):
         self._path = path
-        self._binary = "b" in mode
-        self._parts = []
         self._fresh = "a" not in mode  # the next flush replaces the file
         self._closed = False
         self._failed = False
@@ -28,40 +34,46 @@ class File(io.IOBase):
         else:
             parent = path[: path.rfind("/")] if "/" in path else "."
             uos.stat(parent or "/")
+        self._waiting = _open(_memfd_create("flash", _CLOEXEC), "r+b")
+        self._size = 0  # bytes that wait
 
     def write(self, data):
         if self._closed:
             raise OSError(22)
-        n = len(data)
-        self._parts.append(data.encode() if isinstance(data, str) else bytes(data))
-        if len(self._parts) > 32:
-            self._parts = [b"".join(self._parts)]
+        n = self._waiting.write(data)
+        self._size += n
         return n
 
     def flush(self):
-        if sim.flash_full and (self._parts or self._fresh):
-            self._parts = []
+        size = self._size
+        self._size = 0
+        self._waiting.seek(0)
+        if sim.flash_full and (size or self._fresh):
             self._failed = True
             raise OSError(_ENOSPC)
         path = self._path + _TEMPORARY if self._fresh else self._path
-        if self._fresh or self._parts:
+        if self._fresh or size:
             with _open(path, "wb" if self._fresh else "ab") as f:
-                for part in self._parts:
-                    f.write(part)
+                while size > 0:
+                    self._waiting.readinto(_piece)
+                    f.write(_piece, min(size, len(_piece)))
+                    size -= len(_piece)
+            self._waiting.seek(0)
             if self._fresh:
                 uos.rename(path, self._path)
-        self._parts = []
         self._fresh = False
 
     def close(self):
         if self._closed:
             return
         self._closed = True
-        if self._failed:  # what could not be written is gone, and close() says nothing
-            if self._fresh:
+        try:
+            if not self._failed:
+                self.flush()
+            elif self._fresh:  # what could not be written is gone, and close() says nothing
                 _open(self._path, "wb").close()
-            return
-        self.flush()
+        finally:
+            self._waiting.close()
 
     def __enter__(self):
         return self
@@ -70,8 +82,7 @@ class File(io.IOBase):
         self.close()
 
     def tell(self):
-        size = 0 if self._fresh else uos.stat(self._path)[6]
-        return size + sum(len(part) for part in self._parts)
+        return self._size + (0 if self._fresh else uos.stat(self._path)[6])
 
     def ioctl(self, request, arg):
         if request == 1:
