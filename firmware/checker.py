@@ -12,6 +12,7 @@ class Checker:
         self.model = model
         self.faults = []
         self.wiring = Wiring(model, self.fault)
+        self.listed = None  # path of the sensor whose fault lists the types
 
     def fault(self, path, wrong, right):
         self.faults.append("%s: %s, %s" % (path, wrong, right))
@@ -106,21 +107,28 @@ class Checker:
             self.wiring.sensor(path, settings, rows)
             return settings
         # Of an unknown type only the type can be said to be wrong.
-        from firmware.partnames import every, nearest
+        from firmware.partnames import nearest
 
-        known = ", ".join(every(self.types))
-        if type(kind) is str:
-            near = nearest(kind, sorted(self.types))
-            self.fault(
-                path + ".type", "unknown", "did you mean %s?" % near if near else "known: " + known
-            )
-        elif type(value) is not dict:
+        path_of_type = path + ".type"
+        if type(value) is not dict:
             self.object(path, value, ())
+        elif type(kind) is str:
+            near = nearest(kind, sorted(self.types))
+            right = "did you mean %s?" % near if near else "known: " + self.known(path_of_type)
+            self.fault(path_of_type, "unknown", right)
         else:
-            self.fault(
-                path + ".type", "is not text" if kind else "missing", "give one of " + known
-            )
+            wrong = "is not text" if kind else "missing"
+            self.fault(path_of_type, wrong, "give one of " + self.known(path_of_type))
         return None
+
+    def known(self, path):
+        """Return the types that there are, once; then where they stand: the list is long."""
+        if self.listed:
+            return "those at " + self.listed
+        from firmware.partnames import every
+
+        self.listed = path
+        return ", ".join(every(self.types))
 
     def by_quantity(self, row, kind):
         """Return the row with a row for each quantity of a type of sensor in it."""
@@ -192,12 +200,11 @@ class Checker:
             self.fault(path + ".password", "is too short or too long", "give 8 to 63 characters")
         static = network["static"]
         if static and None not in static.values():
-            address, mask, gateway = [
-                kinds.address(static[key]) for key in ("address", "netmask", "gateway")
-            ]
-            if (address ^ gateway) & mask:
-                right = "give the address of a router within address and netmask"
-                self.fault(path + ".static.gateway", "cannot be reached from address", right)
+            from firmware import fixed
+
+            found = fixed.fault(static)
+            if found:
+                self.fault(path + ".static." + found[0], found[1], found[2])
 
     def broker(self, path, broker):
         if broker["password"] and broker["user"] == "":  # [MQTT-3.1.2-22]

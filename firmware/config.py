@@ -134,4 +134,4 @@ def drop():
     from firmware import forget
 
     forget("config", "checker", "settings", "entries", "kinds", "wiring", "pins")
-    forget("partnames", "roms", "reading")  # if they were needed
+    forget("partnames", "roms", "fixed", "reading")  # if they were needed

@@ -52,7 +52,12 @@ def _family(rom):
     if rom[0] in _FAMILIES:
         return None
     is_a = " (a %s)" % _OTHERS[rom[0]] if rom[0] in _OTHERS else ""
-    return "is of a chip of family 0x%02x%s, which is none of these" % (rom[0], is_a)
+    these = ", ".join(["%02x" % family for family in _FAMILIES])
+    return "is of a chip of family %02x%s, where a DS18B20 or its like has %s" % (
+        rom[0],
+        is_a,
+        these,
+    )
 
 
 def _crc8(data):

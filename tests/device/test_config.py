@@ -306,6 +306,36 @@ def test_wifi_networks():
     assert not network(
         ssid="attic", static=dict(static, gateway="192.168.2.1", netmask="255.255.0.0")
     )
+    for given, key, wrong in (
+        ({"netmask": "255.0.255.0"}, "netmask", "is that of no network"),
+        ({"netmask": "0.0.0.0"}, "netmask", "is that of no network"),
+        ({"netmask": "255.255.255.255"}, "netmask", "is that of no network"),
+        ({"netmask": "255.255.255.254"}, "netmask", "is that of no network"),
+        ({"netmask": "0.0.0.255"}, "netmask", "is that of no network"),
+        ({"address": "192.168.1.255"}, "address", "is the broadcast address of the network"),
+        ({"address": "192.168.1.0"}, "address", "is the address of the network itself"),
+        ({"address": "127.0.0.1"}, "address", "is the node itself"),
+        ({"address": "224.0.0.1"}, "address", "is no address of one computer"),
+        ({"gateway": "192.168.1.7"}, "gateway", "is the node's own address"),
+        ({"gateway": "192.168.1.255"}, "gateway", "is the broadcast address of the network"),
+        ({"gateway": "192.168.1.0"}, "gateway", "is the address of the network itself"),
+        ({"gateway": "0.0.0.0"}, "gateway", "is the node itself"),
+        ({"dns": "0.0.0.0"}, "dns", "is the node itself"),
+        ({"dns": "127.0.0.1"}, "dns", "is the node itself"),
+        ({"dns": "192.168.1.7"}, "dns", "is the node's own address"),
+        ({"dns": "192.168.1.255"}, "dns", "is the broadcast address of the network"),
+        ({"dns": "255.255.255.255"}, "dns", "is no address of one computer"),
+    ):
+        found = network(ssid="attic", static=dict(static, **given))
+        one(found, "wifi.networks[0].static." + key, wrong, "give ")
+    for given in (
+        {"netmask": "255.255.255.252", "address": "192.168.1.2"},
+        {"netmask": "255.255.0.0", "address": "192.168.1.255"},
+        {"netmask": "255.0.0.0", "address": "10.0.1.0", "gateway": "10.255.255.254"},
+        {"dns": "192.168.1.1"},
+        {"dns": "9.9.9.0"},  # in a network that the node knows nothing of
+    ):
+        assert not network(ssid="attic", static=dict(static, **given)), given
     one(
         network(ssid="attic", static=dict(static, dns="9.9.9")),
         "wifi.networks[0].static.dns",
@@ -571,9 +601,9 @@ def test_sensor_entries_that_are_no_sensors():
         "sensors[4].name: missing",
         "sensors[4].pin: missing",
     ], found
-    assert "known: adc, am2301, am2302, bme280, dht21, dht22, ds1820, " in found[3]
-    for fault in found[1:3]:
-        assert "give one of adc, am2301, am2302, bme280, " in fault
+    assert "give one of adc, am2301, am2302, bme280, dht21, dht22, ds1820, " in found[1]
+    assert found[2].endswith("give one of those at sensors[1].type")
+    assert found[3].endswith("known: those at sensors[1].type")
 
 
 def test_the_number_of_faults_is_bounded():

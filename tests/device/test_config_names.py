@@ -7,6 +7,7 @@ from firmware import config, sensors
 
 BOARDS = ("esp32", "pico_w")
 ROM = "28ff641e0f160390"
+FAMILIES = "where a DS18B20 or its like has 28, 10, 22, 3b"
 
 
 def check(host="broker", **sensor):
@@ -91,7 +92,7 @@ def test_1_wire_addresses_in_other_forms():
             "2803160f1e64ff",
             "lacks two digits: it may be %s (Linux's form) or 2803160f1e64ffd7 (owfs's)" % ROM,
         ),
-        ("2903160f1e64ff", "is of a chip of family 0x29 (a DS2408), which is none of these"),
+        ("2903160f1e64ff", "is of a chip of family 29 (a DS2408), " + FAMILIES),
         ("28-03160f1e64ff", "is in Linux's form: it is " + ROM),
         ("10-03160f1e64ff", "is in Linux's form: it is 10ff641e0f160375"),
         ("28.FF641E0F1603", "is in owfs's form: it is " + ROM),
@@ -99,8 +100,8 @@ def test_1_wire_addresses_in_other_forms():
         ("0x28ff641e0f160390", "has more than its digits in it: it is " + ROM),
         ("28ff641e0f160391", "has a wrong checksum: a digit is not right"),
         ("28ff641e0f160309", "has a wrong checksum: a digit is not right"),
-        ("0000000000000000", "is of a chip of family 0x00, which is none of these"),
-        ("29-03160f1e64ff", "is of a chip of family 0x29 (a DS2408), which is none of these"),
+        ("0000000000000000", "is of a chip of family 00, " + FAMILIES),
+        ("29-03160f1e64ff", "is of a chip of family 29 (a DS2408), " + FAMILIES),
         ("28ff", "is no 1-Wire address"),
         ("28ff641e0f16039z", "is no 1-Wire address"),
         ("kitchen", "is no 1-Wire address"),
@@ -112,6 +113,27 @@ def test_1_wire_addresses_in_other_forms():
                 assert check(type="ds18b20", pin=4, address=right)[1] == [], (given, right)
     for given in (ROM, ROM.upper(), "10ff641e0f160375", ""):
         assert check(type="ds18b20", pin=4, address=given)[1] == [], given
+
+
+def test_the_types_are_listed_once():
+    """Each unknown one brought all of them: 600 bytes a sensor."""
+    raw = {
+        "wifi": {"networks": [{"ssid": "attic"}]},
+        "mqtt": {"brokers": [{"host": "broker"}]},
+        "sensors": [
+            {"name": "a", "type": "bme28"},  # which is told what it is
+            {"name": "b", "type": "xyz"},
+            {"name": "c", "type": "zyx"},
+            {"name": "d"},
+        ],
+    }
+    faults = config.check(raw, sensors.TYPES, None)[1]
+    assert faults[0] == "sensors[0].type: unknown, did you mean bme280?"
+    assert faults[1].startswith("sensors[1].type: unknown, known: adc, ads1015, ")
+    assert faults[2:] == [
+        "sensors[2].type: unknown, known: those at sensors[1].type",
+        "sensors[3].type: missing, give one of those at sensors[1].type",
+    ]
 
 
 def test_the_right_form_is_what_the_driver_takes():

@@ -36,7 +36,7 @@ LAYERS = (
     ),
     ("firmware.boots", "firmware.keeping"),
     (
-        "firmware.config firmware.checker firmware.settings firmware.entries firmware.kinds firmware.wiring firmware.partnames firmware.roms",
+        "firmware.config firmware.checker firmware.settings firmware.entries firmware.kinds firmware.wiring firmware.partnames firmware.roms firmware.fixed",
         "firmware.topics",
         "firmware.payload",
         "firmware.document",
