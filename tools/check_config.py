@@ -3,14 +3,13 @@
 Of a fleet: what `nodes/<name>.json` over config.json makes, of one node or of all.
 """
 
-import datetime
 import os
 import shlex
 import sys
 import threading
 from pathlib import Path
 
-from tools import ROOT, CommandError, heap, said, unreadable
+from tools import ROOT, CommandError, heap, said, tlsfiles, unreadable
 from tools.boards import BOARDS
 
 _lock = (
@@ -19,6 +18,7 @@ _lock = (
 # What config.json.example says where you are to say something else.
 PLACEHOLDERS = ("your network", "your password")
 PLAIN, TLS = 1883, 8883  # the ports that brokers have, and that settings without one stand for
+LOCAL = ("localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback")
 TLS_ON = '"tls": {"ca": "ca.pem"}'
 BAD_CONFIG = 7  # exit code of the commands that want a config for something
 
@@ -94,8 +94,8 @@ def tell(title, faults):
 def look(title, raw, path, board):
     """Check parsed JSON, and say what is found, whatever it is. path: what lies beside it. Returns the exit code."""
     settings, faults = for_use(raw, board, path)
-    found = list(warnings(raw, path.parent))
-    short = settings and board and heap.warning(settings, board)
+    found = warnings(raw, path.parent)
+    short = board and heap.warning(settings or _but_for_faults(raw, board), board)
     if short:
         found.append(short)
     for warning in found:
@@ -107,6 +107,28 @@ def look(title, raw, path, board):
         print(f"{title}: {heap.told(settings, board)}")
     print(said(f"{title}: {good}" + ("" if board else "; to check the pins too, give BOARD=")))
     return 0
+
+
+def _but_for_faults(raw, model):
+    """The part of parsed JSON that is not at fault, as far as an estimate of its memory needs it. At most that is too little."""
+    _, types = node()
+    from firmware.checker import Checker
+    from firmware.settings import SETTINGS
+
+    with _lock:
+        found = Checker(types, model).object("", raw, SETTINGS) or {}
+    parts = {key: found.get(key) or {} for key in ("mqtt", "outbox", "discovery")}
+
+    def entries(value):
+        return [entry for entry in value or () if entry]
+
+    return {
+        "sensors": entries(found.get("sensors")),
+        "outputs": entries(found.get("outputs")),
+        "mqtt": {"brokers": entries(parts["mqtt"].get("brokers"))},
+        "outbox": {"ram_bytes": parts["outbox"].get("ram_bytes") or 0},
+        "discovery": {"enabled": bool(parts["discovery"].get("enabled"))},
+    }
 
 
 def node():
@@ -197,33 +219,40 @@ def parse_bytes(data, title):
 
 
 def warnings(raw, folder):
-    """What will only go wrong on the way to the broker: an address, the files of `tls`, looked for beside the config.
+    """What will only go wrong on the way to the broker: an address, a port, a certificate beside the config; and what is of little use.
 
-    raw: parsed JSON, or settings. What is at fault in it a check says.
+    raw: parsed JSON, or settings. What is at fault in it a check says. What is told of several settings is told once.
     """
+    told = {}
+    for setting, wrong in _warnings(raw, folder):
+        told.setdefault(wrong, []).append(setting)
+    return [f"{', '.join(settings)}: {wrong}" for wrong, settings in told.items()]
+
+
+def _warnings(raw, folder):
+    """Yield (setting, what is wrong with it)."""
     from tools import nodeconfig
 
+    if isinstance(raw, dict) and not (raw.get("sensors") or raw.get("outputs")):
+        yield "sensors", "there are none: the node publishes only its own state"
     for setting, host in nodeconfig.of_kind(("host",), raw):
         if not setting.endswith(".host"):
             continue  # a name in a certificate
         if _is_itself(host):
-            yield (
-                f"{setting}: {host} is the board itself, give the address in your network "
-                "(only an emulated board reaches this computer by it)"
-            )
+            right = "give the address in your network (only an emulated board reaches this computer by it)"
+            yield setting, f"{host} is the board itself, {right}"
         elif _is_many(host):
-            yield f"{setting}: {host} is no address of one computer, give that of yours"
+            yield setting, f"{host} is no address of one computer, give that of yours"
     for setting, port, tls in _brokers(raw):
         if port == (PLAIN if tls else TLS):
             usual = f"with tls, mostly {TLS}" if tls else f"without tls, mostly {PLAIN}"
             right = f'{TLS}, or leave "tls" out' if tls else f"{PLAIN}, or {TLS_ON}, too"
-            yield f"{setting}: is {port}; {usual}: give {right}"
+            yield setting, f"is {port}; {usual}: give {right}"
     for setting, name in nodeconfig.of_kind(("path",), raw):
-        look = _key if setting.endswith(".key") else _certificate
         file = folder / name.lstrip("/")
-        wrong = os.path.isfile(file) and look(file.read_bytes())
+        wrong = not setting.endswith(".key") and os.path.isfile(file) and tlsfiles.expired(file)
         if wrong:
-            yield f"{setting}: {wrong}"
+            yield setting, wrong
 
 
 def _brokers(raw):
@@ -236,42 +265,20 @@ def _brokers(raw):
 
 
 def _is_itself(host):
-    return host.lower().rstrip(".") in ("localhost", "::1", "0.0.0.0") or host.startswith("127.")
+    name = host.lower().rstrip(".")
+    # RFC 6761, 6.3; the others are in the hosts files of Linux distributions.
+    by_name = name.split(".")[0] in LOCAL or name.endswith(".localhost") or name == "::1"
+    return by_name or _first(name) in (0, 127)
 
 
 def _is_many(host):
     """Broadcast, multicast, or reserved."""
-    first = host.split(".")[0]
-    return host.count(".") == 3 and first.isdigit() and int(first) >= 224
+    return _first(host) >= 224
 
 
-def _certificate(data):
-    from cryptography import x509
+def _first(host):
+    """The first number of an IPv4 address, -1: it is none."""
+    from firmware import kinds
 
-    try:
-        load = x509.load_pem_x509_certificate if _is_pem(data) else x509.load_der_x509_certificate
-        end = load(data).not_valid_after_utc
-    except ValueError:
-        return "is no certificate, give a PEM or DER file"
-    if end < datetime.datetime.now(datetime.UTC):
-        return f"expired on {end:%Y-%m-%d}, get a new one"
-    return None
-
-
-def _key(data):
-    from cryptography.hazmat.primitives import serialization
-
-    load = (
-        serialization.load_pem_private_key if _is_pem(data) else serialization.load_der_private_key
-    )
-    try:
-        load(data, None)
-    except TypeError:
-        return "is encrypted, give one that is not: nobody types a password on a board"
-    except ValueError:
-        return "is no private key, give a PEM or DER file"
-    return None
-
-
-def _is_pem(data):
-    return b"-----BEGIN " in data
+    address = kinds.address(host)
+    return -1 if address is None else address >> 24

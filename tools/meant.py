@@ -10,6 +10,7 @@ from firmware.partnames import SYNONYMS, every
 from firmware.settings import SETTINGS
 
 _UNKNOWN = re.compile(r"(.*?)([^.]+): unknown, (.*)", re.S)
+_LISTS = re.compile(r"((sensors\[\d+\]\.type): .*, (?:known: |give one of )).*")
 _ENTRY = re.compile(r"(sensors|outputs)\[(\d+)\]\.type: ")
 _OBJECT = re.compile(r"(.*): (is .*), give an object, { … }", re.S)
 _LIST = re.compile(r"(.*): (.*), give a list of (\d+ to \d+), \[ … \]", re.S)
@@ -36,6 +37,19 @@ _WORDS = {
     "ultrasonic": "hcsr04",
     "window": "input reed",
 }
+# What other programs call a setting: its name here.
+_SETTINGS = {
+    "pass": "password",
+    "passphrase": "password",
+    "psk": "password",
+    "pwd": "password",
+    "ssl": "tls",
+    "cafile": "ca",
+    "certfile": "cert",
+    "keyfile": "key",
+}
+# What looks like a setting and is another thing.
+_NO_SETTING = {"bssid": "the Wi-Fi driver chooses the access point of a network: leave it out"}
 _OUTPUTS = {
     "dimmer": "light",
     "fan": "switch",
@@ -49,10 +63,19 @@ _OUTPUTS = {
 
 def explained(raw, faults, types):
     """Return the faults of a check of raw, with what was meant where that can be told."""
-    return [
-        _type(raw, fault, types) or _place(fault, types) or _form(fault) or fault
-        for fault in faults
-    ]
+    every_type = ", ".join(every(types))
+    listed = (
+        None  # path of the first fault that lists the types, once some of them are told better
+    )
+    told = []
+    for fault in faults:
+        text = _type(raw, fault, types) or _place(fault, types) or _form(fault) or fault
+        begin = _LISTS.fullmatch(text)
+        if begin:
+            text = begin[1] + (f"those at {listed}" if listed else every_type)
+            listed = listed or begin[2]
+        told.append(text)
+    return told
 
 
 # ---- settings
@@ -84,18 +107,23 @@ def _place(fault, types):
     if not found:
         return None
     inside, key, told = found.groups()
+    if key.lower() in _NO_SETTING:
+        return f"{inside}{key}: unknown, {_NO_SETTING[key.lower()]}"
     here = [part for part in inside.split(".") if part]
-    fit = {path for path, name in places(types) if name == key}
+    ours = _SETTINGS.get(key.lower(), key)
+    fit = {path for path, name in places(types) if name == ours}
     fit = sorted(fit, key=lambda path: (len(path), path))
     if any(len(path) == len(here) == _common(here, path) for path in fit):
-        return None  # of another type of sensor
+        # Of another type of sensor, or another name.
+        return None if ours == key else f"{inside}{key}: unknown, did you mean {ours}?"
     below = [path for path in fit if _common(here, path) == len(here)]
     above = [path for path in fit if _common(here, path) == len(path)]
     where = " or ".join(_written(here, path) for path in (below or above or fit)[:_MOST])
     # A setting of that very name is meant rather than one here that adds a word to it: `qos` rather than `qos_max`.
     longer = fit and f"did you mean {key}_" in told
     if below or above or longer:
-        return f"{inside}{key}: unknown, belongs {where}"
+        renamed = "" if ours == key else f" as {ours}"
+        return f"{inside}{key}: unknown, belongs {where}{renamed}"
     if not fit or "did you mean" in told:
         return None
     return f"{fault}; {key} belongs {where}"
@@ -172,7 +200,7 @@ def _type(raw, fault, types):
     found = _ENTRY.match(fault)
     if not found or "did you mean" in fault:
         return None
-    name = raw[found[1]][int(found[2])]["type"]
+    name = raw[found[1]][int(found[2])].get("type")
     if type(name) is not str:
         return None
     name = re.sub(r"[-_ /]", "", name.lower())

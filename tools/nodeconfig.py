@@ -16,7 +16,7 @@ import threading
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from tools import CommandError, boardfiles, check_config, mpy, overlays
+from tools import CommandError, boardfiles, check_config, mpy, overlays, tlsfiles
 from tools.check_config import BAD_CONFIG, BadConfig
 
 DEFAULT = Path("config.json")
@@ -206,7 +206,11 @@ def files(path, settings, title=None):
 
 
 def file_faults(path, raw):
-    """Yield a fault for each file that a config names, and that is not beside it or may not be. raw: parsed JSON, or settings."""
+    """Yield a fault for each file that a config names, and that is not beside it, may not be, or is not what it is for.
+
+    raw: parsed JSON, or settings.
+    """
+    there = {}
     for setting, name in of_kind(("path",), raw):
         place = _place(name)
         if (
@@ -216,8 +220,14 @@ def file_faults(path, raw):
             or str(place) in mpy.STARTED
         ):
             yield f"{setting}: is no place for a file of yours, give one such as certs/ca.der"
+        elif os.path.isdir(path.parent / place):
+            yield f"{setting}: {place} is a folder, give a file in it"
         elif not os.path.isfile(path.parent / place):
             yield f"{setting}: there is no {place} beside {path.name}, put it there"
+        else:
+            there[setting] = path.parent / place
+    for setting, wrong in tlsfiles.faults(there):
+        yield f"{setting}: {wrong}"
 
 
 def _place(name):

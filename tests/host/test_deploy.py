@@ -11,7 +11,7 @@ import pytest
 from deploying import CONFIG, ONLINE, SECRETS, code
 
 from tests.host.ptyhost import PtyBoard
-from tools import ROOT, boardfiles, deploy, mpy, ports, serialboard
+from tools import ROOT, boardfiles, certificates, deploy, mpy, ports, serialboard
 from tools.__main__ import main
 
 # A small firmware, so that a test takes a second: names and order are what counts.
@@ -488,12 +488,17 @@ def test_config_is_checked_against_the_board(tmp_path, call, config):
     assert board.files() == {}
 
 
+@pytest.fixture
+def certificate(tmp_path):
+    return certificates.Authority(tmp_path / "authority").ca.read_bytes()
+
+
 def tls(ca):
     return {**CONFIG, "mqtt": {"brokers": [{"host": "192.0.2.1", "tls": {"ca": ca}}]}}
 
 
 @pytest.mark.slow
-def test_files_that_the_config_names_go_along(tmp_path, call, config):
+def test_files_that_the_config_names_go_along(tmp_path, call, config, certificate):
     config.write_text(json.dumps(tls("certs/ca.der")))
     with PtyBoard(tmp_path) as board:
         status, said = call(board)
@@ -501,16 +506,19 @@ def test_files_that_the_config_names_go_along(tmp_path, call, config):
         assert "mqtt.brokers[0].tls.ca: there is no certs/ca.der beside config.json" in said
         (tmp_path / "certs").mkdir()
         (tmp_path / "certs/ca.der").write_bytes(b"certificate")
+        status, said = call(board)
+        assert status == deploy.BAD_CONFIG and "tls.ca: is no certificate" in said
+        (tmp_path / "certs/ca.der").write_bytes(certificate)
         assert call(board)[0] == 0
         status, said = call(board)
         assert "nothing to copy" in said
-    assert board.files() == {**wanted(config), "certs/ca.der": b"certificate"}
+    assert board.files() == {**wanted(config), "certs/ca.der": certificate}
 
 
 @pytest.mark.slow
-def test_a_file_beside_a_folder_of_ours(tmp_path, call, config):
+def test_a_file_beside_a_folder_of_ours(tmp_path, call, config, certificate):
     config.write_text(json.dumps(tls("library-ca.der")))
-    (tmp_path / "library-ca.der").write_bytes(b"certificate")
+    (tmp_path / "library-ca.der").write_bytes(certificate)
     with PtyBoard(tmp_path) as board:
         assert call(board)[0] == 0
         assert "nothing to copy" in call(board)[1]

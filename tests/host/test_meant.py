@@ -45,6 +45,46 @@ def test_a_setting_is_told_where_it_belongs(raw, told):
     assert faults(raw) == [told]
 
 
+def test_other_names_of_a_setting():
+    """`psk` and `ssl` were told nothing, `bssid` to be ssid."""
+    networks = [{"ssid": "attic", "psk": "x"}, {"ssid": "b", "bssid": "00:11:22:33:44:55"}]
+    raw = with_rest(wifi={"networks": networks}, mqtt={"brokers": [{"host": "b", "ssl": True}]})
+    assert faults(raw) == [
+        "wifi.networks[0].psk: unknown, did you mean password?",
+        "wifi.networks[1].bssid: unknown, the Wi-Fi driver chooses the access point of a network: leave it out",
+        "mqtt.brokers[0].ssl: unknown, did you mean tls?",
+    ]
+    assert faults(with_rest(mqtt={"ssl": True})) == [
+        "mqtt.ssl: unknown, belongs in mqtt.brokers[0] as tls"
+    ]
+
+
+def test_every_other_name_is_of_a_setting():
+    known = {key for _, key in meant.places(TYPES)}
+    for other, ours in meant._SETTINGS.items():
+        assert ours in known and other not in known
+    assert not known & set(meant._NO_SETTING)
+
+
+def test_the_types_are_listed_once():
+    """Also where the first unknown one is told what it is here, and not on the board."""
+    sensors = [{"name": name, "type": name} for name in ("door", "xyz", "bmp388")] + [
+        {"name": "n"}
+    ]
+    first, second, third, fourth = faults(with_rest() | {"sensors": sensors})
+    assert first == 'sensors[0].type: unknown, did you mean "type": "input", "kind": "reed"?'
+    assert second.startswith("sensors[1].type: " + ALL) and second.endswith(", veml7700")
+    assert third == "sensors[2].type: unknown, known: those at sensors[1].type"
+    assert fourth == "sensors[3].type: missing, give one of those at sensors[1].type"
+
+
+def test_a_sensor_without_a_type():
+    """It ended in a KeyError."""
+    assert faults(with_rest() | {"sensors": [{"name": "x"}]})[0].startswith(
+        "sensors[0].type: missing, give one of adc, "
+    )
+
+
 def test_beside_what_is_at_fault_it_keeps_its_entry():
     brokers = [{"host": "a"}, {"host": "b", "ca": "ca.pem", "keepalive_s": 60}]
     assert faults(with_rest(mqtt={"brokers": brokers})) == [
