@@ -32,7 +32,8 @@ def report(node, uptime):
     yield "name_taken", node.taken and "%s is board %s" % node.taken
     yield "clock", node.clock.source
     synced = node.clock.synced_at
-    yield "clock_age_s", None if synced is None else (uptime - synced) // 1000
+    # Synced in this very pass, which began before: the clock's own moment is later.
+    yield "clock_age_s", None if synced is None else max(0, uptime - synced) // 1000
     yield "log_dropped", node.log.dropped
     limits = node.uplink.brokers.limits
     yield "connects", node.uplink.connects
@@ -70,7 +71,7 @@ def _age_s(delivery, uptime):
 def _age(delivery, uptime, boot, _, at, ts):
     """Return ms since a reading was taken, or None: in an earlier boot, and nobody knows when."""
     if boot == delivery.boot:
-        return uptime - at
+        return max(0, uptime - at)
     now = delivery.clock.unix_ms(uptime)
     try:
         ts = ts or delivery.starts.filled_in(boot, at)

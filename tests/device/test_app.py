@@ -270,6 +270,19 @@ def test_introduces_itself_then_reads():
     assert health["rssi"] == -61 and health["dropped"] == 0 and health["connects"] == 1
 
 
+def test_what_was_done_in_a_pass_is_not_older_than_its_begin():
+    """A pass takes its time: the clock was -1 s old in the `health` of the one that set it."""
+    from firmware import health
+
+    r = Run()
+    r.run(2000)
+    r.node.clock.synced_at = 2600
+    for uptime, age in ((2500, 0), (3599, 0), (3600, 1), (9000, 6)):
+        assert dict(health.report(r.node, uptime))["clock_age_s"] == age
+    delivery = r.node.delivery
+    assert [health._age(delivery, up, delivery.boot, 0, 900, None) for up in (890, 950)] == [0, 50]
+
+
 def test_readings_before_the_sync_wait_for_their_time():
     r = Run(trusted=False)
     r.run(6000)
