@@ -127,7 +127,9 @@ def explained(error, client):
         return OSError(errno.ENOMEM, "not enough memory")
     code = error.args[0] if error.args else 0
     tls = client.ssl and isinstance(code, int) and (code < 0 or code == _EBUSY)
-    early = not client.connected and (code == errno.ECONNRESET or isinstance(error, ProtocolError))
+    early = not client.connected and (
+        code in (errno.ECONNRESET, ETIMEDOUT) or isinstance(error, ProtocolError)
+    )
     if tls or early or isinstance(error, ValueError):
         try:
             from mqtt_faults import explain

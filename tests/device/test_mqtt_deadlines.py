@@ -42,14 +42,17 @@ def test_tcp_that_never_comes():
     net.setup = lambda wire: setattr(wire, "connecting", True)
     client.start(NEARLY)
     assert client.poll_ms(NEARLY) <= 20
-    dies_after(client, net, NEARLY, 20000)
+    said = str(dies_after(client, net, NEARLY, 20000).args[1])
+    assert said == "no connection in time; check address and port, and for a firewall"
 
 
 def test_connack_that_never_comes():
+    # It was told as if TCP had not come: a web server waits for more of what it takes for a request.
     net, client = make()
     net.broker.mute = True
     client.start(NEARLY)
-    dies_after(client, net, NEARLY, 20000)
+    said = str(dies_after(client, net, NEARLY, 20000).args[1])
+    assert said.startswith("connected, but nothing answers in MQTT; MQTT has a port of its own")
 
 
 def test_acknowledgement_that_never_comes():

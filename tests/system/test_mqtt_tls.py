@@ -243,7 +243,7 @@ def test_silent_handshake_ends(authority):
         held = []
         threading.Thread(target=lambda: held.append(server.accept()), daemon=True).start()
         said = attempt(server.getsockname()[1], {"ca": authority.ca}, "127.0.0.1")
-        assert "no connection in time" in said
+        assert "no TLS connection in time" in said
         held[0][0].close()
 
 
