@@ -1,6 +1,7 @@
 """What check-config says of a node's RAM, and whether it is so."""
 
 import json
+import re
 import time
 
 import pytest
@@ -43,6 +44,18 @@ def test_a_whole_node_keeps_what_is_estimated(sections):
     kept = heap_measure.live(sections)
     estimate = heap.estimate(checked(**sections)).kept
     assert abs(kept - estimate) < TOLERANCE * kept, (kept, estimate)
+
+
+def test_the_readme_takes_away_what_home_assistant_is_told_with():
+    """With the HEAP= it named the node had 5 KB too many to be short of them."""
+    row = re.search(
+        r"`discovery: not enough memory.*`make run HEAP=(\d+)`",
+        ROOT.joinpath("README.md").read_text(),
+    )
+    estimate = heap.estimate(checked(EXAMPLES["eight"]))
+    without = estimate.kept + estimate.work - heap.TELLING
+    right = range((without - heap.TELLING) // 1024 + 1, without // 1024)
+    assert int(row[1]) in right, f"HEAP= of {right}, and see that it does"
 
 
 def test_every_type_of_sensor_is_in_the_table():
