@@ -1,10 +1,12 @@
-"""Why a connection to a broker ended, time after time: is it what the broker was sent? Loaded when one did that was up, or was shut."""
+"""Why a connection to a broker ended, time after time: is it what the broker was sent, or what it keeps for the node? Loaded when one did
+that was up, or was shut.
+"""
 
 import errno
 from errno import ECONNRESET
 
 from micropython import const
-from mqtt_client import Refused
+from mqtt_client import ProtocolError, Refused
 
 # What a connection that ended counts: the oldest message in flight is the same as before,
 _FRUITLESS = const(4)
@@ -14,6 +16,10 @@ _ID_REJECTED = const(
     2
 )  # CONNACK of a broker that will not have the client id, or not for a session that lasts
 _SHUT = const(3)  # attempts that were closed at CONNECT, before that
+# Connections in a row that ended at what the broker sent as soon as they were up, before its session begins anew; again after so many
+_GARBLED = const(3)
+_GARBLED_AGAIN = const(64)
+_AT_ONCE_MS = const(10000)
 _HELD_MS = const(600000)  # one that held so long is not one of them
 _LAST = const(8)  # of what was sent last so many are remembered
 _ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)  # what the client says of a silent broker
@@ -24,16 +30,12 @@ _CLOSED = (ECONNRESET, 32, 103, 113, 107, 128)
 def is_the_broker(brokers, error, uptime, ms):
     """A connection failed that had been up for so many ms, None: never. Return whether it is the broker, time after time."""
     client, limits = brokers.uplink.client, brokers.limits
+    if _keeps_what_ends_it(brokers, error, ms):
+        return False
     code = error.args[0] if isinstance(error, OSError) and error.args else 0
     closed = code in _CLOSED
     if ms is None:
-        if closed and client.turned_away:
-            brokers.shut += 1
-            if limits or brokers.shut >= _SHUT:
-                brokers.learnt().connects.shut(uptime)
-        elif isinstance(error, Refused) and error.code == _ID_REJECTED:
-            if not brokers.uplink.clean_session:
-                brokers.learnt().connects.rejected(uptime)
+        _shut_out(brokers, error, closed and client.turned_away, uptime)
         return False
     # A ProtocolError: what it sent is no MQTT.
     closed = closed or not isinstance(error, OSError)
@@ -56,6 +58,37 @@ def is_the_broker(brokers, error, uptime, ms):
         return False
     brokers.learnt().suspect(client.exactly_once)
     return True
+
+
+def _keeps_what_ends_it(brokers, error, ms):
+    """Does what it sends at once end each connection? Kept in the session, it would for ever: the session begins anew. Return whether."""
+    uplink, limits = brokers.uplink, brokers.limits
+    greeted = isinstance(error, ProtocolError) and not uplink.client.turned_away
+    if not greeted or (ms or 0) >= _AT_ONCE_MS:
+        if ms is not None:
+            brokers.garbled = 0
+        return False
+    brokers.garbled += 1
+    clean = uplink.clean_session or (limits and limits.connects.clean)
+    if clean or brokers.garbled % _GARBLED_AGAIN != _GARBLED:
+        return False
+    uplink.begin_anew()
+    uplink.log.warning(
+        "mqtt: what %s keeps for this node ends each connection: its session begins anew"
+        % uplink.broker
+    )
+    return True
+
+
+def _shut_out(brokers, error, closed, uptime):
+    """It never came up. closed: at CONNECT."""
+    if closed:
+        brokers.shut += 1
+        if brokers.limits or brokers.shut >= _SHUT:
+            brokers.learnt().connects.shut(uptime)
+    elif isinstance(error, Refused) and error.code == _ID_REJECTED:
+        if not brokers.uplink.clean_session:
+            brokers.learnt().connects.rejected(uptime)
 
 
 def _remember_last(last, client, anew):

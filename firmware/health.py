@@ -37,6 +37,7 @@ def report(node, uptime):
     yield "log_dropped", node.log.dropped
     limits = node.uplink.brokers.limits
     yield "connects", node.uplink.connects
+    yield "skipped", node.uplink.client.skipped
     yield "broker_limits", limits and limits.text()
     yield from delivery(node.delivery, uptime)
 

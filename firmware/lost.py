@@ -34,7 +34,8 @@ def lose(uplink, uptime, error):
     what = "lost" if uplink.connected else "cannot reach"
     uplink.log.warning("mqtt: %s %s: %s" % (what, name, reason(error)))
     try:
-        if uplink.connected or uplink.client.turned_away or isinstance(error, Refused):
+        answered = isinstance(error, (ProtocolError, Refused))
+        if uplink.connected or uplink.client.turned_away or answered:
             from firmware import culprit
 
             ms = uptime - uplink.since if uplink.connected else None

@@ -2,7 +2,8 @@
 
 Memory is bounded by this side, never by what the peer announces: packets are read into one buffer made once. A PUBLISH
 that does not fit there goes to a sink: a buffer of its own up to `max_packet`, above that what the user's `sink`
-returns, or nowhere (skipped and counted).
+returns, or nowhere (skipped and counted). So is one whose topic is none, if it can be acknowledged: a lenient broker keeps
+it in the session, and would send it again on each connection.
 """
 
 from errno import ECONNRESET
@@ -149,7 +150,7 @@ class Incoming:
             return 0
         size = buf[i] << 8 | buf[i + 1]
         head = 2 + size + (2 if qos else 0)
-        if not size or head > n:
+        if head > n:
             raise ProtocolError("topic of %d bytes" % size)
         if size > _BUFFER - _REST:
             self.long_topic = size  # does not fit: nothing can be done with it but acknowledge it
@@ -158,7 +159,6 @@ class Incoming:
         if i + head > self.end or (i + n <= self.start + _BUFFER and i + n > self.end):
             return 0
         self.topic = bytes(self.view[i + 2 : i + 2 + size])
-        self._check_topic()
         self.pid = 0
         if qos:
             self.pid = buf[i + head - 2] << 8 | buf[i + head - 1]
@@ -166,23 +166,23 @@ class Incoming:
                 raise ProtocolError("packet id 0")
         i += head
         n -= head
-        if i + n > self.end:
-            self.target = self._target(kind, n)
+        named = self._is_named()
+        if i + n > self.end or not named:
+            self.target = self._target(kind, n) if named else None
             return self._begin(kind, i, n)
         self.payload = bytes(self.view[i : i + n])
         self.start = i + n
         self.progress += 1
         return kind
 
-    def _check_topic(self):
+    def _is_named(self):
         """A topic name has no wildcard [MQTT-3.3.2-2] and is UTF-8 without NUL [MQTT-1.5.3-1], [MQTT-1.5.3-2]."""
         topic = self.topic
         try:
             topic.decode()
         except UnicodeError:
-            raise ProtocolError("topic is not UTF-8")
-        if b"+" in topic or b"#" in topic or b"\0" in topic:
-            raise ProtocolError("topic with wildcard or NUL")
+            return False
+        return topic and not (b"+" in topic or b"#" in topic or b"\0" in topic)
 
     def _target(self, kind, n):
         """Return where a payload of n bytes is to be written, or None."""

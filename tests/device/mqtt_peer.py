@@ -284,6 +284,7 @@ class Broker:
         if clean:
             self.session = False
             self.stored = {}
+            self.out = {}
         present = self.session and not self.code
         if not self.code:
             self.session = not clean

@@ -126,7 +126,7 @@ class Client:
         self.reachable = True
         self.sock = None
         self.sent = []
-        self.pending = self.resent = 0
+        self.pending = self.resent = self.skipped = 0
         self.unacked = []
         self.in_flight = []
         self.journal = None

@@ -44,7 +44,7 @@ class Client:
         self.readings = array(
             "I", [0] * (window + 1)
         )  # packet id % its length → 2 * seq, + 1: late
-        self.resent = 0
+        self.resent = self.skipped = 0
         self.pid = 0
         self.seen = 0  # the highest seq that has arrived
         self.holes = 0  # readings below it that have not

@@ -139,18 +139,24 @@ def test_forbidden_packets_are_refused_at_their_first_bytes():
         b"\x40\x02\x00\x00",  # packet id 0 [MQTT-2.3.1-1]
         b"\x36\x07\x00\x01a\x00\x01",  # QoS 3 [MQTT-3.3.1-4]
         b"\x38\x07\x00\x01a",  # DUP at QoS 0 [MQTT-3.3.1-2]
-        b"\x30\x05\x00\x00abc",  # no topic [MQTT-4.7.3-1]
         b"\x30\x05\x00\x04abc",  # topic longer than the packet
         b"\x32\x05\x00\x02ab\x01",
         b"\x32\x05\x00\x01a\x00\x00",
-        b"\x30\x04\x00\x01#x",  # wildcards [MQTT-3.3.2-2]
-        b"\x30\x05\x00\x02a+x",
-        b"\x30\x04\x00\x01\x00x",  # NUL [MQTT-1.5.3-2]
-        b"\x30\x05\x00\x02\xc3\x28x",  # not UTF-8 [MQTT-1.5.3-1]
         b"\x30\xff\xff\xff\xff",  # five bytes of length
         b"\x30\x80\x80\x80\x80\x01",
     ):
         assert decode(data) == ([], "error"), data
+
+
+def test_a_topic_that_is_none_is_skipped_and_can_be_acknowledged():
+    # It ended the connection: from a session that the broker keeps it came again with each, for ever.
+    for topic in (b"", b"#", b"a+", b"a\0b", b"\xc3\x28", b"cmd/\xff\xfe"):
+        for size in (0, 1, 600, 5000):
+            for gives in (1, 13, 512):
+                data = publish(topic, b"x" * size, 1, 5) + publish(b"a", b"y")
+                got, end = decode(data, gives)
+                assert [each[2] for each in got] == [None, b"y"], (topic, size, gives)
+                assert got[0][3] == 5 and end == "whole"
 
 
 def test_what_is_announced_is_not_allocated():
