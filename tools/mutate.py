@@ -137,7 +137,9 @@ def mutants(source):
         for text in changes(node):
             begin = starts[node.lineno - 1] + node.col_offset
             end = starts[node.end_lineno - 1] + node.end_col_offset
-            yield node.lineno, (data[:begin] + text.encode() + data[end:]).decode()
+            mutant = data[:begin] + text.encode() + data[end:]
+            if mutant != data:  # `return None` is one of the changes
+                yield node.lineno, mutant.decode()
 
 
 def changes(node):
