@@ -85,11 +85,11 @@ class Asking:
     def set(self, server, offset, at, sure):
         """Set the clock: it was Unix time offset + at at that uptime; sure: nothing that was known contradicts it."""
         clock = self.clock
-        jump = 0 if clock.offset is None else (offset - clock.offset) // 1000
         if clock.source != "ntp":
             clock.log.info("clock: set from %s" % server)
         elif not sure:
-            clock.log.warning("clock: set by %d s from %s" % (jump, server))
+            jump_s = (offset - clock.offset) // 1000
+            clock.log.warning("clock: set by %d s from %s" % (jump_s, server))
         clock.offset = offset
         clock.synced_at = clock.since = clock.marked = at
         clock.source = "ntp"

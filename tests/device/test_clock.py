@@ -1,5 +1,6 @@
 """The clock: what it believes, and above all what it does not."""
 
+import os
 import sys
 import time
 
@@ -65,6 +66,7 @@ class Net:
         self.now = time.ticks_ms()
         self.up = 0
         self.servers = {}
+        self.broken = {}  # address: the call that there is no way for
         self.ms = 10
         self.requests = []
         self.open = 0
@@ -79,13 +81,16 @@ class Net:
 
     def socket(self, *args):
         self.open += 1
+        self.blocking = True
         return self
 
     def setblocking(self, on):
-        assert on is False
+        self.blocking = on
 
     def sendto(self, packet, address):
         self.requests.append(address)
+        self.peer = address[0]
+        self._meet("sendto")
         self.request = bytes(packet)
         server = self.servers.get(address[0])
         if server:
@@ -98,7 +103,13 @@ class Net:
             if data is not None:
                 self.queue.append((self.up + 2 * self.ms, data, peer))
 
+    def _meet(self, call):
+        if self.broken.get(self.peer) == call:
+            raise OSError(113)
+
     def recvfrom(self, size):
+        assert not self.blocking, "the node would wait for ever"
+        self._meet("recvfrom")
         for each in self.queue:
             if each[0] <= self.up:
                 self.queue.remove(each)
@@ -185,6 +196,7 @@ def test_not_trusted_until_an_answer_came():
 def test_an_answer_sets_time_and_the_boards_clock():
     r = Rig(good)
     assert r.run(1000) == 1
+    assert r.lines == ["clock: set from " + HOST], r.lines
     assert r.clock.trusted and r.clock.source == "ntp" and r.clock.server == HOST
     assert abs(r.error_ms()) <= 20, r.error_ms()
     assert r.board.set == [(TRUE_MS + r.clock.synced_at) // 1000]
@@ -196,11 +208,13 @@ def test_an_answer_sets_time_and_the_boards_clock():
 
 def test_readings_before_the_sync_get_their_time():
     r = Rig(good)
+    r.net.ms = 100
     r.run(3000, online=False)
     early = r.net.up
     r.run(60000, online=False)
     r.run(1000)
     assert abs(r.clock.unix_ms(early) - TRUE_MS - early) <= 20
+    assert r.board.set == [(TRUE_MS + r.clock.synced_at) // 1000]
 
 
 def test_without_memory_it_asks_again():
@@ -292,8 +306,8 @@ def test_own_request_mirrored_is_refused():
 
 
 def test_modes_other_than_a_servers_are_refused():
-    for mode in (0, 1, 2, 3, 5, 6, 7):
-        head = bytes((0x20 | mode, 2))
+    for mode in (0x20, 0x21, 0x22, 0x23, 0x25, 0x26, 0x27, 4):  # the last one: of version 0
+        head = bytes((mode, 2))
         refused(lambda request, net, head=head: good(request, net, head=head), "no answer")
 
 
@@ -313,14 +327,20 @@ def test_no_transmit_time_is_refused():
 
 def test_root_delay_and_dispersion_without_bounds_are_refused():
     for at in ("_4", "_8"):
-        for value in (b"\x00\x10", b"\xff\xff"):
+        for value in (b"\x00\x10", b"\x01\x00", b"\xff\xff"):
             change = {at: value}
             refused(lambda request, net, c=change: good(request, net, **c), "not sure")
 
 
-def test_version_3_and_a_signature_are_fine():
-    r = Rig(lambda request, net: good(request, net, head=b"\x1c\x03") + bytes(20))
-    assert r.run(1000) == 1
+def test_what_is_just_good_enough_is_fine():
+    """Version 3 and a signature; the last stratum there is; delay and dispersion below 16 s; a whole second."""
+    for answer in (
+        lambda request, net: good(request, net, head=b"\x1c\x03") + bytes(20),
+        lambda request, net: good(request, net, head=b"\x24\x0f"),
+        lambda request, net: good(request, net, _4=b"\0\x0f\xff\xff\0\x0f\xff\xff"),
+        lambda request, net: good(request, net, _44=bytes(4)),
+    ):
+        assert Rig(answer).run(1000) == 1
 
 
 # kiss codes
@@ -368,6 +388,10 @@ def test_who_is_asked_too_often_is_asked_more_rarely():
     assert len(r.net.requests) == 2
     r.run(7200000, step=500)
     assert len(r.net.requests) <= 5, len(r.net.requests)
+    r = Rig(good, kiss(b"RATE"))
+    r.run(1000)
+    r.run(7 * HOUR, step=1000)
+    assert len(r.net.requests) == 2 and r.clock.interval_ms == 12 * HOUR
 
 
 def test_a_kiss_that_does_not_echo_is_nobodys():
@@ -402,6 +426,9 @@ def test_far_ahead_of_the_newest_known_it_takes_two_answers():
     r = Rig(off(ahead), good)
     r.run(20000)
     assert abs(r.error_ms()) <= 20 and int(read("state/time")) <= TRUE_MS // 1000
+    r = Rig(off(2 * ahead), off(ahead))
+    r.run(20000)
+    assert abs(r.error_ms() - ahead) <= 20 and len(r.net.requests) == 3
     r = Rig(off(ahead), gateway=ROUTER)
     r.net.servers[ROUTER] = off(ahead)
     assert r.run(1000) == 1 and len(r.net.requests) == 2
@@ -428,7 +455,10 @@ def test_when_one_server_says_so_for_six_hours_the_newest_known_time_is_wrong():
         r.run(2 * HOUR, step=1000)
         assert r.clock.source == "ntp" and abs(r.error_ms()) <= 1000
     # Not if it says now this, now that, nor if it is before this firmware.
-    for answers in ([off(-n * HOUR) for n in range(200)], [off(-2 * YEAR_S * 1000)]):
+    for answers in (
+        [off(-n * HOUR) for n in range(200)],
+        [off(clock.Clock.release_s * 1000 - TRUE_MS - 24 * HOUR)],
+    ):
         r = Rig(*answers, newest=TRUE_MS // 1000 + 300 * 86400)
         r.run(13 * HOUR, step=1000)
         assert not r.clock.trusted
@@ -487,6 +517,9 @@ def test_a_clock_that_stands_is_not_believed_however_often_it_is_asked():
     r = Rig(lambda request, net: good(request, net, shown - net.true_ms()), newest=0)
     r.run(HOUR, step=100)
     assert not r.clock.trusted and len(r.net.requests) > 9
+    r = Rig(lambda request, net: good(request, net, shown - net.true_ms()), newest=0)
+    r.run(8500)
+    assert len(r.net.requests) == 3, "then it is left alone for a while"
 
 
 def test_of_servers_that_contradict_each_other_only_the_host_is_believed():
@@ -596,6 +629,9 @@ def test_a_name_is_looked_up_only_if_not_two_near_have_the_time():
     r.run(6000)
     assert r.clock.server == "pool.ntp.org" and r.names.asked == 51
     assert [address for address, port in r.net.requests] == [ROUTER, HOST]
+    r = Rig(good, host="pool.ntp.org", wait=50)
+    r.run(100)
+    assert r.names.asked and r.clock.due(r.net.up) == 20, "the node may sleep meanwhile"
 
 
 def test_who_was_good_is_asked_first_the_next_time():
@@ -640,6 +676,7 @@ def test_asks_again_after_the_interval_and_only_then():
     assert len(r.net.requests) == 1
     r.run(1000000, step=100)
     assert len(r.net.requests) == 2
+    assert len(r.lines) == 1, "a time that agrees is no news"
 
 
 def test_requests_differ():
