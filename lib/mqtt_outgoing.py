@@ -203,12 +203,9 @@ class Outgoing(Buffer):
             self.first[4 * i : 4 * i + 4] = bytes((_PUBREL, 2, pid >> 8, pid & 0xFF))
             self._step_over(pid, i)
         self.stop = self.sent
-        if self.stream:
-            pid = self.stream.pid
-            if pid in self.released:
-                self.stream.at = -1
-            else:
-                self.stream.rewind(self.starts[self.pids.index(pid)] + self.stream.head)
+        stream = self.stream
+        if stream and stream.pid not in self.released:  # of a released one all has been sent
+            stream.rewind(self.starts[self.pids.index(stream.pid)] + stream.head)
 
     def _step_over(self, pid, place):
         """Bring a released PUBLISH to the front, behind `sent`: it is not sent again."""

@@ -154,6 +154,53 @@ def test_from_an_iterable():
     assert cut and b"ab" + b"c" * 700 + b"d" in seen  # iterated anew
 
 
+def test_its_beginning_needs_room_for_the_length_of_it_all():
+    net = Net(Broker())
+    client = Client("c", "broker", net=net, buffer=64 + 20)
+    connect(client)
+    net.wire.takes = 0
+    assert client.send(b"t", b"x" * 7) == 0  # 12 bytes
+    assert client.send(b"t", Stream(Image(500000), 500000), qos=1) is None  # 9
+    net.wire.takes = None
+    run(client)
+    net.wire.takes = 0
+    assert client.send(b"t", b"x" * 6) == 0
+    assert client.send(b"t", Stream(Image(500000), 500000), qos=1) == 1
+
+
+def test_its_place_moves_with_what_is_before_it():
+    for taken in (0, 3, 8):  # of its beginning
+        broker = Broker()
+        net = Net(broker)
+        client = Client("c", "broker", net=net, buffer=256)
+        connect(client)
+        broker.hear = lambda first, pid, answer: []
+        client.send(b"t", b"1" * 36, qos=1)
+        net.wire.takes = 0
+
+        def written(wire, net=net):
+            wire.takes -= wire.writes[-1]
+            Net.written(net, wire)
+
+        client.send(b"t", Stream(io.BytesIO(b"2" * 600), 600), qos=1)
+        if taken:
+            net.wire.takes, net.written = taken, written
+            client.step(0)
+            del net.written
+        client.send(b"t", b"3" * 100, qos=1)
+        broker.say(b"\x40\x02\x00\x01")
+        assert client.step(0)[0] == [1]
+        assert client.send(b"t", b"4" * 60, qos=1) == 4  # in the place of the first
+        net.wire.takes = None
+        run(client)
+        sent = [b"1" * 36, b"2" * 600, b"3" * 100, b"4" * 60]
+        assert [payload for _, payload in broker.seen] == sent
+        client.close()
+        broker.hear, broker.seen = None, []
+        assert connect(client)[0] == [2, 3, 4]
+        assert [payload for _, payload in broker.seen] == sent[1:]
+
+
 def test_empty():
     assert stream(io.BytesIO(b""), 0, 1, None)[0] == [b"before", b"", b"after"]
 
@@ -177,6 +224,19 @@ def test_qos_0_goes_with_the_connection():
     assert client.send(b"t", Stream(io.BytesIO(b"x" * 600), 600)) == 0
     run(client)
     assert net.broker.seen == [(b"t", b"x" * 600)]
+
+
+def test_one_that_is_given_up_leaves_its_place_to_another():
+    net = Net(Broker())
+    client = Client("c", "broker", net=net)
+    connect(client)
+    net.wire.takes = 0
+    assert client.send(b"t", Stream(io.BytesIO(b"x" * 600), 600), qos=2) == 1
+    client.close()
+    client.forget(1)
+    connect(client)
+    assert client.send(b"t", Stream(io.BytesIO(b"y" * 600), 600), qos=2) == 2
+    assert run(client)[0] == [2] and net.broker.seen == [(b"t", b"y" * 600)]
 
 
 def test_source_that_is_too_short_or_too_long_or_fails():
