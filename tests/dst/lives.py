@@ -52,6 +52,8 @@ _SAFE_MS = 1_000_000  # besides, for a node in safe mode
 # else the node would believe for a day what it saw before.
 _SEARCH_MS = 200_000
 _DONE_MS = 900_000  # after that, everything
+_ILL_MS = 1_800_000  # after something was ill for minutes: until all is as before,
+_SOON_MS = 120_000  # which is not looked at before
 _LOOK_MS = 5_000
 _STATE_BYTES = 24_576  # of all files in state/ but the outbox's
 
@@ -208,7 +210,9 @@ class Judge:
         if self.alive_at is None and truth.awake(truth.newest_came) > self.began:
             self.alive_at = sim.now()
             stage.tell("judge", "alive after %d ms" % ms)
-        if self.alive_at is None:
+        if self.story.ill:
+            self._look_at_ill(ms)
+        elif self.alive_at is None:
             bound = _ALIVE_MS + (_SAFE_MS if stage.safe_mode else 0)
             if ms > bound:
                 stage.found("no reading for %d ms, without any fault" % ms)
@@ -229,6 +233,26 @@ class Judge:
                 self._verdict(owed)
                 stage.die("power")
         self.story.timers.append(sim.after(_LOOK_MS, self.look))
+
+    def _look_at_ill(self, ms):
+        """Something was ill for minutes: is all as it was before?"""
+        if ms < _SOON_MS:
+            return
+        old = sim.now() - 30_000
+        owed = [event for event in self.story.truth.missing() if event.at < old]
+        unmet = self.story.unmet()
+        if not owed and not unmet:
+            self._verdict(owed)
+            stage.die("power")
+        if ms > _ILL_MS:
+            for text in unmet:
+                stage.found("%d min after the faults: %s" % (ms // 60_000, text))
+            if owed:
+                stage.found(
+                    "%d min after the faults: %d readings are not there: %s"
+                    % (ms // 60_000, len(owed), owed[0])
+                )
+            stage.die("power")
 
     def _verdict(self, owed):
         truth = self.story.truth

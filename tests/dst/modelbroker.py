@@ -15,6 +15,14 @@
     pubrel_close     closes at a PUBREL it does not know
     crowd_close      closes when more than 5 exchanges of QoS 2 are unfinished
     forgetful        forgets sessions when it restarts
+    ping_silent      does not answer PINGREQ
+
+`ill` is a set of what a sound broker does for some minutes, when something behind it is out of order:
+
+    publish_close    closes at every PUBLISH, CONNECT works
+    ack_silent       acknowledges no PUBLISH; `deaf`: nor does it hand one on
+    ack_late         does so 5 to 25 seconds later, in order
+    ping_silent      does not answer PINGREQ
 
 Paragraphs in brackets are of OASIS MQTT Version 3.1.1.
 """
@@ -24,6 +32,7 @@ import stage
 from micropython import const
 
 _CROWD = const(5)
+_LATE_MS = const(20000)  # on top of 5 s, at most
 _NAMES = (
     "", "CONNECT", "CONNACK", "PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP", "SUBSCRIBE",
     "SUBACK", "UNSUBSCRIBE", "UNSUBACK", "PINGREQ", "PINGRESP", "DISCONNECT",
@@ -74,6 +83,9 @@ class Broker:
         self.name = name
         self.listener = listener
         self.ways = set(ways)
+        self.ill = set()
+        self.deaf = False
+        self.lateness = None  # a Random, for `ack_late`
         self.state = "up"  # "down": nothing listens; "silent": no answer at all
         self.mute = False  # takes connections and says nothing
         self.refuses = 0  # return code of CONNACK
@@ -87,6 +99,7 @@ class Broker:
         self.lost = {}  # client → messages that were stored in those
         self.by_will = set()  # topics of what is retained by a will
         self.on_accept = None
+        self.online = {}  # topic → ms at which `online` came on the node's latest connection
         self.trap = None  # [packet's name, how many more go by, is it lost?, what happens at it]
 
     def accept(self, wire):
@@ -149,11 +162,14 @@ class Broker:
                     break
 
     def give(self, session, topic, payload, qos, retained):
+        """Hand a message to one subscriber. topic: bytes where it need not be one."""
         conn = None
         for each in self.conns:
             if each.session is session:
                 conn = each
-        body = _two(len(topic)) + topic.encode()
+        if isinstance(topic, str):
+            topic = topic.encode()
+        body = _two(len(topic)) + topic
         if not qos:
             if conn:
                 conn.say(0x30 | retained, body + payload)
@@ -176,6 +192,7 @@ class Conn:
         self.heard = sim.now()
         self._rest = b""
         self._deaf = False
+        self._ack_at = 0  # when the last late answer goes
         self._timer = sim.after(20_000, self._look)
 
     # the wire's side
@@ -256,6 +273,19 @@ class Conn:
         self.wire.down(data)
         if after:
             after()
+
+    def _acknowledge(self, first, pid):
+        """Answer a PUBLISH or PUBREL."""
+        broker = self.broker
+        if "ack_silent" in broker.ill:
+            return
+        now = sim.now()
+        if "ack_late" in broker.ill:
+            self._ack_at = max(self._ack_at, now + 5000 + broker.lateness(_LATE_MS))
+        if self._ack_at > now:
+            sim.after(self._ack_at - now, lambda: self.say(first, _two(pid)))
+        else:
+            self.say(first, _two(pid))
 
     def _sprung(self, first):
         """Return whether a packet is lost, and what happens behind it, or None."""
@@ -338,6 +368,7 @@ class Conn:
         self.session = session
         self.name = name
         broker.connects += 1
+        broker.online.clear()
         self.say(0x20, bytes((1 if present else 0, 0)))
         for pid, waiting in session.waiting:
             self.say(0x3A, waiting)
@@ -360,6 +391,10 @@ class Conn:
         if qos == 3 or not topic or "+" in topic or "#" in topic or (dup and not qos):
             stage.found("protocol: PUBLISH 0x%02x to %r" % (first, topic))
             self.close("protocol error")
+        elif "publish_close" in broker.ill:
+            self.close("it is ill")
+        elif "ack_silent" in broker.ill and broker.deaf:
+            pass
         elif "retain_close" in ways and retain:
             self.close("a retained message")
         elif "history_close" in ways and topic.endswith("/history"):
@@ -367,9 +402,11 @@ class Conn:
         elif "history_silent" in ways and topic.endswith("/history"):
             pass
         elif qos < 2:
+            if payload == b"online":
+                broker.online[topic] = sim.now()
             broker.publish(topic, payload, qos, retain, dup)
             if qos:
-                self.say(0x40, _two(pid))
+                self._acknowledge(0x40, pid)
         else:
             self._publish_2(pid, (topic, payload, qos, retain, dup, sim.now()))
 
@@ -381,12 +418,12 @@ class Conn:
             pass
         elif "qos2_puback" in ways:
             self.broker.publish(*message)
-            self.say(0x40, _two(pid))
+            self._acknowledge(0x40, pid)
         elif "crowd_close" in ways and len(self.session.stored) >= _CROWD:
             self.close("too many exchanges")
         else:
             self._store(pid, message)
-            self.say(0x50, _two(pid))
+            self._acknowledge(0x50, pid)
 
     def _store(self, pid, message):
         stored = self.session.stored
@@ -417,7 +454,7 @@ class Conn:
             message = stored.pop(pid)
             if message:
                 self.broker.publish(*message)
-        self.say(0x70, _two(pid))
+        self._acknowledge(0x70, pid)
 
     def _puback(self, first, body):
         pid = body[0] << 8 | body[1]
@@ -458,11 +495,19 @@ class Conn:
         self.say(0xB0, body[:2])
 
     def _pingreq(self, first, body):
-        self.say(0xD0, b"")
+        if "ping_silent" not in self.broker.ways | self.broker.ill:
+            self.say(0xD0, b"")
 
     def _disconnect(self, first, body):
         self.will = None
         self.close("told to", will=False)
+
+
+def _text(data):
+    try:
+        return data.decode()
+    except UnicodeError:
+        return repr(data)
 
 
 def _words(first, body):
@@ -474,7 +519,7 @@ def _words(first, body):
         i = 2 + n + (2 if qos else 0)
         pid = " id %d" % (body[i - 2] << 8 | body[i - 1]) if qos else ""
         marks = (" DUP" if first & 8 else "") + (" retained" if first & 1 else "")
-        return "QoS %d%s%s %s %s" % (qos, pid, marks, body[2 : 2 + n].decode(), body[i:].decode())
+        return "QoS %d%s%s %s %s" % (qos, pid, marks, _text(body[2 : 2 + n]), _text(body[i:]))
     if kind == 2:
         return "session %s, code %d" % ("present" if body[0] else "new", body[1])
     if 4 <= kind <= 7 or kind in (9, 11):

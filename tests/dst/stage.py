@@ -27,7 +27,9 @@ _heap_in = 0  # allocations until the heap is full; 0: it will not be
 _heap_left = 0  # how many fail from there on
 _heap_where = None  # count those of a kind only
 heap_failed = 0  # in this life
-clock_at = None  # ms at which the node has said that it knows the time, in this life
+clock_at = None  # ms at which the node has said that it knows the time, in this life,
+corrected_at = None  # and at which it said that it was another
+on_online = None  # called with the topic when the node says that it is online
 put_off = None  # (first, until) ms between which a flush may have been put off
 flash_failed = None  # (first, last) ms at which the flash refused a write
 dropped = 0  # the most that its log has told
@@ -63,13 +65,14 @@ def power_on(first_tick):
         unkept, \
         put_off, \
         flash_failed, \
-        clock_at
+        clock_at, \
+        corrected_at
     dead = ended_at = None
     zero = sim.now() - first_tick
     calls = heap_failed = _heap_in = 0
     unkept = False
     put_off = None
-    flash_failed = clock_at = None
+    flash_failed = clock_at = corrected_at = None
     _alarm, _alarm_at = _SPIN, sim.now()
 
 
@@ -99,12 +102,16 @@ def found(text):
 
 def console(*args, **options):
     """The node's print."""
-    global safe_mode, dropped, clock_at, unkept
+    global safe_mode, dropped, clock_at, corrected_at, unkept
     text = " ".join([str(arg) for arg in args])
     safe_mode = safe_mode or "safe mode: no sensors" in text
     unkept = unkept or "the last readings cannot be written" in text
     if "clock: set " in text and clock_at is None:
         clock_at = sim.now()
+    if "clock: set by " in text:
+        corrected_at = sim.now()
+    if on_online and "/status online" in text:
+        on_online(text.split(" ")[-2])
     if " readings dropped" in text:
         dropped = max(dropped, int(text.split(" readings dropped")[0].split(" ")[-1]))
     tell("console", text)

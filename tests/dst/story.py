@@ -70,6 +70,10 @@ WAYS = (
     "crowd_close",
 )
 
+# Topics that MQTT forbids, and lenient brokers pass on [MQTT-1.5.3-1], [MQTT-1.5.3-2], [MQTT-3.3.2-2].
+POISON = (b"\xff\xfe", b"a\0b", b"+", b"x/#", b"\xed\xa0\x80")
+_SKEW_MS = 200 * _DAY
+
 
 class Story:
     def __init__(self, seed, without=()):
@@ -84,7 +88,7 @@ class Story:
         self.world = World(self.truth.measured)
         self.mac = random.bytes(3)
         self.lives = 0
-        self.swarm = Swarm(seed)
+        self.swarm = Swarm(seed, without)
         self.planned = random.between(*self.swarm.lives)
         self.first_tick = 0
         self.timers = []
@@ -92,6 +96,8 @@ class Story:
         self.spoil = []  # (name, content) of files of state/ that somebody spoils
         self.names = set()  # under which this flash has been at the brokers
         self.healed = False  # are the faults over?
+        self.misled = None  # is the first time of the last life wrong, and which way?
+        self.ill = self.swarm.name == "ill"  # was anything ill for minutes?
         self.steady = False  # are there no faults after which readings may come twice?
         self.rival = None  # another board of the same name
         self.exact = True  # do sessions persist, and so each reading of QoS 2 arrives once?
@@ -101,6 +107,7 @@ class Story:
         sim.seed(random(1 << 20))
         self._make_network()
         self.config = self._draw_config()
+        stage.on_online = self._said_online
 
     def may(self, fault, percent):
         """Draw whether something happens; what is left out draws the same numbers."""
@@ -121,13 +128,7 @@ class Story:
         if self.two:
             self.brokers.append(Broker("B", truth))
         for broker in self.brokers:
-            if random.chance(30):
-                broker.ways.add("early")
-            if random.chance(20):
-                broker.max_inflight = 4  # which mqtt.window2 has to say
-            way = random.choice(WAYS)
-            if self.may("ways", 33) and way not in self.without:
-                broker.ways.add(way)
+            self._draw_ways(broker)
         wires.servers.clear()
         wires.servers[A] = self.brokers[0]
         if self.two:
@@ -135,6 +136,10 @@ class Story:
         self.ntp = wires.TimeServer()
         wires.time_servers.clear()
         wires.time_servers[NTP] = self.ntp
+        if self.ill and "ntp_corrected" in self.swarm.ills:
+            self.misled = random.choice((None, None, None, "behind", "behind", "ahead"))
+            if self.misled == "behind":
+                self.ntp.mode = "silent"  # whoever has known a time believes none before it
         sim.hosts.clear()
         sim.hosts.update({"a.lan": A, "b.lan": B, "pool.ntp.org": NTP, "ntp.lan": NTP})
         sim._air = [bench.AccessPoint("home", "secret12")]
@@ -149,6 +154,19 @@ class Story:
                 self.exact = False
             names = ", ".join(sorted(broker.ways)) or "sound"
             stage.tell("world", "broker %s: %s" % (broker.name, names))
+
+    def _draw_ways(self, broker):
+        """Draw what it does for good."""
+        random = self.random
+        if random.chance(30):
+            broker.ways.add("early")
+        if random.chance(20):
+            broker.max_inflight = 4  # which mqtt.window2 has to say
+        way = random.choice(WAYS)
+        if self.may("ways", 33) and way not in self.without:
+            broker.ways.add(way)
+        if self.ill and "ping_silent" in self.swarm.ills and random.chance(25):
+            broker.ways.add("ping_silent")
 
     def _draw_config(self):
         random = self.random
@@ -167,14 +185,17 @@ class Story:
             "publish": {
                 "qos": random.choice((1, 2)),
                 "live_s": random.choice((5, 30)),
-                "health_s": random.choice((5, 20)),
+                "health_s": random.choice(swarm.get("health_s", (5, 20))),
             },
             "outbox": {
                 "bytes": 8192 if self.may("small", 33) else 65536,
                 "sync_s": random.choice((0, 5, 5)),
                 "ram_bytes": 4096,
             },
-            "ntp": {"host": random.choice(("pool.ntp.org", NTP)), "interval_s": 3600},
+            "ntp": {
+                "host": random.choice(("pool.ntp.org", NTP)),
+                "interval_s": swarm.get("ntp_s", 3600),
+            },
             "watchdog": {"arm_after_s": 5, "timeout_s": 8},
             "discovery": random.chance(15),
             "log": {"level": "debug"},
@@ -182,8 +203,8 @@ class Story:
         }
         for i in range(random.between(1, 3)):
             config["sensors"].append(self._draw_sensor(NAMES[i], ADDRESSES[i]))
-        if config["mqtt"]["clean_session"]:
-            self.exact = False
+        if config["mqtt"]["clean_session"] or self.ill:
+            self.exact = False  # what a broker is taken for meanwhile may lower the QoS
         return config
 
     def _draw_sensor(self, name, address):
@@ -323,6 +344,8 @@ class Story:
             self._draw_outage()
         length = random.choice(self.swarm.get("length", (300, 3000, 8000, 15_000, 25_000, 40_000)))
         length = random.between(length // 3, length)
+        if self.ill and random.chance(50):
+            self._draw_ill(random(length))
         for _ in range(self.swarm.get("traps", 0)):
             self._at(random(length), self._trouble_of(life, "trap"))
         for _ in range(random.choice((0, 1, 1, 2, 3))):
@@ -332,6 +355,9 @@ class Story:
     def _draw_last(self, life):
         """In every other story the last life has troubles first, in its old age: it has to recover without a restart."""
         random = self.random
+        if self.ill and not self.healed:
+            self._draw_ills()
+            return
         if self.healed or not self.may("old", 50):
             self.heal()
             return
@@ -347,6 +373,71 @@ class Story:
             at += random(3000)
             self._at(at, self._draw_trouble(life))
         self._at(at + random(20_000), self.heal)
+
+    def _draw_ills(self):
+        """One to three that last for 1 to 15 minutes each, one after the other, or while the last still lasts."""
+        random = self.random
+        at, over = random(120_000), 0
+        if self.misled:
+            ms = random.between(60_000, 600_000)
+            self._ntp_corrected(ms, random.chance(60))
+            over = ms + 400_000
+        for _ in range(random.choice((1, 1, 2, 3))):
+            over = max(over, self._draw_ill(at))
+            at += random.between(60_000, 1_000_000)
+            if random.chance(20):
+                self._at(at, self._draw_trouble(self.truth.life))
+                over = max(over, at)
+        self._at(over + 1, self.heal)
+
+    def _draw_ill(self, at):
+        """Return when it ends, as `at` is given: ms from now."""
+        random = self.random
+        kind = random.choice(self.swarm.ills)
+        ms = random.between(60_000, 900_000)
+        n = random(1000)
+        if kind == "ntp_corrected":  # that is at a power-on
+            return at
+        self._at(at, lambda: self._ill(kind, ms, n))
+        return at + (1000 if kind == "poison" else ms)
+
+    def _ill(self, kind, ms, n):
+        stage.tell("fault", "%s for %d ms (%d)" % (kind, ms, n))
+        broker = self.brokers[0]
+        if kind == "poison":
+            topic = b"outpost/all/cmd/" + POISON[n % len(POISON)]
+            for session in broker.sessions.values():
+                if session.filters:
+                    broker.give(session, topic, b"{}", 1, 0)
+            return
+        broker.ill.add(kind)
+        broker.deaf = bool(n & 1)
+        broker.lateness = Random(n)
+        self._later(ms, broker.ill.discard, kind)
+
+    def _ntp_corrected(self, ms, away):
+        """The first time of a start is wrong, after readings without one, and is corrected.
+
+        away: only then the broker is there, so nothing may come with the wrong one.
+        """
+        stage.tell("fault", "ntp_corrected in %d ms" % ms)
+        ntp, broker = self.ntp, self.brokers[0]
+        ntp.mode = "silent"
+        self.truth.life.misled = True
+
+        def wrong():
+            ntp.skew_ms = _SKEW_MS if self.misled == "ahead" else -_SKEW_MS
+            ntp.wrong = 1 << 20
+            ntp.mode = "wrong"
+
+        self._at(ms // 4, wrong)
+        self._at(ms, self._ntp_well)
+        if self.misled == "ahead":  # a newest time is given up when two say so
+            self._at(ms, lambda: wires.time_servers.update({ROUTER: wires.TimeServer()}))
+        if away:
+            broker.stop()
+            # asked again every five minutes, and three times
+            self._at(ms + 400_000, broker.start)
 
     def board_id(self):
         unique = sim.mac() if sim.ESP32 else b"\xe6\x61\x64\x08\x43" + sim.mac()[3:]
@@ -634,6 +725,37 @@ class Story:
             if self.board_id() in broker.retained.get("outpost/%s/info" % name, mine).decode()
         ]
 
+    def unmet(self):
+        """Return what is not as it was before something was ill, as texts."""
+        truth = self.truth
+        broker = self.brokers[0]
+        told = truth.told
+        texts = []
+        if truth.health_at is None or sim.now() - truth.health_at > 60_000:
+            return ["no health any more"]
+        if told["dropped"]:
+            texts.append("%d readings dropped" % told["dropped"])
+        if told["set_aside"]:
+            texts.append("%d set aside: %s" % (told["set_aside"], told.get("set_aside_why")))
+        limits = told.get("broker_limits")
+        if limits and not ("ping_silent" in broker.ways and "PING" in limits.upper()):
+            texts.append("broker_limits says: %s" % limits)
+        status = broker.retained.get("outpost/%s/status" % truth.life.node)
+        if status != b"online":
+            texts.append("status is %r" % status)
+        if any(session.waiting for session in broker.sessions.values()):
+            texts.append("a message is never acknowledged")
+        return texts
+
+    def _said_online(self, topic):
+        """The node says that a broker has accepted what introduces it."""
+        brokers = self.brokers
+        if self.rival or any(broker.ways - {"early", "ping_silent"} for broker in brokers):
+            return
+        if not any(topic in broker.online for broker in brokers):
+            stage.on_online = None  # once is enough
+            stage.found("it says that it is online, and no broker was told on this connection")
+
     def relent(self):
         """Brokers that would not have a topic will have it a day later. Was there any?"""
         relented = False
@@ -655,6 +777,7 @@ class Story:
             broker.start()
             broker.mute = False
             broker.trap = None
+            broker.ill.clear()
             broker.refuses = broker.delay_ms = 0
         sim.dns_mode = "ok"
         socket.dns_ms = 0

@@ -95,9 +95,23 @@ THEMES = {
 _NAMES = sorted(THEMES)
 _NAMES.remove("people")  # it needs much of what happens without a theme
 
+# What lasts for minutes, and is over: a theme of its own, in one story in eight. The others stay as they are without it.
+ILLS = ("publish_close", "ack_silent", "ack_late", "ping_silent", "poison", "ntp_corrected")
+_ILL = (
+    ("cut", "wifi"),
+    {"ntp": 0},
+    (1, 2),
+    ("power",),
+    {
+        "interval_s": (5, 20, 60, 60), "qos": (1, 1, 2), "length": (60_000, 300_000), "health_s": (20, 30),
+        "ntp_s": 300, "named": True,
+    },
+)  # fmt: skip
+_ILL_PERCENT = 12
+
 
 class Swarm:
-    def __init__(self, seed):
+    def __init__(self, seed, without=()):
         random = Random(seed ^ 0x5EED)
         if random.chance(75):
             self.name = random.choice(_NAMES)
@@ -108,8 +122,12 @@ class Swarm:
         self.ends = ()
         self.settings = {}
         kinds = KINDS
+        self.ills = [ill for ill in ILLS if ill not in without]
+        if self.ills and Random(seed ^ 0x173).chance(_ILL_PERCENT):
+            self.name = "ill"
         if self.name:
-            kinds, percent, self.lives, self.ends, self.settings = THEMES[self.name]
+            theme = _ILL if self.name == "ill" else THEMES[self.name]
+            kinds, percent, self.lives, self.ends, self.settings = theme
             self.percent.update(_QUIET)
             self.percent.update(percent)
         self.kinds = [kind for kind in kinds if random.chance(70)] or kinds

@@ -64,8 +64,10 @@ class Life:
         self.heap_times = 0
         self.interrupted = False  # has a sensor been unplugged, or the program hung?
         self.boots = set()
+        self.misled = False  # was the only time server wrong for long?
         self.cold = True  # had the clock stopped?
-        self.clock_at = None  # when it learnt the time
+        self.clock_at = None  # when it learnt the time,
+        self.corrected_at = None  # and when it was told that this was wrong
 
 
 class Truth:
@@ -84,7 +86,8 @@ class Truth:
         )
         self.heard = {}  # (node, boot, seq) → ms at which a broker first heard it
         self.doubled = []
-        self._dropped = 0  # what health said last
+        self._dropped = 0  # what health said last,
+        self.told = {}  # and all of it
         self.full = False  # was there no room on the flash? Then the count may be lost, and the log has told it
         self.arrivals = 0
         self._last = {}  # sensor's name → ms of its last conversion
@@ -147,6 +150,7 @@ class Truth:
     def _health(self, payload):
         told = json.loads(payload)
         self._dropped = told["dropped"]
+        self.told = told
         self.health_at = sim.now()
 
     @property
@@ -271,10 +275,20 @@ class Truth:
             if 0 <= event.at - end < _PASS_MS and abs(off + ms) <= _CLOCK_MS:
                 off += ms
         if abs(off) > (_COLD_MS if event.life.cold else _CLOCK_MS):
+            if self._is_believed(event):
+                return
             stage.found("%s: its ts is %d ms off" % (what, off))
         if event.ts is not None and event.ts != ts:
             stage.found("%s: had another ts before, %d ms away" % (what, ts - event.ts))
         event.ts = ts
+
+    def _is_believed(self, event):
+        """Did it go out before its start could know that its time was wrong?"""
+        life = event.life
+        if not life.misled:
+            return False
+        at = stage.corrected_at if life is self.life else life.corrected_at
+        return at is None or self.heard.get(event.key, 0) < at + _PASS_MS + 2 * stage.slowest_ms
 
     def _has_flash_failed(self):
         return any(life.flash_at is not None for life in self.lives)
@@ -349,6 +363,7 @@ class Truth:
         life.ended = stage.ended_at or sim.now()
         life.last_pass = stage.last_pass
         life.clock_at = stage.clock_at
+        life.corrected_at = stage.corrected_at
         if stage.flash_failed:
             first, last = stage.flash_failed
             life.flash_at = first if life.flash_at is None else min(first, life.flash_at)
