@@ -5,9 +5,10 @@ of flash, Wi-Fi, brokers, name and time servers, heap and people; then the fault
 A checker knows what the simulated chips really had (tests/dst/truth.py). See docs/dst.md.
 """
 
+import ast
 import difflib
+import functools
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,10 @@ class Result(NamedTuple):
 def add_arguments(parser):
     parser.add_argument("--seed", type=whole(0), default=1, help="the first story (%(default)s)")
     parser.add_argument(
-        "--lives", type=whole(1), default=1000, help="go on until so many were lived (%(default)s)"
+        "--lives",
+        type=whole(1),
+        default=1000,
+        help=f"go on until so many were lived; stories are lived whole, {BATCH} a process (%(default)s)",
     )
     parser.add_argument(
         "--story", action="store_true", help="tell what happens in the story of --seed, and end"
@@ -71,12 +75,13 @@ def board(seed):
 
 
 def run(args):
-    world = [(ROOT / "tests" / "dst" / name).read_text() for name in ("story.py", "swarm.py")]
-    named = set(re.findall(r'"([a-z0-9_]+)"', "".join(world)))
-    for fault in set(args.without.split(",")) - named - {"-"}:
-        near = difflib.get_close_matches(fault, named, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise CommandError(f"{fault} is no fault: {hint}tests/dst/swarm.py has their names")
+    unknown = set(args.without.split(",")) - faults() - {"-"}
+    for fault in sorted(unknown):
+        near = difflib.get_close_matches(fault, faults(), 1)
+        told = (
+            f"did you mean {near[0]}?" if near else f"give some of {', '.join(sorted(faults()))}"
+        )
+        raise CommandError(f"{fault} is no fault: {told}", 2)
     with tempfile.TemporaryDirectory() as folder:
         device = Path(folder)
         mpy.compile_tree(device)
@@ -85,6 +90,25 @@ def run(args):
         if args.story:
             return tell(device, args.seed, args.without)
         return search(device, args)
+
+
+@functools.cache
+def faults():
+    """The names of all faults: what a story draws by name, and its tables."""
+    found = set()
+    for name in ("story.py", "swarm.py"):
+        tree = ast.parse((ROOT / "tests" / "dst" / name).read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "may":
+                found.add(node.args[0].value)
+            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in (
+                "KINDS",
+                "WAYS",
+                "ENDS",
+            ):
+                rows = ast.literal_eval(node.value)
+                found |= {row if isinstance(row, str) else row[0] for row in rows}
+    return found
 
 
 def words(device, seeds, show, without):

@@ -74,6 +74,16 @@ WAYS = (
 POISON = (b"\xff\xfe", b"a\0b", b"+", b"x/#", b"\xed\xa0\x80")
 _SKEW_MS = 200 * _DAY
 
+# Ends of a life, each with the number out of a hundred below which it is drawn; the last is a theme's only (swarm.py).
+ENDS = (
+    ("cut", 30),
+    ("restart", 42),
+    ("heap", 54),
+    ("hang", 60),
+    ("power", 100),
+    ("heap_of_files", 100),
+)
+
 
 class Story:
     def __init__(self, seed, without=()):
@@ -475,10 +485,7 @@ class Story:
         random = self.random
         kind = random(100)
         self._at(length, lambda: stage.die("power"))
-        end = "power"
-        for end, below in ("cut", 30), ("restart", 42), ("heap", 54), ("hang", 60), ("power", 100):
-            if kind < below:
-                break
+        end = next(name for name, below in ENDS if kind < below)
         if self.swarm.ends:
             end = random.choice(self.swarm.ends)
         if end in self.without:

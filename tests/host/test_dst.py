@@ -38,7 +38,22 @@ def test_a_story_ends_with_the_commit_it_is_of(device, capsys):
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"commit {dst._commit()}: seed 1 (")
 
 
-def test_a_misspelt_fault_is_told():
-    words = [sys.executable, "-m", "tools", "dst", "--lives", "1", "--without", "ways,leapp"]
+@pytest.mark.parametrize(
+    ("without", "told"),
+    [
+        ("ways,leapp", "leapp is no fault: did you mean leap?\n"),
+        ("leap,nonsense", "nonsense is no fault: give some of broker, broker_forgets, "),
+        ("outbox", "outbox is no fault: give some of "),  # a word of the story's, too
+    ],
+)
+def test_a_misspelt_fault_is_told(without, told):
+    words = [sys.executable, "-m", "tools", "dst", "--lives", "1", "--without", without]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode and "leapp is no fault: did you mean leap?" in done.stderr
+    assert done.returncode == 2 and f"error: {told}" in done.stderr
+
+
+def test_every_fault_can_be_left_out():
+    """Of each table, and what is drawn by name."""
+    for fault in ("leap", "qos2_close", "cut", "heap_of_files", "power", "spoil", "two", "rival"):
+        assert fault in dst.faults()
+    assert dst.faults().isdisjoint(("outage", "people", "steady", "early", "north", "identify"))
