@@ -11,10 +11,12 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools import CommandError
+from tools import CommandError, shell
 
 # On a disk before in memory: with the sources a build takes some 250 MB.
 PLACES = ("/var/tmp", "/tmp")
+PREFIX = "outpost-"
+LOCK = "outpost-build.lock"
 
 
 def plain(folder):
@@ -28,10 +30,51 @@ def within(folder, parts):
     if plain(folder):
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="outpost-", dir=_place()) as name:
-        for part in parts:
-            shutil.copytree(folder / part, Path(name) / part, symlinks=True)
-        yield Path(name)
+    place = Path(_place())
+    for left in leftovers(place):
+        shell.say(f"      removing {left}, which an earlier build left behind")
+        remove(left)
+    home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    with in_use(home):
+        try:
+            for part in parts:
+                shutil.copytree(folder / part, home / part, symlinks=True)
+            yield home
+        except (KeyboardInterrupt, SystemExit):
+            shell.say(f"\nstopping; removing {home}")
+            raise
+        finally:
+            remove(home)
+
+
+@contextmanager
+def in_use(folder):
+    """Hold a folder's lock: a leftover is one that has a lock which nobody holds."""
+    new = folder / "new.lock"
+    with new.open("w") as file:  # it gets its name when it is held
+        shell.take(file)
+        new.rename(folder / LOCK)
+        yield
+
+
+def leftovers(place):
+    """Yield the folders of builds that were killed."""
+    for lock in place.glob(f"{PREFIX}*/{LOCK}"):
+        try:
+            with lock.open("r+") as file:
+                left = shell.take(file)
+        except OSError:  # somebody else's
+            continue
+        if left:
+            yield lock.parent
+
+
+def remove(folder):
+    """Its lock last: what a second Ctrl-C leaves behind is still known for a leftover."""
+    for path in folder.iterdir():
+        if path.name != LOCK:
+            shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _place():
