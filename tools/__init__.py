@@ -43,6 +43,10 @@ class CommandError(Exception):
         self.code = code
 
 
+class Stopped(KeyboardInterrupt):
+    """A Ctrl-C of which the user has heard already."""
+
+
 def unreadable(path, error):
     """Return what to tell of a file that could not be opened, and why: error is the OSError."""
     path = Path(path)

@@ -19,7 +19,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from tools import BY_MAKE, ROOT, CommandError, said
+from tools import BY_MAKE, ROOT, CommandError, Stopped, said
 
 COMMANDS = {
     # name: (module, one-line help)
@@ -115,7 +115,9 @@ def answered(run):
     except CommandError as e:
         print(f"error: {said(str(e))}", file=sys.stderr)
         return e.code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as e:
+        if not isinstance(e, Stopped):
+            print("\nstopped", file=sys.stderr)
         return 128 + signal.SIGINT
     except BrokenPipeError:  # `make … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

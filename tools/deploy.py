@@ -11,6 +11,7 @@ from pathlib import Path
 from tools import (
     ROOT,
     CommandError,
+    Stopped,
     boardfiles,
     check_config,
     heap,
@@ -106,6 +107,7 @@ def one(link, line, firmware, choice, args):
         link.restart()  # the node goes on with what it has
         if isinstance(e, KeyboardInterrupt) and not link.stopped:
             line.say("\nstopped; the node restarts. Run it again to go on")
+            raise Stopped from None
         raise
     name = config.settings["node"]["name"] or "-"
     size = f"{len(plan.copied)} files, {sum(plan.copied.values()):,} bytes"

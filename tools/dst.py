@@ -128,8 +128,8 @@ def environment(seed):
 
 def tell(device, seed, without):
     """Print the story of a seed."""
-    done = subprocess.Popen(
-        [str(word) for word in words(device, [seed], True, without)],
+    done = processes.start(
+        words(device, [seed], True, without),
         env=environment(seed),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

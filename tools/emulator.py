@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import ROOT, CommandError, processes, rp2040_build, said
+from tools import ROOT, CommandError, Stopped, processes, rp2040_build, said
 from tools.alone import locked, made
 from tools.numbers import whole
 
@@ -80,6 +80,8 @@ def show(args, flash):
                 sys.stdout.flush()
         code = board.process.wait()
         raise CommandError(f"the emulated Pico ended ({code}): {board.events()}")
+    except KeyboardInterrupt:  # the usual way to end it
+        raise Stopped from None
     finally:
         board.stop()
         print(f"\nswitched off; its flash is {args.flash}", flush=True)

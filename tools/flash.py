@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import ROOT, CommandError, detect, images, ports, said
+from tools import ROOT, CommandError, Stopped, detect, images, ports, said
 from tools.boards import BOARDS
 from tools.images import BAD_IMAGE, NO_IMAGE
 from tools.progress import Show
@@ -90,7 +90,7 @@ def run(args):
         print(
             "\nstopped; if it had begun, MicroPython is not whole: run it again", file=sys.stderr
         )
-        raise
+        raise Stopped from None
     if not args.dry_run:
         print(said("done. Next: make deploy"))
     return 0

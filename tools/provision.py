@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import CommandError, answers, boardtrial, check_config, deploy, ports, several
+from tools import CommandError, Stopped, answers, boardtrial, check_config, deploy, ports, several
 from tools.check_config import BAD_CONFIG, BadConfig
 from tools.newnode import UNTRIED, NewNode, refused
 from tools.numbers import patience
@@ -104,6 +104,7 @@ def restarting(link):
         link.restart(boardtrial.FORGET)
         if isinstance(e, KeyboardInterrupt) and not link.stopped:
             print("\nstopped; the node restarts", file=sys.stderr)
+            raise Stopped from None
         raise
 
 

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from tools import CommandError, ports, said, scan_ids
+from tools import CommandError, Stopped, ports, said, scan_ids
 from tools.boards import MICROPYTHON, model_of
 from tools.numbers import whole
 from tools.ports import LOST, UNSUITABLE
@@ -70,7 +70,7 @@ def run(args):
             entries = Scan(link, args).whole()
         except KeyboardInterrupt:
             print("\nstopped; the node restarts", file=sys.stderr)
-            raise
+            raise Stopped from None
         finally:
             link.restart()
     if args.json:

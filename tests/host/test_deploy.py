@@ -572,8 +572,9 @@ def test_interrupted_by_the_user(tmp_path, call, config, monkeypatch):
     board.put(OLD)
     monkeypatch.setattr(boardfiles, "_stage_file", stop)
     with board:
-        status, _ = call(board)
+        status, said = call(board)
         assert status == 130
+        assert said.count("stopped") == 1 and "Run it again to go on" in said
         board.wait_for(lambda: board.lives == ["hard", "raw", "hard"])
         board.wait_until_said(b"status online")
 

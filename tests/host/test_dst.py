@@ -1,5 +1,6 @@
 """The deterministic simulator: a handful of stories, and that a seed is the same story whenever and wherever it is told."""
 
+import signal
 import subprocess
 import sys
 
@@ -36,6 +37,18 @@ def test_a_seed_replays_exactly(device):
 def test_a_story_ends_with_the_commit_it_is_of(device, capsys):
     assert dst.tell(device, 1, "-") == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"commit {dst._commit()}: seed 1 (")
+
+
+def test_a_story_that_is_stopped_is_told_no_further():
+    words = [sys.executable, "-m", "tools", "dst", "--story"]
+    with subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "\nstopped\n")
+    assert "Traceback" not in out and "commit" not in out
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,41 @@ def test_where_no_folder_has_a_plain_name_one_is_asked_for(monkeypatch, tmp_path
         pass
 
 
+@pytest.fixture
+def temporary(monkeypatch, tmp_path):
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    (tmp_path / "a b" / "sources").mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_a_build_that_is_stopped_says_what_it_does(end, temporary, capsys):
+    """It seemed to hang: it removed its folder, for up to 44 s, without a word."""
+    with pytest.raises(end), workplace.within(temporary.parent / "a b", ["sources"]) as home:
+        raise end
+    assert capsys.readouterr().out == f"\nstopping; removing {home}\n"
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_a_second_ctrl_c_leaves_goes_with_the_next_build(temporary, monkeypatch, capsys):
+    def interrupted(path, **options):
+        raise KeyboardInterrupt
+
+    folder = temporary.parent / "a b"
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt), workplace.within(folder, ["sources"]) as left:
+            raise KeyboardInterrupt
+    assert (left / "sources").is_dir()
+    (temporary / "outpost-of-somebody").mkdir()
+    with workplace.within(folder, ["sources"]) as first, workplace.within(folder, []) as second:
+        assert f"removing {left}, which an earlier build left behind\n" in capsys.readouterr().out
+        assert (first / "sources").is_dir() and second.is_dir() and not left.exists()
+    assert [path.name for path in temporary.iterdir()] == ["outpost-of-somebody"]
+
+
 def test_the_firmware_is_built_anew_when_what_it_freezes_has_changed(monkeypatch, tmp_path):
     recipe = tmp_path / "rp2040"
     shutil.copytree(rp2040_build.RECIPE, recipe)

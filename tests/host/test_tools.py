@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from tools import ROOT, CommandError
+from tools import ROOT, CommandError, Stopped
 from tools import __main__ as main
 
 SUDO = f"if this checkout was set up with sudo, sudo chown -R $USER {shlex.quote(str(ROOT))}"
@@ -116,12 +116,13 @@ def test_errors_of_users_are_one_line(command, capsys):
     assert capsys.readouterr().err == "error: no board: plug one in\n"
 
 
-def test_ctrl_c_is_quiet(command, capsys):
+@pytest.mark.parametrize(("end", "told"), [(KeyboardInterrupt, "\nstopped\n"), (Stopped, "")])
+def test_ctrl_c_is_one_word(end, told, command, capsys):
     def run(args):
-        raise KeyboardInterrupt
+        raise end
 
     assert command(run) == 130
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr() == ("", told)
 
 
 def test_ctrl_c_while_it_is_loaded_is_quiet():
