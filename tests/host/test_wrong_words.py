@@ -138,6 +138,10 @@ def test_an_empty_file(words, call, tmp_path):
         ("torture --steps x", "STEPS= give a whole number from 0 on, not 'x'"),
         ("mutate /etc/passwd", "/etc/passwd: is no module of the device; give one, as lib/"),
         ("mutate lib/mqtt_deadlines.py --tests x", "there is no x: TESTS= takes files, as tests/"),
+        (
+            "mutate lib/crc8.py --tests tests/host",
+            "tests/host is a folder: TESTS= takes files, as",
+        ),
     ],
 )
 def test_an_option_that_cannot_be_meant(words, told, call, monkeypatch):
