@@ -11,7 +11,17 @@ import pytest
 from deploying import CONFIG, ONLINE, SECRETS, code
 
 from tests.host.ptyhost import PtyBoard
-from tools import ROOT, boardfiles, certificates, deploy, mpy, ports, serialboard
+from tools import (
+    ROOT,
+    CommandError,
+    boardfiles,
+    certificates,
+    deploy,
+    mpy,
+    online,
+    ports,
+    serialboard,
+)
 from tools.__main__ import main
 
 # A small firmware, so that a test takes a second: names and order are what counts.
@@ -406,7 +416,7 @@ def test_nothing_answers(tmp_path, call, monkeypatch):
         os.close(master)
         os.close(slave)
     assert status == ports.UNSUITABLE
-    assert "make flash" in said
+    assert f"make flash PORT={tmp_path / 'tty'}" in said
 
 
 @pytest.mark.slow
@@ -561,6 +571,15 @@ def test_node_that_stops_is_not_waited_for(tmp_path, call, monkeypatch):
         status, said = call(board, "--wait", "60")
     assert status == deploy.OFFLINE
     assert "ZeroDivisionError" in said
+
+
+def test_a_node_that_is_not_online_names_the_port_to_look_at():
+    """`make logs` alone finds no board behind a URL, and not this one of several."""
+    link = SimpleNamespace(port="socket://127.0.0.1:2040", lines=lambda seconds: iter(["boot"]))
+    line = SimpleNamespace(say=lambda text: None, doing=lambda text: None)
+    settings = {"wifi": {"networks": []}, "mqtt": {"brokers": []}}
+    with pytest.raises(CommandError, match=f"make logs PORT={link.port}"):
+        online.wait(link, 1, settings, line)
 
 
 @pytest.mark.slow

@@ -127,7 +127,7 @@ def test_nothing_to_keep(deployed):
     status, said, config = deployed(None)
     assert status == deploy.BAD_CONFIG
     assert "cp config.json.example config.json" in said
-    assert "make provision" in said
+    assert "make provision PORT=/" in said
     assert config is None
 
 

@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -95,8 +96,16 @@ def test_no_board(command, capsys, monkeypatch):
 
 def test_repl_needs_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
+    monkeypatch.chdir(ROOT)
     assert main(["repl", "--port", "/dev/null"]) == 1
-    assert "needs a terminal" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "needs a terminal" in told
+    # bare mpremote is on nobody's PATH
+    command = told.strip().rpartition(": ")[2]
+    assert command.endswith("-m mpremote connect /dev/null exec 'print(1)'")
+    words = [*shlex.split(command)[:3], "--help"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0 and "connect" in done.stdout
 
 
 class Typist:
@@ -164,9 +173,10 @@ def test_logs_of_a_silent_board_say_how_to_see_more(capsys, monkeypatch):
             clock[0] = second
             yield line
 
-    logs.follow(lines((0, ""), (60, "60 health {}"), (120, "120 health {}"), (190, "")))
+    logs.follow(lines((0, ""), (60, "60 health {}"), (120, "120 health {}"), (190, "")), "/dev/x")
     assert capsys.readouterr().out == "60 health {}\n120 health {}\n"
-    logs.follow(lines((0, "x"), (74, ""), (80, ""), (200, ""), (201, "y")))
+    logs.follow(lines((0, "x"), (74, ""), (80, ""), (200, ""), (201, "y")), "/dev/x")
     said = capsys.readouterr().out
     assert said.startswith("x\nnothing for 75 s") and said.endswith("\ny\n")
-    assert said.count("nothing for") == 1 and "make watch" in said
+    assert said.count("nothing for") == 1 and "watch" in said
+    assert re.search(r"repl (PORT=|--port )/dev/x\.\n", said)
