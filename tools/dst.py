@@ -30,6 +30,7 @@ TAIL = 3000  # characters of a process that failed
 SHOWN = 3  # faults of a story
 # Faults that break stories until the firmware is mended: only `--without -` has them.
 NOT_YET = "publish_close,ack_silent,ack_late,ping_silent,poison,ntp_corrected"
+_TABLES = ("KINDS", "WAYS", "ENDS", "ILLS")  # of faults, in story.py and swarm.py
 
 
 class Result(NamedTuple):
@@ -101,11 +102,7 @@ def faults():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "may":
                 found.add(node.args[0].value)
-            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in (
-                "KINDS",
-                "WAYS",
-                "ENDS",
-            ):
+            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in _TABLES:
                 rows = ast.literal_eval(node.value)
                 found |= {row if isinstance(row, str) else row[0] for row in rows}
     return found

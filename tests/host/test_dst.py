@@ -69,4 +69,7 @@ def test_every_fault_can_be_left_out():
     """Of each table, and what is drawn by name."""
     for fault in ("leap", "qos2_close", "cut", "heap_of_files", "power", "spoil", "two", "rival"):
         assert fault in dst.faults()
-    assert dst.faults().isdisjoint(("outage", "people", "steady", "early", "north", "identify"))
+    assert set(dst.NOT_YET.split(",")) <= dst.faults()
+    assert dst.faults().isdisjoint(
+        ("outage", "people", "steady", "early", "north", "identify", "ill")
+    )
