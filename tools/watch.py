@@ -5,15 +5,14 @@ The password is handed over in a file only we can read: on a command line every 
 
 import os
 import shlex
-import socket
 import ssl
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools import CommandError, processes, toolchain, unreadable
+from tools import CommandError, greeting, processes, toolchain, unreadable
 
-PATIENCE = 5  # seconds for a broker to accept
+_OPTIONS = {"ca": "--cafile", "cert": "--cert", "key": "--key"}  # mosquitto_sub's for `tls`
 
 
 def add_arguments(parser):
@@ -26,7 +25,7 @@ def add_arguments(parser):
 def run(args):
     path = Path(args.config)
     settings = read(path)
-    broker = reachable(settings["mqtt"]["brokers"])
+    broker = reachable(settings["mqtt"]["brokers"], path.parent)
     topic = args.topic or settings["node"]["base"] + "/#"
     print(f"{topic} on {broker['host']}:{broker['port']}; Ctrl-C ends it", flush=True)
     with subscriber(broker, topic, path.parent) as process:
@@ -43,16 +42,16 @@ def read(path):
     return settings
 
 
-def reachable(brokers):
-    """The first broker that accepts a connection."""
+def reachable(brokers, folder):
+    """The first broker that welcomes us. CommandError: none does, and why."""
     said = []
     for broker in brokers:
-        try:
-            socket.create_connection((broker["host"], broker["port"]), PATIENCE).close()
-        except OSError as e:
-            said.append(f"{broker['host']}:{broker['port']}: {e.strerror or e}")
-        else:
+        with tempfile.TemporaryDirectory() as home:
+            files = pem_files(broker["tls"], folder, Path(home)) if broker["tls"] else {}
+            wrong = greeting.fault(broker, files)
+        if not wrong:
             return broker
+        said.append(f"{broker['host']}:{broker['port']}: {wrong}")
     raise CommandError("no broker answers: " + "; ".join(said))
 
 
@@ -65,7 +64,8 @@ def subscriber(broker, topic, folder=Path(), **options):
         if broker["user"]:
             lines += [f"-u {broker['user']}", f"-P {broker['password']}"]
         if broker["tls"]:
-            lines += tls(broker["tls"], folder, home)
+            files = pem_files(broker["tls"], folder, home)
+            lines += [f"{_OPTIONS[key]} {path}" for key, path in files.items()]
         file = home / "mosquitto_sub"
         file.touch(mode=0o600)
         file.write_text("".join(f"{line}\n" for line in lines))
@@ -86,10 +86,10 @@ def by_hand(broker, topic):
     return shlex.join(str(word) for word in [*words, "-v", "-t", topic])
 
 
-def tls(settings, folder, home):
-    """mosquitto_sub's options for a config's `tls`; it takes PEM, where a board takes DER too."""
-    lines = []
-    for key, option in (("ca", "--cafile"), ("cert", "--cert"), ("key", "--key")):
+def pem_files(settings, folder, home):
+    """{key: path} of the files of a config's `tls` as PEM, which is all that OpenSSL's programs take; made in `home` of DER."""
+    files = {}
+    for key in _OPTIONS:
         if settings[key]:
             path = (folder / settings[key].lstrip("/")).resolve()
             try:
@@ -100,8 +100,8 @@ def tls(settings, folder, home):
                 path = home / key
                 path.touch(mode=0o600)
                 path.write_bytes(pem(key, data))
-            lines.append(f"{option} {path}")
-    return lines
+            files[key] = path
+    return files
 
 
 def pem(key, data):

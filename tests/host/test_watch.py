@@ -2,15 +2,17 @@
 
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from tools import ROOT, toolchain, watch
+from tools import ROOT, CommandError, greeting, toolchain, watch
 from tools.broker import Broker, free_port
 from tools.certificates import Authority
 from tools.check_config import BAD_CONFIG
@@ -147,6 +149,92 @@ def test_no_broker_answers(config, start):
     port = free_port()
     out, err = start(config({"host": "127.0.0.1", "port": port})).communicate(timeout=10)
     assert (out, err) == ("", f"error: no broker answers: 127.0.0.1:{port}: Connection refused\n")
+
+
+def refused(process):
+    """Why it does not begin. It is over at once, and nothing is shown."""
+    out, err = process.communicate(timeout=30)
+    assert (out, process.returncode) == ("", 1)
+    return err.removeprefix("error: no broker answers: 127.0.0.1:").partition(": ")[2]
+
+
+def test_wrong_credentials(tmp_path, config, start):
+    with Broker(tmp_path / "broker", users={"node": PASSWORD}) as broker:
+        for wrong in (
+            {"password": "another one"},
+            {"user": "nobody"},
+            {"user": "", "password": ""},
+        ):
+            said = refused(start(config(account(broker, **wrong))))
+            assert said.startswith("it refuses user or password"), said
+
+
+def test_tls_that_does_not_fit(tmp_path, config, start):
+    authority, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other", "another CA")
+    server, stranger = authority.issue("broker", hosts=("127.0.0.1",)), other.issue("node")
+    for name, path in (("ca.pem", authority.ca), ("other.pem", other.ca)):
+        (tmp_path / name).write_bytes(path.read_bytes())
+    for name, path in (("cert.pem", stranger.cert), ("key.pem", stranger.key)):
+        (tmp_path / name).write_bytes(path.read_bytes())
+    tls = {"ca": "ca.pem"}
+    with Broker(tmp_path / "broker", tls=server) as broker:
+        assert "the port may be one for TLS: give" in refused(start(config(account(broker))))
+        said = refused(start(config(account(broker, tls={"ca": "other.pem"}))))
+        assert said.startswith("its certificate cannot be trusted"), said
+    with Broker(tmp_path / "certs", tls=server, client_certs=True) as broker:
+        own = {"cert": "cert.pem", "key": "key.pem"}
+        for given in (tls, tls | own):
+            said = refused(start(config(account(broker, tls=given))))
+            assert "cert" in said, said
+    with Broker(tmp_path / "plain", users={"node": PASSWORD}) as broker:
+        said = refused(start(config(account(broker, tls=tls))))
+        assert said.startswith("does not speak TLS on this port: the one for TLS is often"), said
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n", "speaks HTTP"),
+        (b"\x15\x03\x01\0\2", "speaks TLS: the port may be one for TLS: give"),
+        (b"220 mail", "is no MQTT broker: MQTT has a port of its own"),
+        (b"\x20\2\0\3", "it serves nobody for now"),
+        (b"\x20", "is no MQTT broker"),
+        (b"", "closed the connection without an answer: the port may be one for TLS"),
+        (None, "connected, but nothing answers in MQTT: MQTT has a port of its own"),
+    ],
+)
+def test_a_port_that_is_for_something_else(monkeypatch, answer, told):
+    """It said where it watched, and nothing more, for ever."""
+    if answer is None:
+        monkeypatch.setattr(greeting, "PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        serving = threading.Thread(target=serve, args=(server, answer))
+        serving.start()
+        host, port = server.getsockname()
+        try:
+            broker = {"host": host, "port": port, "user": "", "password": "", "tls": None}
+            with pytest.raises(CommandError, match=told):
+                watch.reachable([broker], Path())
+        finally:
+            serving.join()
+
+
+def serve(server, answer):
+    """One client: it is heard, answered, and left, or with None held until it goes."""
+    link, _ = server.accept()
+    with link:
+        link.recv(1000)
+        if answer is None:
+            link.recv(1000)
+        else:
+            link.sendall(answer)
+
+
+def test_a_long_password_and_its_length_in_two_bytes():
+    packet = greeting._connect("node", "x" * 256)
+    assert packet[:3] == bytes((0x10, (len(packet) - 3) % 128 | 128, (len(packet) - 3) // 128))
+    packet = greeting._connect("", "")
+    assert packet[1] == len(packet) - 2 and packet[9] == 2
 
 
 def test_a_config_with_faults(config, start):
