@@ -42,7 +42,7 @@ class Discovery:
         self._payload = None  # of that: bytes, or a Stream of an open file
         self._pid = None  # packet id, in flight
         self._resume = None  # uptime when the plan goes on
-        self._blocked = False  # the client had no room
+        self._blocked = False  # it had to wait at the last look
         self._client = None
         self._lost = 0  # connections in a row that ended with a message in flight
         self._barred = None  # uptime until which nothing is announced, as it ended them
@@ -75,7 +75,7 @@ class Discovery:
         if not uplink.connected:
             self.lost(uptime)
         elif not uplink.ready or uplink.brokers.cautious:
-            pass  # readings come first
+            self._blocked = True  # readings come first
         elif self.step(uptime, uplink.client):
             node.health_wait = 0
             for channel in node.channels:
@@ -125,6 +125,7 @@ class Discovery:
             self._pid = None  # nor acknowledged: the client could not send it
         if not self._online:
             return False
+        self._blocked = False
         if self._plan is None:
             if self._at is None or self._at - uptime > 0:
                 return False

@@ -242,6 +242,23 @@ def test_no_room_at_first():
     assert len(rig.client.sent) == 1 and rig.done == 1
 
 
+def test_readings_first_and_the_loop_sleeps():
+    """What is due and has to wait does not keep the node awake."""
+    rig = Rig()
+    rig.discovery.begin(rig.now)
+    brokers = Thing(cautious=True)
+    uplink = Thing(connected=True, ready=True, brokers=brokers, client=rig.client)
+    node = Thing(uplink=uplink, channels=())
+    rig.discovery.announce(node, rig.now, rig.now)
+    assert rig.client.sent == [] and 0 < rig.discovery.due(rig.now) <= 100
+    brokers.cautious = False
+    rig.discovery.announce(node, rig.now, rig.now)
+    assert len(rig.client.sent) == 1
+    rig.acknowledge()
+    rig.discovery.announce(node, rig.now, rig.now)
+    assert rig.discovery.due(rig.now) > 1000
+
+
 def test_a_connection_that_breaks_at_once_is_not_bothered():
     rig = Rig()
     rig.discovery.settle_ms = Discovery.settle_ms
