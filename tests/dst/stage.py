@@ -11,6 +11,8 @@ from micropython import const
 
 _MASK = const(0x3FFFFFFF)
 _SPIN = const(30000)  # looks at the clock, between which it must have moved
+_PASSES = const(20000)  # of the loop, which take so long at least: else it does not sleep
+_PASSES_MS = const(40000)
 _RETRY_MS = const(12000)  # in which the outbox tries a write again, and a pass
 _SOON_MS = const(2500)  # the same, after one for which there was no memory
 
@@ -41,8 +43,9 @@ _print = print
 
 def begin(show):
     """A new world."""
-    global shown, trace, dead, slowest_ms, safe_mode, dropped
+    global shown, trace, dead, slowest_ms, safe_mode, dropped, passes, _passes_since
     safe_mode = False
+    passes = _passes_since = 0
     shown = show
     trace = slowest_ms = dropped = 0
     dead = None
@@ -209,18 +212,28 @@ def crashed(error, text):
         found("the node crashed: " + text.strip().split("\n")[-1])
 
 
+passes = 0  # of the loop, in this story
+_passes_since = 0
 last_pass = 0  # when the node last went to sleep of its own will
 
 
 def passed():
     """The node's loop has come to its end, and waits."""
-    global last_pass
+    global last_pass, passes, _passes_since
     if dead is not None:
         raise sim.Reset(dead)
     sim.advance(1)  # what it did took time
     if dead is not None:
         raise sim.Reset(dead)
     last_pass = sim.now()
+    passes += 1
+    if passes % _PASSES == 0:
+        if sim.now() - _passes_since < _PASSES_MS:
+            found(
+                "the node does not sleep: %d passes in %d ms"
+                % (_PASSES, sim.now() - _passes_since)
+            )
+        _passes_since = sim.now()
 
 
 def sleep_ms(ms):
