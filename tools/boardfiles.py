@@ -18,7 +18,7 @@ import contextlib
 import hashlib
 from pathlib import PurePosixPath
 
-from tools import CommandError
+from tools import CommandError, ports
 from tools.serialboard import BoardError
 
 NO_SPACE = 8  # exit code
@@ -239,7 +239,7 @@ def _no_room(link, plan):
     needed = plan.blocks(size) * size // 1024
     return CommandError(
         f"not enough room on the board: {needed} KB needed, {free * size // 1024} KB free. "
-        "Remove files of your own there: mpremote fs tree, mpremote fs rm",
+        f"Remove files of your own there: {ports.mpremote(link.port, 'fs', 'tree')}, and fs rm",
         NO_SPACE,
     )
 

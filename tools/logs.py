@@ -19,13 +19,17 @@ def add_arguments(parser):
 
 
 SILENCE_S = 75  # publish.health_s is 60 unless config.json says otherwise
-MORE = f"""\
+
+
+def more(port):
+    """How to see more of a board that is silent."""
+    return said(f"""\
 nothing for {SILENCE_S} s. A node says its `health` every publish.health_s (60 s), with log.level info or debug. If that is what it has,
-no node runs: press the board's reset button and watch it start, or look with make repl.
-More of a node that is well: make watch shows its readings; "log": {{"level": "debug"}} in config.json, then make deploy, what it does"""
+no node runs: press the board's reset button and watch it start, or look with make repl PORT={port}.
+More of a node that is well: make watch shows its readings; "log": {{"level": "debug"}} in config.json, then make deploy PORT={port}, what it does""")
 
 
-def follow(lines):
+def follow(lines, port):
     """Print what comes; once, when nothing does, how to see more. lines: as of Link.lines, "" for silence."""
     heard = time.monotonic()
     told = False
@@ -35,7 +39,7 @@ def follow(lines):
             heard = time.monotonic()
         elif not told and time.monotonic() - heard > SILENCE_S:
             told = True
-            print(said(MORE), flush=True)
+            print(more(port), flush=True)
 
 
 def run(args):
@@ -45,7 +49,7 @@ def run(args):
             flush=True,
         )
         try:
-            follow(link.lines(args.seconds))
+            follow(link.lines(args.seconds), link.port)
         except KeyboardInterrupt:
             print()  # the usual way to end it
     return 0

@@ -48,11 +48,11 @@ def run(args):
         wrong = "is no module of the device" if (ROOT / path).exists() else "no such file"
         raise CommandError(f"{path}: {wrong}; give one, as lib/mqtt_deadlines.py", 2)
     tests = args.tests.split(",") if args.tests else found_tests(path)
-    missing = [test for test in tests if not (ROOT / test.partition("::")[0]).is_file()]
-    if missing:
-        raise CommandError(
-            f"there is no {missing[0]}: TESTS= takes files, as tests/device/test_outbox.py", 2
-        )
+    for test in tests:
+        place = ROOT / test.partition("::")[0]
+        if not place.is_file():
+            wrong = f"{test} is a folder" if place.is_dir() else f"there is no {test}"
+            raise CommandError(f"{wrong}: TESTS= takes files, as tests/device/test_outbox.py", 2)
     source = (ROOT / path).read_text()
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         root = Path(folder) / "outpost"

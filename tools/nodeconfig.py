@@ -153,7 +153,8 @@ class Choice:
             if self.keep:
                 raise CommandError("there are no settings on the board to keep", BAD_CONFIG)
             raise CommandError(
-                check_config.missing(self.common) + "; or ask for them: make provision", BAD_CONFIG
+                f"{check_config.missing(self.common)}; or ask for them: make provision PORT={link.port}",
+                BAD_CONFIG,
             )
         title = "the board's own config"
         settings, faults = check_config.judge(check_config.parse_bytes(data, title), model)
@@ -164,7 +165,8 @@ class Choice:
             faults = [f"{paths[name]}: {name} is not on the board" for name in missing]
         if faults:
             raise CommandError(
-                f"{BadConfig(title, faults)}\ngive another: make deploy CONFIG=file", BAD_CONFIG
+                f"{BadConfig(title, faults)}\ngive another: make deploy PORT={link.port} CONFIG=file",
+                BAD_CONFIG,
             )
         why = "as asked" if self.keep else f"there is no {self.common} here"
         return NodeConfig(f"the board's own is kept ({why})", settings, {}, None)

@@ -48,7 +48,7 @@ def wait(link, seconds, settings, line):
         raise LinkLost(f"everything was copied, but {e}") from None
     finally:
         line.doing("")
-    raise CommandError(_why_offline(last, seconds, stopped, settings), OFFLINE)
+    raise CommandError(_why_offline(link.port, last, seconds, stopped, settings), OFFLINE)
 
 
 def where(topic, settings, path):
@@ -66,7 +66,7 @@ def where(topic, settings, path):
     return said(f"make watch{given}") + f"\nor: {by_hand}"
 
 
-def _why_offline(last, seconds, stopped, settings):
+def _why_offline(port, last, seconds, stopped, settings):
     said = "\n".join("    " + line for line in last) or "    (nothing)"
     if stopped:
         return f"everything was copied, but the node stopped. The board's last lines:\n{said}"
@@ -79,4 +79,4 @@ def _why_offline(last, seconds, stopped, settings):
 check  wifi.networks ({networks}): name and password right? a 2.4 GHz network?
        mqtt.brokers ({brokers}): can the board reach it ("localhost" would be the board itself)?
        user and password accepted? the broker's log tells
-and see more with `make logs`"""
+and see more with `make logs PORT={port}`"""

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import re
+import shlex
 import stat
+import sys
 from pathlib import Path
 
 from serial.tools import list_ports
@@ -31,6 +33,14 @@ VENDORS = {
     0x0403: "FTDI",
     MICROPYTHON: "MicroPython",
 }
+
+
+def mpremote(port, *words):
+    """A command line of mpremote, for people."""
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    return shlex.join([str(python), "-m", "mpremote", "connect", port, *words])
 
 
 def boards():

@@ -22,8 +22,9 @@ def add_arguments(parser):
 
 def run(args):
     if not sys.stdin.isatty():
+        line = ports.mpremote(args.port or "PORT", "exec", "print(1)")
         raise CommandError(
-            "the REPL needs a terminal to type at; to run a line on a board: mpremote exec"
+            f"the REPL needs a terminal to type at; to run a line on a board: {line}"
         )
     port = ports.find(args.port)
     Link(port).close()  # says who has it, if somebody has

@@ -148,11 +148,12 @@ class Link:
                     raise
         if b"appears to be corrupted" in self._repl.heard:
             raise CommandError(
-                "the board's flash holds no file system: run `make flash` with ERASE=1", UNSUITABLE
+                f"the board's flash holds no file system: run `make flash PORT={self.port}` with ERASE=1",
+                UNSUITABLE,
             )
         raise CommandError(
             f"no MicroPython answers on {self.port}: press the board's reset button and try again, "
-            "or put MicroPython on it with `make flash`",
+            f"or put MicroPython on it with `make flash PORT={self.port}`",
             UNSUITABLE,
         )
 

@@ -55,7 +55,7 @@ def test_a_story_that_is_stopped_is_told_no_further():
     ("without", "told"),
     [
         ("ways,leapp", "leapp is no fault: did you mean leap?\n"),
-        ("leap,nonsense", "nonsense is no fault: give some of broker, broker_forgets, "),
+        ("leap,nonsense", "nonsense is no fault: give some of ack_late, "),
         ("outbox", "outbox is no fault: give some of "),  # a word of the story's, too
     ],
 )
