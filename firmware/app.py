@@ -163,7 +163,7 @@ class Node:
         if online and self._online_since is None:
             self._online_since = uptime
         if self.clock.step(uptime, online):
-            self.delivery.time_known()
+            self.delivery.time_known(uptime)
         if self.uplink.step(now, uptime, online, self.clock.trusted):
             self.clock.broker = self.uplink.client.server
             self._unnamed = self.uplink.held = True

@@ -40,6 +40,7 @@ class Delivery:
         self._newest = {}  # key → seq of the last reading on the channel's own topic
         self._turn = False  # whose: a fresh reading's?
         self.starts = Starts(boot, topics.prefix, log)
+        self.starts.origin = clock.unix_ms(0)
         self._told = outbox.dropped
         self._told_at = None  # uptime
         self.aside = None  # readings that the broker will not have, if there are any
@@ -70,10 +71,9 @@ class Delivery:
         self._newest[key] = seq  # what was kept at another QoS is older
         return True
 
-    def time_known(self):
-        """The time has just been set: for the first time in this boot, readings get theirs with the next step."""
-        if self.starts.untimed:
-            self.starts.origin = self.clock.unix_ms(0)
+    def time_known(self, uptime):
+        """The time has just been set: readings that had none, or a wrong one, get theirs."""
+        self.starts.set(self.clock.unix_ms(0), uptime)
 
     def step(self, now, uptime):
         """Write what is due; say when readings were given up."""
@@ -188,7 +188,7 @@ class Delivery:
     def _message(self, record, late):
         """Return a record's flags, boot and seq, and the topic and the payload it goes with."""
         flags, boot, seq, at, ts = head(record)
-        ts = ts or self.starts.filled_in(boot, at)
+        ts = self.starts.time_of(boot, at, ts)
         topic = self._late_topic(record) if late else self._topic(record.key)[0]
         return flags, boot, seq, topic, payload.reading(ts, boot, seq, record.data[HEAD_BYTES:])
 

@@ -75,7 +75,7 @@ def _age(delivery, uptime, boot, _, at, ts):
         return max(0, uptime - at)
     now = delivery.clock.unix_ms(uptime)
     try:
-        ts = ts or delivery.starts.filled_in(boot, at)
+        ts = delivery.starts.time_of(boot, at, ts)
     except OSError:
         return None
     return None if now is None or ts is None else max(0, now - ts)

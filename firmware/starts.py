@@ -12,6 +12,8 @@ from micropython import const
 from firmware import forget
 
 _AGAIN_MS = const(60000)
+# A time that is further off than this, and what a crystal may have drifted, is one that the clock has given up since.
+_WRONG_MS = const(2000)
 
 
 class Starts:
@@ -20,8 +22,8 @@ class Starts:
         self.boot = boot
         self.prefix = prefix
         self.log = log
-        self.origin = None  # Unix ms at uptime 0, for readings of this start that have no time
-        self.untimed = False  # whether there are any
+        self.origin = None  # Unix ms at uptime 0, for readings of this start that have no time, or a wrong one
+        self.untimed = False  # whether there are any, and it is not on flash
         self.unnamed = False  # whether the prefix is not on flash yet
         self._wait_until = 0  # uptime: until then it is not read,
         self._write_at = 0  # and not written before this
@@ -45,10 +47,22 @@ class Starts:
             self._earlier = boot
         return self._found
 
-    def filled_in(self, boot, at):
-        """Return the Unix ms of a reading that had none when it was taken, or None. at: its uptime in ms."""
+    def set(self, origin, uptime):
+        """The clock has just been set: it was Unix time origin at uptime 0."""
+        if self.origin is None:
+            self.origin = origin
+        elif _is_wrong(self.origin, origin, uptime):
+            self.origin, self.untimed = origin, True
+
+    def time_of(self, boot, at, ts):
+        """Return the Unix ms of a reading, or None. at: its uptime in ms; ts: what the clock said when it was taken, or 0.
+
+        Of this start, a time that the clock has given up since is put right. Of an earlier one nobody knows which it was.
+        """
         origin = self.of(boot)[0]
-        return None if origin is None else origin + at
+        if origin is None or (ts and (boot != self.boot or not _is_wrong(ts, origin + at, at))):
+            return ts or None
+        return origin + at
 
     def defer(self, uptime):
         """It cannot be read: readings of earlier starts wait."""
@@ -73,3 +87,7 @@ class Starts:
             pass  # again with the next step
         sys.modules.pop("outbox_last", None)
         forget("earlier", "boots")
+
+
+def _is_wrong(before, now, uptime):
+    return abs(before - now) > _WRONG_MS + uptime // 10000

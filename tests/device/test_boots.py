@@ -193,6 +193,68 @@ def test_forty_restarts_in_an_outage_lose_no_time():
         assert 0 <= got[boot, seq]["ts"] - origins[boot] < 20000
 
 
+def set_clock(r, origin):
+    """As sntp.py does: the clock is set with the next pass."""
+    clock = r.node.clock
+
+    def step(uptime, online):
+        clock.step = lambda uptime, online: False
+        clock.offset = origin
+        return True
+
+    clock.step = step
+
+
+def believed_a_wrong_time():
+    """An outage: readings without a time, then with one that is wrong, then with the right one, SYNCED at uptime 0."""
+    r = Run(trusted=False, outbox_bytes=65536)
+    r.client.reachable = False
+    r.run(5000)
+    set_clock(r, SYNCED - 200 * 86400000)
+    r.run(5000)
+    assert "%d" % (SYNCED - 200 * 86400000) in lines()
+    set_clock(r, SYNCED)
+    r.run(5000)
+    return r
+
+
+def test_a_time_that_the_clock_has_given_up_is_no_readings():
+    # Readings without a time got the first one that the clock believed, and those taken under it kept it.
+    r = believed_a_wrong_time()
+    r.client.reachable = True
+    r.run(10000)
+    got = everything(r)
+    assert len(got) >= 20
+    for boot, seq in got:
+        assert 0 <= got[boot, seq]["ts"] - SYNCED - 1000 * (seq - 1) < 1000, (seq, got[boot, seq])
+
+
+def test_a_time_that_the_clock_has_given_up_is_not_kept_for_the_next_start():
+    r = believed_a_wrong_time()
+    boot = r.node.delivery.boot
+    assert boots.find(boot)[0] == SYNCED
+    r.node._reset("told to")
+    now = Run(outbox_bytes=65536)
+    now.run(20000)
+    got = everything(now)
+    for seq in range(1, 5):
+        assert 0 <= got[boot, seq]["ts"] - SYNCED - 1000 * (seq - 1) < 1000, seq
+
+
+def test_drift_of_the_crystal_changes_no_time():
+    r = Run(outbox_bytes=65536)
+    r.client.reachable = False
+    r.run(5000)
+    set_clock(r, r.node.clock.offset + 1500)
+    r.run(5000)
+    r.client.reachable = True
+    r.run(10000)
+    got = everything(r)
+    boot = r.node.delivery.boot
+    assert got[boot, 12]["ts"] - got[boot, 1]["ts"] == 11000 + 1500
+    assert got[boot, 4]["ts"] - got[boot, 1]["ts"] == 3000
+
+
 def test_readings_keep_the_name_they_were_taken_under():
     first = outage(name="attic")
     second = outage(name="attic")
