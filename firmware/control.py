@@ -13,6 +13,9 @@ _LONGEST = const(512)  # bytes of a payload that can be meant for us
 _RESTART_MS = const(30000)  # a restart waits so long for the broker: over a lost connection
 _CHECK_MS = const(50000)  # within this a message of the node's own has come back
 _REPLIES = const(4)  # that wait for room
+# In place of the packet id of a reply:
+_BARRED = const(-1)  # the broker will not have it, as uplink.send() says,
+_ASKED = const(-2)  # and was asked for a sign of life instead
 _NO_MEMORY = b'{"ok":false,"error":"not enough memory"}'
 
 
@@ -81,7 +84,7 @@ class Control:
         """Return True when it is time to restart, as commanded.
 
         That is when the broker has the reply, and so the acknowledgement of the command, which went before it: else
-        it would send the command again to the restarted board.
+        it would send the command again to the restarted board. Where it will not have the reply, it answers a ping.
         """
         if self.blink and not self.blink.step(now):
             self.blink = None
@@ -91,6 +94,12 @@ class Control:
             return False
         if self._told_at is None:
             self._told_at = now
+        client = self.client
+        if self._reply == _BARRED and not client.pinging:
+            client.ping()
+            self._reply = _ASKED if client.pinging else _BARRED
+        elif self._reply == _ASKED and client.connected and not client.pinging:
+            self._reply = None
         return (self._reply is None and not self._replies) or (
             time.ticks_diff(now, self._told_at) >= _RESTART_MS
         )
@@ -139,5 +148,5 @@ class Control:
             sent = self.uplink.send(self.topics.reply, self._replies[0], False, 1)
             if sent is None:
                 return
-            self._reply = sent if sent > 0 else None  # the broker will have none of them
+            self._reply = sent
             self._replies.pop(0)

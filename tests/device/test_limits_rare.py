@@ -155,3 +155,21 @@ def test_history_that_is_never_answered_leaves_room_for_readings_of_now():
 def test_history_that_is_never_answered_leaves_room_for_readings_of_qos_2():
     # They never overtake but while QoS 1 is tried.
     assert history_is_never_answered(2) <= 9
+
+
+def test_a_restart_is_acknowledged_where_its_reply_is_barred():
+    # The board was reset in the same pass: the broker sent the command again to the restarted one.
+    rig = two()
+    rig.run(30)
+    limits = rig.uplink.brokers.learnt()
+    limits.judge((rig.node.topics.reply, 1, False), 0, "closes at", 0)
+    limits.begin()
+    for flying in (False, True):
+        queued = []
+        rig.board.reset = lambda: queued.append(dict(rig.broker.out))
+        if flying:
+            rig.uplink.client.ping()  # its answer says nothing of what comes now
+        rig.broker.give(b"outpost/all/cmd/restart", b"", 1, 7)
+        rig.run(5, lambda: queued)
+        assert queued == [{}], queued
+        rig.node.control.restart, rig.node.control._told_at = False, None
