@@ -4,6 +4,7 @@ from firmware import kinds
 from firmware.wiring import Wiring
 
 _PICO_WATCHDOG_S = 8  # its counter ends at 8.388 s
+_PICO_OUTBOX = 614400  # bytes: of its file system of 848 KB the firmware takes 240 or more
 
 
 class Checker:
@@ -159,11 +160,22 @@ class Checker:
         led = (settings["node"] or {}).get("led")
         if led is not None:
             self.wiring.claim("node.led", led)
+        self.outbox(settings["outbox"] or {})
         timeout_s = (settings["watchdog"] or {}).get("timeout_s")
         if timeout_s and timeout_s > _PICO_WATCHDOG_S and (self.model or "").startswith("pico"):
             self.fault(
                 "watchdog.timeout_s", "%d is out of range" % timeout_s, "a Pico takes 8 at most"
             )
+
+    def outbox(self, outbox):
+        """What waits must fit on flash, and what waits in memory beside what is there."""
+        size, ram = outbox.get("bytes"), outbox.get("ram_bytes")
+        if size and ram and ram > size // 2:
+            right = "give at most %d, half of bytes" % (size // 2)
+            self.fault("outbox.ram_bytes", "%d is too much" % ram, right)
+        if size and size > _PICO_OUTBOX and self.model == "pico_w":
+            right = "give at most %d: a Pico W has room for no more" % _PICO_OUTBOX
+            self.fault("outbox.bytes", "%d is out of range" % size, right)
 
     def names(self, settings):
         """Sensors and outputs are known by their names."""

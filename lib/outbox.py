@@ -36,7 +36,7 @@ class Outbox(Store):
     def __init__(self, folder, limit=131072, sync_ms=5000, drop_newest=False, ram=4096):
         """Open what is there, or make it.
 
-        limit: bytes of flash, at least 8192; ram: bytes, and up to 8 KB besides for the newest of keys; sync_ms: how long a
+        limit: bytes of flash, at least 8192; ram: bytes, at most half of limit, and up to 8 KB besides for the newest of keys; sync_ms: how long a
         record may be in RAM only, 0: until peek() returns it; drop_newest: when full append() refuses, instead of dropping
         the oldest, a sixteenth of all at a time (what is on its way is kept, and what shares a file with it).
         """

@@ -32,7 +32,7 @@ class Store:
         """What outbox.py's Outbox stands on, and is given."""
         self.limit = limit
         self.drop_newest = drop_newest
-        self.ram = ram
+        self.ram = min(ram, limit // 2)
         self.dropped = 0  # given up for want of room, ever
         self.superseded = 0  # made way for a newer one of the same key
         self.errors = 0  # writes that failed
@@ -106,8 +106,8 @@ class Store:
     def _give_up(self, now):
         """Drop the oldest segment that has nothing on its way: an exchange of QoS 2 must be able to end. False: there is none."""
         segments = [segment for segment in self.log.segments if not segment.unread]
-        if not segments:
-            return False
+        if not segments:  # make one of what is in RAM
+            return self._unsynced > 0 and self._flush(now, True)
         for segment in segments:
             if not any(_is_in(record, segment) for record in self._flying):
                 break

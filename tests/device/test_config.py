@@ -391,6 +391,20 @@ def test_brokers():
     one(brokers({"host": "a"}, {})[1], "mqtt.brokers[1].host", "missing")
 
 
+def test_what_waits_has_room():
+    one(
+        faults(least(outbox={"bytes": 16384, "ram_bytes": 65536})),
+        "outbox.ram_bytes",
+        "65536 is too much, give at most 8192, half of bytes",
+    )
+    assert not faults(least(outbox={"bytes": 16384, "ram_bytes": 8192}))
+    one(faults(least(outbox={"bytes": 8192, "ram_bytes": 4097})), "outbox.ram_bytes", "4096")
+    raw = least(outbox={"bytes": 1048576})
+    assert not faults(raw, "esp32") and not faults(raw, "pico2_w") and not faults(raw)
+    one(faults(raw, "pico_w"), "outbox.bytes", "give at most 614400")
+    assert not faults(least(outbox={"bytes": 614400}), "pico_w")
+
+
 def test_the_watchdog_of_a_pico_ends_at_8_s():
     raw = least(watchdog={"timeout_s": 9})
     assert not faults(raw, "esp32") and not faults(raw, None)

@@ -35,6 +35,22 @@ def test_drop_oldest_keeps_the_newest_within_the_limit_and_counts():
     assert there(flash.restart()) == left
 
 
+def test_drop_oldest_keeps_the_newest_however_much_ram_there_is():
+    # All of it was still in RAM when `limit` was reached: there was no file to give up, and the newest were refused.
+    for limit, latest in ((8192, 0), (LIMIT, 0), (8192, 8)):
+        flash = Flash(limit=limit, ram=65536, sync_ms=3600000)
+        box = flash.box
+        for key in range(latest):
+            assert box.append(b"k%d" % key, b"%800d" % -1, 0, latest=True)
+        for i in range(300):
+            assert box.append(b"x" * 60, b"%d" % i, i), (limit, latest, i)
+        left = [n for n in there(box) if n >= 0]
+        assert left[-1] == 299 and left == list(range(300 - len(left), 300)), (limit, left)
+        assert len(left) > 20 and box.dropped == 300 - len(left)
+        assert box.bytes <= limit and box.sync(0)
+        flash.end()
+
+
 def test_drop_newest_refuses_and_counts():
     flash = Flash(limit=8192, drop_newest=True)
     box = flash.box
@@ -160,7 +176,7 @@ def test_what_was_taken_before_it_was_written_is_not_dropped():
 
 
 def test_what_is_dropped_is_in_ram_no_more():
-    """RAM holds more than the flash may."""
+    """RAM holds half of what the flash may."""
     flash = Flash(limit=8192, ram=30000)
     box = flash.box
     box.append(b"l", b"-1", 0, latest=True)
