@@ -77,6 +77,16 @@ PLANTS = {
         14,
         "has no time",
     ),
+    "first_time_stays": Plant(
+        "firmware/starts.py",
+        "elif _is_wrong(self.origin, origin, uptime):",
+        "elif False:",
+        39,
+        "ts is",
+    ),
+    "wrong_stamp_stays": Plant(
+        "firmware/starts.py", "or not _is_wrong(ts, origin + at, at)", "or True", 39, "ts is"
+    ),
     # identity
     "boot_from_1": Plant(
         "firmware/bootcount.py",
@@ -189,6 +199,14 @@ PLANTS = {
         "pid = 0",
         12,
         "twice",
+    ),
+    "kept_topic_ends_it": Plant(
+        "lib/mqtt_incoming.py",
+        "        named = self._is_named()\n",
+        "        named = self._is_named()\n        if not named:\n            raise ProtocolError(self.topic)\n",
+        39,
+        "no health",
+        (("firmware/culprit.py", "if _keeps_what_ends_it(brokers, error, ms):", "if False:"),),
     ),
     # memory and files
     "dropped_forgotten": Plant(

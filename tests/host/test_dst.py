@@ -27,6 +27,13 @@ def test_nothing_is_lost_and_nothing_invented(device, seeds):
     assert sum(result.arrivals for result in results) > 500
 
 
+@pytest.mark.parametrize("seeds", [(39, 61), (34, 84)], ids=["esp32", "pico_w"])
+def test_what_is_ill_for_minutes_leaves_nothing_behind(device, seeds):
+    results = list(dst.play(device, seeds))
+    assert [result.faults for result in results] == [[]] * len(seeds)
+    assert {result.theme for result in results} == {"ill"}
+
+
 def test_a_seed_replays_exactly(device):
     *_, after_another = dst.play(device, (3, 1))
     (alone,) = dst.play(device, (1,))
