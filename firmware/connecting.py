@@ -71,7 +71,7 @@ def _choose(brokers):
         if limits:
             limits.begin()
         elif not known:
-            forget("limits", "suspects", "connects")
+            forget("limits", "suspects", "connects", "retries", "answers")
     return brokers.choice
 
 
@@ -141,7 +141,10 @@ def leave(uplink, topic, payload, timeout_ms):
         if not uplink.held:
             uplink.introduce(topic, payload)
         begin = time.ticks_ms()
-        while uplink.documents and time.ticks_diff(time.ticks_ms(), begin) < timeout_ms:
+        while (
+            any(each[2] != -1 for each in uplink.documents)
+            and time.ticks_diff(time.ticks_ms(), begin) < timeout_ms
+        ):
             uplink.advance(time.ticks_ms(), uplink.since)  # nothing of this will matter later
             time.sleep_ms(10)
         uplink.client.disconnect()

@@ -35,7 +35,7 @@ _TEXTS = (
 class Connects:
     def __init__(self, uplink):
         self.uplink = uplink
-        self._will = uplink.client.lw_topic
+        self.will = uplink.client.lw_topic
         self._forget()
 
     def _forget(self):
@@ -65,7 +65,7 @@ class Connects:
     def _have(self, form):
         client = self.uplink.client
         bare = form in (_NO_WILL, _CLEAN_NO_WILL) or (form and self.probes)
-        client.lw_topic = None if bare else self._will
+        client.lw_topic = None if bare else self.will
         client.lw_retain = self.uplink.settings["retain"] and form != _UNRETAINED
         client.lied = False
 

@@ -11,6 +11,9 @@ from mqtt_client import ProtocolError, Refused
 # What a connection that ended counts: the oldest message in flight is the same as before,
 _FRUITLESS = const(4)
 _FRUITFUL = const(1)  # or another: messages pass, and it may be the network
+_VAIN = const(
+    3
+)  # connections in a row on which nothing was acknowledged: the pauses between them grow
 _ENDED = const(12)  # of these together in a row, before the broker's limits are looked for
 _ID_REJECTED = const(
     2
@@ -45,15 +48,7 @@ def is_the_broker(brokers, error, uptime, ms):
     if limits:
         limits.lost(closed, code == _ETIMEDOUT, uptime)
     if closed or code == _ETIMEDOUT:
-        oldest = client.in_flight[0] if client.in_flight else 0
-        if ms >= _HELD_MS and not known:
-            brokers.ended = 0
-        if oldest == brokers.oldest:
-            brokers.ended += _FRUITLESS
-        else:
-            brokers.ended += _FRUITFUL
-            brokers.uplink.hurry(1)
-        brokers.oldest = oldest
+        _count(brokers, client, ms >= _HELD_MS and not known)
     if brokers.ended < _ENDED and not (limits and limits.suspects):
         return False
     brokers.learnt().suspect(client.exactly_once)
@@ -89,6 +84,20 @@ def _shut_out(brokers, error, closed, uptime):
     elif isinstance(error, Refused) and error.code == _ID_REJECTED:
         if not brokers.uplink.clean_session:
             brokers.learnt().connects.rejected(uptime)
+
+
+def _count(brokers, client, anew):
+    """One more has ended, the first after one that held: anew."""
+    oldest = client.in_flight[0] if client.in_flight else 0
+    if anew:
+        brokers.ended = 0
+    if oldest == brokers.oldest:
+        brokers.ended += _FRUITLESS
+    else:
+        brokers.ended += _FRUITFUL
+        if brokers.vain < _VAIN:
+            brokers.uplink.hurry(1)
+    brokers.oldest = oldest
 
 
 def _remember_last(last, client, anew):

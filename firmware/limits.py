@@ -9,7 +9,10 @@ suspects.py sends one message at a time, until each kind has passed. The message
 
 A subscription at which it closes is left out. What it does at CONNECT is in connects.py.
 
-All of it is of one broker, kept in RAM, and tried again after a day, and after a restart.
+None of it is believed but with evidence: it failed, another message passed, it failed again. Where no other passes the lesser form is
+the other: when it has passed, the connection begins anew and the whole form has to fail again. Where nothing passes nothing is learnt.
+
+All of it is of one broker, kept in RAM, and tried again, as retries.py says, and after a restart.
 """
 
 from binascii import crc32
@@ -17,12 +20,13 @@ from binascii import crc32
 from micropython import const
 
 from firmware import forget
+from firmware.answers import Answers
 from firmware.connects import Connects
+from firmware.retries import FILTER, MESSAGE, PINGS, QOS, RETAIN, TOPIC, WINDOW, Retries
 
 BARRED = const(-1)  # what send() returns for a message that the broker will not have
 
-_MOST = const(16)  # messages, topics and filters that are remembered, each
-_AGAIN_MS = const(86400000)  # what was learnt is tried again
+_MOST = const(16)  # topics that are remembered
 _WELL = const(2)  # times that all went well one at a time, before there were too many at once
 _BAD = const(3)  # messages of a topic that it would not have, before all of the topic is meant,
 _BAD_AMONG_GOOD = const(12)  # or this, if others pass
@@ -35,21 +39,24 @@ class Limits:
         self._crowd = 0  # messages of QoS 2 that were in flight together when it closed
         self._well = 0  # times that each message by itself went well
         self.connects = Connects(uplink)  # what it does at CONNECT
+        self.answers = Answers(uplink, self.connects.will)
         self._forget()
 
     def _forget(self):
         """Believe that the broker can do all that the settings allow."""
         settings = self.uplink.settings
         self.qos, self.retain, self.window2 = settings["qos_max"], settings["retain"], 0
+        self.answers.forget()
         self.topics = []
         self.filters = []
-        self._messages = []  # as identify() returns them
+        self.messages = []  # as identify() returns them
+        self.retries = Retries(self)
         self._passes = {}  # topic of these → packet id of a message of it that was sent, True: it had one
-        self._learnt_at = None  # uptime
         self.abandoned = False  # exchanges that have come to PUBREL will not end: see withdraw.py,
-        self._twice = False  # and the broker may hand on what it has of them
+        self.twice = False  # and the broker may hand on what it has of them
         self.trial = None  # the topic whose message goes in a lesser form
         self._before = None  # QoS and retain before that
+        self._proven = False  # nothing but that message failed
 
     def begin(self):
         """A connection to this broker is about to be opened, or something was learnt on it."""
@@ -57,8 +64,10 @@ class Limits:
         client = uplink.client
         self.connects.begin()
         client.window2 = self.window2 or uplink.settings["window2"]
+        self.answers.begin()
         uplink.qos_max, uplink.retain = self.qos, self.retain
-        uplink.send = self.send if self.bars() else client.send
+        watched = self.suspects or self.topics or self.messages
+        uplink.send = self.send if watched else client.send
         if not self.suspects:
             client.subscriptions.withhold(self.filters)
         elif not self.suspects.free:
@@ -73,6 +82,7 @@ class Limits:
 
     def up(self, uptime):
         """The broker said welcome. Return False: the connection was a trial and is to be closed."""
+        self.answers.up(uptime)
         if self.suspects:
             self.suspects.up(uptime)
         return self.connects.up()
@@ -84,29 +94,26 @@ class Limits:
         for topic, pid in self._passes.items():
             if pid in acked:
                 self._passes[topic] = True
+        self.answers.step(acked, uptime)
+        self.retries.step(uptime)
         suspects = self.suspects
         if suspects:
             well = suspects.step(uptime, acked)
             if well:
                 self._well += 1
                 if self._well >= _WELL and self._crowd > 1:  # else it may have been the network
-                    self.window2 = self._crowd // 2
-                    self._learn(uptime, "%d messages of QoS 2 at once" % self._crowd)
+                    self.learn(uptime, (WINDOW, self._crowd // 2), sure=True)
                     self._well = 0
                 self._crowd = 0
             if held:
                 suspects.free = True
-            if suspects.free and not suspects.wanted:
+            if suspects.free and not (suspects.wanted or self.retries.probing):
                 self.suspects = None
                 forget("suspects")
                 well = True
             if well:
                 self.begin()
             return well
-        if self._learnt_at is not None and uptime - self._learnt_at >= _AGAIN_MS:
-            self.uplink.log.info("mqtt: trying again what %s would not have" % self.uplink.broker)
-            self._forget()
-            self.begin()
         self.connects.step(uptime)
         return False
 
@@ -126,7 +133,10 @@ class Limits:
 
     def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):
         """As the client's, and BARRED."""
-        if topic in self.topics or (self._messages and self._is_barred(topic, payload, qos)):
+        item = self._barring(topic, payload, qos)
+        if item:
+            if self.retries.may_go(item):
+                return None  # with the next step
             self.uplink.why = "%s %s %s" % (self.uplink.broker, self._how, topic.decode())
             return BARRED
         sent = (self.suspects or self.uplink.client).send(topic, payload, retain, qos, pid, dup)
@@ -134,32 +144,42 @@ class Limits:
             self._passes[topic] = sent
         return sent
 
-    def _is_barred(self, topic, payload, qos):
-        return self.identify(topic, payload, qos) in self._messages
+    def _barring(self, topic, payload, qos):
+        if topic in self.topics:
+            return TOPIC, topic
+        if self.messages:
+            message = self.identify(topic, payload, qos)
+            if message in self.messages:
+                return MESSAGE, message
+        return None
 
     def identify(self, topic, payload, qos):
         """Return what a message is known by. At QoS 0 it never comes again: all of its topic is meant."""
         return topic, crc32(payload) if qos else 0
 
     def bars(self):
-        """Is there a message that it will not have, or may there be?"""
-        return bool(self.suspects or self.topics or self._messages)
+        """Is there a message that it will not have, or may there be? What is set aside waits."""
+        cautious = self.suspects and not self.suspects.free
+        barred = self.topics or self.messages
+        return bool(cautious or (barred and not self.retries.gives_back()))
 
     # what is learnt
 
-    def judge(self, culprit, crc, how, uptime):
-        """It is this filter, or this message: (topic, QoS, retained) and CRC; 0: any message of the topic."""
-        self.uplink.hurry()
+    def judge(self, culprit, crc, how, uptime, proven):
+        """It is this filter, or this message: (topic, QoS, retained) and CRC; 0: any message of the topic. proven: others pass."""
+        if self.retries.failed(culprit, crc, uptime):
+            return
         if isinstance(culprit, bytes):
-            _remember(self.filters, culprit)
-            what = "a subscription to %s" % culprit.decode() if culprit else "UNSUBSCRIBE"
-            self._learn(uptime, what)
+            if proven:
+                self.learn(uptime, (FILTER, culprit))
             return
         topic, qos, retain = culprit
-        message = topic, crc
+        released = self.uplink.client.released  # it is PUBREL that it will not have
+        if released and not proven:
+            return
         if topic != self.trial:
             self.trial, self._before = topic, (self.qos, self.retain)
-        released = self.uplink.client.released  # it is PUBREL that it will not have
+            self._proven = proven
         # It would not have another message of the topic in any form: this one is not tried in all of them.
         lesser = released or topic not in self._passes
         if qos == 2 and self.qos == 2 and lesser:
@@ -171,44 +191,54 @@ class Limits:
         else:
             self.trial = None
             self.qos, self.retain = self._before  # it was neither
+            if not proven:
+                return
             if len(self._passes) == _MOST:
                 self._passes.clear()
             passes = self._passes.setdefault(topic, 0) is True
-            bad = 1 + sum([topic == each[0] for each in self._messages])
+            bad = 1 + sum([topic == each[0] for each in self.messages])
             every = not crc or bad >= (_BAD_AMONG_GOOD if passes else _BAD)
-            _remember(*((self.topics, topic) if every else (self._messages, message)))
             self._how = how
-            what = "any message" if every else "a message"
-            self._learn(uptime, "%s to %s" % (what, topic.decode()))
+            self.learn(uptime, (TOPIC, topic) if every else (MESSAGE, (topic, crc)))
+        if proven:
+            self.uplink.hurry()
+
+    def probes(self, culprit, crc=None):
+        """Is it what is tried again?"""
+        return self.retries.is_probe(culprit, crc)
 
     def had_none(self, topic):
         """Did it have no message of a topic of which it would not have one?"""
         return self._passes.get(topic, True) is not True
 
-    def passed(self, message, uptime):
-        """It had this filter, or this message: (topic, QoS, retained)."""
+    def passed(self, message, crc, uptime):
+        """It had this filter, or this message: (topic, QoS, retained). OSError: the connection has to begin anew."""
+        self.retries.passed(message, crc, uptime)
         if isinstance(message, bytes):
             return
         if message[0] in self._passes:
             self._passes[message[0]] = True
         if self.trial and message[0] == self.trial:
             self.trial = None
-            if self.qos < self._before[0]:
-                self._learn_qos(uptime)
-            if self.retain < self._before[1]:
-                self._learn(uptime, "retained messages: nothing is kept for later subscribers")
+            before = self._before
+            if not self._proven:
+                self.qos, self.retain = before
+                raise OSError("a lesser form passes; once more as it was")
+            if self.qos < before[0]:
+                self.learn(uptime, (QOS, 1))
+            if self.retain < before[1]:
+                self.learn(uptime, (RETAIN, False))
 
     def lowered(self, uptime):
         """It answered QoS 2 as if it were QoS 1."""
-        self.qos = self.uplink.qos_max = 1
-        self._learn_qos(uptime)
+        self.uplink.qos_max = 1
+        self.learn(uptime, (QOS, 1), sure=True)
 
     def begin_anew(self, again, uptime):
         """It ends connections at PUBREL. again: that was no better after exchanges had begun anew."""
         if again:
-            self.qos = 1
             self._abandon()
-            self._learn_qos(uptime)
+            self.learn(uptime, (QOS, 1), sure=True)
             return
         self.uplink.begin_anew()
         self.uplink.log.warning(
@@ -216,41 +246,34 @@ class Limits:
         )
 
     def _abandon(self):
-        self.abandoned = self._twice = True
+        self.abandoned = self.twice = True
         self.uplink.begin_anew()
 
-    def _learn_qos(self, uptime):
-        twice = ", and some come twice" if self._twice else ""
-        self._learn(uptime, "QoS 2: readings go at QoS 1" + twice)
-
-    def _learn(self, uptime, what):
-        if self._learnt_at is None:
-            self._learnt_at = uptime
-        self.uplink.log.warning("mqtt: %s will not have %s" % (self.uplink.broker, what))
+    def learn(self, uptime, item, sure=False):
+        """Have this no more, as in retries.py. sure: nothing that passes by looks like it."""
+        self.retries.bar(item)
+        told = self.retries.learn(item, uptime, sure)
+        verb = "answers no" if item[0] == PINGS else "will not have"
+        self.uplink.log.warning("mqtt: %s %s %s" % (self.uplink.broker, verb, told))
 
     def needed(self):
         """Is there anything to remember?"""
-        known = self.suspects or self._learnt_at is not None
-        return known or self._well > 0 or self.connects.needed()
+        known = self.suspects or self.retries.all or self.answers.needed()
+        return bool(known) or self._well > 0 or self.connects.needed()
 
     def text(self):
         """Return what it will not have, for people; None: nothing is known."""
-        told = []
-        if self.qos < self.uplink.settings["qos_max"]:
-            told.append("no QoS 2, some readings come twice" if self._twice else "no QoS 2")
-        if self.retain < self.uplink.settings["retain"]:
+        told = self.answers.text()
+        qos, retain = self._before if self.trial else (self.qos, self.retain)
+        if qos < self.uplink.settings["qos_max"]:
+            told.append("no QoS 2, some readings come twice" if self.twice else "no QoS 2")
+        if retain < self.uplink.settings["retain"]:
             told.append("nothing retained")
         if self.connects.text():
             told.append(self.connects.text())
         if self.window2:
             told.append("%d of QoS 2 at once" % self.window2)
-        told += [
-            "not " + (topic.decode() or "UNSUBSCRIBE") for topic in self.topics + self.filters
-        ]
+        barred = {each[0] for each in self.uplink.documents if each[2] == BARRED}
+        topics = self.topics + sorted(barred.difference(self.topics)) + self.filters
+        told += ["not " + (topic.decode() or "UNSUBSCRIBE") for topic in topics]
         return "; ".join(told) or None
-
-
-def _remember(known, new):
-    if len(known) == _MOST:
-        known.pop(0)
-    known.append(new)

@@ -6,6 +6,13 @@ every further try has one more ping before it, and if the connection ends at one
 reading replaces (`latest`) never comes a second time: what is counted is a topic, QoS and retain flag, and if the messages were not
 the same all of the topic is meant.
 
+Nor is it the broker: between two of the failures another message must have passed (for one of QoS 1 or 2, been acknowledged). Where
+nothing passes the broker is ill, and that is an outage: nothing is barred, whatever fails. Only a lesser form is tried then, as
+a node may have nothing else that could pass (limits.py). Where pings are answered and nothing is acknowledged, the next connection waits longer.
+
+A broker may leave pings unanswered. After two connections that ended at the first ping the next one goes without: when a message
+passes and then a ping is not answered, pings prove nothing.
+
 Caution ends when each kind has passed. What was sent last when connections ended may come rarely, as `health` does: it still goes alone
 when it comes, between the others.
 
@@ -15,7 +22,14 @@ exchange begins anew; if they still do, it goes at QoS 1. If all pass, there wer
 
 from micropython import const
 
+from firmware.retries import PINGS
+
 _STRIKES = const(3)
+_PROVEN = const(2)  # of them, with another message that passed before, but for the first
+_VAIN = const(
+    3
+)  # connections in a row that ended at a message, and nothing was acknowledged: the broker takes nothing
+_UNANSWERED = const(2)  # connections in a row that ended at a ping, before one goes without
 _STRIKES_MORE = const(2)  # for another message of a topic of which none has passed
 _RELEASES = const(6)  # to begin anew may double readings, and no ping can go before a PUBREL
 _MOST = const(16)  # under suspicion together
@@ -32,12 +46,17 @@ class Suspects:
     def __init__(self, limits):
         self.limits = limits
         self.client = limits.uplink.client
-        # (topic, QoS, retained), or a filter → how often in a row, and CRC of the payload, 0: there were several
-        self._strikes = {}
+        # (topic, QoS, retained), or a filter → failures in a row; of these, those between which another passed; CRC of the payload,
+        self._strikes = {}  # 0: there were several; and how many others had passed at the last
+        self._acked = self._passed = (
+            0  # messages that were acknowledged; these, and those of QoS 0 that passed
+        )
+        self._vain = 0  # connections in a row that ended at a message, since one was acknowledged
+        self._unanswered = 0  # connections in a row that ended at a ping
+        self._proof = False  # a message passed without pings, since the last ping
         self._releases = 0  # connections in a row that ended at a PUBREL
         self._begun_anew = False  # exchanges were, since one was last seen to end
         self._released = []  # of which PUBREC has come, at the last look
-        self._passed = 0  # messages
         self.wanted = limits.uplink.brokers.last  # topics and filters that have to pass, too
         self.free = False  # each kind has passed: only what is wanted goes alone
         self._now = 0  # uptime at the last look
@@ -58,8 +77,15 @@ class Suspects:
     def up(self, uptime):
         """A connection came up."""
         self._begin()
-        self._controls, self._ping = 1 + max([0] + [each[0] for each in self._strikes.values()]), 1
+        most = max([0] + [each[0] for each in self._strikes.values()])
+        self._controls, self._ping = 1 + min(_STRIKES, most), 1
         self._sent_at = self._up_at = uptime
+        self._acked_before = self._acked
+        self._without = (
+            self._unanswered >= _UNANSWERED and self.limits.answers.pings
+        )  # no pings on this one
+        if self._without:
+            self._unanswered = 0
 
     def step(self, uptime, acked):
         """Look at what was answered. Return True when each kind has passed."""
@@ -77,9 +103,13 @@ class Suspects:
         if not self._released:
             self._releases = 0
         if self._ping == 1:
-            client.ping()
-            self._ping += client.pinging
+            if self._without or not self.limits.answers.pings:
+                self._pong()  # they are not to be waited for
+            else:
+                client.ping()
+                self._ping += client.pinging
         elif self._ping and not client.pinging:
+            self._unanswered, self._proof = 0, False
             self._pong()
         if self._waiting is not None and (
             self._waiting in acked
@@ -119,7 +149,8 @@ class Suspects:
                 self._waiting, self._heard, self._ping = -1, False, 1
                 return False
         quiet = self._turn is None and not self.limits.uplink.held  # else something is to be sent
-        well = quiet and not self.free and self._passed > 0 and not self._strikes
+        passed = self._passed > 0 or self._filters
+        well = bool(quiet and passed and not self.free and not self._strikes)
         self.free = self.free or well
         return well
 
@@ -140,13 +171,22 @@ class Suspects:
 
     def _pass(self, uptime):
         """What was unanswered is answered."""
-        self._strikes.pop(self._current, None)
-        self.limits.passed(self._current, uptime)
-        self._settle(_what(self._current))
+        current = self._current
+        for each in list(self._strikes):
+            if _covers(current, each):
+                del self._strikes[each]
+        self._settle(_what(current))
         self._asked = 0 if self._waiting == -1 else self._asked + 1
+        self._passed += self._waiting >= 0
+        if self._waiting > 0:
+            self._acked += 1
+            self._vain = 0
+            if self._without:  # is a ping answered now?
+                self._without, self._proof = False, True
+                self._controls = self._ping = 1
         self._waiting = self._current = None
-        self._passed += 1
         self._sent_at = uptime
+        self.limits.passed(current, self._crc, uptime)
 
     def lost(self, closed, silent, uptime):
         """The connection is gone. closed: by the broker; silent: it answered too late, or not at all."""
@@ -157,25 +197,49 @@ class Suspects:
                     self._releases = 0
                     self.limits.begin_anew(self._begun_anew, uptime)
                     self._begun_anew = not self._begun_anew
-            elif not self.free:
-                self._strikes.clear()  # a ping was the last that it heard: it is the network
-        elif closed or (silent and self._heard):
-            current, crc = self._current, self._crc
-            strikes, before = self._strikes.get(current, (0, crc))
-            if before != crc:
-                crc = 0
-            if len(self._strikes) == _MOST:
-                self._strikes.clear()
-            self._strikes[current] = strikes + 1, crc
-            known = not isinstance(current, bytes) and self.limits.had_none(current[0])
-            if strikes + 1 >= (_STRIKES_MORE if known else _STRIKES):
-                del self._strikes[current]
-                how = "closes at" if closed else "never answers"
-                self.limits.judge(current, crc, how, uptime)
-                if self.limits.trial is None:
-                    self._settle(_what(current))
+            elif not self.free and (closed or silent):
+                self._strikes.clear()  # a ping was the last that it heard: it is the network,
+                self._unanswered += silent and self._ping == 2  # or it answers none
+                if silent and self._ping == 2 and self._proof:
+                    self._proof = False
+                    self.limits.learn(uptime, (PINGS, False), sure=True)
+        elif closed or (silent and self._heard and not self._without):
+            self._count("closes at" if closed else "never answers", uptime)
         self._waiting = None
         self.free = False
+
+    def _count(self, how, uptime):
+        """A connection ended at the message, or the filter, that was sent alone."""
+        current, crc, limits = self._current, self._crc, self.limits
+        silent = how != "closes at"
+        if silent and limits.answers.may_be_late(uptime):
+            limits.answers.wait_longer(uptime)
+            return
+        is_filter = isinstance(current, bytes)
+        # Some brokers take QoS 0 while nothing of QoS 1 passes: a store is full, say.
+        others = self._acked if not is_filter and current[1] else self._passed
+        strikes, proven, before, passed = self._strikes.get(current, (0, 0, crc, -1))
+        strikes, proven = strikes + 1, proven + (others > passed)
+        if before != crc:
+            crc = 0
+        if len(self._strikes) == _MOST:
+            self._strikes.clear()
+        self._strikes[current] = strikes, proven, crc, others
+        if self._acked == self._acked_before and not is_filter:
+            self._vain += 1
+            if self._vain >= _VAIN:
+                limits.answers.takes_nothing(how)
+            if silent and self._vain > 1:
+                limits.answers.wait_longer(uptime)
+        probed = limits.probes(current, crc)
+        known = not is_filter and limits.had_none(current[0])
+        if probed or strikes >= (_STRIKES_MORE if known else _STRIKES):
+            proven = probed or proven >= _PROVEN
+            if proven:
+                del self._strikes[current]
+            limits.judge(current, crc, how, uptime, proven)
+            if proven and limits.trial is None:
+                self._settle(_what(current))
 
     def send(self, topic, payload, retain, qos, pid, dup):
         """As the client's, if nothing else is unanswered."""
@@ -184,7 +248,8 @@ class Suspects:
         if suspect and self._others_first():
             return None
         if self._waiting is None and not self._controls and self._turn in (None, topic):
-            if self.free and topic not in self.wanted:
+            alone = topic in self.wanted or self.limits.probes((topic, qos, retain))
+            if self.free and not alone:
                 return client.send(topic, payload, retain, qos, pid, dup)
             if not (client.released or client.in_flight):
                 sent = client.send(topic, payload, retain, qos, pid, dup)
@@ -194,9 +259,16 @@ class Suspects:
                     self._current = topic, qos, retain
                     self._crc = self.limits.identify(topic, payload, qos)[1]
                 return sent
-        if topic in self.wanted:
+        if topic in self.wanted or (self.free and self.limits.probes((topic, qos, retain))):
             self._ask_for(topic)
         return None
+
+
+def _covers(passed, suspect):
+    """Does it also clear the other: is that the same, or a lesser form of it?"""
+    if isinstance(passed, bytes) or isinstance(suspect, bytes):
+        return passed == suspect
+    return passed[0] == suspect[0] and passed[1] >= suspect[1] and passed[2] >= suspect[2]
 
 
 def _what(current):

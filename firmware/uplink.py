@@ -60,7 +60,7 @@ class Uplink:
         self.wait = 0
         self.doubt_since = 0
         self.doubt_ms = 0  # not again before, see lost.py
-        self.documents = []  # [topic, payload, packet id or None while unsent]
+        self.documents = []  # [topic, payload, packet id, None while unsent, -1: the broker will not have it]
 
     def plain(self):
         """Nothing is known against the broker."""
@@ -75,9 +75,9 @@ class Uplink:
 
     @property
     def ready(self):
-        """True when readings may go out: connected, and everything that introduces the node was sent."""
+        """True when readings may go out: connected, and everything that introduces the node was sent, unless that is suspected."""
         sent = all(document[2] is not None for document in self.documents)
-        return self.connected and not self.held and sent
+        return self.connected and not self.held and (sent or self.brokers.cautious)
 
     def due(self, now, uptime):
         """Return ms until step() wants to be called."""
@@ -118,14 +118,15 @@ class Uplink:
     def introduce(self, topic, payload):
         """Publish a retained document at QoS 1, once an earlier one to that topic is acknowledged."""
         for document in self.documents:
-            if document[0] == topic and document[2] is None:
-                document[1] = payload
+            if document[0] == topic and document[2] in (None, -1):
+                document[1:] = payload, None
                 return
         self.documents.append([topic, payload, None])
 
     def acknowledged(self):
-        """True when the broker has every document that introduces the node."""
-        return self.connected and not self.held and not self.documents
+        """True when the broker has every document that introduces the node, but for those that it will not have."""
+        barred = all(document[2] == -1 for document in self.documents)
+        return self.connected and self.brokers.introduced and barred
 
     def stop(self, topic, payload, timeout_ms=2000):
         """Leave cleanly, if there is the memory to."""
@@ -167,7 +168,10 @@ class Uplink:
         for topic, data, retained, _ in arrived:
             self.arrived(topic, data, retained, uptime)
         if acked:
-            self.documents = [each for each in self.documents if each[2] not in acked]
+            waiting = [each for each in self.documents if each[2] not in acked]
+            if len(waiting) < len(self.documents):
+                self.brokers.introduced = True
+            self.documents = waiting
             if self.acknowledge:
                 self.acknowledge(acked, now)
         if self.client.connected and not self.connected:
@@ -202,8 +206,6 @@ class Uplink:
                 except ValueError as e:  # it would be so at each connection
                     self.documents.remove(document)
                     self.log.error("mqtt: %s is not published: %s" % (document[0].decode(), e))
-                if document[2] == -1:  # the broker will not have it
-                    self.documents.remove(document)
 
     def _forget_documents(self):
         """Each connection begins with new ones: an output is what it is then, and not what it was when the link died."""

@@ -47,7 +47,7 @@ class Client(Session):
         self.ssl_params = ssl_params
         self.sock = self.lw_topic = None
         self.window2 = window2
-        self._timeout = timeout * 1000
+        self.timeout_ms = timeout * 1000
         self._connect_timeout = connect_timeout * 1000
         self._link = Link(net)
         self._in = Incoming(max_packet)

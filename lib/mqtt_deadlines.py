@@ -69,7 +69,7 @@ def look(client, now, wait):
 
 
 def _left(client, now, since, wait, text):
-    left = client._timeout - ticks_diff(now, since)
+    left = client.timeout_ms - ticks_diff(now, since)
     if left <= 0:
         raise OSError(ETIMEDOUT, text)
     return left if left < wait else wait

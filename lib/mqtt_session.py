@@ -135,7 +135,7 @@ class Session:
             return 0
         wait = self._wait - ticks_diff(now, self._looked)
         if self._changed:
-            wait = min(wait, self._timeout)
+            wait = min(wait, self.timeout_ms)
             if self._answer is None and self._out.pids:
                 self._answer, self._oldest = now, self._out.pids[0]  # else at the next look
         return max(0, wait)

@@ -22,7 +22,8 @@ class Client:
         self.lw_topic = b"status"
         self.lw_retain = True
         self.window2 = None
-        self.released = []
+        self.keepalive, self.timeout_ms = 60, 10000
+        self.released, self.in_flight = [], []
         self.subscriptions = Subscriptions()
 
     def send(self, *arguments):
@@ -44,6 +45,8 @@ class Uplink:
         self.client = Client()
         self.told = []
         self.log = self
+        self.connected = self.held = False
+        self.documents = []
 
     def warning(self, text):
         self.told.append(text)
@@ -209,14 +212,14 @@ def test_without_retain_in_the_settings_no_will_is_retained():
 
 def test_what_one_broker_will_not_have_another_one_gets():
     uplink, limits = make()
-    limits.judge((b"a", 2, False), 1, "closes at", 5)
-    limits.passed((b"a", 1, False), 6)
-    limits.judge((b"b", 1, True), 2, "closes at", 7)
-    limits.passed((b"b", 1, False), 8)
-    limits.judge(b"filter/#", 0, "closes at", 9)
-    limits.judge((b"c", 1, False), 3, "closes at", 10)
-    limits.judge((b"c", 1, False), 4, "closes at", 11)
-    limits.judge((b"c", 1, False), 5, "closes at", 12)
+    limits.judge((b"a", 2, False), 1, "closes at", 5, True)
+    limits.passed((b"a", 1, False), 0, 6)
+    limits.judge((b"b", 1, True), 2, "closes at", 7, True)
+    limits.passed((b"b", 1, False), 0, 8)
+    limits.judge(b"filter/#", 0, "closes at", 9, True)
+    limits.judge((b"c", 1, False), 3, "closes at", 10, True)
+    limits.judge((b"c", 1, False), 4, "closes at", 11, True)
+    limits.judge((b"c", 1, False), 5, "closes at", 12, True)
     limits.begin()
     assert (uplink.qos_max, uplink.retain) == (1, False)
     assert limits.text() == "no QoS 2; nothing retained; not c; not filter/#"
@@ -254,13 +257,13 @@ def test_what_it_does_at_connect_is_still_known_after_another_one():
 def test_one_message_is_barred_and_at_the_third_one_all_of_its_topic():
     uplink, limits = make()
     for bad in (b"bad", b"worse"):
-        limits.judge((b"c", 1, False), crc32(bad), "closes at", 0)
+        limits.judge((b"c", 1, False), crc32(bad), "closes at", 0, True)
         limits.begin()
         assert uplink.send(b"c", bad, False, 1) == BARRED
         assert uplink.why == "192.0.2.1:1883 closes at c"
         assert uplink.send(b"c", b"good", False, 1) == 1 and uplink.send(b"d", bad, False, 1) == 1
         assert limits.text() is None, "no topic is left out"
-    limits.judge((b"c", 1, False), crc32(b"worst"), "never answers", 0)
+    limits.judge((b"c", 1, False), crc32(b"worst"), "never answers", 0, True)
     assert uplink.send(b"c", b"good", False, 1) == BARRED and limits.text() == "not c"
     assert uplink.why == "192.0.2.1:1883 never answers c"
     assert uplink.send(b"d", b"bad", False, 1) == 1
@@ -270,27 +273,27 @@ def test_a_topic_of_which_others_pass_is_barred_at_the_twelfth():
     for one_at_a_time in (False, True):
         uplink, limits = make()
         for n in range(11):
-            limits.judge((b"c", 1, False), crc32(b"%d" % n), "closes at", 0)
+            limits.judge((b"c", 1, False), crc32(b"%d" % n), "closes at", 0, True)
             limits.begin()
             assert limits.text() is None, n
             if one_at_a_time:
-                limits.passed((b"c", 1, False), 0)
+                limits.passed((b"c", 1, False), 0, 0)
             else:
                 pid = uplink.send(b"c", b"good", False, 1)
                 limits.step(0, [pid + 1], False)
                 limits.step(0, [pid], False)
-        limits.judge((b"c", 1, False), 9, "closes at", 0)
+        limits.judge((b"c", 1, False), 9, "closes at", 0, True)
         assert limits.text() == "not c"
 
 
 def test_what_another_message_of_that_id_had_is_not_this_topics():
     uplink, limits = make()
-    limits.judge((b"c", 1, False), 1, "closes at", 0)
+    limits.judge((b"c", 1, False), 1, "closes at", 0, True)
     limits.begin()
     uplink.send(b"d", b"good", False, 1)
     limits.step(0, [1], False)
-    limits.judge((b"c", 1, False), 2, "closes at", 0)
-    limits.judge((b"c", 1, False), 3, "closes at", 0)
+    limits.judge((b"c", 1, False), 2, "closes at", 0, True)
+    limits.judge((b"c", 1, False), 3, "closes at", 0, True)
     assert limits.text() == "not c"
 
 
@@ -298,11 +301,11 @@ def test_another_message_of_a_topic_is_not_tried_in_lesser_forms():
     for passes in (False, True):
         _, limits = make()
         for qos in (2, 1):
-            limits.judge((b"a", qos, False), 9, "never answers", 0)
+            limits.judge((b"a", qos, False), 9, "never answers", 0, True)
         assert limits.qos == 2 and limits.had_none(b"a") and not limits.had_none(b"b")
         if passes:
-            limits.passed((b"a", 2, False), 0)
-        limits.judge((b"a", 2, False), 8, "never answers", 0)
+            limits.passed((b"a", 2, False), 0, 0)
+        limits.judge((b"a", 2, False), 8, "never answers", 0, True)
         assert limits.qos == 2
 
 
@@ -310,7 +313,7 @@ def test_at_qos_0_all_of_a_topic_is_meant():
     uplink, limits = make()
     assert limits.identify(b"log", b"one", 0) == limits.identify(b"log", b"two", 0)
     assert limits.identify(b"log", b"one", 1) != limits.identify(b"log", b"two", 1)
-    limits.judge((b"log", 0, False), limits.identify(b"log", b"one", 0)[1], "closes at", 0)
+    limits.judge((b"log", 0, False), limits.identify(b"log", b"one", 0)[1], "closes at", 0, True)
     limits.begin()
     assert uplink.send(b"log", b"two") == BARRED and limits.text() == "not log"
 
@@ -322,7 +325,7 @@ def test_a_retained_message_of_qos_2_goes_in_lesser_forms_before_it_is_barred():
         (1, True, (1, False)),
         (1, False, (2, True)),  # it was neither
     ):
-        limits.judge((b"a", qos, retain), 9, "closes at", 0)
+        limits.judge((b"a", qos, retain), 9, "closes at", 0, True)
         limits.begin()
         assert (uplink.qos_max, uplink.retain) == after
     assert uplink.told == ["mqtt: 192.0.2.1:1883 will not have a message to a"]
@@ -400,12 +403,12 @@ def test_qos_2_that_is_answered_as_qos_1_is_over_at_once():
 
 def test_what_passes_in_a_lesser_form_is_told_once():
     uplink, limits = make()
-    limits.judge((b"a", 2, True), 9, "closes at", 0)
+    limits.judge((b"a", 2, True), 9, "closes at", 0, True)
     assert uplink.hurried and not uplink.told, "not yet: it may be another thing"
-    limits.passed((b"other", 1, True), 0)
+    limits.passed((b"other", 1, True), 0, 0)
     assert not uplink.told
     for _ in range(2):
-        limits.passed((b"a", 1, True), 0)
+        limits.passed((b"a", 1, True), 0, 0)
         assert uplink.told == ["mqtt: 192.0.2.1:1883 will not have " + NO_QOS_2]
 
 
@@ -431,14 +434,14 @@ def test_a_message_that_ends_the_connection_at_its_pubrel_is_abandoned_with_qos_
     for released in (False, True):
         uplink, limits = make()
         uplink.client.released = [1] if released else []
-        limits.judge((b"a", 2, False), 9, "closes at", 0)
+        limits.judge((b"a", 2, False), 9, "closes at", 0, True)
         assert limits.qos == 1 and limits.abandoned is released
 
 
 def test_only_so_many_are_remembered_and_the_oldest_goes():
     uplink, limits = make()
     for n in range(20):
-        limits.judge(b"f%d" % n, 0, "closes at", 0)
+        limits.judge(b"f%d" % n, 0, "closes at", 0, True)
     limits.begin()
     assert uplink.client.subscriptions.withheld == [b"f%d" % n for n in range(4, 20)]
     assert uplink.told[0] == "mqtt: 192.0.2.1:1883 will not have a subscription to f0"
@@ -461,8 +464,8 @@ def test_the_search_begins_once_and_is_told_how_connections_end():
 
 def test_what_is_not_barred_is_sent_as_by_the_client():
     uplink, limits = make()
-    limits.judge(b"f", 0, "closes at", 0)
-    limits.judge((b"c", 0, False), 0, "closes at", 0)
+    limits.judge(b"f", 0, "closes at", 0, True)
+    limits.judge((b"c", 0, False), 0, "closes at", 0, True)
     limits.begin()
     uplink.send(b"d", b"x")
     assert uplink.client.sent == (b"d", b"x", False, 0, 0, False)

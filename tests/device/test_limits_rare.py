@@ -17,7 +17,8 @@ def holds(rig, s, calm=900, aside=None):
     rig.run(s)
     connects = rig.uplink.connects
     rig.run(calm)
-    assert rig.uplink.connects == connects and rig.uplink.connected, "it does not hold"
+    # What was found out is tried again after ten minutes.
+    assert rig.uplink.connects <= connects + 1 and rig.uplink.connected, "it does not hold"
     rig.run(10, lambda: not rig.waiting())
     for channel in rig.channels:
         if channel.qos and channel is not aside:
@@ -46,7 +47,9 @@ def test_a_health_report_that_closes_while_there_is_much_to_send():
     rig.run(600)
     connects = rig.uplink.connects
     rig.run(300)
-    assert rig.uplink.connects == connects and rig.uplink.connected
+    assert rig.uplink.connects <= connects + 1 and rig.uplink.connected, (
+        "but for one that is tried again"
+    )
     assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/health"
     one = rig.channels[0]
     assert len(set(rig.seen(one))) >= one.taken - 1
@@ -72,7 +75,9 @@ def test_a_reading_of_qos_0_each_quarter_of_an_hour():
     rig.run(7 * 900)
     connects = rig.uplink.connects
     rig.run(1900)
-    assert rig.uplink.connects == connects and rig.uplink.connected
+    assert rig.uplink.connects <= connects + 1 and rig.uplink.connected, (
+        "but for one that is tried again"
+    )
     assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/rare"
 
 

@@ -32,7 +32,7 @@ def azure(first, body, message):
 def served(rules):
     rig = Rig(Channel("one", 2), Channel("other", 1), Channel("kept", 1, retain=True))
     rig.broker.refuses = rules
-    delivers(rig, 600)
+    delivers(rig, 300)
     topics = {topic for topic, _ in rig.broker.seen}
     assert {b"outpost/esp32-a1b2c3/" + name for name in (b"status", b"kept")} <= topics
     assert rig.health()["set_aside"] == rig.health()["dropped"] == 0

@@ -53,6 +53,14 @@ class Bench:
         self.client = Client(list(wanted))
         self.filters = []
         self.judged, self.let_pass = [], []
+        self.unproven = []  # what failed while nothing else passed
+        self.answers = self
+        self.pings = True
+        self.probed = None  # the topic that is tried again
+        self.none = None
+        self.longer = 0
+        self.late = False  # acknowledgements come late
+        self.learnt = []
         self.anew = 0
         self.again = None
         self.now = 0
@@ -61,13 +69,28 @@ class Bench:
     def identify(self, topic, payload, qos):
         return topic, crc32(payload) if qos else 0
 
-    def judge(self, culprit, crc, how, uptime):
-        self.judged.append((culprit, crc, how))
+    def judge(self, culprit, crc, how, uptime, proven):
+        (self.judged if proven else self.unproven).append((culprit, crc, how))
+
+    def probes(self, culprit, crc=None):
+        return culprit[0] == self.probed
+
+    def takes_nothing(self, how):
+        self.none = how
+
+    def may_be_late(self, uptime):
+        return self.late
+
+    def wait_longer(self, uptime):
+        self.longer += 1
+
+    def learn(self, uptime, item, sure):
+        self.learnt.append((item, sure))
 
     def had_none(self, topic):
         return topic in self.known
 
-    def passed(self, message, uptime):
+    def passed(self, message, crc, uptime):
         self.let_pass.append(message)
 
     def begin_anew(self, again, uptime):
@@ -109,10 +132,12 @@ class Bench:
         self.pong()
 
 
-def closes_at(bench, topic, times, payload=b"x", qos=1, before=0):
-    """So many connections in a row end at a message. before: how many have."""
+def closes_at(bench, topic, times, payload=b"x", qos=1, before=0, others=1):
+    """So many connections in a row end at a message, behind another that passes. before: how many have; others: QoS of that, None: none."""
     for n in range(times):
-        bench.connect(pings=1 + before + n)
+        bench.connect(pings=1 + min(3, before + n))
+        if others is not None:
+            bench.goes_well(qos=others)
         comes(bench, topic, payload, qos)
         bench.lost()
 
@@ -148,9 +173,22 @@ def test_one_that_passes_is_no_longer_under_suspicion():
     bench.now += SECOND
     bench.step()
     bench.goes_well(b"bad")
-    assert bench.let_pass == [(b"bad", 1, False)]
+    assert bench.let_pass[-1] == (b"bad", 1, False)
     closes_at(bench, b"bad", 2)
     assert not bench.judged
+
+
+def test_one_that_passes_clears_its_lesser_forms_and_no_others():
+    bench = Bench()
+    for topic, qos in ((b"bad", 1), (b"bad", 2), (b"worse", 1)):
+        bench.connect(pings=2 if bench.suspects._strikes else 1)
+        comes(bench, topic, qos=qos)
+        bench.lost()
+    bench.connect(pings=2)
+    bench.now += SECOND
+    bench.step()
+    bench.goes_well(b"bad", qos=2)
+    assert list(bench.suspects._strikes) == [(b"worse", 1, False)]
 
 
 def test_a_link_that_ends_at_a_ping_is_the_network():
@@ -232,6 +270,7 @@ def test_one_that_is_never_answered_though_pings_are():
     bench = Bench()
     for n in range(3):
         bench.connect(pings=1 + n)
+        bench.goes_well()
         comes(bench, b"bad")
         bench.step()
         bench.pong()
@@ -586,3 +625,143 @@ def test_only_so_many_are_under_suspicion():
         assert bench.send(b"%d" % n) is not None
         bench.lost()
     assert len(bench.suspects._strikes) <= 16 and not bench.judged
+
+
+def test_where_nothing_else_passes_nothing_is_proven():
+    bench = Bench()
+    closes_at(bench, b"bad", 6, others=None)
+    assert not bench.judged and bench.unproven, "a lesser form may be tried"
+    assert bench.none == "closes at"
+    # One that passes after the first failure, and it fails once more: it is the message.
+    bench.connect(pings=4)
+    bench.goes_well()
+    comes(bench, b"bad")
+    bench.lost()
+    assert [culprit[0] for culprit, _, _ in bench.judged] == [b"bad"]
+
+
+def test_that_qos_0_passes_proves_nothing_of_qos_1():
+    bench = Bench()
+    closes_at(bench, b"bad", 5, others=0)
+    assert not bench.judged
+    bench = Bench()
+    closes_at(bench, b"bad", 3, qos=0, others=0)
+    assert [culprit[0] for culprit, _, _ in bench.judged] == [b"bad"]
+
+
+def test_a_subscription_that_passes_proves_nothing_of_messages():
+    bench = Bench(b"f1")
+    for n in range(5):
+        bench.connect(pings=1 + min(n, 3))
+        bench.now += SECOND
+        bench.step()
+        subscribed(bench)
+        comes(bench, b"bad", qos=0)
+        bench.lost()
+    assert not bench.judged
+
+
+def test_where_nothing_is_acknowledged_though_pings_are_answered_it_waits_longer():
+    bench = Bench()
+    for n in range(4):
+        bench.connect(pings=1 + n)
+        comes(bench, b"any")
+        bench.step()
+        bench.pong()
+        bench.lost(closed=False, silent=True)
+        assert bench.longer == n
+    assert not bench.judged and bench.none == "never answers"
+    bench.connect(pings=4)
+    bench.goes_well()
+    comes(bench, b"any")
+    bench.step()
+    bench.pong()
+    bench.lost(closed=False, silent=True)
+    assert bench.longer == 3, "something was acknowledged"
+
+
+def test_where_acknowledgements_come_late_one_that_is_missing_is_no_strike():
+    bench = Bench()
+    bench.late = True
+    for n in range(4):
+        bench.connect()
+        bench.goes_well()
+        comes(bench, b"any")
+        bench.step()
+        bench.pong()
+        bench.lost(closed=False, silent=True)
+        assert bench.longer == n + 1
+    assert not bench.judged and not bench.unproven
+
+
+def ends_at_ping(bench):
+    bench.client.pinging = False
+    bench.suspects.up(bench.now)
+    bench.step()
+    assert bench.client.pinging
+    bench.lost(closed=False, silent=True)
+
+
+def without_pings(bench):
+    """A connection comes up that goes without."""
+    bench.client.pinging = False
+    bench.suspects.up(bench.now)
+    bench.step()
+    bench.step()
+    assert not bench.client.pinging
+
+
+def test_pings_that_nobody_answers_while_messages_pass_prove_nothing():
+    bench = Bench()
+    ends_at_ping(bench)
+    ends_at_ping(bench)
+    without_pings(bench)
+    pid = bench.send(b"any")
+    bench.step(pid)
+    bench.step()
+    assert bench.client.pinging and bench.send(b"next") is None, "is one answered now?"
+    assert not bench.learnt
+    bench.lost(closed=False, silent=True)
+    assert [sure for _, sure in bench.learnt] == [True]
+    bench.pings = False
+    without_pings(bench)
+    assert bench.send(b"any", qos=0) == 0
+    bench.step()
+    bench.step()
+    assert bench.send(b"next") is not None and not bench.client.pinging
+
+
+def test_a_ping_that_is_answered_after_all_proves_that_pings_are():
+    bench = Bench()
+    ends_at_ping(bench)
+    ends_at_ping(bench)
+    without_pings(bench)
+    bench.step(bench.send(b"any"))
+    bench.step()
+    bench.pong()
+    assert bench.send(b"next") is not None
+    bench.lost()
+    ends_at_ping(bench)
+    assert not bench.learnt
+
+
+def test_a_silent_broker_gets_no_two_connections_without_pings():
+    bench = Bench()
+    for _ in range(4):
+        ends_at_ping(bench)
+        ends_at_ping(bench)
+        without_pings(bench)
+        assert bench.send(b"any") is not None
+        bench.lost(closed=False, silent=True)
+    assert not bench.learnt and not bench.judged and bench.longer == 0
+
+
+def test_what_is_tried_again_goes_alone_and_one_failure_is_enough():
+    bench = freed()
+    bench.probed = b"bad"
+    bench.client.in_flight.append(bench.send(b"a"))
+    assert bench.send(b"bad") is None
+    bench.client.in_flight.clear()
+    assert bench.send(b"bad") is not None and bench.send(b"b") is None
+    bench.lost()
+    assert [culprit[0] for culprit, _, _ in bench.judged] == [b"bad"]
