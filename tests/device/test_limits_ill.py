@@ -156,7 +156,9 @@ def test_online_is_not_said_where_status_and_info_are_forbidden():
     rig.run(300)
     assert not said(rig, "status online")
     node = "not outpost/esp32-a1b2c3/"
-    assert rig.health()["broker_limits"] == node + "info; " + node + "status", rig.health()["broker_limits"]
+    assert rig.health()["broker_limits"] == node + "info; " + node + "status", rig.health()[
+        "broker_limits"
+    ]
     for channel in rig.channels:
         assert len(set(rig.seen(channel))) >= channel.taken - 1, channel.name
     # They are allowed again: ten minutes later they are there, on the same connection.

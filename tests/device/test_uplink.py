@@ -45,6 +45,7 @@ class Client:
         self.subscriptions = Subscriptions()
         self.in_flight = ()
         self.lw_topic = b"status"
+        self.keepalive, self.timeout_ms = 60, 10000
         self.pending = 0
         self.forgotten = []
 
