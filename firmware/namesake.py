@@ -6,12 +6,13 @@ The retained `info` of a name has the id of the board that holds it. A connectio
     another board's id                   2. it ends at once, twice, and the name's status is `online` nevertheless; or four times in a row; or
                                             `health` or a new `info` of the other comes: that one is alive. This board takes a name of its
                                             own, `<name>-<end of its id>`, and starts again under it
-                                         3. nothing of that while it was connected for a minute and a half: the other is gone, and this
-                                            board stands in for it
+                                         3. nothing of that while it was connected for a minute and a half, or, if its status stands at
+                                            `online`, for one and a half times `publish.health_s`: the other is gone, and this board
+                                            stands in for it
     a name of its own, and the other's   4. `info` is taken back, or nothing says that the other is online, for an hour: it starts
                                             again under its name, and asks again
 
-A board that was replaced on purpose waits that minute and a half once. The one that was there first keeps its name. Readings wait meanwhile;
+A board that was replaced on purpose waits so long once. The one that was there first keeps its name. Readings wait meanwhile;
 those that were taken under the name stay readings of that name.
 """
 
@@ -106,7 +107,7 @@ class Namesake:
         if node.uplink.client.subscriptions.waiting():
             self._asked = uptime  # the answer comes late on a slow link
         heard = uptime - self._asked >= _REPLY_MS
-        if not (self._free or (elapsed >= _PEACE_MS - self._peace if self.other else heard)):
+        if not (self._free or (elapsed >= self._peace_ms() if self.other else heard)):
             return False
         if self.other and not self._free:
             node.log.warning("node: board %s is gone: this one stands in for it" % self.other)
@@ -115,6 +116,11 @@ class Namesake:
         self.other = None
         self._said = node.control.introduced = True
         return True
+
+    def _peace_ms(self):
+        """Return ms of this connection in which something of the other would come: of two boards alike, its `health` does."""
+        ms = max(_PEACE_MS, self.node.health_ms * 3 // 2) if self._online else _PEACE_MS
+        return ms - self._peace
 
     def _end(self):
         """The name is ours."""

@@ -327,6 +327,26 @@ def test_readings_under_another_name_wait_until_the_broker_lets_them_through():
     assert len(second.node.delivery.outbox) <= 1 and len(seqs) >= second.node.seq - 1
 
 
+def test_health_that_comes_rarely_is_waited_for():
+    # 90 s without a sign were taken for the end of a board that says how it is each five minutes.
+    chosen = test_app.settings
+
+    def settings():
+        rare = chosen()
+        rare["publish"]["health_s"] = 300
+        return rare
+
+    globals()["SETTINGS"] = settings
+    broker = Broker()
+    first = Place(broker, "aaaaaa", client_id="one")
+    live(30, first)
+    second = Place(broker, "bbbbbb", client_id="two")
+    live(500, first, second)
+    assert not any("stands in for it" in line for line in second.log), second.log
+    assert (first.node.name, second.node.name) == ("attic", "attic-bbbbbb")
+    assert whose(broker) == "aaaaaa" and alike(broker) == 0
+
+
 def test_a_board_that_was_replaced_has_its_successor():
     broker = Broker()
     first = Place(broker, "aaaaaa")
