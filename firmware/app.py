@@ -7,6 +7,7 @@ sleeps until the next part is due or the broker sends something. The watchdog is
 import gc
 import os
 import select
+import sys
 import time
 from errno import ENOMEM
 
@@ -75,9 +76,12 @@ class Node:
         gc.collect()
 
     def _keep(self):
-        """Have every reading on flash: whatever comes now may take what is in RAM."""
+        """Have every reading on flash, and what pulse counters have: whatever comes now may take what is in RAM."""
         if not self.delivery.outbox.sync(time.ticks_ms()):
             self.log.error("outbox: the last readings cannot be written")
+        pulse = sys.modules.get("drivers.pulse")
+        if pulse:
+            pulse.keep()
 
     def step(self, now):
         """One pass over every part."""

@@ -6,9 +6,10 @@ between two pulses. A Pico counts on whatever the program does. An ESP32 queues 
 MicroPython is inside a long call (a name look-up can take seconds); beyond those it loses pulses.
 
 With `keep` a count is on flash before it is published, so that what was published never goes back after a power cut;
-pulses since the last reading are lost with the power. Nothing is written while nothing is counted. Where the flash is
-full or fails, the count goes on in RAM and is published all the same, and each reading tries again to write it. Where
-the flash cannot be read, nothing is published until it can: a count that begins at 0 would be wrong.
+pulses since the last reading are lost with the power, but not when the node itself resets the board. Nothing is written
+while nothing is counted. Where the flash is full or fails, the count goes on in RAM and is published all the same, and
+each reading tries again to write it. Where the flash cannot be read, nothing is published until it can: a count that
+begins at 0 would be wrong.
 """
 
 import os
@@ -26,6 +27,12 @@ _PER_MS = {"s": 1000, "min": 60000, "h": 3600000, "W": 3600000}  # W: Wh an hour
 _TOTAL = {"mm/h": 1, "L/min": 1, "L/h": 1, "W": 1000}  # per_pulse's in the unit of the total
 
 _counters = []  # one a pin, for ever: a driver is made anew after a failure, and what it counted goes on
+
+
+def keep():
+    """Before a reset: have on flash what was counted since the last readings, too."""
+    for counter in _counters:
+        counter.save()
 
 
 class Pulse:
@@ -140,6 +147,15 @@ class Counter:
             self._kept = count
         except OSError:
             pass  # better a count that is not kept than none
+
+    def save(self):
+        """Write what was counted up to now, unless nobody knows what is on flash."""
+        if self._kept is not None:
+            self.take()
+            try:
+                self.keep()
+            except MemoryError:
+                pass
 
 
 def _count_in(path):
