@@ -167,7 +167,7 @@ def test_a_restart_is_acknowledged_where_its_reply_is_barred():
     rig = two()
     rig.run(30)
     limits = rig.uplink.brokers.learnt()
-    limits.judge((rig.node.topics.reply, 1, False), 0, "closes at", 0)
+    limits.judge((rig.node.topics.reply, 1, False), 0, "closes at", 0, True)
     limits.begin()
     for flying in (False, True):
         queued = []
