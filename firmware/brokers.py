@@ -18,7 +18,7 @@ class Brokers:
         self.oldest = 0  # packet id of the oldest message in flight when the last one ended, 0: there was none
         self.last = []  # what was sent last on them: topics, and filters without an answer
         self.shut = 0  # attempts that were closed at CONNECT
-        self.garbled = 0  # connections in a row that ended at once at what it sent, see culprit.py
+        self.garbled = 0  # connections in a row that ended at once at what it sent, see garbled.py
         self.introduced = (
             False  # has it acknowledged any of the node's documents on this connection?
         )

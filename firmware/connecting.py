@@ -14,9 +14,7 @@ _TRIES = const(3)
 _CLOCK_POLL_MS = const(200)
 _LOOK_UP_MS = const(20)
 _CLOCK_MS = const(20000)  # once online, a TLS connection waits so long for the time
-_READ_POLL_MS = const(1000)
-_READ_MS = const(10000)  # and any so long for a file that cannot be read
-_LONGEST = const(1100)  # bytes of it
+_READ_POLL_MS = const(1000)  # and any for a file that cannot be read
 
 
 def start(uplink, now, uptime, clock_trusted):
@@ -39,9 +37,14 @@ def start(uplink, now, uptime, clock_trusted):
             return
         uplink.trying = True
         raise OSError("TLS needs the time, and no time server has answered")
-    if uplink.session == "" and not (_is_clean(uplink) or _has_read(uplink, uptime)):
-        uplink.since, uplink.wait = uptime, _READ_POLL_MS
-        return
+    if uplink.session == "" and not _is_clean(uplink):
+        from firmware import session
+
+        read = session.read(uplink, uptime)
+        forget("session")
+        if not read:
+            uplink.since, uplink.wait = uptime, _READ_POLL_MS
+            return
     uplink.trying = True
     connects = uplink.brokers.limits and uplink.brokers.limits.connects
     if connects and connects.probes:
@@ -73,26 +76,6 @@ def _choose(brokers):
         elif not known:
             forget("limits", "suspects", "connects", "retries", "answers")
     return brokers.choice
-
-
-def _has_read(uplink, uptime):
-    """Look whose the exchanges of before this start are. False: the flash does not say it yet."""
-    try:
-        from firmware import reading
-
-        uplink.session = reading.content(SESSION, _LONGEST).decode() or None
-    except UnicodeError:  # not ours any more
-        uplink.session = None
-    except OSError as e:
-        if uptime - uplink.online_since < _READ_MS:
-            return False
-        uplink.session = None
-        uplink.log.error(
-            "mqtt: %s cannot be read: %s; readings of QoS 2 may come twice" % (SESSION, reason(e))
-        )
-    finally:
-        forget("reading")
-    return True
 
 
 def _is_clean(uplink):

@@ -8,6 +8,8 @@ from errno import ECONNRESET
 from micropython import const
 from mqtt_client import ProtocolError, Refused
 
+from firmware import forget
+
 # What a connection that ended counts: the oldest message in flight is the same as before,
 _FRUITLESS = const(4)
 _FRUITFUL = const(1)  # or another: messages pass, and it may be the network
@@ -19,10 +21,6 @@ _ID_REJECTED = const(
     2
 )  # CONNACK of a broker that will not have the client id, or not for a session that lasts
 _SHUT = const(3)  # attempts that were closed at CONNECT, before that
-# Connections in a row that ended at what the broker sent as soon as they were up, before its session begins anew; again after so many
-_GARBLED = const(3)
-_GARBLED_AGAIN = const(64)
-_AT_ONCE_MS = const(10000)
 _HELD_MS = const(600000)  # one that held so long is not one of them
 _LAST = const(8)  # of what was sent last so many are remembered
 _ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)  # what the client says of a silent broker
@@ -33,8 +31,13 @@ _CLOSED = (ECONNRESET, 32, 103, 113, 107, 128)
 def is_the_broker(brokers, error, uptime, ms):
     """A connection failed that had been up for so many ms, None: never. Return whether it is the broker, time after time."""
     client, limits = brokers.uplink.client, brokers.limits
-    if _keeps_what_ends_it(brokers, error, ms):
-        return False
+    if isinstance(error, ProtocolError) or brokers.garbled:
+        from firmware import garbled
+
+        anew = garbled.is_kept(brokers, error, ms)
+        forget("garbled")
+        if anew:
+            return False
     code = error.args[0] if isinstance(error, OSError) and error.args else 0
     closed = code in _CLOSED
     if ms is None:
@@ -52,26 +55,6 @@ def is_the_broker(brokers, error, uptime, ms):
     if brokers.ended < _ENDED and not (limits and limits.suspects):
         return False
     brokers.learnt().suspect(client.exactly_once)
-    return True
-
-
-def _keeps_what_ends_it(brokers, error, ms):
-    """Does what it sends at once end each connection? Kept in the session, it would for ever: the session begins anew. Return whether."""
-    uplink, limits = brokers.uplink, brokers.limits
-    greeted = isinstance(error, ProtocolError) and not uplink.client.turned_away
-    if not greeted or (ms or 0) >= _AT_ONCE_MS:
-        if ms is not None:
-            brokers.garbled = 0
-        return False
-    brokers.garbled += 1
-    clean = uplink.clean_session or (limits and limits.connects.clean)
-    if clean or brokers.garbled % _GARBLED_AGAIN != _GARBLED:
-        return False
-    uplink.begin_anew()
-    uplink.log.warning(
-        "mqtt: what %s keeps for this node ends each connection: its session begins anew"
-        % uplink.broker
-    )
     return True
 
 
