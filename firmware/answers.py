@@ -32,7 +32,7 @@ class Answers:
         """A connection is about to be opened, or something was learnt."""
         client = self.uplink.client
         client.timeout_ms = self._timeout_ms << self._longer
-        if not self.uplink.connected:
+        if self.pings or not self.uplink.connected:
             client.keepalive = self._keepalive
 
     def up(self, uptime):

@@ -56,7 +56,7 @@ class Limits:
         self.twice = False  # and the broker may hand on what it has of them
         self.trial = None  # the topic whose message goes in a lesser form
         self._before = None  # QoS and retain before that
-        self._proven = False  # nothing but that message failed
+        self.proven = False  # nothing but that message failed
 
     def begin(self):
         """A connection to this broker is about to be opened, or something was learnt on it."""
@@ -178,8 +178,12 @@ class Limits:
         if released and not proven:
             return
         if topic != self.trial:
+            if self.trial:
+                self.qos, self.retain = (
+                    self._before
+                )  # that of another topic is over, without an answer
             self.trial, self._before = topic, (self.qos, self.retain)
-            self._proven = proven
+            self.proven = proven
         # It would not have another message of the topic in any form: this one is not tried in all of them.
         lesser = released or topic not in self._passes
         if qos == 2 and self.qos == 2 and lesser:
@@ -191,20 +195,23 @@ class Limits:
         else:
             self.trial = None
             self.qos, self.retain = self._before  # it was neither
-            if not proven:
-                return
-            if len(self._passes) == _MOST:
-                self._passes.clear()
-            passes = self._passes.setdefault(topic, 0) is True
-            bad = 1 + sum([topic == each[0] for each in self.messages])
-            every = not crc or bad >= (_BAD_AMONG_GOOD if passes else _BAD)
-            self._how = how
-            self.learn(uptime, (TOPIC, topic) if every else (MESSAGE, (topic, crc)))
+            if proven:
+                self._how = how
+                self._bar(topic, crc, uptime)
         if proven:
             self.uplink.hurry()
 
+    def _bar(self, topic, crc, uptime):
+        """It would have a message in no form."""
+        if len(self._passes) == _MOST:
+            self._passes.clear()
+        passes = self._passes.setdefault(topic, 0) is True
+        bad = 1 + sum([topic == each[0] for each in self.messages])
+        every = not crc or bad >= (_BAD_AMONG_GOOD if passes else _BAD)
+        self.learn(uptime, (TOPIC, topic) if every else (MESSAGE, (topic, crc)))
+
     def probes(self, culprit, crc=None):
-        """Is it what is tried again?"""
+        """Is it what is tried again? None: a ping."""
         return self.retries.is_probe(culprit, crc)
 
     def had_none(self, topic):
@@ -214,14 +221,14 @@ class Limits:
     def passed(self, message, crc, uptime):
         """It had this filter, or this message: (topic, QoS, retained). OSError: the connection has to begin anew."""
         self.retries.passed(message, crc, uptime)
-        if isinstance(message, bytes):
+        if not isinstance(message, tuple):
             return
         if message[0] in self._passes:
             self._passes[message[0]] = True
         if self.trial and message[0] == self.trial:
             self.trial = None
             before = self._before
-            if not self._proven:
+            if not self.proven:
                 self.qos, self.retain = before
                 raise OSError("a lesser form passes; once more as it was")
             if self.qos < before[0]:

@@ -169,10 +169,12 @@ class Retries:
         return self._back > 0
 
     def is_probe(self, culprit, crc=None):
-        """Is it what is tried: a filter, or (topic, QoS, retained) and CRC?"""
+        """Is it what is tried: a filter, or (topic, QoS, retained) and CRC, or None, a ping?"""
         if not self.probing:
             return False
         kind, what = self.probing
+        if culprit is None:
+            return kind == PINGS
         if isinstance(culprit, bytes):
             return kind == FILTER and culprit == what
         topic, qos, retain = culprit

@@ -110,6 +110,8 @@ class Suspects:
                 self._ping += client.pinging
         elif self._ping and not client.pinging:
             self._unanswered, self._proof = 0, False
+            if self.limits.probes(None):
+                self.limits.passed(None, 0, uptime)
             self._pong()
         if self._waiting is not None and (
             self._waiting in acked
@@ -190,8 +192,11 @@ class Suspects:
 
     def lost(self, closed, silent, uptime):
         """The connection is gone. closed: by the broker; silent: it answered too late, or not at all."""
+        unanswered = silent and self._ping == 2
         if self._waiting is None:
-            if self.client.released:
+            if unanswered and self.limits.probes(None):
+                self.limits.judge(None, 0, "never answers", uptime, True)
+            elif self.client.released:
                 self._releases += closed or (silent and not self._controls)
                 if self._releases >= (_STRIKES if self._begun_anew else _RELEASES):
                     self._releases = 0
@@ -199,10 +204,10 @@ class Suspects:
                     self._begun_anew = not self._begun_anew
             elif not self.free and (closed or silent):
                 self._strikes.clear()  # a ping was the last that it heard: it is the network,
-                self._unanswered += silent and self._ping == 2  # or it answers none
-                if silent and self._ping == 2 and self._proof:
+                self._unanswered += unanswered  # or it answers none
+                if unanswered and self._proof:
                     self._proof = False
-                    self.limits.learn(uptime, (PINGS, False), sure=True)
+                    self.limits.learn(uptime, (PINGS, False))
         elif closed or (silent and self._heard and not self._without):
             self._count("closes at" if closed else "never answers", uptime)
         self._waiting = None
@@ -229,6 +234,7 @@ class Suspects:
             self._vain += 1
             if self._vain >= _VAIN:
                 limits.answers.takes_nothing(how)
+                limits.proven = False  # what failed before that may have failed for it
             if silent and self._vain > 1:
                 limits.answers.wait_longer(uptime)
         probed = limits.probes(current, crc)

@@ -124,9 +124,12 @@ class Uplink:
         self.documents.append([topic, payload, None])
 
     def acknowledged(self):
-        """True when the broker has every document that introduces the node, but for those that it will not have."""
-        barred = all(document[2] == -1 for document in self.documents)
-        return self.connected and self.brokers.introduced and barred
+        """True when the broker has `status`, and every other document that introduces the node, but for those that it will not have."""
+        status = self.client.lw_topic
+        for document in self.documents:
+            if document[2] != -1 or document[0] == status:
+                return False
+        return self.connected and self.brokers.introduced
 
     def stop(self, topic, payload, timeout_ms=2000):
         """Leave cleanly, if there is the memory to."""

@@ -28,8 +28,6 @@ BATCH = 6  # stories a process: its start takes a second
 LONGEST_S = 600  # of a batch
 TAIL = 3000  # characters of a process that failed
 SHOWN = 3  # faults of a story
-# Faults that break stories until the firmware is mended: only `--without -` has them.
-NOT_YET = "ack_silent,ping_silent"
 _TABLES = ("KINDS", "WAYS", "ENDS", "ILLS")  # of faults, in story.py and swarm.py
 
 
@@ -59,8 +57,8 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--without",
-        default=NOT_YET,
-        help="faults to leave out, as qos2_close,leap (tests/dst/story.py); -: none (%(default)s)",
+        default="-",
+        help="faults to leave out, as qos2_close,leap (tests/dst/story.py)",
     )
     parser.add_argument(
         "--go-on", action="store_true", help="do not stop at the first story that breaks a promise"
@@ -153,7 +151,7 @@ def verdict(result):
     return "\n".join([f"{text}: broken", *(f"  {fault.strip()}" for fault in result.faults)])
 
 
-def play(device, seeds, without=NOT_YET):
+def play(device, seeds, without="-"):
     """Live the stories of seeds, all of one board. Yield a Result each. A process that fails is a fault of its seed."""
     seeds = list(seeds)
     process = processes.start(
@@ -277,7 +275,7 @@ def _report(result, commit, args):
         print(f"  {fault.strip()}")
     if len(result.faults) > SHOWN:
         print(f"  and {len(result.faults) - SHOWN} more")
-    more = "" if args.without == NOT_YET else f" WITHOUT={args.without}"
+    more = "" if args.without == "-" else f" WITHOUT={args.without}"
     more += f" PLANT={args.plant}" if args.plant else ""
     print(f"  make dst SEED={result.seed} STORY=1{more}", flush=True)
 

@@ -148,6 +148,42 @@ def test_a_broker_that_answers_no_ping():
         assert rig.uplink.connected
 
 
+def test_pings_are_tried_again():
+    rig = rig_of(1)
+    pings = []
+
+    def hear(first, pid, answer):
+        if first & 0xF0 == PINGREQ:
+            pings.append(rig.now)
+            return []
+        return answer
+
+    rig.broker.hear = hear
+    rig.run(600)
+    assert rig.health()["broker_limits"] == "no answer to pings"
+    # Ever more rarely, while nobody answers them: after 10, 20, 40 and 80 minutes.
+    rig.run(600)
+    del pings[:]
+    rig.run(8400)
+    assert 2 <= len(pings) <= 4, pings
+    assert rig.health()["broker_limits"] == "no answer to pings"
+    connects = rig.uplink.connects
+    well(rig)
+    rig.run(9600)
+    assert rig.health()["broker_limits"] is None and rig.uplink.connects == connects
+    assert said(rig, "has it again") and rig.uplink.client.keepalive
+    assert len(set(rig.seen(rig.channels[0]))) >= rig.channels[0].taken - 1
+
+
+def test_online_is_not_said_of_a_status_that_is_forbidden():
+    rig = rig_of(1)
+    rig.broker.refuses = lambda first, body, message: message and message[0].endswith(b"/status")
+    rig.run(300)
+    assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/status"
+    assert not said(rig, "status online") and rig.uplink.connected
+    assert len(set(rig.seen(rig.channels[0]))) >= rig.channels[0].taken - 1
+
+
 def test_online_is_not_said_where_status_and_info_are_forbidden():
     rig = rig_of(1, 1)
     rig.broker.refuses = lambda first, body, message: (

@@ -27,7 +27,7 @@ def test_nothing_is_lost_and_nothing_invented(device, seeds):
     assert sum(result.arrivals for result in results) > 500
 
 
-@pytest.mark.parametrize("seeds", [(39, 49, 69), (54, 94)], ids=["esp32", "pico_w"])
+@pytest.mark.parametrize("seeds", [(39, 49, 67, 69), (54, 64, 94)], ids=["esp32", "pico_w"])
 def test_what_is_ill_for_minutes_leaves_nothing_behind(device, seeds):
     results = list(dst.play(device, seeds))
     assert [result.faults for result in results] == [[]] * len(seeds)
@@ -76,7 +76,6 @@ def test_every_fault_can_be_left_out():
     """Of each table, and what is drawn by name."""
     for fault in ("leap", "qos2_close", "cut", "heap_of_files", "power", "spoil", "two", "rival"):
         assert fault in dst.faults()
-    assert set(dst.NOT_YET.split(",")) <= dst.faults()
     assert dst.faults().isdisjoint(
         ("outage", "people", "steady", "early", "north", "identify", "ill")
     )
