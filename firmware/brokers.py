@@ -18,10 +18,6 @@ class Brokers:
         self.oldest = 0  # packet id of the oldest message in flight when the last one ended, 0: there was none
         self.last = []  # what was sent last on them: topics, and filters without an answer
         self.shut = 0  # attempts that were closed at CONNECT
-        self.garbled = 0  # connections in a row that ended at once at what it sent, see garbled.py
-        self.introduced = (
-            False  # has it acknowledged any of the node's documents on this connection?
-        )
         self.vain = 0  # connections in a row on which nothing was acknowledged
 
     @property
@@ -63,7 +59,6 @@ class Brokers:
     def up(self, uptime):
         """A connection came up. Return False: it was a trial, and is to be closed."""
         self.shut = 0
-        self.introduced = False
         limits = self.limits
         if self.uplink.client.lied and not (
             self.uplink.clean_session or (limits and limits.connects.clean)

@@ -31,10 +31,10 @@ _CLOSED = (ECONNRESET, 32, 103, 113, 107, 128)
 def is_the_broker(brokers, error, uptime, ms):
     """A connection failed that had been up for so many ms, None: never. Return whether it is the broker, time after time."""
     client, limits = brokers.uplink.client, brokers.limits
-    if isinstance(error, ProtocolError) or brokers.garbled:
+    if isinstance(error, ProtocolError):
         from firmware import garbled
 
-        anew = garbled.is_kept(brokers, error, ms)
+        anew = garbled.is_kept(brokers, ms)
         forget("garbled")
         if anew:
             return False

@@ -1,7 +1,6 @@
 """What a broker sends as soon as a connection is up ends it, each time. Loaded when one ended at what is no MQTT."""
 
 from micropython import const
-from mqtt_client import ProtocolError
 
 # Connections in a row that ended so, before the broker's session begins anew; again after so many
 _GARBLED = const(3)
@@ -9,17 +8,17 @@ _GARBLED_AGAIN = const(64)
 _AT_ONCE_MS = const(10000)
 
 
-def is_kept(brokers, error, ms):
+def is_kept(brokers, ms):
     """Is it kept in the session, so that it would end each connection for ever? Then the session begins anew."""
     uplink, limits = brokers.uplink, brokers.limits
-    greeted = isinstance(error, ProtocolError) and not uplink.client.turned_away
-    if not greeted or (ms or 0) >= _AT_ONCE_MS:
-        if ms is not None:
-            brokers.garbled = 0
+    if uplink.client.turned_away or (ms or 0) >= _AT_ONCE_MS:
         return False
-    brokers.garbled += 1
+    # In a row: no other connection came up between them. One that ends in the pass in which it comes up does not count as one.
+    n, connects = getattr(brokers, "garbled", (0, 0))
+    n = n + 1 if connects + (ms is not None) >= uplink.connects else 1
+    brokers.garbled = n, uplink.connects
     clean = uplink.clean_session or (limits and limits.connects.clean)
-    if clean or brokers.garbled % _GARBLED_AGAIN != _GARBLED:
+    if clean or n % _GARBLED_AGAIN != _GARBLED:
         return False
     uplink.begin_anew()
     uplink.log.warning(

@@ -125,11 +125,10 @@ class Uplink:
 
     def acknowledged(self):
         """True when the broker has `status`, and every other document that introduces the node, but for those that it will not have."""
-        status = self.client.lw_topic
         for document in self.documents:
-            if document[2] != -1 or document[0] == status:
+            if document[2] != -1 or document[0].endswith(b"/status"):
                 return False
-        return self.connected and self.brokers.introduced
+        return self.connected and not self.held
 
     def stop(self, topic, payload, timeout_ms=2000):
         """Leave cleanly, if there is the memory to."""
@@ -171,10 +170,7 @@ class Uplink:
         for topic, data, retained, _ in arrived:
             self.arrived(topic, data, retained, uptime)
         if acked:
-            waiting = [each for each in self.documents if each[2] not in acked]
-            if len(waiting) < len(self.documents):
-                self.brokers.introduced = True
-            self.documents = waiting
+            self.documents = [each for each in self.documents if each[2] not in acked]
             if self.acknowledge:
                 self.acknowledge(acked, now)
         if self.client.connected and not self.connected:
