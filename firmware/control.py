@@ -10,12 +10,8 @@ from micropython import const
 from firmware import forget
 
 _LONGEST = const(512)  # bytes of a payload that can be meant for us
-_RESTART_MS = const(30000)  # a restart waits so long for the broker: over a lost connection
 _CHECK_MS = const(50000)  # within this a message of the node's own has come back
 _REPLIES = const(4)  # that wait for room
-# In place of the packet id of a reply:
-_BARRED = const(-1)  # the broker will not have it, as uplink.send() says,
-_ASKED = const(-2)  # and was asked for a sign of life instead
 _NO_MEMORY = b'{"ok":false,"error":"not enough memory"}'
 
 
@@ -37,9 +33,9 @@ class Control:
         self.check_at = None  # ticks when it has to have come back
         self._watched = {}  # topic → what takes its messages
         self.watch(topics.status, self.hear)
-        self._replies = []  # that the client had no room for
-        self._reply = None  # packet id of the last one, while it is in flight
-        self._told_at = None  # ticks when it was told to restart
+        self.replies = []  # that the client had no room for
+        self.reply = None  # packet id of the last one, while it is in flight
+        self.told_at = None  # ticks when it was told to restart
         for topic in topics.commands:
             client.want(topic, 1)
         if panel:
@@ -81,36 +77,24 @@ class Control:
                 self.check_at = time.ticks_add(now, _CHECK_MS)
 
     def step(self, now):
-        """Return True when it is time to restart, as commanded.
-
-        That is when the broker has the reply, and so the acknowledgement of the command, which went before it: else
-        it would send the command again to the restarted board. Where it will not have the reply, it answers a ping.
-        """
+        """Return True when it is time to restart, as commanded. MemoryError: the node comes to its end anyway."""
         if self.blink and not self.blink.step(now):
             self.blink = None
         self._send()
         self._check(now)
         if not self.restart:
             return False
-        if self._told_at is None:
-            self._told_at = now
-        client = self.client
-        if self._reply == _BARRED and not client.pinging:
-            client.ping()
-            self._reply = _ASKED if client.pinging else _BARRED
-        elif self._reply == _ASKED and client.connected and not client.pinging:
-            self._reply = None
-        return (self._reply is None and not self._replies) or (
-            time.ticks_diff(now, self._told_at) >= _RESTART_MS
-        )
+        from firmware import restart
+
+        return restart.is_due(self, now)
 
     def due(self, now):
         """Return ms until step() wants to be called."""
         return self.blink.due(now) if self.blink else 1000
 
     def acknowledged(self, pids):
-        if self._reply in pids:
-            self._reply = None
+        if self.reply in pids:
+            self.reply = None
             forget("commands", "document")
 
     def arrived(self, topic, data, retained, uptime):
@@ -138,15 +122,15 @@ class Control:
             reply = run(self, name, data)
         except MemoryError:  # not even for the reply
             reply = _NO_MEMORY
-        if len(self._replies) == _REPLIES:
-            self._replies.pop(0)
-        self._replies.append(reply)
+        if len(self.replies) == _REPLIES:
+            self.replies.pop(0)
+        self.replies.append(reply)
         self._send()
 
     def _send(self):
-        while self._replies:
-            sent = self.uplink.send(self.topics.reply, self._replies[0], False, 1)
+        while self.replies:
+            sent = self.uplink.send(self.topics.reply, self.replies[0], False, 1)
             if sent is None:
                 return
-            self._reply = sent
-            self._replies.pop(0)
+            self.reply = sent
+            self.replies.pop(0)

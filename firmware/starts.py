@@ -49,10 +49,10 @@ class Starts:
 
     def set(self, origin, uptime):
         """The clock has just been set: it was Unix time origin at uptime 0."""
-        if self.origin is None:
+        before = self.origin
+        if before is None or abs(before - origin) > _WRONG_MS + uptime // 10000:
+            self.untimed = self.untimed or before is not None
             self.origin = origin
-        elif _is_wrong(self.origin, origin, uptime):
-            self.origin, self.untimed = origin, True
 
     def time_of(self, boot, at, ts):
         """Return the Unix ms of a reading, or None. at: its uptime in ms; ts: what the clock said when it was taken, or 0.
@@ -60,7 +60,9 @@ class Starts:
         Of this start, a time that the clock has given up since is put right. Of an earlier one nobody knows which it was.
         """
         origin = self.of(boot)[0]
-        if origin is None or (ts and (boot != self.boot or not _is_wrong(ts, origin + at, at))):
+        if origin is None or (
+            ts and (boot != self.boot or abs(ts - origin - at) <= _WRONG_MS + at // 10000)
+        ):
             return ts or None
         return origin + at
 
@@ -87,7 +89,3 @@ class Starts:
             pass  # again with the next step
         sys.modules.pop("outbox_last", None)
         forget("earlier", "boots")
-
-
-def _is_wrong(before, now, uptime):
-    return abs(before - now) > _WRONG_MS + uptime // 10000

@@ -79,13 +79,17 @@ PLANTS = {
     ),
     "first_time_stays": Plant(
         "firmware/starts.py",
-        "elif _is_wrong(self.origin, origin, uptime):",
-        "elif False:",
+        "if before is None or abs(before - origin) > _WRONG_MS + uptime // 10000:",
+        "if before is None:",
         39,
         "ts is",
     ),
     "wrong_stamp_stays": Plant(
-        "firmware/starts.py", "or not _is_wrong(ts, origin + at, at)", "or True", 39, "ts is"
+        "firmware/starts.py",
+        "or abs(ts - origin - at) <= _WRONG_MS + at // 10000",
+        "or True",
+        39,
+        "ts is",
     ),
     # identity
     "boot_from_1": Plant(

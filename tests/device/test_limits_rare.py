@@ -177,4 +177,4 @@ def test_a_restart_is_acknowledged_where_its_reply_is_barred():
         rig.broker.give(b"outpost/all/cmd/restart", b"", 1, 7)
         rig.run(5, lambda: queued)
         assert queued == [{}], queued
-        rig.node.control.restart, rig.node.control._told_at = False, None
+        rig.node.control.restart, rig.node.control.told_at = False, None

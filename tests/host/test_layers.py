@@ -31,7 +31,7 @@ LAYERS = (
         "firmware.sensors firmware.sensors.*",
         "firmware.outputs",
         "firmware.discovery firmware.discovery_*",
-        "firmware.control firmware.commands firmware.blink firmware.access",
+        "firmware.control firmware.commands firmware.restart firmware.blink firmware.access",
         "firmware.ghosts",
     ),
     ("firmware.boots", "firmware.keeping"),

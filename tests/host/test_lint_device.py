@@ -31,7 +31,7 @@ BOUNDED = {
     "firmware/blink.py step": "half a blink; a LED that has stopped is not asked",
     "firmware/blink.py due": "half a blink",
     "firmware/clock.py uptime_ms": "called in every pass of the loop",
-    "firmware/control.py step": "30 s, and the board restarts",
+    "firmware/restart.py is_due": "30 s, and the board restarts",
     "firmware/control.py _check": "a minute, looked at in every pass until it has passed, or the connection is gone",
     "firmware/outputs.py step": "loss_s, a day at most, looked at in every pass until it has passed",
     "firmware/provisioning.py is_over": "two hours at most, and the page closes; looked at in every turn",
