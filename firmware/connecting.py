@@ -1,9 +1,6 @@
-"""How a connection to a broker begins, and how the node ends it. Loaded for that only; how others end it is in lost.py."""
-
-import time
+"""How a connection to a broker begins. Loaded for that only; how the node ends it is in leaving.py, how others do in lost.py."""
 
 from micropython import const
-from mqtt_client import ProtocolError, Refused
 
 from firmware import forget
 from firmware.files import SESSION, write
@@ -116,20 +113,3 @@ def _note_session(uplink):
             write(SESSION, session)
         except (OSError, MemoryError) as e:
             uplink.log.warning("mqtt: %s: %s" % (SESSION, reason(e)))
-
-
-def leave(uplink, topic, payload, timeout_ms):
-    """Leave cleanly: say so (DISCONNECT suppresses the will), wait a little for the acknowledgement, close."""
-    try:
-        if not uplink.held:
-            uplink.introduce(topic, payload)
-        begin = time.ticks_ms()
-        while (
-            any(each[2] != -1 for each in uplink.documents)
-            and time.ticks_diff(time.ticks_ms(), begin) < timeout_ms
-        ):
-            uplink.advance(time.ticks_ms(), uplink.since)  # nothing of this will matter later
-            time.sleep_ms(10)
-        uplink.client.disconnect()
-    except (OSError, ProtocolError, Refused):
-        uplink.client.close()

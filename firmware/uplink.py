@@ -135,9 +135,9 @@ class Uplink:
         if not self.connected:
             return
         try:
-            from firmware import connecting
+            from firmware import leaving
 
-            connecting.leave(self, topic, payload, timeout_ms)
+            leaving.leave(self, topic, payload, timeout_ms)
         except MemoryError:
             self.client.close()
         self.connected = False

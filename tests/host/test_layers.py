@@ -22,7 +22,7 @@ LAYERS = (
     ("firmware.app", "firmware.provisioning firmware.provisioning_*"),
     ("firmware.parts", "firmware.trial"),
     (
-        "firmware.uplink firmware.brokers firmware.connecting firmware.lost firmware.culprit firmware.limits firmware.answers firmware.retries firmware.connects firmware.suspects firmware.session firmware.garbled",
+        "firmware.uplink firmware.brokers firmware.connecting firmware.leaving firmware.lost firmware.culprit firmware.limits firmware.answers firmware.retries firmware.connects firmware.suspects firmware.session firmware.garbled",
         "firmware.wifi firmware.joining",
         "firmware.clock firmware.sntp",
         "firmware.namesake",

@@ -39,7 +39,7 @@ BOUNDED = {
     "firmware/sensors/channel.py due": "interval_s, a day at most; step() comes in every pass",
     "firmware/sensors/channel.py _advance": "interval_s, a day at most; step() comes in every pass",
     "firmware/sensors/channel.py _reached": "interval_s, a day at most; step() comes in every pass",
-    "firmware/connecting.py leave": "2 s",
+    "firmware/leaving.py leave": "2 s",
     "lib/drivers/ads1115.py began": "a local",
     "lib/drivers/bme280.py began": "a local",
     "lib/drivers/input.py _warm_at": "ten minutes, looked at in every pass until they have passed",
