@@ -372,7 +372,7 @@ def test_without_memory_to_leave_the_connection_is_closed():
     client = Client("a.test")
     uplink = make(client, A)
     run(uplink, 1000)
-    sys.modules["firmware.connecting"] = firmware.connecting = Scarce()
+    sys.modules["firmware.leaving"] = firmware.leaving = Scarce()
     uplink.stop(b"status", b"offline", 50)
     assert not client.connected and not uplink.connected and client.sent == []
 
