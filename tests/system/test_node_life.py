@@ -28,7 +28,7 @@ def test_the_boot_counter_rises_over_every_start(broker, nodes, seen):
         return seqs and seqs == list(range(1, len(seqs) + 1))
 
     # New readings go between those of before.
-    until(lambda: all(whole(boot) for boot in boots[3:]), 10, "the last two boots, whole")
+    until(lambda: all(whole(boot) for boot in boots[3:]), 25, "the last two boots, whole")
     for boot in boots[3:]:
         complete([r for r in seen.readings("fast") if r["boot"] == boot], first=1)
 
