@@ -35,9 +35,8 @@ _REASONS = const(16)
 _LONGEST = const(240)  # characters of a reason in `health`
 # Between two attempts that fail: one in each pass of the loop would wear the flash.
 _AGAIN_MS = const(10000)
-_HELD = const(
-    0
-)  # packet id in Delivery.sent of one that is not to be sent yet: no message in flight has it
+# Packet id in Delivery.sent of one that is not to be sent yet: no message in flight has it.
+_HELD = const(0)
 
 
 class Aside:

@@ -13,9 +13,7 @@ from firmware import forget
 # What a connection that ended counts: the oldest message in flight is the same as before,
 _FRUITLESS = const(4)
 _FRUITFUL = const(1)  # or another: messages pass, and it may be the network
-_VAIN = const(
-    3
-)  # connections in a row on which nothing was acknowledged: the pauses between them grow
+_VAIN = const(3)  # connections in a row on which nothing was acknowledged: their pauses grow
 _ENDED = const(12)  # of these together in a row, before the broker's limits are looked for
 _ID_REJECTED = const(
     2

@@ -179,9 +179,8 @@ class Limits:
             return
         if topic != self.trial:
             if self.trial:
-                self.qos, self.retain = (
-                    self._before
-                )  # that of another topic is over, without an answer
+                # That of another topic is over, without an answer.
+                self.qos, self.retain = self._before
             self.trial, self._before = topic, (self.qos, self.retain)
             self.proven = proven
         # It would not have another message of the topic in any form: this one is not tried in all of them.

@@ -41,7 +41,7 @@ class Channel:
         return True
 
     def step(self, now):
-        if time.ticks_diff(now, self.last) < 5000:
+        if time.ticks_diff(now, self.last) < self.interval_ms:
             return None
         self.last = now
         self.taken += 1

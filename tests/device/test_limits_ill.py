@@ -15,13 +15,6 @@ class Slow(Channel):
 
     interval_ms = 60000
 
-    def step(self, now):
-        if time.ticks_diff(now, self.last) < self.interval_ms:
-            return None
-        self.last = now
-        self.taken += 1
-        return (20.0,)
-
 
 def rig_of(*qos, **options):
     rig = Rig(*[Slow("c%d" % i, each) for i, each in enumerate(qos)], **options)

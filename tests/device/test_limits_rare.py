@@ -60,13 +60,6 @@ class Rare(Channel):
 
     interval_ms = 900000
 
-    def step(self, now):
-        if time.ticks_diff(now, self.last) < self.interval_ms:
-            return None
-        self.last = now
-        self.taken += 1
-        return (20.0,)
-
 
 def test_a_reading_of_qos_0_each_quarter_of_an_hour():
     rig = Rig(Channel("one", 1), Rare("rare", 0))
