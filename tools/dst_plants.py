@@ -53,7 +53,7 @@ PLANTS = {
         52,
         "ts is",
     ),
-    "sntp_any_answer": Plant("firmware/sntp.py", " or data[24:32] != nonce", "", 7, "ts is"),
+    "sntp_any_answer": Plant("firmware/sntp.py", " or data[24:32] != nonce", "", 13, "ts is"),
     "sntp_anybody": Plant(
         "firmware/sntp.py", "if tuple(peer[:2]) == self._peer:", "if True:", 7, "ts is"
     ),
@@ -81,14 +81,14 @@ PLANTS = {
         "firmware/starts.py",
         "if before is None or abs(before - origin) > _WRONG_MS + uptime // 10000:",
         "if before is None:",
-        39,
+        79,
         "ts is",
     ),
     "wrong_stamp_stays": Plant(
         "firmware/starts.py",
         "or abs(ts - origin - at) <= _WRONG_MS + at // 10000",
         "or True",
-        39,
+        79,
         "ts is",
     ),
     # identity
@@ -180,14 +180,14 @@ PLANTS = {
         "firmware/delivery.py",
         "newest is not None and seq < newest",
         "False",
-        23,
+        32,
         "after a newer one",
     ),
     "acknowledged_when_sent": Plant(
         "firmware/delivery.py",
         "        if not record.taken:\n            self.outbox.take(record, now)\n",
         "        if not record.taken:\n            self.outbox.take(record, now)\n        self.outbox.drop(record, now)\n",
-        29,
+        31,
         "lost",
     ),
     "released_unwritten": Plant(
@@ -247,7 +247,7 @@ PLANTS = {
         "main.py",
         "            except Exception:\n                kept = False",
         "            except OSError:\n                kept = False",
-        23,
+        38,
         "prompt",
     ),
     "no_sync_at_the_end": Plant(
