@@ -71,6 +71,13 @@ class Answers:
         late = self._slow_at is not None and uptime - self._slow_at < _QUICK_MS
         return late and self._longer < _LONGER
 
+    def are_over(self, ms):
+        """Was a ping unanswered for so long that the broker does not answer pings?
+
+        It may close before the client has waited long enough: it has heard nothing for 1.5 keepalives [MQTT-3.1.2-24].
+        """
+        return ms >= min(self._timeout_ms, self._keepalive * 1000)
+
     def takes_nothing(self, how):
         """Nothing passes, whatever is sent. how: that shows; None: something does."""
         if bool(how) == bool(self.none):

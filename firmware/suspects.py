@@ -68,6 +68,7 @@ class Suspects:
         self._crc = 0  # and the CRC of its payload
         self._controls = 0  # pings to be answered before the first message
         self._ping = 0  # 1: to be sent, 2: to be answered
+        self._pinged_at = 0  # uptime
         self._heard = False  # the ping behind the message was answered
         self._asked = 0  # messages since the last subscription
         self._turn = None  # the only topic, or filter, that may go next
@@ -108,6 +109,7 @@ class Suspects:
             else:
                 client.ping()
                 self._ping += client.pinging
+                self._pinged_at = uptime
         elif self._ping and not client.pinging:
             self._unanswered, self._proof = 0, False
             if self.limits.probes(None):
@@ -192,7 +194,8 @@ class Suspects:
 
     def lost(self, closed, silent, uptime):
         """The connection is gone. closed: by the broker; silent: it answered too late, or not at all."""
-        unanswered = silent and self._ping == 2
+        over = silent or (closed and self.limits.answers.are_over(uptime - self._pinged_at))
+        unanswered = over and self._ping == 2
         if self._waiting is None:
             if unanswered and self.limits.probes(None):
                 self.limits.judge(None, 0, "never answers", uptime, True)

@@ -141,6 +141,28 @@ def test_a_broker_that_answers_no_ping():
         assert rig.uplink.connected
 
 
+def test_a_broker_that_answers_no_ping_and_closes_before_the_node_has_waited_long_enough():
+    """It has heard nothing for 1.5 keepalives [MQTT-3.1.2-24]."""
+    rig = rig_of(1, keepalive_s=5)
+    rig.broker.hear = lambda first, pid, answer: [] if first & 0xF0 == PINGREQ else answer
+    heard = [rig.now]
+    written = rig.broker.written
+
+    def hears(wire):
+        heard[0] = rig.now
+        written(wire)
+
+    rig.broker.written = hears
+    for _ in range(3600 * 2):
+        rig.now = time.ticks_add(rig.now, 500)
+        rig.node.step(rig.now)
+        if rig.uplink.connected and time.ticks_diff(rig.now, heard[0]) > 7500:
+            rig.broker.wire.ended = True
+    assert rig.health()["broker_limits"] == "no answer to pings"
+    assert len(set(rig.seen(rig.channels[0]))) >= rig.channels[0].taken - 1
+    assert rig.uplink.connects < 20
+
+
 def test_pings_are_tried_again():
     rig = rig_of(1)
     pings = []
