@@ -194,8 +194,9 @@ class Suspects:
 
     def lost(self, closed, silent, uptime):
         """The connection is gone. closed: by the broker; silent: it answered too late, or not at all."""
-        over = silent or (closed and self.limits.answers.are_over(uptime - self._pinged_at))
-        unanswered = over and self._ping == 2
+        unanswered = self._ping == 2 and (
+            silent or (closed and self.limits.answers.are_over(uptime - self._pinged_at))
+        )
         if self._waiting is None:
             if unanswered and self.limits.probes(None):
                 self.limits.judge(None, 0, "never answers", uptime, True)

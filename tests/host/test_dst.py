@@ -27,7 +27,9 @@ def test_nothing_is_lost_and_nothing_invented(device, seeds):
     assert sum(result.arrivals for result in results) > 500
 
 
-@pytest.mark.parametrize("seeds", [(39, 49, 67, 69, 91000227), (54, 64, 94)], ids=["esp32", "pico_w"])
+@pytest.mark.parametrize(
+    "seeds", [(39, 49, 67, 69, 91000227), (54, 64, 94)], ids=["esp32", "pico_w"]
+)
 def test_what_is_ill_for_minutes_leaves_nothing_behind(device, seeds):
     results = list(dst.play(device, seeds))
     assert [result.faults for result in results] == [[]] * len(seeds)
