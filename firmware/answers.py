@@ -59,12 +59,19 @@ class Answers:
             uplink.introduce(self._status, b"online")
 
     def wait_longer(self, uptime):
-        """Pings were answered, and nothing was acknowledged in time."""
+        """Pings were answered, and nothing was acknowledged in time. Return False: the wait is the longest already."""
         self._late_at = uptime
-        if self._longer < _LONGER:
-            self._longer += 1
-            s = (self._timeout_ms << self._longer) // 1000
-            self.uplink.log.info("mqtt: now waits %d s for an acknowledgement" % s)
+        if self._longer == _LONGER:
+            return False
+        self._longer += 1
+        s = (self._timeout_ms << self._longer) // 1000
+        self.uplink.log.info("mqtt: now waits %d s for an acknowledgement" % s)
+        return True
+
+    def never_came(self):
+        """What was waited for was not late: the wait is the usual one again."""
+        self._longer = 0
+        self.begin()
 
     def may_be_late(self, uptime):
         """Is it too early to say that what is not acknowledged never is?"""

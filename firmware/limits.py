@@ -253,6 +253,7 @@ class Limits:
 
     def _abandon(self):
         self.abandoned = self.twice = True
+        self.answers.never_came()
         self.uplink.begin_anew()
 
     def learn(self, uptime, item, sure=False):

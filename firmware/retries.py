@@ -102,11 +102,11 @@ class Retries:
 
     def step(self, uptime):
         """A connection is up."""
-        if self.limits.suspects:
-            if self.probing and uptime - self._probed_at >= _RARE_MS:
-                item, self.probing = self.probing, None
-                self.bar(item)
-                self._wait(item, uptime, self.all[item][1])
+        if self.probing and uptime - self._probed_at >= _RARE_MS:
+            item, self.probing = self.probing, None
+            self.bar(item)
+            self._wait(item, uptime, self.all[item][1])
+        if self._busy():
             return
         before, self._now = self._now, uptime
         item, self._asked = self._asked, None
@@ -126,6 +126,11 @@ class Retries:
                 item = each
         if item and not (offered and item[0] > MESSAGE):
             self._try(item, uptime)
+
+    def _busy(self):
+        """Is something tried, or looked for? What only has to go alone when it comes leaves room for a try."""
+        suspects = self.limits.suspects
+        return self.probing or (suspects and not suspects.at_rest)
 
     def _offer(self, topic):
         """Have what introduces the node published again. Return whether this is what does."""
@@ -156,7 +161,7 @@ class Retries:
 
     def may_go(self, item):
         """A message of this came: is it tried, with the next step?"""
-        if not self._asked and not (self.probing or self.limits.suspects):
+        if not self._asked and not self._busy():
             if item in self.all and self.all[item][0] <= self._now:
                 self._asked = item
         if self._asked == item:

@@ -88,6 +88,11 @@ class Suspects:
         if self._without:
             self._unanswered = 0
 
+    @property
+    def at_rest(self):
+        """Is nothing unanswered, and has each kind passed?"""
+        return self.free and self._waiting is None
+
     def step(self, uptime, acked):
         """Look at what was answered. Return True when each kind has passed."""
         client = self.client
@@ -201,7 +206,10 @@ class Suspects:
             if unanswered and self.limits.probes(None):
                 self.limits.judge(None, 0, "never answers", uptime, True)
             elif self.client.released:
-                self._releases += closed or (silent and not self._controls)
+                if silent and not self._controls:
+                    # PUBCOMP may only be late. After the longest wait it is not.
+                    self._releases += 1 if self.limits.answers.wait_longer(uptime) else _STRIKES
+                self._releases += closed
                 if self._releases >= (_STRIKES if self._begun_anew else _RELEASES):
                     self._releases = 0
                     self.limits.begin_anew(self._begun_anew, uptime)

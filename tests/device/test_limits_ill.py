@@ -2,7 +2,7 @@
 
 import time
 
-from test_limits import BARRED, PUBLISH, Channel, Rig
+from test_limits import BARRED, PUBLISH, PUBREL, Channel, Rig
 
 HEAP = "1500k"
 TIMEOUT = 180
@@ -188,6 +188,40 @@ def test_pings_are_tried_again():
     assert rig.health()["broker_limits"] is None and rig.uplink.connects == connects
     assert said(rig, "has it again") and rig.uplink.client.keepalive
     assert len(set(rig.seen(rig.channels[0]))) >= rig.channels[0].taken - 1
+
+
+def test_what_has_to_go_alone_when_it_comes_puts_off_no_try():
+    """What was sent last when connections ended may come in two hours, or never."""
+    rig = rig_of(1)
+    rig.broker.hear = lambda first, pid, answer: [] if first & 0xF0 == PINGREQ else answer
+    rig.run(600, lambda: rig.health()["broker_limits"] == "no answer to pings")
+    well(rig)
+    rig.uplink.brokers.last.append(BARRED + b"reply")
+    rig.run(900)
+    assert rig.health()["broker_limits"] is None and said(rig, "has it again")
+
+
+def test_an_exchange_that_ends_late_is_not_taken_for_one_that_does_not():
+    rig = rig_of(2)
+    late = []
+
+    def hear(first, pid, answer):
+        if first != PUBREL:
+            return answer
+        late.append((rig.now, rig.broker.wire, answer))
+        return []
+
+    rig.broker.hear = hear
+    for _ in range(30 * 60 * 10):
+        rig.now = time.ticks_add(rig.now, 100)
+        while late and time.ticks_diff(rig.now, late[0][0]) >= 15000:
+            _, wire, answer = late.pop(0)
+            if wire is rig.broker.wire:
+                for each in answer:
+                    rig.broker.say(each)
+        rig.node.step(rig.now)
+    assert rig.uplink.qos_max == 2 and not said(rig, "will not have")
+    assert rig.health()["broker_limits"] == "acknowledges late"
 
 
 def test_online_is_not_said_of_a_status_that_is_forbidden():

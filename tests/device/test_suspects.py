@@ -86,6 +86,7 @@ class Bench:
 
     def wait_longer(self, uptime):
         self.longer += 1
+        return self.longer <= 3
 
     def learn(self, uptime, item, sure=False):
         self.learnt.append((item, sure))
@@ -484,18 +485,28 @@ def ends_at_pubrel(bench, times, closed):
         bench.lost(closed, not closed)
 
 
-def test_six_ends_at_a_pubrel_begin_exchanges_anew_and_three_more_are_too_many():
-    for closed in (True, False):
-        bench = Bench()
-        bench.client.released.append(7)
-        ends_at_pubrel(bench, 5, closed)
-        assert bench.anew == 0
-        ends_at_pubrel(bench, 1, closed)
-        assert bench.anew == 1 and bench.again is False
-        ends_at_pubrel(bench, 2, closed)
-        assert bench.anew == 1
-        ends_at_pubrel(bench, 1, closed)
-        assert bench.anew == 2 and bench.again is True
+def test_six_closes_at_a_pubrel_begin_exchanges_anew_and_three_more_are_too_many():
+    bench = Bench()
+    bench.client.released.append(7)
+    ends_at_pubrel(bench, 5, True)
+    assert bench.anew == 0
+    ends_at_pubrel(bench, 1, True)
+    assert bench.anew == 1 and bench.again is False
+    ends_at_pubrel(bench, 2, True)
+    assert bench.anew == 1
+    ends_at_pubrel(bench, 1, True)
+    assert bench.anew == 2 and bench.again is True
+
+
+def test_a_pubrel_without_an_answer_is_waited_for_ever_longer_before_exchanges_begin_anew():
+    bench = Bench()
+    bench.client.released.append(7)
+    ends_at_pubrel(bench, 3, False)
+    assert bench.anew == 0 and bench.longer == 3
+    ends_at_pubrel(bench, 1, False)  # after the longest wait
+    assert bench.anew == 1 and bench.again is False
+    ends_at_pubrel(bench, 1, False)
+    assert bench.anew == 2 and bench.again is True
 
 
 def test_an_exchange_that_ends_begins_the_count_of_pubrels_anew():
