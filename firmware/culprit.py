@@ -52,7 +52,8 @@ def is_the_broker(brokers, error, uptime, ms):
         _count(brokers, client, ms >= _HELD_MS and not known)
     if brokers.ended < _ENDED and not (limits and limits.suspects):
         return False
-    brokers.learnt().suspect(client.exactly_once)
+    # One that has too many at once closes; silence has other causes.
+    brokers.learnt().suspect(client.exactly_once if closed else 0)
     return True
 
 

@@ -336,6 +336,7 @@ class Suspects:
 
     def __init__(self, well):
         self.well = self.free = well
+        self.at_rest = False
         self.wanted = []
         self.ends = []
 

@@ -224,6 +224,16 @@ def test_an_exchange_that_ends_late_is_not_taken_for_one_that_does_not():
     assert rig.health()["broker_limits"] == "acknowledges late"
 
 
+def test_silence_is_no_sign_of_too_many_at_once():
+    rig = rig_of(2, 2, window2=20)
+    for _ in range(3):
+        acknowledges_nothing(rig)
+        rig.run(200)
+        well(rig)
+        rig.run(200)
+    assert not said(rig, "at once") and rig.uplink.client.window2 == 20
+
+
 def test_online_is_not_said_of_a_status_that_is_forbidden():
     rig = rig_of(1)
     rig.broker.refuses = lambda first, body, message: message and message[0].endswith(b"/status")
