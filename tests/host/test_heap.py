@@ -46,11 +46,11 @@ def test_a_whole_node_keeps_what_is_estimated(sections):
     assert abs(kept - estimate) < TOLERANCE * kept, (kept, estimate)
 
 
-def test_the_readme_takes_away_what_home_assistant_is_told_with():
+def test_the_page_takes_away_what_home_assistant_is_told_with():
     """With the HEAP= it named the node had 5 KB too many to be short of them."""
     row = re.search(
         r"`discovery: not enough memory.*`make run HEAP=(\d+)`",
-        ROOT.joinpath("README.md").read_text(),
+        ROOT.joinpath("docs/troubleshooting.md").read_text(),
     )
     estimate = heap.estimate(checked(EXAMPLES["eight"]))
     without = estimate.kept + estimate.work - heap.TELLING

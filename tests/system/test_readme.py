@@ -79,8 +79,3 @@ def test_without_a_board_one_clear_line_says_so(command, said, tmp_path):
     assert done.returncode != 0
     assert said in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-
-
-def test_links_of_the_readme_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README) + re.findall(r"`(docs/[a-z.-]+)`", README):
-        assert (ROOT / target).exists(), target
