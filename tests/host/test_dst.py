@@ -27,9 +27,11 @@ def test_nothing_is_lost_and_nothing_invented(device, seeds):
     assert sum(result.arrivals for result in results) > 500
 
 
-@pytest.mark.parametrize(
-    "seeds", [(39, 49, 67, 69, 91000227), (54, 64, 94)], ids=["esp32", "pico_w"]
-)
+ILL_ESP32 = (39, 49, 67, 69, 91000227, 91000603, 91000611, 91000925)
+ILL_PICO_W = (54, 64, 94)
+
+
+@pytest.mark.parametrize("seeds", [ILL_ESP32, ILL_PICO_W], ids=["esp32", "pico_w"])
 def test_what_is_ill_for_minutes_leaves_nothing_behind(device, seeds):
     results = list(dst.play(device, seeds))
     assert [result.faults for result in results] == [[]] * len(seeds)
