@@ -43,6 +43,7 @@ def start(uplink, now, uptime, clock_trusted):
             uplink.since, uplink.wait = uptime, _READ_POLL_MS
             return
     uplink.trying = True
+    client.lied = False  # another broker may have
     connects = uplink.brokers.limits and uplink.brokers.limits.connects
     if connects and connects.probes:
         client_id = client.client_id

@@ -67,7 +67,6 @@ class Connects:
         bare = form in (_NO_WILL, _CLEAN_NO_WILL) or (form and self.probes)
         client.lw_topic = None if bare else self.will
         client.lw_retain = self.uplink.settings["retain"] and form != _UNRETAINED
-        client.lied = False
 
     def up(self):
         """The broker said welcome. Return False: the connection was a trial and is to be closed."""

@@ -66,8 +66,8 @@ class Delivery:
         message = payload.reading(self.clock.unix_ms(at), self.boot, seq, members)
         key = channel.name.encode()
         retain = channel.retain and self.uplink.retain
-        if self.uplink.send(self._topic(key)[0], message, retain, 0) is None:
-            return False
+        if self.uplink.send(self._topic(key)[0], message, retain, 0) != 0:
+            return False  # there is no room, or it is barred
         self._newest[key] = seq  # what was kept at another QoS is older
         return True
 

@@ -36,7 +36,7 @@ class Limits:
     def __init__(self, uplink):
         self.uplink = uplink
         self.suspects = None  # while one message at a time is sent
-        self._crowd = 0  # messages of QoS 2 that were in flight together when it closed
+        self.crowd = 0  # messages of QoS 2 that were in flight together when it closed
         self._well = 0  # times that each message by itself went well
         self.connects = Connects(uplink)  # what it does at CONNECT
         self.answers = Answers(uplink, self.connects.will)
@@ -52,6 +52,7 @@ class Limits:
         self.messages = []  # as identify() returns them
         self.retries = Retries(self)
         self._passes = {}  # topic of these → packet id of a message of it that was sent, True: it had one
+        self._how = {}  # and how that showed
         self.abandoned = False  # exchanges that have come to PUBREL will not end: see withdraw.py,
         self.twice = False  # and the broker may hand on what it has of them
         self.trial = None  # the topic whose message goes in a lesser form
@@ -100,11 +101,11 @@ class Limits:
         if suspects:
             well = suspects.step(uptime, acked)
             if well:
-                self._well += 1
-                if self._well >= _WELL and self._crowd > 1:  # else it may have been the network
-                    self.learn(uptime, (WINDOW, self._crowd // 2), sure=True)
+                self._well += self.crowd > 1
+                if self._well >= _WELL:  # else it may have been the network
+                    self.learn(uptime, (WINDOW, self.crowd // 2), sure=True)
                     self._well = 0
-                self._crowd = 0
+                self.crowd = 0
             if held:
                 suspects.free = True
             if suspects.free and not (suspects.wanted or self.retries.probing):
@@ -129,7 +130,7 @@ class Limits:
 
             self.suspects = Suspects(self)
             self.uplink.hurry()
-        self._crowd = max(self._crowd, unfinished)
+        self.crowd = max(self.crowd, unfinished)
 
     def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):
         """As the client's, and BARRED."""
@@ -137,7 +138,11 @@ class Limits:
         if item:
             if self.retries.may_go(item):
                 return None  # with the next step
-            self.uplink.why = "%s %s %s" % (self.uplink.broker, self._how, topic.decode())
+            self.uplink.why = "%s %s %s" % (
+                self.uplink.broker,
+                self._how.get(topic, "will not have"),
+                topic.decode(),
+            )
             return BARRED
         sent = (self.suspects or self.uplink.client).send(topic, payload, retain, qos, pid, dup)
         if sent and self.had_none(topic):
@@ -195,15 +200,16 @@ class Limits:
             self.trial = None
             self.qos, self.retain = self._before  # it was neither
             if proven:
-                self._how = how
-                self._bar(topic, crc, uptime)
+                self._bar(topic, crc, how, uptime)
         if proven:
             self.uplink.hurry()
 
-    def _bar(self, topic, crc, uptime):
+    def _bar(self, topic, crc, how, uptime):
         """It would have a message in no form."""
         if len(self._passes) == _MOST:
             self._passes.clear()
+            self._how.clear()
+        self._how[topic] = how
         passes = self._passes.setdefault(topic, 0) is True
         bad = 1 + sum([topic == each[0] for each in self.messages])
         every = not crc or bad >= (_BAD_AMONG_GOOD if passes else _BAD)

@@ -124,7 +124,8 @@ class Retries:
                 offered = self._offer(each[1] if each[0] == TOPIC else each[1][0]) or offered
             elif not item:
                 item = each
-        if item and not (offered and item[0] > MESSAGE):
+        # What was asked for may be forgotten by now, or all of its topic be barred.
+        if item in self.all and not (offered and item[0] > MESSAGE):
             self._try(item, uptime)
 
     def _busy(self):
@@ -145,6 +146,12 @@ class Retries:
     def _try(self, item, uptime):
         limits = self.limits
         log, name = limits.uplink.log, limits.uplink.broker
+        kind, what = item
+        if kind == FILTER and what not in limits.uplink.client.subscriptions.filters():
+            del self.all[item]  # nobody wants it now; should anybody, it is found out anew
+            self.lift(item)
+            limits.begin()
+            return
         try:
             limits.suspect(0)
         except MemoryError:

@@ -142,7 +142,7 @@ class Asking:
             if not answer and self.clock.now() - question.asked >= patience:
                 why = "no answer"
         except Kiss as e:
-            why = self._kissed(server, e.args[0])
+            why = self._kissed(server, str(e))
         except OSError as e:
             why = reason(e)
         if not (answer or why):

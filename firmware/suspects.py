@@ -26,18 +26,16 @@ from firmware.retries import PINGS
 
 _STRIKES = const(3)
 _PROVEN = const(2)  # of them, with another message that passed before, but for the first
-_VAIN = const(
-    3
-)  # connections in a row that ended at a message, and nothing was acknowledged: the broker takes nothing
+# Connections in a row that ended at a message, and nothing was acknowledged: the broker takes nothing
+_VAIN = const(3)
 _UNANSWERED = const(2)  # connections in a row that ended at a ping, before one goes without
 _STRIKES_MORE = const(2)  # for another message of a topic of which none has passed
 _RELEASES = const(6)  # to begin anew may double readings, and no ping can go before a PUBREL
 _MOST = const(16)  # under suspicion together
 _IDLE_MS = const(1000)  # nothing was to be sent for so long: it is a subscription's turn,
 _MESSAGES = const(4)  # or after so many messages
-_OTHERS_MS = const(
-    5000
-)  # after the beginning of a connection, or when none of them came for _IDLE_MS, a suspect may go
+# After the beginning of a connection, or when none of them came for _IDLE_MS, a suspect may go
+_OTHERS_MS = const(5000)
 _TURN_MS = const(2000)  # nothing else goes, so that what is wanted can go alone
 _RARE_MS = const(7200000)  # what does not come for so long on one connection is no longer wanted
 
@@ -48,9 +46,7 @@ class Suspects:
         self.client = limits.uplink.client
         # (topic, QoS, retained), or a filter → failures in a row; of these, those between which another passed; CRC of the payload,
         self._strikes = {}  # 0: there were several; and how many others had passed at the last
-        self._acked = self._passed = (
-            0  # messages that were acknowledged; these, and those of QoS 0 that passed
-        )
+        self._acked = self._passed = 0  # acknowledged messages; these, and those of QoS 0
         self._vain = 0  # connections in a row that ended at a message, since one was acknowledged
         self._unanswered = 0  # connections in a row that ended at a ping
         self._proof = False  # a message passed without pings, since the last ping
@@ -71,7 +67,8 @@ class Suspects:
         self._pinged_at = 0  # uptime
         self._heard = False  # the ping behind the message was answered
         self._asked = 0  # messages since the last subscription
-        self._turn = None  # the only topic, or filter, that may go next
+        # The only topic, or filter, that may go next; a filter that is asked for before anything else
+        self._turn = self._first = None
         self._filters = []  # that were asked for
         self.client.subscriptions.withhold(self.limits.filters, self._filters)
 
@@ -82,9 +79,8 @@ class Suspects:
         self._controls, self._ping = 1 + min(_STRIKES, most), 1
         self._sent_at = self._up_at = uptime
         self._acked_before = self._acked
-        self._without = (
-            self._unanswered >= _UNANSWERED and self.limits.answers.pings
-        )  # no pings on this one
+        # Are there no pings on this one?
+        self._without = self._unanswered >= _UNANSWERED and self.limits.answers.pings
         if self._without:
             self._unanswered = 0
 
@@ -120,18 +116,16 @@ class Suspects:
             if self.limits.probes(None):
                 self.limits.passed(None, 0, uptime)
             self._pong()
-        if self._waiting is not None and (
-            self._waiting in acked
-            or (
-                not client.subscriptions.waiting()
-                if self._waiting < 0
-                else self._heard and not self._waiting
-            )
-        ):
+        if self._waiting is not None and self._is_answered(acked):
             self._pass(uptime)
         if self._waiting is not None or self._controls or client.released:
             return False
         return self._idle(uptime)
+
+    def _is_answered(self, acked):
+        if self._waiting < 0:
+            return not self.client.subscriptions.waiting()
+        return self._waiting in acked or (self._heard and not self._waiting)
 
     def _pong(self):
         self._ping = 0
@@ -146,7 +140,10 @@ class Suspects:
         if not self.free and self._asked < _MESSAGES and uptime - self._sent_at < _IDLE_MS:
             return False
         subscriptions = self.client.subscriptions
-        for pattern in subscriptions.filters():
+        filters = subscriptions.filters()
+        if self.limits.uplink.held and self._first in filters:
+            filters = (self._first,)
+        for pattern in filters:
             if pattern not in self._filters and pattern not in self.limits.filters:
                 if self.client.in_flight or self._turn not in (None, pattern):
                     self._ask_for(pattern)
@@ -162,6 +159,13 @@ class Suspects:
         well = bool(quiet and passed and not self.free and not self._strikes)
         self.free = self.free or well
         return well
+
+    def awaits(self, pattern):
+        """While nothing may be said: ask for this subscription before all others. Is its answer still to come?"""
+        self._first = pattern
+        if pattern in self._filters:
+            return self._waiting == -1
+        return pattern not in self._strikes and pattern not in self.limits.filters
 
     def _others_first(self):
         """Between two tries of what is under suspicion others pass: a try may cost ten seconds of silence."""
@@ -199,9 +203,8 @@ class Suspects:
 
     def lost(self, closed, silent, uptime):
         """The connection is gone. closed: by the broker; silent: it answered too late, or not at all."""
-        unanswered = self._ping == 2 and (
-            silent or (closed and self.limits.answers.are_over(uptime - self._pinged_at))
-        )
+        over = silent or (closed and self.limits.answers.are_over(uptime - self._pinged_at))
+        unanswered = over and self._ping == 2
         if self._waiting is None:
             if unanswered and self.limits.probes(None):
                 self.limits.judge(None, 0, "never answers", uptime, True)
@@ -215,12 +218,13 @@ class Suspects:
                     self.limits.begin_anew(self._begun_anew, uptime)
                     self._begun_anew = not self._begun_anew
             elif not self.free and (closed or silent):
-                self._strikes.clear()  # a ping was the last that it heard: it is the network,
+                if not unanswered:
+                    self._strikes.clear()  # a ping was the last that it heard: it is the network,
                 self._unanswered += unanswered  # or it answers none
                 if unanswered and self._proof:
                     self._proof = False
                     self.limits.learn(uptime, (PINGS, False))
-        elif closed or (silent and self._heard and not self._without):
+        elif closed or (silent and (self._heard or self._without)):
             self._count("closes at" if closed else "never answers", uptime)
         self._waiting = None
         self.free = False
@@ -246,8 +250,9 @@ class Suspects:
             self._vain += 1
             if self._vain >= _VAIN:
                 limits.answers.takes_nothing(how)
-                limits.proven = False  # what failed before that may have failed for it
-            if silent and self._vain > 1:
+                # What failed before that may have failed for it.
+                limits.proven, limits.crowd = False, 0
+            if silent and self._heard and self._vain > 1:
                 limits.answers.wait_longer(uptime)
         probed = limits.probes(current, crc)
         known = not is_filter and limits.had_none(current[0])

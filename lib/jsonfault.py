@@ -196,5 +196,5 @@ def fault(text):
         if scanner.peek() >= 0:
             scanner.fail("nothing may follow the last bracket")
     except _Fault as e:
-        return e.args[0]
+        return str(e)
     return None

@@ -92,7 +92,7 @@ class Link:
             if not self._address:
                 # a number that every port has its own of: -202, -2, -6
                 raise OSError(
-                    e.args[0], "no address for %s; check the name, or give the address" % server
+                    e.errno, "no address for %s; check the name, or give the address" % server
                 )
             return self._address  # no name server is no reason not to try
         for each in found:

@@ -42,7 +42,7 @@ class Session:
             self.sock = self._link.open(self.server, self.port, self.ssl, self.ssl_params)
         except MemoryError:
             raise OSError(errno.ENOMEM, "not enough memory to connect")
-        self._out.first = packet
+        self._out.first, self._out.lowered = packet, False
         self._clean, self._anew, self._probe = clean_session, anew, probe
         # what is in flight goes first, and waits for CONNACK
         self._early = early and not self.in_flight
@@ -224,7 +224,7 @@ class Session:
 
     def _later(self, error):
         """Leave an error to the next step(): here it would come at the wrong time."""
-        if error.args[0] != errno.EAGAIN:
+        if errno.EAGAIN not in error.args:  # without memory it has none
             self._error = error
 
     def _push(self):

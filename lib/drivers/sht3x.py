@@ -30,7 +30,7 @@ class SHT3X(SHT):
                 time.sleep_ms(2)
             self.ask()
         except OSError as e:
-            if e.args[0] in (EIO, ENODEV) and self.answers(b"\x89", 2):  # serial number
+            if e.errno in (EIO, ENODEV) and self.answers(b"\x89", 2):  # serial number
                 raise OSError(EIO, "another chip answers (an SHT4x)") from None
             raise
 

@@ -27,7 +27,7 @@ class SHT4X(SHT):
             time.sleep_ms(2)
             self.ask()
         except OSError as e:
-            if e.args[0] in (EIO, ENODEV) and self.answers(b"\xf3\x2d", 1):  # status
+            if e.errno in (EIO, ENODEV) and self.answers(b"\xf3\x2d", 1):  # status
                 raise OSError(EIO, "another chip answers (an SHT3x)") from None
             raise
 

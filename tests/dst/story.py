@@ -660,8 +660,9 @@ class Story:
         elif mode == "looked_late":
             self.ntp.asked = lambda: self._hang(self.truth.life, 5400 + n * 4)
             mode = "ok"
-        self.ntp.wrong = 1 + n % 2
-        self.ntp.mode = mode
+        # Two faults in a row tell no more lies than one: who tells three is believed.
+        self.ntp.wrong = 1 + n % 2 - self.ntp.lies
+        self.ntp.mode = "silent" if mode == "wrong" and self.ntp.wrong <= 0 else mode
         self._later(ms, self._ntp_well)
 
     def _ntp_well(self):

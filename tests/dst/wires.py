@@ -148,6 +148,7 @@ class TimeServer:
         self.lie_ms = 0  # the same, of an answer that is not its own
         self.asked = None  # called when it is asked
         self.wrong = 0  # so many wrong answers are left
+        self.lies = 0  # wrong answers since a right one
 
     def ask(self, query, answer):
         """answer(bytes, peer) is called when an answer is there; peer: None for this server's own."""
@@ -167,9 +168,12 @@ class TimeServer:
         ms = sim.true_ms() + wait
         if mode == "wrong":
             ms += self.skew_ms
+            self.lies += 1
             self.wrong -= 1
             if self.wrong <= 0:  # who lies time and again is believed in the end
                 self.mode = "ok"
+        elif mode == "ok":
+            self.lies = 0
         stamp = bytes(8) if mode == "zero" else _stamp(ms)
         first = 0xE4 if mode == "unsynchronised" else 0x24
         own = _reply(first, 0 if mode == "kiss" else 2, query[40:48], stamp)
