@@ -523,8 +523,11 @@ class Story:
         life.interrupted = True
         stage.tell("fault", "the program hangs")
         self.may_bite = True
-        bench.hang(ms)
-        self.truth.hung(ms)
+        began = sim.now()
+        try:
+            bench.hang(ms)
+        finally:  # the board may come to its end meanwhile
+            self.truth.hung(sim.now() - began)
 
     def _draw_trouble(self, life):
         """Return a function that begins something for a while, or None."""

@@ -403,13 +403,13 @@ class Truth:
             if life.heap_times > 1 and at > self.awake(life.heap_at) - ram:
                 return "no memory"
         if life.flash_at is not None and at > self.awake(life.flash_at) - ram:
-            if life.ended < life.flash_until + _RETRY_MS and not (
+            if self.awake(life.ended) < self.awake(life.flash_until) + _RETRY_MS and not (
                 life.end == "reset" and life.kept
             ):
                 return "the flash took nothing"
         if life.put_off and life.end != "reset":
             first, until = life.put_off
-            if at > self.awake(first) - ram and life.ended < until:
+            if at > self.awake(first) - ram and self.awake(life.ended) < self.awake(until):
                 return "a flush was put off"
         if life.end != "reset" and at > self.awake(life.last_pass) - ram:
             return "in RAM when the power failed"
