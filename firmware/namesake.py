@@ -104,14 +104,8 @@ class Namesake:
             if self._free or elapsed >= _OWN_MS:
                 self._end()
             return False
-        limits = node.uplink.brokers.limits
-        suspects = limits and limits.suspects
-        if node.uplink.client.subscriptions.waiting() or (
-            suspects and suspects.awaits(node.topics.info)
-        ):
-            self._asked = (
-                uptime  # the answer comes late on a slow link, or it was not asked for yet
-            )
+        if node.uplink.client.subscriptions.waiting():
+            self._asked = uptime  # the answer comes late on a slow link
         heard = uptime - self._asked >= _REPLY_MS
         if not (self._free or (elapsed >= self._peace_ms() if self.other else heard)):
             return False

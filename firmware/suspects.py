@@ -67,8 +67,7 @@ class Suspects:
         self._pinged_at = 0  # uptime
         self._heard = False  # the ping behind the message was answered
         self._asked = 0  # messages since the last subscription
-        # The only topic, or filter, that may go next; a filter that is asked for before anything else
-        self._turn = self._first = None
+        self._turn = None  # the only topic, or filter, that may go next
         self._filters = []  # that were asked for
         self.client.subscriptions.withhold(self.limits.filters, self._filters)
 
@@ -140,10 +139,7 @@ class Suspects:
         if not self.free and self._asked < _MESSAGES and uptime - self._sent_at < _IDLE_MS:
             return False
         subscriptions = self.client.subscriptions
-        filters = subscriptions.filters()
-        if self.limits.uplink.held and self._first in filters:
-            filters = (self._first,)
-        for pattern in filters:
+        for pattern in subscriptions.filters():
             if pattern not in self._filters and pattern not in self.limits.filters:
                 if self.client.in_flight or self._turn not in (None, pattern):
                     self._ask_for(pattern)
@@ -159,13 +155,6 @@ class Suspects:
         well = bool(quiet and passed and not self.free and not self._strikes)
         self.free = self.free or well
         return well
-
-    def awaits(self, pattern):
-        """While nothing may be said: ask for this subscription before all others. Is its answer still to come?"""
-        self._first = pattern
-        if pattern in self._filters:
-            return self._waiting == -1
-        return pattern not in self._strikes and pattern not in self.limits.filters
 
     def _others_first(self):
         """Between two tries of what is under suspicion others pass: a try may cost ten seconds of silence."""
