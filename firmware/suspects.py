@@ -198,6 +198,7 @@ class Suspects:
             if unanswered and self.limits.probes(None):
                 self.limits.judge(None, 0, "never answers", uptime, True)
             elif self.client.released:
+                self._unanswered += unanswered
                 if silent and not self._controls:
                     # PUBCOMP may only be late. After the longest wait it is not.
                     self._releases += 1 if self.limits.answers.wait_longer(uptime) else _STRIKES

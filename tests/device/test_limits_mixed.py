@@ -2,7 +2,7 @@
 
 import test_limits
 from mqtt_peer import packet
-from test_limits import BARRED, PUBLISH, Channel, Rig
+from test_limits import BARRED, PUBLISH, PUBREL, Channel, Rig
 
 HEAP = "4m"
 TIMEOUT = 300
@@ -98,6 +98,17 @@ def test_a_broker_that_answers_no_pings_and_forbids_a_topic():
     rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"one"
     rig.run(1800)
     assert len(rig.seen(rig.channels[1])) > 300
+
+
+def test_a_broker_that_answers_neither_pings_nor_qos_2():
+    for silent in (lambda first: first & 0xF6 == 0x34, lambda first: first == PUBREL):
+        rig = Rig(Channel("one", 2), Channel("other", 1))
+        rig.broker.hear = lambda first, pid, answer, silent=silent: (
+            [] if first == 0xC0 or silent(first) else answer
+        )
+        rig.run(1800)
+        for channel in rig.channels:
+            assert len(set(rig.seen(channel))) > 300, channel.name
 
 
 class Announced(Channel):
