@@ -55,6 +55,8 @@ class Suspects:
         self._released = []  # of which PUBREC has come, at the last look
         self.wanted = limits.uplink.brokers.last  # topics and filters that have to pass, too
         self.free = False  # each kind has passed: only what is wanted goes alone
+        # Asked for at once: whose the name is has to be known before anything is said under it. Empty: the broker may close at it.
+        self._early = [limits.connects.will.replace(b"/status", b"/info")]
         self._now = 0  # uptime at the last look
         self._begin()
 
@@ -69,7 +71,7 @@ class Suspects:
         self._asked = 0  # messages since the last subscription
         self._turn = None  # the only topic, or filter, that may go next
         self._filters = []  # that were asked for
-        self.client.subscriptions.withhold(self.limits.filters, self._filters)
+        self.client.subscriptions.withhold(self.limits.filters, self._early + self._filters)
 
     def up(self, uptime):
         """A connection came up."""
@@ -140,13 +142,13 @@ class Suspects:
             return False
         subscriptions = self.client.subscriptions
         for pattern in subscriptions.filters():
-            if pattern not in self._filters and pattern not in self.limits.filters:
+            if pattern not in self._early + self._filters + self.limits.filters:
                 if self.client.in_flight or self._turn not in (None, pattern):
                     self._ask_for(pattern)
                     return False
                 self._turn = None
                 self._filters.append(pattern)
-                subscriptions.withhold(self.limits.filters, self._filters)
+                subscriptions.withhold(self.limits.filters, self._early + self._filters)
                 self._current, self._crc = pattern, 0
                 self._waiting, self._heard, self._ping = -1, False, 1
                 return False
@@ -192,6 +194,8 @@ class Suspects:
 
     def lost(self, closed, silent, uptime):
         """The connection is gone. closed: by the broker; silent: it answered too late, or not at all."""
+        if self._waiting is None and self._early and self._early[0] in self.client.unanswered:
+            self._early.clear()
         over = silent or (closed and self.limits.answers.are_over(uptime - self._pinged_at))
         unanswered = over and self._ping == 2
         if self._waiting is None:

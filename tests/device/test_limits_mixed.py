@@ -206,6 +206,28 @@ def test_another_broker_is_not_blamed_for_what_the_first_one_said_of_sessions():
     assert rig.health()["broker_limits"] is None, rig.health()["broker_limits"]
 
 
+def test_a_name_is_looked_at_before_anything_is_said_under_it_at_any_broker():
+    """Caution has the subscription to `info` wait for its turn; half a second later the name was taken to be free."""
+    from mqtt_peer import publish
+
+    rig = Rig(Channel("one", 1), Channel("other", 1))
+    broker, usual = rig.broker, rig.broker.answer
+    said = []
+
+    def answer(kind, pid, body, message):
+        if message and message[0].endswith((b"/status", b"/info")):
+            said.append(message[:2])
+        answers = usual(kind, pid, body, message)
+        if kind == 0x80 and body[4:-1] == BARRED + b"info" and not said:
+            answers.append(publish(BARRED + b"info", b'{"id":"0a0b0c0d0e0f"}', retain=True))
+        return answers
+
+    broker.answer = answer
+    broker.refuses = lambda first, body, message: first == 0x82 and b"/all/" in body
+    rig.run(60)
+    assert not said, "another board has this name"
+
+
 def test_more_topics_than_are_remembered_are_no_reason_to_crash():
     """Twelve channels forbidden, live and late. Ends in KeyError in retries.failed() after 20 minutes."""
     rig = Rig(*([Channel("c%02d" % i, 1) for i in range(12)] + [Channel("other", 1)]))

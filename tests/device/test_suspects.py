@@ -5,6 +5,7 @@ from binascii import crc32
 from firmware.suspects import Suspects
 
 SECOND = 1000
+INFO = b"outpost/attic/info"
 
 
 class Subscriptions:
@@ -16,7 +17,8 @@ class Subscriptions:
         return self.wanted
 
     def withhold(self, filters, allowed=None):
-        self.withheld, self.allowed = list(filters), list(allowed)
+        self.withheld, self.allowed = list(filters), [each for each in allowed if each != INFO]
+        self.at_once = INFO in allowed
 
     def waiting(self):
         return self.asked
@@ -26,6 +28,7 @@ class Client:
     def __init__(self, wanted):
         self.subscriptions = Subscriptions(wanted)
         self.released, self.in_flight, self.sent = [], [], []
+        self.unanswered = []  # filters, when the connection ended
         self.pinging = False
         self.pings = 0
         self.full = False
@@ -45,7 +48,8 @@ class Bench:
     """Stands for the Limits, the uplink and the broker."""
 
     def __init__(self, *wanted):
-        self.uplink = self.brokers = self
+        self.uplink = self.brokers = self.connects = self
+        self.will = b"outpost/attic/status"
         self.last = []  # what was sent last when connections ended
         self.held = False  # is nothing to be said yet?
         self.trial = None
@@ -347,6 +351,19 @@ def subscribed(bench):
     assert len(bench.let_pass) == passed, "not before it is answered"
     bench.client.subscriptions.asked = False
     return bench.pong()
+
+
+def test_whose_the_name_is_is_asked_at_once_unless_a_connection_ended_at_that():
+    bench = Bench(INFO)
+    bench.suspects.up(0)
+    assert bench.client.subscriptions.at_once
+    bench.lost()
+    bench.suspects.up(0)
+    assert bench.client.subscriptions.at_once
+    bench.client.unanswered.append(INFO)
+    bench.lost()
+    bench.suspects.up(0)
+    assert not bench.client.subscriptions.at_once
 
 
 def test_subscriptions_come_one_at_a_time_when_nothing_else_is_to_be_sent():
