@@ -233,13 +233,18 @@ class Limits:
         if self.trial and message[0] == self.trial:
             self.trial = None
             before = self._before
+            lowered = self.qos < before[0]
+            if lowered:
+                # It may have the message, in an exchange that nobody ends: that would take one of its places for ever.
+                self.uplink.begin_anew()
             if not self.proven:
                 self.qos, self.retain = before
                 raise OSError("a lesser form passes; once more as it was")
-            if self.qos < before[0]:
-                self.learn(uptime, (QOS, 1))
             if self.retain < before[1]:
                 self.learn(uptime, (RETAIN, False))
+            if lowered:
+                self.learn(uptime, (QOS, 1))
+                raise OSError("its session begins anew, without the exchanges of QoS 2")
 
     def lowered(self, uptime):
         """It answered QoS 2 as if it were QoS 1."""

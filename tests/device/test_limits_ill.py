@@ -79,6 +79,17 @@ def test_a_broker_that_acknowledges_nothing_for_a_while():
         outlives(rig_of(qos, qos, qos, qos), acknowledges_nothing, 600, "acknowledges nothing")
 
 
+def test_no_exchange_is_left_that_nobody_ends():
+    """The broker has the messages and does not say so: each would take one of its places for ever, and it drops what finds none."""
+    rig = rig_of(2, 1)
+    rig.broker.hear = lambda first, pid, answer: [] if first & 0xF6 == PUBLISH | 4 else answer
+    rig.run(600, lambda: "no QoS 2" in (rig.health()["broker_limits"] or ""))
+    rig.run(60)
+    assert rig.uplink.qos_max == 1 and not rig.broker.stored
+    for channel in rig.channels:
+        assert len(set(rig.seen(channel))) >= channel.taken - 1
+
+
 def test_where_everything_is_forbidden_the_pauses_grow_and_readings_wait():
     rig = rig_of(1, 1)
     closes_at_every_publish(rig)
