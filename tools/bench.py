@@ -15,9 +15,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from sim.broker import Broker
+from sim.certificates import Authority
 from tools import CommandError, bench_wire, fetch, mpy, toolchain
-from tools.broker import Broker
-from tools.certificates import Authority
 
 CLIENTS = ("floor", "simple", "robust", "simple2", "robust2", "ours")
 PROBE = "bench_probe"

@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 import paho.mqtt.client as paho
 
+from sim.alone import alone, short
+from sim.broker import Broker
+from sim.proxy import Proxy
+from sim.simboard import BOARDS
 from tools import ROOT, CommandError, mpy
-from tools.alone import alone, short
-from tools.broker import Broker
 from tools.numbers import whole
-from tools.proxy import Proxy
-from tools.simboard import BOARDS
 from tools.torture_bench import make_board, until
 
 NAME = "drained"

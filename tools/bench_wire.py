@@ -10,8 +10,8 @@ import subprocess
 import threading
 import time
 
+from sim.broker import HOST
 from tools import toolchain
-from tools.broker import HOST
 
 OPENSSL_CONF = """\
 openssl_conf = init

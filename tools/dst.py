@@ -2,7 +2,7 @@
 
 A seed is a story: a board lives four to twelve lives, each from its power-on to a power cut, a reset or its end, among faults
 of flash, Wi-Fi, brokers, name and time servers, heap and people; then the faults end, and it has to deliver what it owes.
-A checker knows what the simulated chips really had (tests/dst/truth.py). See docs/dst.md.
+A checker knows what the simulated chips really had (sim/dst/truth.py). See docs/dst.md.
 """
 
 import ast
@@ -58,7 +58,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--without",
         default="-",
-        help="faults to leave out, as qos2_close,leap (tests/dst/story.py)",
+        help="faults to leave out, as qos2_close,leap (sim/dst/story.py)",
     )
     parser.add_argument(
         "--go-on", action="store_true", help="do not stop at the first story that breaks a promise"
@@ -96,7 +96,7 @@ def faults():
     """The names of all faults: what a story draws by name, and its tables."""
     found = set()
     for name in ("story.py", "swarm.py"):
-        tree = ast.parse((ROOT / "tests" / "dst" / name).read_text())
+        tree = ast.parse((ROOT / "sim" / "dst" / name).read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "may":
                 found.add(node.args[0].value)
@@ -109,7 +109,7 @@ def faults():
 def words(device, seeds, show, without):
     return [
         *toolchain.micropython(HEAP),
-        ROOT / "tests" / "dst" / "lives.py",
+        ROOT / "sim" / "dst" / "lives.py",
         device,
         "1" if show else "0",
         without,

@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from sim.alone import locked, made
 from tools import ROOT, CommandError, Stopped, processes, rp2040_build, said
-from tools.alone import locked, made
 from tools.numbers import whole
 
 RUNNER = rp2040_build.RECIPE / "runner.mjs"

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from sim.broker import Broker
+from sim.ntp import TimeServer
+from sim.simboard import SimBoard
 from tools import CommandError, check_config, heap, shell, simulate, size
-from tools.broker import Broker
-from tools.ntp import TimeServer
-from tools.simboard import SimBoard
 
 _BOARD = "esp32"
 _HEAP_KB = 300  # more than any takes: here nothing is to be short

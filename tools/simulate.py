@@ -15,13 +15,13 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from sim.alone import alone, short
+from sim.broker import Broker
+from sim.ntp import TimeServer
+from sim.simboard import BOARDS, SimBoard, serial
 from tools import ROOT, heap, mpy, said, scenarios, watch
-from tools.alone import alone, short
-from tools.broker import Broker
 from tools.check_config import BadConfig, check, judge, parse_file
-from tools.ntp import TimeServer
 from tools.numbers import seconds, whole
-from tools.simboard import BOARDS, SimBoard, serial
 
 USER = "outpost"
 WIFI = {"ssid": "simulated", "key": "simulated"}

@@ -74,7 +74,7 @@ def measure():
 
 def kept(folder):
     """{module: bytes of heap}."""
-    path = [str(ROOT / "tests" / "fakes"), str(folder), str(folder / "lib"), ".frozen"]
+    path = [str(ROOT / "sim" / "board"), str(folder), str(folder / "lib"), ".frozen"]
     program = PROGRAM.format(path=path, fakes=", ".join(FAKES), modules=in_order())
     done = subprocess.run(
         # room for all modules at once, which no node needs

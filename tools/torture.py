@@ -21,10 +21,10 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from sim.alone import alone, short
+from sim.simboard import BOARDS
 from tools import ROOT, mpy
-from tools.alone import alone, short
 from tools.numbers import whole
-from tools.simboard import BOARDS
 from tools.torture_bench import QOS, Bench
 from tools.torture_flash import sweep
 from tools.torture_verdict import judge

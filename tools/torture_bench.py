@@ -6,9 +6,9 @@ import time
 
 import paho.mqtt.client as paho
 
-from tools.broker import Broker
-from tools.proxy import Proxy
-from tools.simboard import SimBoard
+from sim.broker import Broker
+from sim.proxy import Proxy
+from sim.simboard import SimBoard
 from tools.torture_verdict import Message
 
 NAME = "tortured"

@@ -20,7 +20,7 @@ print("%d records, %d restarts, %d block writes and erases, %d cuts" % (life.id,
 
 def sweep(board, seed, steps, sync_s):
     """Return what was done, as a line. CommandError: a promise was broken, and where."""
-    path = [str(ROOT / name) for name in ("tests/fakes", "tests/device", "lib")] + [".frozen"]
+    path = [str(ROOT / name) for name in ("sim/board", "tests/device", "lib")] + [".frozen"]
     program = PROGRAM.format(path=path, seed=seed, steps=steps, sync_ms=int(sync_s * 1000))
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(

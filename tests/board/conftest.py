@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sim.broker import Broker
 from tools import rp2040_build
-from tools.broker import Broker
 from tools.emulator import EmulatedPico
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -1,7 +1,7 @@
-"""The same program with a sensor, run twice: over tests/fakes, and on the emulated Pico with its true I2C, ADC and UART.
+"""The same program with a sensor, run twice: over sim/board, and on the emulated Pico with its true I2C, ADC and UART.
 
 Both print what went over the buses and what was read (buslog.py, sensorscript.py); a Run has both. The chips are the
-same in both: those of tests/fakes, which the emulated Pico reaches through tools/rp2040/chips.mjs and chipserver.py.
+same in both: those of sim/board, which the emulated Pico reaches through tools/rp2040/chips.mjs and chipserver.py.
 """
 
 import errno
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from tools import ROOT, processes, toolchain
 from tools.serialboard import BoardError
 
-FAKES = ROOT / "tests" / "fakes"
+FAKES = ROOT / "sim" / "board"
 SCRIPT = FAKES / "sensorscript.py"
 
 _HEAP = "2m"  # of the fakes' process: it is not what is measured here
@@ -56,7 +56,7 @@ class Run:
 
 
 def over_fakes(case, tree, flash):
-    """Run a case over tests/fakes, with the compiled modules of `tree`; `flash`: an empty folder."""
+    """Run a case over sim/board, with the compiled modules of `tree`; `flash`: an empty folder."""
     path = [str(FAKES), str(tree), str(tree / "lib"), ".frozen"]
     program = _OVER_FAKES.format(path=path, case=json.dumps(case))
     done = subprocess.run(
@@ -125,7 +125,7 @@ class Chips:
         self.passed = []
 
     def do(self, what, **arguments):
-        """A call of tests/fakes/sim.py, heard when a bus is used next."""
+        """A call of sim/board/sim.py, heard when a bus is used next."""
         self.process.stdin.write(json.dumps({"do": what, **arguments}).encode() + b"\n")
         self.process.stdin.flush()
 

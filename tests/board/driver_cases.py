@@ -1,7 +1,7 @@
-"""The sensors that are read on the emulated Pico and over tests/fakes, and what happens to them meanwhile.
+"""The sensors that are read on the emulated Pico and over sim/board, and what happens to them meanwhile.
 
 A case: the entry of `sensors`, without the pins, and steps: READ, WATCH (until it changes), REST (until the channel wants to be called again), PAUSE
-(until a chip that starts has ears), a of tests/fakes/sim.py, or what buslog.py does besides.
+(until a chip that starts has ears), a of sim/board/sim.py, or what buslog.py does besides.
 """
 
 READ = "read"

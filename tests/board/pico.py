@@ -24,6 +24,7 @@ _DEPLOYED = (
     "main.py",
     "firmware",
     "lib",
+    "sim",
     "tools",
 )  # what `python -m tools deploy` needs of a checkout
 

@@ -25,7 +25,7 @@ SENSORS = [
     {"name": "rain", "type": "pulse", "pin": 16, "per_pulse": 0.2794, "unit": "mm/h"},
     {"name": "door", "type": "input", "pin": 17, "kind": "reed"},
 ]
-# What tests/fakes/world.py has at noon, and how near each comes to it.
+# What sim/board/world.py has at noon, and how near each comes to it.
 EXPECTED = {
     "air": {"temperature": (21.5, 0.02), "humidity": (45, 0.2), "pressure": (1013.25, 0.05)},
     "room": {"temperature": (21.5, 0.01), "humidity": (45, 0.1)},

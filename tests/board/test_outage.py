@@ -11,7 +11,7 @@ import pytest
 from outside import until
 from pico import CONFIG, contents, put
 
-from tools.ntp import TimeServer
+from sim.ntp import TimeServer
 
 NAME = "emulated"
 BOOT_S = 90  # to have loaded everything and looked for its network, on a busy machine

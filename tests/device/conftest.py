@@ -8,7 +8,7 @@ The files are parsed, never imported by CPython. A test passes when its function
     SLOW = True                      # leave the file out of `make check`
     MPY = True                       # test the compiled modules: a board has no compiler to find memory for
 
-The current directory is an empty folder, as a node's flash is before its first start. `sys.path` is tests/fakes,
+The current directory is an empty folder, as a node's flash is before its first start. `sys.path` is sim/board,
 tests/device, the repository's root and its lib, then what is frozen. With `--mpy` the device modules are compiled ones.
 They are reached by links: MicroPython keeps the path of every module on the heap, and a test is not to have
 more or less of it by the name of the folder that the repository is in.
@@ -99,12 +99,12 @@ class DeviceTest(pytest.Item):
         seconds = self.settings["TIMEOUT"]
         with tempfile.TemporaryDirectory(dir="/tmp") as name:
             folder = Path(name)
-            self.links = {"fakes": ROOT / "tests" / "fakes", "tests": HERE, "repo": root}
+            self.links = {"board": ROOT / "sim" / "board", "tests": HERE, "repo": root}
             for link, target in self.links.items():
                 (folder / link).symlink_to(target)
             flash = folder / "flash"
             flash.mkdir()
-            path = [f"{folder}/{place}" for place in ("fakes", "tests", "repo", "repo/lib")]
+            path = [f"{folder}/{place}" for place in ("board", "tests", "repo", "repo/lib")]
             program = PROGRAM.format(
                 path=[*path, ".frozen"], module=self.path.stem, function=self.called, done=DONE
             )

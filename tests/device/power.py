@@ -10,9 +10,9 @@ begins on it: it must mount, open, and keep the promise.
 
 import os
 
-import sim
 import vfs
 
+import sim
 from outbox import Outbox
 
 BLOCK = 4096

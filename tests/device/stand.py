@@ -5,6 +5,7 @@ import sys
 import time
 
 import machine
+
 import sim
 
 # Pins that both boards have, by their use. (I2C0 of a Pico: 4, 5.)

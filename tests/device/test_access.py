@@ -1,9 +1,9 @@
 """A permission that is missing is told, in either direction. The real client and uplink, a broker with access rules."""
 
-import sim
 from mqtt_client import Client
 from mqtt_peer import Broker, Net
 
+import sim
 from firmware.control import Control
 from firmware.log import Log
 from firmware.topics import Topics

@@ -2,8 +2,8 @@
 
 import bench
 import network
-import sim
 
+import sim
 from firmware.board import Board
 from firmware.joining import begin
 

@@ -1,10 +1,10 @@
-"""The board and the Wi-Fi sequences against the behaviour of both families' drivers (tests/fakes), in virtual time."""
+"""The board and the Wi-Fi sequences against the behaviour of both families' drivers (sim/board), in virtual time."""
 
 import time
 
 import bench
-import sim
 
+import sim
 from firmware.board import Board
 from firmware.joining import begin
 from firmware.log import Log

@@ -3,7 +3,6 @@
 import time
 
 import sim
-
 from firmware.sensors.channel import Channel
 
 BOARDS = ("esp32", "pico_w")

@@ -139,8 +139,8 @@ def test_the_types_are_listed_once():
 def test_the_right_form_is_what_the_driver_takes():
     import machine
     import onewire
-    import sim
 
+    import sim
     from drivers.ds18b20 import DS18B20
 
     sim.no_bench()

@@ -3,11 +3,11 @@
 import json
 import sys
 
-import sim
 from mqtt_client import Client
 from mqtt_peer import Broker, Net, publish
 
 import firmware
+import sim
 from firmware import blink, commands, control
 from firmware.board import Board
 from firmware.discovery import Discovery

@@ -3,10 +3,10 @@
 import json
 import time
 
-import sim
 from mqtt_client import Client
 from mqtt_peer import Broker, Net, run
 
+import sim
 from firmware.delivery import Delivery
 from firmware.log import Log
 from firmware.topics import Topics

@@ -4,11 +4,11 @@ import time
 
 import chips as fakes
 import machine
-import sim
 import stand
 from chips import ads1115 as chips
 from stand import failure, measure, nearly
 
+import sim
 from drivers.ads1115 import ADS1115
 from firmware.sensors.channel import Channel
 

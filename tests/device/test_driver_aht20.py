@@ -1,10 +1,10 @@
 """AHT20 and AHT10 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import aht20 as chips
 from stand import NACK, NOT_MEASURED, RANGE, failure, measure, nearly
 
+import sim
 from drivers.aht20 import AHT10, AHT20
 
 BOARDS = ("esp32", "pico_w")

@@ -1,8 +1,8 @@
 """Voltages and batteries, over the simulated ADC and with made-up samples."""
 
-import sim
 from stand import failure
 
+import sim
 from drivers.analog import Voltage
 from drivers.battery import Battery, percent
 

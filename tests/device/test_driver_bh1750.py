@@ -1,10 +1,10 @@
 """BH1750 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import bh1750 as chips
 from stand import failure, measure, nearly
 
+import sim
 from drivers.bh1750 import BH1750
 
 BOARDS = ("esp32", "pico_w")

@@ -1,10 +1,10 @@
 """BME280 and BMP280 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import bme280 as chips
 from stand import NOT_MEASURED, RANGE, convert, failure, finish, measure, nearly, wait
 
+import sim
 from drivers.bme280 import BME280, BMP280
 
 BOARDS = ("esp32", "pico_w")

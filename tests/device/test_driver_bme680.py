@@ -1,10 +1,10 @@
 """BME680 and BME688 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import bme680 as chips
 from stand import NOT_MEASURED, RANGE, convert, failure, finish, measure, wait
 
+import sim
 from drivers.bme680 import BME680
 
 BOARDS = ("esp32", "pico_w")

@@ -1,10 +1,10 @@
 """BMP180 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import bmp180 as chips
 from stand import NOT_MEASURED, RANGE, convert, failure, finish, measure, nearly
 
+import sim
 from drivers.bmp180 import BMP180
 
 BOARDS = ("esp32", "pico_w")

@@ -3,7 +3,6 @@ its power. The drivers' own tests are of their chips: vectors, ranges, times, an
 
 import time
 
-import sim
 from stand import (
     NACK,
     NOT_MEASURED,
@@ -22,6 +21,7 @@ from stand import (
 )
 from world import DEFAULTS
 
+import sim
 from firmware import sensors
 from firmware.board import Board
 

@@ -2,10 +2,10 @@
 
 import dht
 import machine
-import sim
 from chips import dht22 as chips
 from stand import failure, wait
 
+import sim
 from drivers.dht22 import DHT11, DHT22
 
 BOARDS = ("esp32", "pico_w")

@@ -2,10 +2,10 @@
 
 import machine
 import onewire
-import sim
 from chips import ds18b20 as chips
 from stand import NOT_MEASURED, RANGE, failure, measure
 
+import sim
 from drivers.ds18b20 import DS18B20
 
 BOARDS = ("esp32", "pico_w")

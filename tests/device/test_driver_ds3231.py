@@ -1,10 +1,10 @@
 """DS3231 over the simulated I2C bus: its temperature."""
 
-import sim
 import stand
 from chips import ds3231 as chips
 from stand import NOT_MEASURED, RANGE, failure, measure, nearly
 
+import sim
 from drivers.ds3231 import DS3231
 
 BOARDS = ("esp32", "pico_w")

@@ -3,10 +3,10 @@
 import time
 
 import machine
-import sim
 from chips import hcsr04 as chips
 from stand import failure
 
+import sim
 from drivers.hcsr04 import HCSR04
 from firmware.board import Board
 from firmware.sensors.channel import Channel

@@ -1,10 +1,10 @@
 """INA219 and INA226: what their chips have in common. The rest is in a test for each."""
 
-import sim
 import stand
 from chips import ina219 as chips
 from stand import NOT_MEASURED, RANGE, failure, finish, measure, nearly
 
+import sim
 from drivers.ina219 import INA219
 from drivers.ina226 import INA226
 

@@ -1,10 +1,10 @@
 """INA219 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import ina219 as chips
 from stand import failure, measure, nearly
 
+import sim
 from drivers.ina219 import INA219
 
 BOARDS = ("esp32", "pico_w")

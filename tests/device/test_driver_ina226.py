@@ -1,10 +1,10 @@
 """INA226 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import ina219 as chips
 from stand import RANGE, failure, measure, nearly
 
+import sim
 from drivers.ina226 import INA226
 
 BOARDS = ("esp32", "pico_w")

@@ -1,8 +1,8 @@
 """Contacts and PIR sensors at a simulated pin: what is reported, and what is bounce."""
 
 import machine
-import sim
 
+import sim
 from drivers.input import Input
 
 BOARDS = ("esp32", "pico_w")

@@ -1,10 +1,10 @@
 """LTR390 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import ltr390 as chips
 from stand import NOT_MEASURED, RANGE, failure, measure, nearly
 
+import sim
 from drivers.ltr390 import LTR390
 
 BOARDS = ("esp32", "pico_w")

@@ -1,10 +1,10 @@
 """MAX17048 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import max17048 as chips
 from stand import NOT_MEASURED, RANGE, failure, measure
 
+import sim
 from drivers.max17048 import MAX17048
 
 BOARDS = ("esp32", "pico_w")

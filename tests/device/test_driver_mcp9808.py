@@ -1,10 +1,10 @@
 """MCP9808 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import mcp9808 as chips
 from stand import NOT_MEASURED, RANGE, failure, measure, nearly
 
+import sim
 from drivers.mcp9808 import MCP9808
 
 BOARDS = ("esp32", "pico_w")

@@ -2,11 +2,11 @@
 
 import time
 
-import sim
 import stand
 from chips import mhz19 as chips
 from stand import RANGE, failure, measure
 
+import sim
 from drivers.mhz19 import MHZ19
 from firmware.sensors.channel import Channel
 

@@ -2,9 +2,9 @@
 
 from math import exp
 
-import sim
 from stand import Level, failure, volts
 
+import sim
 from drivers.ntc import NTC
 
 BOARDS = ("esp32", "pico_w")

@@ -2,11 +2,11 @@
 
 import time
 
-import sim
 import stand
 from chips import pms5003 as chips
 from stand import RANGE, failure, measure
 
+import sim
 from drivers.pms5003 import PMS5003
 from firmware.sensors.channel import Channel
 

@@ -5,9 +5,9 @@ import time
 
 import machine
 import power
-import sim
 import vfs
 
+import sim
 from drivers import pulse
 from drivers.pulse import Pulse
 

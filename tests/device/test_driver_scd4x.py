@@ -1,10 +1,10 @@
 """SCD40 and SCD41 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import scd4x as chips
 from stand import NACK, NOT_MEASURED, RANGE, failure, measure, wait
 
+import sim
 from drivers.scd4x import SCD4X
 
 BOARDS = ("esp32", "pico_w")

@@ -1,10 +1,10 @@
 """SHT3x, SHT4x and SHTC3: what their chips have in common, two words with a checksum each. The rest is in a test for each."""
 
-import sim
 import stand
 from chips import sht3x, sht4x, shtc3
 from stand import NOT_MEASURED, RANGE, failure, measure, nearly
 
+import sim
 from drivers.sht3x import SHT3X
 from drivers.sht4x import SHT4X
 from drivers.shtc3 import SHTC3

@@ -1,10 +1,10 @@
 """SHT30, SHT31 and SHT35 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import sht3x as chips
 from stand import failure, measure, nearly
 
+import sim
 from drivers.sht3x import SHT3X
 
 BOARDS = ("esp32", "pico_w")

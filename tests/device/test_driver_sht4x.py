@@ -1,10 +1,10 @@
 """SHT40, SHT41 and SHT45 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import sht4x as chips
 from stand import NACK, RANGE, failure, measure, nearly
 
+import sim
 from drivers.sht4x import SHT4X
 
 BOARDS = ("esp32", "pico_w")

@@ -1,10 +1,10 @@
 """SHTC3 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import shtc3 as chips
 from stand import failure, measure, nearly
 
+import sim
 from drivers.shtc3 import SHTC3
 
 BOARDS = ("esp32", "pico_w")

@@ -1,10 +1,10 @@
 """Si7021, HTU21D and SHT2x over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import si7021 as chips
 from stand import NOT_MEASURED, RANGE, failure, measure, nearly
 
+import sim
 from drivers.si7021 import SI7021
 
 BOARDS = ("esp32", "pico_w")

@@ -1,8 +1,8 @@
 """Soil moisture sensors, over the simulated ADC and with made-up voltages."""
 
-import sim
 from stand import Level, failure, volts
 
+import sim
 from drivers.soil import Soil
 
 BOARDS = ("esp32", "pico_w")

@@ -1,10 +1,10 @@
 """TMP117 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import tmp117 as chips
 from stand import NOT_MEASURED, RANGE, failure, measure, nearly
 
+import sim
 from drivers.tmp117 import TMP117
 
 BOARDS = ("esp32", "pico_w")

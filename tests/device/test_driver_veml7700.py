@@ -1,10 +1,10 @@
 """VEML7700 over the simulated I2C bus."""
 
-import sim
 import stand
 from chips import veml7700 as chips
 from stand import NOT_MEASURED, failure, measure, nearly
 
+import sim
 from drivers.veml7700 import VEML7700
 
 BOARDS = ("esp32", "pico_w")

@@ -6,6 +6,7 @@ import sys
 import time
 
 import machine
+
 import sim
 
 BOARDS = ("esp32", "pico_w")

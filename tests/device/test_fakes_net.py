@@ -6,6 +6,7 @@ import socket
 import time
 
 import machine
+
 import sim
 
 SLOW = True

@@ -4,6 +4,7 @@ import time
 
 import machine
 import network
+
 import sim
 
 BOARDS = ("esp32", "pico_w")

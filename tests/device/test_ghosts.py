@@ -3,11 +3,11 @@
 import json
 import os
 
-import sim
 from mqtt_client import Client
 from mqtt_peer import Broker, Net, publish
 from unreadable import unreadable
 
+import sim
 from firmware import ghosts
 from firmware.control import Control
 from firmware.log import Log

@@ -3,9 +3,9 @@
 import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 
 import mqtt_client
-import sim
 from mqtt_peer import Broker, Net, connect, publish, published, run, split
 
+import sim
 from mqtt import Client, ProtocolError, Refused
 
 BOARDS = ("esp32", "pico_w")

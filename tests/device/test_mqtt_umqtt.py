@@ -2,12 +2,12 @@
 
 import time
 
-import sim
 from mqtt_peer import Broker, Net
 from mqtt_stream import Stream
 from umqtt.robust import MQTTClient as Robust
 from umqtt.simple import MQTTException
 
+import sim
 from mqtt import Client, ProtocolError, Refused
 
 SLOW = True

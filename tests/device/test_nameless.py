@@ -3,9 +3,9 @@
 import os
 import time
 
-import sim
 from test_app import BROKER, Run
 
+import sim
 from firmware import files
 
 HEAP = "1m"  # the test keeps and parses every message

@@ -4,7 +4,6 @@ import socket
 import sys
 
 import sim
-
 from firmware import files
 from firmware.lookup import Lookup, _query
 from firmware.names import Names, is_address

@@ -3,7 +3,6 @@
 import json
 
 import sim
-
 from firmware import config, outputs
 from firmware.board import Board
 from firmware.topics import Topics

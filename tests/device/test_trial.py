@@ -3,9 +3,9 @@
 import time
 
 import bench
-import sim
 from mqtt_packets import packet
 
+import sim
 from firmware import config
 from firmware.board import Board
 from firmware.joining import begin

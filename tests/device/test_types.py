@@ -4,9 +4,9 @@ import gc
 import sys
 import time
 
-import sim
 from stand import attach, checked, chip_of, detach_all, first, forget
 
+import sim
 from firmware import sensors
 
 gc.threshold(8192)  # as firmware/start.py

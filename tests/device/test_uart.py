@@ -1,8 +1,8 @@
 """Serial ports: which pins the config's check takes, and that the board then gives a port on them."""
 
 import machine
-import sim
 
+import sim
 from firmware import sensors
 from firmware.board import Board
 from firmware.wiring import Wiring

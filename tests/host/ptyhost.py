@@ -1,4 +1,4 @@
-"""The serial port in front of `tests/fakes/ptyboard.py`: a pseudo-terminal, and the hand on its plug.
+"""The serial port in front of `sim/board/ptyboard.py`: a pseudo-terminal, and the hand on its plug.
 
 A `PtyBoard` looks to host tools like a board on `board.port`. It starts MicroPython again after each reset, as
 hardware would, and does to it what happens to boards: the cable comes out, the power fails in mid-write.
@@ -22,8 +22,8 @@ from littlefs.context import UserContext
 
 from tools import ROOT, processes, toolchain
 
-SCRIPT = ROOT / "tests/fakes/ptyboard.py"
-FAKES = ROOT / "tests/fakes"
+SCRIPT = ROOT / "sim/board/ptyboard.py"
+FAKES = ROOT / "sim/board"
 BLOCK = 4096
 BLOCKS = {"esp32": 512, "pico_w": 212}
 READY = b"\xff"
@@ -40,7 +40,7 @@ class PtyBoard:
 
     usb: the port is the chip's own USB: it goes away during a reset and comes back.
     name, board_id: what it says it is, as "Raspberry Pi Pico with RP2040", and its machine.unique_id() in hex.
-    fakes: run with the simulated hardware of tests/fakes, as a node needs; `env` for its settings.
+    fakes: run with the simulated hardware of sim/board, as a node needs; `env` for its settings.
 
     What may go wrong, set before power-on or while it runs:
     renumber: a port that was away comes back under another name, as when its old one was still in use.

@@ -76,7 +76,7 @@ def test_the_sections_are_the_files_to_write():
     files = [file for file, _ in sections()]
     assert files == [
         "lib/drivers/shtc3.py",
-        "tests/fakes/chips/shtc3.py",
+        "sim/board/chips/shtc3.py",
         "tests/device/test_driver_shtc3.py",
         "firmware/sensors/types.py",
         "tools/scan_ids.py",
@@ -88,9 +88,9 @@ def test_names_are_those_of_the_code():
     for names, file in (
         (("SHTC3", "conversion_ms"), "lib/drivers/shtc3.py"),
         (("start", "ready", "read"), "lib/sht.py"),
-        (("Chip", "attach", "write", "read"), "tests/fakes/chips/shtc3.py"),
-        (("now",), "tests/fakes/sim.py"),
-        (("MODULES",), "tests/fakes/chips/__init__.py"),
+        (("Chip", "attach", "write", "read"), "sim/board/chips/shtc3.py"),
+        (("now",), "sim/board/sim.py"),
+        (("MODULES",), "sim/board/chips/__init__.py"),
         (("measure", "failure", "nearly"), "tests/device/stand.py"),
         (("test_gone_and_back",), "tests/device/test_driver_contract.py"),
         (("at", "AIR"), "firmware/sensors/options.py"),

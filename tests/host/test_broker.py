@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
+from sim.broker import Broker, free_port
+from sim.certificates import Authority
 from tools import CommandError, toolchain
-from tools.broker import Broker, free_port
-from tools.certificates import Authority
 
 pytestmark = pytest.mark.system
 
@@ -152,7 +152,7 @@ def test_a_port_in_use_is_told(tmp_path):
 
 
 def test_nothing_is_left_when_python_ends(tmp_path):
-    program = "import sys; from tools.broker import Broker; print(Broker(sys.argv[1]).start().process.pid, flush=True)"
+    program = "import sys; from sim.broker import Broker; print(Broker(sys.argv[1]).start().process.pid, flush=True)"
     words = [sys.executable, "-c", program, tmp_path]
     pid = int(subprocess.check_output(words, timeout=20))
     with pytest.raises(ProcessLookupError):

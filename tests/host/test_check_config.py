@@ -9,7 +9,8 @@ import sys
 import pytest
 from deploying import filled_in
 
-from tools import ROOT, certificates
+from sim import certificates
+from tools import ROOT
 
 SECRET = "hunter2hunter2"
 GOOD = {

@@ -10,18 +10,9 @@ from types import SimpleNamespace
 import pytest
 from deploying import CONFIG, ONLINE, SECRETS, code
 
+from sim import certificates
 from tests.host.ptyhost import PtyBoard
-from tools import (
-    ROOT,
-    CommandError,
-    boardfiles,
-    certificates,
-    deploy,
-    mpy,
-    online,
-    ports,
-    serialboard,
-)
+from tools import ROOT, CommandError, boardfiles, deploy, mpy, online, ports, serialboard
 from tools.__main__ import main
 
 # A small firmware, so that a test takes a second: names and order are what counts.

@@ -114,7 +114,7 @@ def test_device_modules_are_those_of_the_repository(run):
         "import firmware, mqtt, sim, sys\n"
         "def test_a(): assert firmware.__file__.endswith('/repo/firmware/__init__.py'), firmware.__file__\n"
         "def test_b(): assert firmware.__file__.endswith('.mpy') and mqtt.__file__.endswith('.mpy')\n"
-        "def test_c(): assert sim.__file__.endswith('/fakes/sim.py'), sim.__file__\n"
+        "def test_c(): assert sim.__file__.endswith('/board/sim.py'), sim.__file__\n"
     )
     assert run(text)[0] == {"test_a": "PASSED", "test_b": "FAILED", "test_c": "PASSED"}
     assert run(text, "--mpy")[0] == {"test_a": "FAILED", "test_b": "PASSED", "test_c": "PASSED"}
@@ -123,6 +123,6 @@ def test_device_modules_are_those_of_the_repository(run):
 def test_its_heap_does_not_depend_on_where_the_repository_is(run):
     """Paths of modules are on the heap: they are of one length everywhere."""
     outcomes, out = run(
-        "import sys, sim\ndef test_a(): assert len(sim.__file__) == len('/tmp/tmp01234567/fakes/sim.py'), sim.__file__\n"
+        "import sys, sim\ndef test_a(): assert len(sim.__file__) == len('/tmp/tmp01234567/board/sim.py'), sim.__file__\n"
     )
     assert outcomes == {"test_a": "PASSED"}, out

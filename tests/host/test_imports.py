@@ -27,7 +27,7 @@ def compiled():
 
 def made(folder):
     mpy.compile_tree(folder)
-    for fake in (ROOT / "tests/fakes").glob(
+    for fake in (ROOT / "sim/board").glob(
         "*.py"
     ):  # a board has them built in: they must not need the heap to compile
         mpy.compile_file(fake.relative_to(ROOT), folder / "fakes" / fake.with_suffix(".mpy").name)

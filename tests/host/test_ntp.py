@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tools.ntp import TimeServer, answer, timestamp
+from sim.ntp import TimeServer, answer, timestamp
 
 # version 4, mode 3 (client): 4 << 3 | 3; poll 6; the client's transmit timestamp in the last 8 bytes
 REQUEST = bytes([0x23, 0, 6, 0]) + bytes(36) + b"ABCDEFGH"

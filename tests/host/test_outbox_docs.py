@@ -10,8 +10,8 @@ from struct import unpack_from
 import paho.mqtt.client as paho
 import pytest
 
+from sim.broker import Broker
 from tools import ROOT, toolchain
-from tools.broker import Broker
 
 PAGE = (ROOT / "docs" / "outbox.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tools.proxy import WAYS, Proxy, abort
+from sim.proxy import WAYS, Proxy, abort
 
 
 class Server:

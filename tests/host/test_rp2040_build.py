@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from sim.alone import alone, locked
 from tools import CommandError, emulator, rp2040_build, unix_build, workplace
-from tools.alone import alone, locked
 
 
 @pytest.fixture

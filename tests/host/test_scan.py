@@ -217,11 +217,11 @@ def test_what_the_config_says_decides_what_the_chip_does_not(call):
 
 def simulated():
     """Types on I2C whose chip there is to answer, with their first and last address."""
-    from tests.fakes.chips import MODULES
+    from sim.board.chips import MODULES
 
     _, types = check_config.node()
     for name, (_, bus, rows, _) in types.items():
-        chip = ROOT / "tests/fakes/chips" / f"{MODULES.get(name, name)}.py"
+        chip = ROOT / "sim/board/chips" / f"{MODULES.get(name, name)}.py"
         if bus == "i2c" and chip.exists():
             (addresses,) = [row[3] for row in rows if row[0] == "address"]
             for address in sorted({addresses[0], addresses[-1]}):

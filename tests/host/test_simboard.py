@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from tools.certificates import Authority
-from tools.simboard import BOARDS, SimBoard
+from sim.certificates import Authority
+from sim.simboard import BOARDS, SimBoard
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from sim.simboard import BOARDS, SimBoard
 from tools import mpy
-from tools.simboard import BOARDS, SimBoard
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from sim.alone import alone
 from tools import ROOT, CommandError, mpy, scenarios, simulate
-from tools.alone import alone
 from tools.check_config import check
 from tools.simulate import BOARDS, Console, make_flash, node_settings
 

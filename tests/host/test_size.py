@@ -39,7 +39,7 @@ def small_firmware(tmp_path, monkeypatch):
     (tmp_path / "firmware").mkdir()
     (tmp_path / "lib").mkdir()
     (tmp_path / "firmware" / "__init__.py").write_text("")
-    (tmp_path / "tests").symlink_to(size.ROOT / "tests")
+    (tmp_path / "sim").symlink_to(size.ROOT / "sim")
     monkeypatch.setattr(size, "ROOT", tmp_path)
     monkeypatch.setattr(mpy, "ROOT", tmp_path)
     return tmp_path

@@ -39,7 +39,7 @@ def compiled(tmp_path_factory):
 
 
 def run(root, folder, board, *words):
-    path = [str(ROOT / "tests" / "fakes"), str(HERE), str(root), str(root / "lib"), ".frozen"]
+    path = [str(ROOT / "sim" / "board"), str(HERE), str(root), str(root / "lib"), ".frozen"]
     program = (
         f"import sys; sys.path[:] = {path}\nimport statefiles\nstatefiles.main({list(words)})"
     )

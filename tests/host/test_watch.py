@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from sim.broker import Broker, free_port
+from sim.certificates import Authority
 from tools import ROOT, CommandError, greeting, toolchain, watch
-from tools.broker import Broker, free_port
-from tools.certificates import Authority
 from tools.check_config import BAD_CONFIG
 
 pytestmark = pytest.mark.system

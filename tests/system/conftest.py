@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tools import ROOT, certificates, mpy
-from tools.broker import Broker
-from tools.proxy import Proxy
+from sim import certificates
+from sim.broker import Broker
+from sim.proxy import Proxy
+from tools import ROOT, mpy
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -34,7 +35,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def brokers(tmp_path):
-    """Make brokers: password, ACL, sessions that survive a restart. Others by the arguments of tools.broker.Broker."""
+    """Make brokers: password, ACL, sessions that survive a restart. Others by the arguments of sim.broker.Broker."""
     made = []
 
     def make(**options):

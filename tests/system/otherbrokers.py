@@ -12,8 +12,8 @@ import time
 
 import pytest
 
+from sim.broker import HOST, PATIENCE, free_port
 from tools import processes, toolchain
-from tools.broker import HOST, PATIENCE, free_port
 
 PACKAGES = "sudo apt-get install --no-install-recommends nats-server rabbitmq-server"
 

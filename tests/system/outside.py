@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import paho.mqtt.client as paho
 
+from sim.simboard import SimBoard
 from tools import ROOT, mpy
-from tools.simboard import SimBoard
 
 NAME, OTHER = "n1", "n2"
 KEEPALIVE_S = 5

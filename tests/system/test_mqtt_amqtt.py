@@ -6,7 +6,7 @@ import threading
 import pytest
 from mqtt_board import Board, Listener, run
 
-from tools.broker import free_port
+from sim.broker import free_port
 
 amqtt = pytest.importorskip("amqtt.broker")
 from amqtt.mqtt.protocol.handler import ProtocolHandler  # noqa: E402

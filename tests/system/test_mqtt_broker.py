@@ -33,7 +33,7 @@ def test_frozen_broker_is_given_up_and_comes_back(open_broker):
 
 @pytest.mark.parametrize("action", ["reset", "swallow"])
 def test_connection_lost_in_the_middle(open_broker, action):
-    from tools.proxy import Proxy
+    from sim.proxy import Proxy
 
     broker = open_broker(persistent=True)
     with (

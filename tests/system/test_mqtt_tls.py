@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from mqtt_board import run
 
-from tools.broker import Broker
-from tools.certificates import Authority
+from sim.broker import Broker
+from sim.certificates import Authority
 
 CONNECT = """
     params = args["params"]
@@ -248,7 +248,7 @@ def test_silent_handshake_ends(authority):
 
 
 def test_link_lost_within_tls(tls_broker, authority):
-    from tools.proxy import Proxy
+    from sim.proxy import Proxy
 
     broker = tls_broker()
     with Proxy(broker.port) as proxy:

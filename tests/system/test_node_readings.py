@@ -19,7 +19,7 @@ from outside import (
 )
 
 from firmware import VERSION
-from tools.simboard import HEAP
+from sim.simboard import HEAP
 
 QUANTITIES = {
     "bme280": {"temperature", "humidity", "pressure"},

@@ -124,7 +124,7 @@ def test_tls_with_a_certificate_of_the_node(secure, nodes, listen, authority, bo
 def test_tls_refuses(secure, brokers, nodes, authority, tmp_path, fault, said):
     server = authority.issue("server", ["broker.test"])
     if fault == "another CA":
-        from tools.certificates import Authority
+        from sim.certificates import Authority
 
         broker, entry, files = secure(server, ca=Authority(tmp_path / "other").ca)
     elif fault == "another name":

@@ -6,7 +6,7 @@ import time
 
 from outside import KEEPALIVE_S, NAME, OTHER, complete, settings, stream, until
 
-from tools.proxy import Proxy
+from sim.proxy import Proxy
 
 
 def streaming(nodes, port, board="esp32", name=NAME, sensors=None, **changes):

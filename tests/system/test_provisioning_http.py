@@ -11,7 +11,7 @@ import pytest
 from outside import NAME, NODE, ONLINE_S, SECRETS, WIFI_PASSWORD, settings, stream, until
 from phone import HOST, Phone
 
-from tools import certificates
+from sim import certificates
 
 AIR = [
     {"at_s": 0, "do": "access_point", "ssid": "attic", "key": WIFI_PASSWORD, "rssi": -51},

@@ -1,5 +1,5 @@
 // Sensors on the pins of the emulated Pico: what goes over I2C, ADC, UART and pins goes to another process, which has the
-// chips (tests/fakes/chipserver.py).
+// chips (sim/board/chipserver.py).
 //
 // `--attach chips=FOLDER`: FOLDER has two named pipes. A line to `requests` is answered by a line from `answers` (pins.mjs),
 // while nothing happens here: the core stands still, so that to ask costs no emulated time. What a byte takes on the wire

@@ -1,0 +1,79 @@
+"""The simulated board at power-on: `micropython boardrun.py`, current directory = its flash.
+
+boot.py; main.py unless boot.py raised; then the prompt, where a board waits for its user and a node is dead: the
+process ends with `sim.EXIT["repl"]`. SystemExit from either is a soft reset.
+
+Environment: OUTPOST_BOARD, OUTPOST_RETAINED and OUTPOST_SCENARIO (docs/architecture.md); OUTPOST_FLASH, an image that is the
+flash instead (norflash.py); OUTPOST_HEAP, KB for the node, not counting what is loaded by then; OUTPOST_CONTROL=1, more events come on standard input; OUTPOST_SEED, chance; OUTPOST_SERIAL,
+the last six digits of its address; OUTPOST_ELAPSED, the world's age in ms. sim/simboard.py sets them all.
+"""
+
+import sys
+
+_HERE = __file__[: __file__.rfind("/")] if "/" in __file__ else "."
+sys.path[:] = [_HERE, "", ".frozen", "lib"]
+
+import socket  # noqa: E402  (umqtt's `usocket` is this one from here on)
+import time  # noqa: E402
+
+import bench  # noqa: E402
+
+import sim  # noqa: E402
+
+_SOFT_RESETS = 100  # in one life of a board; a loop of them is a bug that must end
+
+
+def _run(path):
+    """Execute a file of the flash in a fresh name space. True unless it raised."""
+    try:
+        with open(path) as f:
+            code = compile(f.read(), path, "exec")
+        exec(code, {"__name__": "__main__", "__file__": path})
+    except (SystemExit, sim.Reset):
+        raise
+    except OSError as e:
+        if e.errno != 2 or path in bench.uos.listdir():
+            sys.print_exception(e)
+            return False
+    except BaseException as e:
+        sys.print_exception(e)
+        return False
+    return True
+
+
+def _life():
+    for _ in range(_SOFT_RESETS):
+        try:
+            if _run("boot.py"):
+                _run("main.py")
+            print("MicroPython v1.25.0; simulated", sim.BOARD + ": the prompt")
+            while sim.wdt_ms:  # it bites here too
+                sim.sleep(1000)
+            return
+        except SystemExit:
+            print("MPY: soft reboot")
+            bench.soft_boot()
+
+
+def _measure_out(kilobytes):
+    """Leave so much of the heap. Return what takes the rest away."""
+    import gc
+
+    gc.collect()
+    pieces = []
+    size = 65536
+    while size >= 256:
+        try:
+            while gc.mem_free() - size >= kilobytes * 1024:
+                pieces.append(bytearray(size))
+        except MemoryError:
+            pass  # no hole of this size
+        size //= 2
+    return pieces
+
+
+bench.power_on()
+_heap = bench.uos.getenv("OUTPOST_HEAP")
+_rest = _measure_out(int(_heap)) if _heap else None
+_life()
+sim.end("repl")
