@@ -122,7 +122,7 @@ lock: ready ## lock the Python packages anew: requirements.in -> requirements.tx
 
 clean: ## remove what was built or simulated
 	rm -rf .build .sim .pytest_cache .ruff_cache
-	find boot.py main.py firmware lib sim tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find boot.py main.py emulator firmware lib sim tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove what the set-up brought, too
 	rm -rf .venv .toolchain lib/umqtt lib/microdot

@@ -23,29 +23,47 @@ from tools import BY_MAKE, ROOT, CommandError, Stopped, said
 
 COMMANDS = {
     # name: (module, one-line help)
-    "setup": ("setup", "bring everything the other commands need"),
-    "run": ("simulate", "a node on a simulated board, a real broker, and what it publishes"),
-    "check-config": ("check_config", "check a config.json"),
-    "deploy": ("deploy", "put the firmware and the settings of a node on a board, or on several"),
-    "provision": ("provision", "ask for a node's network, broker and name, try them, write them"),
-    "flash": ("flash", "put MicroPython on a board"),
-    "scan": ("scan", "find the sensors on a board's pins, and their lines for config.json"),
-    "board": ("emulator", "an emulated Raspberry Pi Pico, its serial port on TCP"),
-    "watch": ("watch", "subscribe to what the nodes of config.json publish"),
-    "logs": ("logs", "show what a board prints"),
-    "repl": ("repl", "open a board's REPL"),
-    "reference": ("reference", "make the files that come from the tables of settings and sensors"),
-    "bench": ("bench", "the MQTT client beside others, on one broker"),
-    "bench-outbox": ("bench_outbox", "what the outbox writes, keeps and takes, on a littlefs"),
-    "bench-drain": ("bench_drain", "how fast a node drains its outbox after an outage"),
-    "torture": ("torture", "cut a node from its broker and its power, and count what arrives"),
-    "dst": ("dst", "live a node's lives in a simulated world, from a seed that replays exactly"),
+    "setup": ("tools.setup", "bring everything the other commands need"),
+    "run": ("tools.simulate", "a node on a simulated board, a real broker, and what it publishes"),
+    "check-config": ("tools.check_config", "check a config.json"),
+    "deploy": (
+        "tools.deploy",
+        "put the firmware and the settings of a node on a board, or on several",
+    ),
+    "provision": (
+        "tools.provision",
+        "ask for a node's network, broker and name, try them, write them",
+    ),
+    "flash": ("tools.flash", "put MicroPython on a board"),
+    "scan": ("tools.scan", "find the sensors on a board's pins, and their lines for config.json"),
+    "board": ("emulator.emulator", "an emulated Raspberry Pi Pico, its serial port on TCP"),
+    "watch": ("tools.watch", "subscribe to what the nodes of config.json publish"),
+    "logs": ("tools.logs", "show what a board prints"),
+    "repl": ("tools.repl", "open a board's REPL"),
+    "reference": (
+        "tools.reference",
+        "make the files that come from the tables of settings and sensors",
+    ),
+    "bench": ("tools.bench", "the MQTT client beside others, on one broker"),
+    "bench-outbox": (
+        "tools.bench_outbox",
+        "what the outbox writes, keeps and takes, on a littlefs",
+    ),
+    "bench-drain": ("tools.bench_drain", "how fast a node drains its outbox after an outage"),
+    "torture": (
+        "tools.torture",
+        "cut a node from its broker and its power, and count what arrives",
+    ),
+    "dst": (
+        "tools.dst",
+        "live a node's lives in a simulated world, from a seed that replays exactly",
+    ),
     "mutate": (
-        "mutate",
+        "tools.mutate",
         "change a device module in small ways, and see which of them its tests notice",
     ),
-    "heap": ("heap_measure", "measure what check-config estimates a node's RAM by"),
-    "size": ("size", "flash and RAM each device module takes"),
+    "heap": ("tools.heap_measure", "measure what check-config estimates a node's RAM by"),
+    "size": ("tools.size", "flash and RAM each device module takes"),
 }
 
 _OLDEST = (3, 11)
@@ -90,7 +108,7 @@ def main(argv=None):
             name, help=text, description=text[0].upper() + text[1:] + "."
         )
         if argv and argv[0] == name:
-            chosen = importlib.import_module("tools." + module)
+            chosen = importlib.import_module(module)
             chosen.add_arguments(command)
     args = parser.parse_args(argv)
 

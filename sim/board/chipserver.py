@@ -1,4 +1,4 @@
-"""The simulated chips for tools/rp2040/chips.mjs: `micropython chipserver.py FOLDER`.
+"""The simulated chips for emulator/chips.mjs: `micropython chipserver.py FOLDER`.
 
 It answers the requests that come from FOLDER (two named pipes; the protocol is described in pins.mjs) with the
 chips of `setting.json` there: `{"sensors": [entries], "ahead": true}` (ahead: may the emulated clock outrun the real one?).

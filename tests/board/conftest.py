@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from emulator import build
+from emulator.emulator import EmulatedPico
 from sim.broker import Broker
-from tools import rp2040_build
-from tools.emulator import EmulatedPico
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[1] / "system"))
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def firmware():
     """The emulated Pico is built."""
-    rp2040_build.build()
+    build.build()
 
 
 @pytest.fixture(scope="session")

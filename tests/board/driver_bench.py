@@ -1,7 +1,7 @@
 """The same program with a sensor, run twice: over sim/board, and on the emulated Pico with its true I2C, ADC and UART.
 
 Both print what went over the buses and what was read (buslog.py, sensorscript.py); a Run has both. The chips are the
-same in both: those of sim/board, which the emulated Pico reaches through tools/rp2040/chips.mjs and chipserver.py.
+same in both: those of sim/board, which the emulated Pico reaches through emulator/chips.mjs and chipserver.py.
 """
 
 import errno

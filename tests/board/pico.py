@@ -22,6 +22,7 @@ _DISK_VERSION = 0x00020001
 _DEPLOYED = (
     "boot.py",
     "main.py",
+    "emulator",
     "firmware",
     "lib",
     "sim",

@@ -7,7 +7,7 @@ sides: each deploy looks at every file, which takes the emulated processor its t
 import pytest
 from pico import STARTED, Checkout, contents, ours, put, said_by
 
-from tools.emulator import EmulatedPico
+from emulator.emulator import EmulatedPico
 from tools.ports import LOST
 
 CHANGED = (

@@ -17,8 +17,9 @@ from driver_bench import chips_of, number, on_pico, over_fakes, transactions
 from driver_cases import ALL as CASES
 from pico import put
 
+from emulator import emulator
 from firmware import config, sensors
-from tools import ROOT, emulator, mpy
+from tools import ROOT, mpy
 from tools.serialboard import BoardError, Link
 
 PINS = {

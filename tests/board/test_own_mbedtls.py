@@ -5,7 +5,8 @@ import subprocess
 import pytest
 from test_mqtt_tls import *  # noqa: F403
 
-from tools import toolchain, unix_build
+from emulator import unix_build
+from tools import toolchain
 
 
 @pytest.fixture(autouse=True)

@@ -75,7 +75,7 @@ def test_an_emulated_board_has_no_radio(monkeypatch):
     assert str(error.value).endswith("then make deploy PORT=socket://127.0.0.1:2040")
     assert error.value.code == ports.UNSUITABLE
     (code,) = asked
-    emulated = (ROOT / "tools/rp2040/modules/network.py").read_text()
+    emulated = (ROOT / "emulator/modules/network.py").read_text()
     assert "raise ValueError" in emulated and "except ValueError" in code
 
 

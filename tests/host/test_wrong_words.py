@@ -145,7 +145,7 @@ def test_an_empty_file(words, call, tmp_path):
     ],
 )
 def test_an_option_that_cannot_be_meant(words, told, call, monkeypatch):
-    monkeypatch.setattr("tools.rp2040_build.build", lambda: pytest.fail("it was built"))
+    monkeypatch.setattr("emulator.build.build", lambda: pytest.fail("it was built"))
     monkeypatch.chdir(ROOT)
     assert f"error: {told}" in call(*words.split())
 

@@ -1,15 +1,17 @@
 """Builds MicroPython for this machine with its own mbedTLS, as a Pico W has it, once, into `.toolchain/rp2040/unix`.
 
 Debian's MicroPython is linked with Debian's mbedTLS, which reads PEM where MicroPython's own, up to release 1.28, reads
-DER only. From the sources of the emulated Pico (rp2040_build.py), with the compiler of this machine; about a minute.
+DER only. From the sources of the emulated Pico (build.py), with the compiler of this machine; about a minute.
 """
 
 import os
 import shutil
 
-from tools import rp2040_build, setup, shell, workplace
+from emulator import build as pico_build
+from emulator import workplace
+from tools import setup, shell
 
-FOLDER = rp2040_build.FOLDER / "unix"
+FOLDER = pico_build.FOLDER / "unix"
 MICROPYTHON = FOLDER / "micropython"
 
 # Without what needs other libraries, and with nothing frozen: the modules under test are the repository's.
@@ -26,14 +28,14 @@ _OPTIONS = (
 def build():
     """Make it unless it is there."""
     with shell.locked():
-        recipe = repr((rp2040_build.sources_recipe(), _OPTIONS))
+        recipe = repr((pico_build.sources_recipe(), _OPTIONS))
         stamp = FOLDER / "stamp"
         if stamp.exists() and stamp.read_text() == recipe:
             return
         shell.say("MicroPython for this machine, with its own mbedTLS")
-        rp2040_build.sources()
+        pico_build.sources()
         FOLDER.mkdir(exist_ok=True)
-        with workplace.within(rp2040_build.FOLDER, ["sources"]) as folder:
+        with workplace.within(pico_build.FOLDER, ["sources"]) as folder:
             made = folder / "unix"
             port = folder / "sources" / "micropython" / "ports" / "unix"
             # else it takes our commit for MicroPython's
@@ -46,7 +48,7 @@ def build():
                 f"BUILD={made}",
                 "PROG=micropython",
             ]
-            shell.command([*words, *_OPTIONS], rp2040_build.compiling, env=environment)
+            shell.command([*words, *_OPTIONS], pico_build.compiling, env=environment)
             if made != FOLDER:
                 shutil.copy(made / "micropython", MICROPYTHON)
         setup.write(stamp, recipe.encode())

@@ -1,6 +1,6 @@
 """`make board`: a Raspberry Pi Pico without the hardware. The true firmware, on an emulated RP2040, its serial port on TCP.
 
-What is emulated, and what is not: docs/architecture.md, "The emulated board". The board itself is `rp2040/runner.mjs`.
+What is emulated, and what is not: docs/architecture.md, "The emulated board". The board itself is `runner.mjs`.
 """
 
 import re
@@ -10,11 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+from emulator import build
 from sim.alone import locked, made
-from tools import ROOT, CommandError, Stopped, processes, rp2040_build, said
+from tools import ROOT, CommandError, Stopped, processes, said
 from tools.numbers import whole
 
-RUNNER = rp2040_build.RECIPE / "runner.mjs"
+RUNNER = build.RECIPE / "runner.mjs"
 FLASH = ROOT / ".sim" / "pico.flash"
 FLASH_BYTES = 2 * 1024 * 1024
 PORT = 2040
@@ -40,14 +41,14 @@ def add_arguments(parser):
         action="append",
         default=[],
         metavar="NAME=ARGUMENT",
-        help="join tools/rp2040/NAME.mjs to the chip (default: modem=, a network that is this machine)",
+        help="join emulator/NAME.mjs to the chip (default: modem=, a network that is this machine)",
     )
     parser.add_argument("--build", action="store_true", help="only build what it is made of")
 
 
 def run(args):
     if args.build:
-        rp2040_build.build()
+        build.build()
         return 0
     if args.flash.is_dir():
         raise CommandError(f"{args.flash} is a folder, give a file, as FLASH=.sim/pico.flash")
@@ -59,7 +60,7 @@ def run(args):
     made(flash.parent)
     lock = flash.with_name(flash.name + ".lock")
     with locked(lock, f"a board runs on {args.flash} already: give another, FLASH=file"):
-        rp2040_build.build()
+        build.build()
         show(args, flash)
 
 
@@ -153,14 +154,14 @@ class EmulatedPico:
     def start(self, port=0, cut=0):
         """Switch it on; its serial port answers on return. port: 0, a free one. cut: the power fails in that operation of its flash."""
         words = [
-            rp2040_build.node(),
+            build.node(),
             RUNNER,
             "--rp2040js",
-            rp2040_build.NPM,
+            build.NPM,
             "--flash",
             self.flash,
         ]
-        words += ["--firmware", rp2040_build.FIRMWARE, "--port", port, "--cut", cut]
+        words += ["--firmware", build.FIRMWARE, "--port", port, "--cut", cut]
         words += [word for attachment in self.attach for word in ("--attach", attachment)]
         console = self._console.open("wb") if isinstance(self._console, Path) else self._console
         with self._events.open("wb") as events:

@@ -1,7 +1,7 @@
 """Builds what an emulated Pico is made of, once, into `.toolchain/rp2040`.
 
-- the firmware: MicroPython's own RPI_PICO, from Debian's source packages, with what `rp2040/manifest.py` freezes
-- the emulator of the chip: rp2040js from npm, locked by hash in `rp2040/package-lock.json`
+- the firmware: MicroPython's own RPI_PICO, from Debian's source packages, with what `manifest.py` freezes
+- the emulator of the chip: rp2040js from npm, locked by hash in `package-lock.json`
 
 The compiler, cmake, ninja, node and npm are the machine's; Debian's are installed where that is possible (as root, as in CI).
 """
@@ -12,9 +12,11 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from tools import ROOT, CommandError, debian, debs, setup, shell, toolchain, workplace
+from emulator import workplace
+from tools import ROOT, CommandError, debian, debs, setup, shell, toolchain
 
-RECIPE = ROOT / "tools" / "rp2040"
+RECIPE = ROOT / "emulator"
+FROZEN = ("manifest.py", "modules", "cxx")  # what of it goes into the firmware
 FOLDER = toolchain.FOLDER / "rp2040"
 FIRMWARE = FOLDER / "firmware.bin"
 NPM = FOLDER / "npm"
@@ -215,7 +217,10 @@ def _build_firmware():
     recipe = _firmware_recipe()
     with workplace.within(FOLDER, ["sources"]) as folder:
         shutil.rmtree(folder / "recipe", ignore_errors=True)
-        shutil.copytree(RECIPE, folder / "recipe")
+        (folder / "recipe").mkdir()
+        for name in FROZEN:
+            source, copy = RECIPE / name, folder / "recipe" / name
+            shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
         environment = os.environ | {
             "OUTPOST_MANIFEST": str(folder / "recipe" / "manifest.py"),
             "GIT_CEILING_DIRECTORIES": str(folder),  # else it takes our commit for MicroPython's

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from emulator import build, emulator, unix_build, workplace
 from sim.alone import alone, locked
-from tools import CommandError, emulator, rp2040_build, unix_build, workplace
+from tools import CommandError
 
 
 @pytest.fixture
@@ -19,15 +20,15 @@ def bare(monkeypatch, tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "apt-get").symlink_to(apt)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setattr(rp2040_build, "FOLDER", tmp_path)
-    monkeypatch.setattr(rp2040_build, "FIRMWARE", tmp_path / "firmware.bin")
+    monkeypatch.setattr(build, "FOLDER", tmp_path)
+    monkeypatch.setattr(build, "FIRMWARE", tmp_path / "firmware.bin")
     return tmp_path
 
 
 def test_who_is_not_root_is_told_what_to_install(bare, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(CommandError) as told:
-        rp2040_build.build()
+        build.build()
     words = (
         "sudo apt-get install --yes --no-install-recommends cmake gcc gcc-arm-none-eabi libc6-dev"
     )
@@ -56,14 +57,14 @@ def test_both_are_built_in_a_folder_of_any_name(name, monkeypatch, tmp_path):
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setattr(rp2040_build, "FOLDER", folder)
-    monkeypatch.setattr(rp2040_build, "FIRMWARE", folder / "firmware.bin")
+    monkeypatch.setattr(build, "FOLDER", folder)
+    monkeypatch.setattr(build, "FIRMWARE", folder / "firmware.bin")
     monkeypatch.setattr(unix_build, "FOLDER", folder / "unix")
     monkeypatch.setattr(unix_build, "MICROPYTHON", folder / "unix" / "micropython")
     (folder / "sources" / "micropython" / "ports" / "unix").mkdir(parents=True)
-    rp2040_build._stamp("sources.stamp", rp2040_build.sources_recipe())
-    rp2040_build._build_firmware()
-    assert (folder / "firmware.bin").read_text() == "built\n" and rp2040_build._firmware_ready()
+    build._stamp("sources.stamp", build.sources_recipe())
+    build._build_firmware()
+    assert (folder / "firmware.bin").read_text() == "built\n" and build._firmware_ready()
     unix_build.build()
     assert unix_build.MICROPYTHON.exists()
     assert not list(temporary.iterdir())
@@ -116,18 +117,18 @@ def test_what_a_second_ctrl_c_leaves_goes_with_the_next_build(temporary, monkeyp
 
 def test_the_firmware_is_built_anew_when_what_it_freezes_has_changed(monkeypatch, tmp_path):
     recipe = tmp_path / "rp2040"
-    shutil.copytree(rp2040_build.RECIPE, recipe)
-    monkeypatch.setattr(rp2040_build, "RECIPE", recipe)
-    before = rp2040_build._firmware_recipe()
-    assert before == rp2040_build._firmware_recipe()
+    shutil.copytree(build.RECIPE, recipe)
+    monkeypatch.setattr(build, "RECIPE", recipe)
+    before = build._firmware_recipe()
+    assert before == build._firmware_recipe()
     (recipe / "modules" / "another.py").write_text("X = 1\n")
-    assert before != rp2040_build._firmware_recipe()
+    assert before != build._firmware_recipe()
 
 
 def test_the_emulator_is_locked_by_hash_and_names_no_place_to_fetch_it_from():
-    lock = (rp2040_build.RECIPE / "package-lock.json").read_text()
+    lock = (build.RECIPE / "package-lock.json").read_text()
     packages = json.loads(lock)["packages"]
-    wanted = json.loads((rp2040_build.RECIPE / "package.json").read_text())["dependencies"]
+    wanted = json.loads((build.RECIPE / "package.json").read_text())["dependencies"]
     for name, version in wanted.items():
         assert packages[f"node_modules/{name}"]["version"] == version
         assert packages[f"node_modules/{name}"]["integrity"].startswith("sha512-")
@@ -153,7 +154,7 @@ def printed(lines, monkeypatch, tmp_path, capfd):
         process=SimpleNamespace(stdout=stdout(), wait=lambda: 0),
     )
     monkeypatch.setattr(emulator, "EmulatedPico", lambda *args, **options: board)
-    monkeypatch.setattr(rp2040_build, "build", lambda: None)
+    monkeypatch.setattr(build, "build", lambda: None)
     args = SimpleNamespace(flash=tmp_path / "flash", build=False, attach=[], port=0)
     with pytest.raises(CommandError):
         emulator.run(args)
@@ -211,7 +212,7 @@ def test_make_board_shows_a_programs_own_lines_however_they_begin(monkeypatch, t
 @pytest.mark.parametrize("name", ["flash", "link"])
 def test_one_flash_one_board(name, monkeypatch, tmp_path):
     """Two emulators wrote the same image, without a word."""
-    monkeypatch.setattr(rp2040_build, "build", lambda: pytest.fail("it was built"))
+    monkeypatch.setattr(build, "build", lambda: pytest.fail("it was built"))
     (tmp_path / "link").symlink_to("flash")
     place = tmp_path / name
     args = SimpleNamespace(flash=place, build=False, attach=[], port=0)
@@ -222,12 +223,12 @@ def test_one_flash_one_board(name, monkeypatch, tmp_path):
     ):
         emulator.run(args)
     monkeypatch.setattr(emulator, "show", lambda args, flash: 0)
-    monkeypatch.setattr(rp2040_build, "build", lambda: None)
+    monkeypatch.setattr(build, "build", lambda: None)
     emulator.run(args)  # the first has ended
 
 
 def test_a_misspelt_folder_is_named_and_not_made(monkeypatch, tmp_path):
-    monkeypatch.setattr(rp2040_build, "build", lambda: pytest.fail("it was built"))
+    monkeypatch.setattr(build, "build", lambda: pytest.fail("it was built"))
     nowhere = tmp_path / "nope"
     args = SimpleNamespace(flash=nowhere / "x.flash", build=False, attach=[], port=0)
     with pytest.raises(CommandError, match=f"there is no folder {nowhere}: make it, or give"):
