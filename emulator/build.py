@@ -13,7 +13,8 @@ import tarfile
 from pathlib import Path
 
 from emulator import workplace
-from tools import ROOT, CommandError, debian, debs, setup, shell, toolchain
+from tools import ROOT, CommandError, shell, toolchain
+from tools.setup import debian, debs, setup
 
 RECIPE = ROOT / "emulator"
 FROZEN = ("manifest.py", "modules", "cxx")  # what of it goes into the firmware

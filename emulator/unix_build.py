@@ -9,7 +9,8 @@ import shutil
 
 from emulator import build as pico_build
 from emulator import workplace
-from tools import setup, shell
+from tools import shell
+from tools.setup import setup
 
 FOLDER = pico_build.FOLDER / "unix"
 MICROPYTHON = FOLDER / "micropython"

@@ -293,3 +293,22 @@ class SimBoard:
     def _bury(self):
         while self._frozen:
             processes.kill(self._frozen.pop())
+
+
+def make_board(folder, board, config, stack):
+    """A board, off, with a littlefs of its own and a radio that joins at once; folder/flash has the node's files."""
+    (folder / "flash" / "config.json").write_text(json.dumps(config))
+    quick = {"do": "switch", "first_join_fails": False, "ip_ms": [1, 2]}
+    made = SimBoard(folder / "flash", board, image=True, scenario=[quick], log=folder / "console")
+    stack.callback(made.stop)
+    return made
+
+
+def until(test, seconds):
+    """Wait for a test to become true. False: it did not."""
+    deadline = time.monotonic() + seconds
+    while not test():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True

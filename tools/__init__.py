@@ -1,6 +1,6 @@
-"""Outpost's host commands: `python -m tools <command>`, one module a command.
+"""Outpost's host commands: `python -m tools <command>`, one module a command, one package a group of them.
 
-A command's module has `add_arguments(parser)` and `run(args)`, which returns the exit code, and has a row in
+What several groups share stands beside this file. A command's module has `add_arguments(parser)` and `run(args)`, which returns the exit code, and has a row in
 `tools/__main__.py`.
 """
 

@@ -1,4 +1,4 @@
-"""Entry of the host commands. A command is one row here and one module beside this file.
+"""Entry of the host commands. A command is one row here and one module.
 
 Modules are imported only when their command is called: `setup` runs before any library is installed.
 """
@@ -23,47 +23,53 @@ from tools import BY_MAKE, ROOT, CommandError, Stopped, said
 
 COMMANDS = {
     # name: (module, one-line help)
-    "setup": ("tools.setup", "bring everything the other commands need"),
-    "run": ("tools.simulate", "a node on a simulated board, a real broker, and what it publishes"),
-    "check-config": ("tools.check_config", "check a config.json"),
+    "setup": ("tools.setup.setup", "bring everything the other commands need"),
+    "run": (
+        "tools.simulate.simulate",
+        "a node on a simulated board, a real broker, and what it publishes",
+    ),
+    "check-config": ("tools.settings.check", "check a config.json"),
     "deploy": (
-        "tools.deploy",
+        "tools.boards.deploy",
         "put the firmware and the settings of a node on a board, or on several",
     ),
     "provision": (
-        "tools.provision",
+        "tools.boards.provision",
         "ask for a node's network, broker and name, try them, write them",
     ),
-    "flash": ("tools.flash", "put MicroPython on a board"),
-    "scan": ("tools.scan", "find the sensors on a board's pins, and their lines for config.json"),
+    "flash": ("tools.boards.flash", "put MicroPython on a board"),
+    "scan": (
+        "tools.boards.scan",
+        "find the sensors on a board's pins, and their lines for config.json",
+    ),
     "board": ("emulator.emulator", "an emulated Raspberry Pi Pico, its serial port on TCP"),
-    "watch": ("tools.watch", "subscribe to what the nodes of config.json publish"),
-    "logs": ("tools.logs", "show what a board prints"),
-    "repl": ("tools.repl", "open a board's REPL"),
+    "watch": ("tools.simulate.watch", "subscribe to what the nodes of config.json publish"),
+    "logs": ("tools.boards.logs", "show what a board prints"),
+    "repl": ("tools.boards.repl", "open a board's REPL"),
     "reference": (
-        "tools.reference",
+        "tools.reference.reference",
         "make the files that come from the tables of settings and sensors",
     ),
-    "bench": ("tools.bench", "the MQTT client beside others, on one broker"),
+    "bench": ("tools.bench.bench", "the MQTT client beside others, on one broker"),
     "bench-outbox": (
-        "tools.bench_outbox",
+        "tools.bench.outbox",
         "what the outbox writes, keeps and takes, on a littlefs",
     ),
-    "bench-drain": ("tools.bench_drain", "how fast a node drains its outbox after an outage"),
+    "bench-drain": ("tools.bench.drain", "how fast a node drains its outbox after an outage"),
     "torture": (
-        "tools.torture",
+        "tools.torture.torture",
         "cut a node from its broker and its power, and count what arrives",
     ),
     "dst": (
-        "tools.dst",
+        "tools.torture.dst",
         "live a node's lives in a simulated world, from a seed that replays exactly",
     ),
     "mutate": (
-        "tools.mutate",
+        "tools.torture.mutate",
         "change a device module in small ways, and see which of them its tests notice",
     ),
-    "heap": ("tools.heap_measure", "measure what check-config estimates a node's RAM by"),
-    "size": ("tools.size", "flash and RAM each device module takes"),
+    "heap": ("tools.bench.heap_measure", "measure what check-config estimates a node's RAM by"),
+    "size": ("tools.bench.size", "flash and RAM each device module takes"),
 }
 
 _OLDEST = (3, 11)

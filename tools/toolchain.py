@@ -7,7 +7,7 @@ from pathlib import Path
 from tools import ROOT, CommandError
 
 FOLDER = ROOT / ".toolchain"
-STAMP = FOLDER / "stamp.json"  # written last by tools/setup.py
+STAMP = FOLDER / "stamp.json"  # written last by tools/setup/setup.py
 PROGRAMS = ("micropython", "mosquitto", "mosquitto_sub", "mosquitto_pub", "mosquitto_passwd")
 
 

@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 
 from tools import ROOT, processes, toolchain
-from tools.serialboard import BoardError
+from tools.boards.serialboard import BoardError
 
 FAKES = ROOT / "sim" / "board"
 SCRIPT = FAKES / "sensorscript.py"

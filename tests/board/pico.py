@@ -146,7 +146,7 @@ class Checkout:
         """{path on the board: SHA-256 in hex} of what is to be there."""
         if self._expected is None:
             code = (
-                "import hashlib, json; from tools import deploy\n"
+                "import hashlib, json; from tools.boards import deploy\n"
                 "files = {path: hashlib.sha256(data).hexdigest() for path, data in deploy.build().items()}\n"
                 "print(json.dumps(files))"
             )

@@ -8,7 +8,7 @@ import pytest
 from pico import STARTED, Checkout, contents, ours, put, said_by
 
 from emulator.emulator import EmulatedPico
-from tools.ports import LOST
+from tools.boards.ports import LOST
 
 CHANGED = (
     *(

@@ -3,7 +3,7 @@
 import pytest
 from pico import STARTED, contents, fill, ours, put
 
-from tools.boardfiles import NO_SPACE
+from tools.boards.boardfiles import NO_SPACE
 
 USERS = {
     "notes.txt": b"mine\n",

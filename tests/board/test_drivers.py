@@ -20,7 +20,7 @@ from pico import put
 from emulator import emulator
 from firmware import config, sensors
 from tools import ROOT, mpy
-from tools.serialboard import BoardError, Link
+from tools.boards.serialboard import BoardError, Link
 
 PINS = {
     "i2c": {"sda": 4, "scl": 5},

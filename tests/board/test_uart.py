@@ -1,6 +1,6 @@
 """How the true port reads a serial port that is opened as `firmware/board.py` does it, with timeout=0."""
 
-from tools.serialboard import Link
+from tools.boards.serialboard import Link
 
 # Times of calls while a sensor sends bursts of 40 bytes at 9600 baud, in emulated µs: (bytes, µs).
 _CALLS = """

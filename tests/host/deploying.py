@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from tools import check_config
+from tools.settings import usable
 
 SECRETS = ("geheimgeheim", "pw-of-broker")
 CONFIG = {
@@ -47,7 +47,7 @@ def port(device, serial_number=None, vid=0x2E8A):
 
 def filled_in(example):
     """The text of config.json.example with a network of one's own in it."""
-    for words in check_config.PLACEHOLDERS:
+    for words in usable.PLACEHOLDERS:
         assert words in example
         example = example.replace(words, "geheimgeheim")
     return example

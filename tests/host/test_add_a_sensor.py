@@ -79,7 +79,7 @@ def test_the_sections_are_the_files_to_write():
         "sim/board/chips/shtc3.py",
         "tests/device/test_driver_shtc3.py",
         "firmware/sensors/types.py",
-        "tools/scan_ids.py",
+        "tools/boards/scan_ids.py",
         "tests/board/driver_cases.py",
     ]
 
@@ -95,9 +95,9 @@ def test_names_are_those_of_the_code():
         (("test_gone_and_back",), "tests/device/test_driver_contract.py"),
         (("at", "AIR"), "firmware/sensors/options.py"),
         (("QUANTITIES",), "firmware/sensors/types.py"),
-        (("IDS", "OFTEN", "STRANGERS", "NOT", "PERHAPS"), "tools/scan_ids.py"),
-        (("FAILURES",), "tools/sensor_reference.py"),
-        (("_SHOWN",), "tools/sensor_wiring.py"),
+        (("IDS", "OFTEN", "STRANGERS", "NOT", "PERHAPS"), "tools/boards/scan_ids.py"),
+        (("FAILURES",), "tools/reference/sensors.py"),
+        (("_SHOWN",), "tools/reference/wiring.py"),
     ):
         source = (ROOT / file).read_text()
         for name in names:

@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from tools import bench_outbox, mpy
+from tools import mpy
+from tools.bench import outbox
 
 
 def test_years():
     # 256 free blocks * 100,000 / (0.5 * 86,400 * 365) = 25,600,000 / 15,768,000
-    assert bench_outbox.years(512, 0.5, 86_400) == pytest.approx(1.6235, abs=0.0001)
+    assert outbox.years(512, 0.5, 86_400) == pytest.approx(1.6235, abs=0.0001)
 
 
 def test_numbers():
-    assert [bench_outbox.shown(n) for n in (0, 0.0012, 0.1, 12.345)] == [
+    assert [outbox.shown(n) for n in (0, 0.0012, 0.1, 12.345)] == [
         "0",
         "0.001",
         "0.10",
@@ -25,28 +26,28 @@ def test_numbers():
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench")
     mpy.compile_tree(folder)
-    source = Path("tools", bench_outbox.PROBE + ".py")
-    mpy.compile_file(source, folder / "lib" / (bench_outbox.PROBE + ".mpy"))
+    source = Path("tools/bench", outbox.PROBE + ".py")
+    mpy.compile_file(source, folder / "lib" / (outbox.PROBE + ".mpy"))
     return folder
 
 
 @pytest.mark.slow
 @pytest.mark.work
-@pytest.mark.parametrize("board", bench_outbox.BOARDS)
+@pytest.mark.parametrize("board", outbox.BOARDS)
 def test_the_goals_that_are_met(folder, board):
-    assert bench_outbox.probe(folder, board, "online") == [0, 0, 0, 1000]
-    _, _, erases, readings = bench_outbox.probe(folder, board, "offline")
+    assert outbox.probe(folder, board, "online") == [0, 0, 0, 1000]
+    _, _, erases, readings = outbox.probe(folder, board, "offline")
     assert 0.1 < erases / readings < 0.3  # a fifth, and what the directory takes
-    writes, _, erases, readings = bench_outbox.probe(folder, board, "drain")
+    writes, _, erases, readings = outbox.probe(folder, board, "drain")
     assert writes / readings < 0.1 and erases / readings < 0.01
 
 
 @pytest.mark.slow
 @pytest.mark.work
 def test_every_row_can_be_measured(folder):
-    measures = {measure for measure, _ in bench_outbox.ROWS}
-    assert {measure for measure, _, _ in bench_outbox.LIVES} <= measures
-    assert len(bench_outbox.probe(folder, "esp32", "ram")) == 3
-    assert len(bench_outbox.probe(folder, "pico_w", "start-128")) == 7
-    with pytest.raises(bench_outbox.CommandError, match="nonsense on esp32"):
-        bench_outbox.probe(folder, "esp32", "nonsense")
+    measures = {measure for measure, _ in outbox.ROWS}
+    assert {measure for measure, _, _ in outbox.LIVES} <= measures
+    assert len(outbox.probe(folder, "esp32", "ram")) == 3
+    assert len(outbox.probe(folder, "pico_w", "start-128")) == 7
+    with pytest.raises(outbox.CommandError, match="nonsense on esp32"):
+        outbox.probe(folder, "esp32", "nonsense")

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from tools import CommandError, reference
-from tools.check_config import node
+from tools import CommandError
+from tools.reference import reference
+from tools.settings.judge import node
 
 config, TYPES = node()
 

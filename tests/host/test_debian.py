@@ -2,7 +2,8 @@
 
 import pytest
 
-from tools import CommandError, debian
+from tools import CommandError
+from tools.setup import debian
 
 
 @pytest.fixture

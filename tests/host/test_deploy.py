@@ -12,8 +12,9 @@ from deploying import CONFIG, ONLINE, SECRETS, code
 
 from sim import certificates
 from tests.host.ptyhost import PtyBoard
-from tools import ROOT, CommandError, boardfiles, deploy, mpy, online, ports, serialboard
+from tools import ROOT, CommandError, mpy
 from tools.__main__ import main
+from tools.boards import boardfiles, deploy, online, ports, serialboard
 
 # A small firmware, so that a test takes a second: names and order are what counts.
 NEW = {

@@ -7,8 +7,10 @@ import pytest
 from deploying import CONFIG, FIRMWARE, SECRETS, filled_in
 
 from tests.host.ptyhost import PtyBoard
-from tools import ROOT, deploy, overlays, serialboard
+from tools import ROOT
 from tools.__main__ import main
+from tools.boards import deploy, serialboard
+from tools.settings import overlays
 
 BOARD_ID = "240ac4a1b2c3"
 THERE = CONFIG | {"node": {"name": "cellar"}}

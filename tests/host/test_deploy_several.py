@@ -11,8 +11,9 @@ import pytest
 from deploying import CONFIG, FIRMWARE, SECRETS, port
 
 from tests.host.ptyhost import PtyBoard
-from tools import ROOT, deploy, ports, serialboard
+from tools import ROOT
 from tools.__main__ import main
+from tools.boards import deploy, ports, serialboard
 
 IDS = ("240ac4000001", "240ac4000002", "240ac4000003")
 

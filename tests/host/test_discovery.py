@@ -9,7 +9,7 @@ import home_assistant
 import pytest
 
 from tools import ROOT
-from tools.check_config import node as node_code
+from tools.settings.judge import node as node_code
 
 config, TYPES = node_code()
 

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tools import ROOT, scenarios
+from tools import ROOT
+from tools.simulate import scenarios
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from tools import ROOT, dst, mpy
+from tools import ROOT, mpy
+from tools.torture import dst
 
 ESP32 = (1, 3, 5, 7)
 PICO_W = (2, 4, 6, 16)

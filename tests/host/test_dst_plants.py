@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
-from tools import dst, mpy
-from tools.dst_plants import PLANTS, plant
+from tools import mpy
+from tools.torture import dst
+from tools.torture.plants import PLANTS, plant
 
 NEAR = 24  # seeds besides the one of the table: what else has changed has made another story of it
 

@@ -12,8 +12,9 @@ from esprom import EspRom
 from esptool import CHIP_DEFS
 
 from tests.host.ptyhost import PtyBoard
-from tools import boards, detect, flash, images, ports
+from tools import models
 from tools.__main__ import main
+from tools.boards import detect, flash, images, ports
 
 SIZE = 300_000
 RP2040, RP2350, ABSOLUTE = 0xE48BFF56, 0xE48BFF59, 0xE48BFF57
@@ -300,7 +301,7 @@ ESP |= {"ESP32C3": "esp32c3", "ESP32C6": "esp32c6"}
 
 @pytest.mark.parametrize("chip", ESP)
 def test_offsets_and_chip_ids_are_those_esptool_knows(chip):
-    known, model = CHIP_DEFS[ESP[chip]], boards.BOARDS[ESP[chip]]
+    known, model = CHIP_DEFS[ESP[chip]], models.BOARDS[ESP[chip]]
     assert model.offset == known.BOOTLOADER_FLASH_OFFSET
     assert model.chip_id == known.IMAGE_CHIP_ID
     assert known.CHIP_NAME.replace("-", "") == model.chip
@@ -319,7 +320,7 @@ def test_a_bare_chip_says_what_it_is(chip, call, tmp_path, impatient, monkeypatc
     with EspRom(tmp_path, chip) as rom:
         status, said = call("--port", rom.port, "--dry-run")
     assert status == 0, said
-    model = boards.BOARDS[ESP[chip]]
+    model = models.BOARDS[ESP[chip]]
     assert f"{model.build}-<date>-v<version>.bin" in said
     assert f"--chip {ESP[chip]} " in said
     assert f"write-flash {model.offset:#x} " in said
@@ -393,7 +394,7 @@ def test_micropython_says_what_the_board_is(machine, call, tmp_path, monkeypatch
     with PtyBoard(tmp_path, name=machine) as board:
         status, said = call("--port", board.port, "--dry-run")
     assert status == 0, said
-    model = boards.BOARDS[MACHINES[machine]]
+    model = models.BOARDS[MACHINES[machine]]
     assert f"{board.port}: {machine}\n" in said
     assert model.release in said
     assert "without W" not in said
@@ -417,8 +418,8 @@ def test_the_drive_says_what_the_board_is(name, model, call, drive, tmp_path, mo
     (drive / "INFO_UF2.TXT").write_text(f"UF2 Bootloader\nBoard-ID: {name}\n")
     status, said = call("--dry-run")
     assert status == 0, said
-    assert f"taken for a {boards.BOARDS[model].title}" in said
-    assert boards.BOARDS[model].release in said
+    assert f"taken for a {models.BOARDS[model].title}" in said
+    assert models.BOARDS[model].release in said
 
 
 def test_a_drive_of_something_else(call, drive):

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from tools import ROOT, check_config, heap, heap_measure
+from tools import ROOT
+from tools.bench import heap_measure
+from tools.settings import heap, judge
 
 TOLERANCE = 0.03  # of what a node keeps: 4 KB
 
@@ -23,7 +25,7 @@ EXAMPLES = {
 def checked(sensors=(), tls=False, **sections):
     broker = {"host": "broker"} | ({"tls": {"ca": "ca.der"}} if tls else {})
     raw = {"wifi": WIFI, "mqtt": {"brokers": [broker]}, "sensors": list(sensors)} | sections
-    settings, faults = check_config.judge(raw, None)
+    settings, faults = judge.judge(raw, None)
     assert not faults
     return settings
 
@@ -59,7 +61,7 @@ def test_the_page_takes_away_what_home_assistant_is_told_with():
 
 
 def test_every_type_of_sensor_is_in_the_table():
-    _, types = check_config.node()
+    _, types = judge.node()
     costs = heap.costs()
     assert set(costs["types"]) == set(types)
     for modules in costs["types"].values():

@@ -12,8 +12,9 @@ import time
 import pytest
 
 from tests.host.ptyhost import Bridge, PtyBoard
-from tools import ROOT, logs, ports, serialboard
+from tools import ROOT
 from tools.__main__ import main
+from tools.boards import logs, ports, serialboard
 
 TICKS = b"""\
 import machine, time

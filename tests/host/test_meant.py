@@ -4,16 +4,16 @@ import re
 
 import pytest
 
-from tools import check_config, meant
+from tools.settings import judge, meant
 
-_, TYPES = check_config.node()
+_, TYPES = judge.node()
 
 CHIP = {"name": "x", "type": "bme280", "sda": 21, "scl": 22}
 ALL = "unknown, known: adc, ads1015, "
 
 
 def faults(raw):
-    settings, found = check_config.judge(raw, None)
+    settings, found = judge.judge(raw, None)
     assert settings is None
     return found
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import CommandError, mpy, mutate
+from tools import CommandError, mpy
+from tools.torture import mutate
 
 TINY = """\
 \"\"\"Tiny.\"\"\"

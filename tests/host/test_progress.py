@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tools.progress import Show
+from tools.boards.progress import Show
 
 
 @pytest.fixture

@@ -8,20 +8,12 @@ from types import SimpleNamespace
 import pytest
 from deploying import CONFIG, SECRETS, port
 
-from tools import (
-    ROOT,
-    CommandError,
-    answers,
-    boardtrial,
-    check_config,
-    newnode,
-    ports,
-    provision,
-    several,
-)
+from tools import ROOT, CommandError
 from tools.__main__ import main
-from tools.check_config import BAD_CONFIG, BadConfig
-from tools.roster import Roster
+from tools.boards import answers, boardtrial, newnode, ports, provision, several
+from tools.boards.roster import Roster
+from tools.settings import judge
+from tools.settings.judge import BAD_CONFIG, BadConfig
 
 GIVEN = {"ssid": "attic", "password": "new-password", "host": "10.0.0.1", "name": "n1"}
 
@@ -380,7 +372,7 @@ def test_the_example_of_the_page(roster):
     given = rows.take("e6614103e7452d2f", None)
     raw = answers.apply({}, given)
     assert given["name"] == "attic"
-    assert check_config.judge(raw, "pico_w")[1] == []
+    assert judge.judge(raw, "pico_w")[1] == []
     assert rows.take("another", None)["name"] == "cellar"
 
 

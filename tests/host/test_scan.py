@@ -8,9 +8,12 @@ import sys
 import pytest
 
 from tests.host.ptyhost import PtyBoard
-from tools import ROOT, check_config, ports, scan, scan_config, scan_ids, serialboard, simulate
+from tools import ROOT
 from tools.__main__ import main
-from tools.scan_config import Chip, Known
+from tools.boards import ports, scan, scan_config, scan_ids, serialboard
+from tools.boards.scan_config import Chip, Known
+from tools.settings import judge
+from tools.simulate import simulate
 
 PASSWORD = "geheimgeheim"
 MAIN = b"import time\nprint('node runs')\nwhile True:\n    time.sleep(1)\n"
@@ -85,7 +88,7 @@ def pasted(out):
 
 
 def check(entries, model):
-    node, types = check_config.node()
+    node, types = judge.node()
     settings, faults = node.check(config(entries), types, model)
     assert not faults
     return settings
@@ -219,7 +222,7 @@ def simulated():
     """Types on I2C whose chip there is to answer, with their first and last address."""
     from sim.board.chips import MODULES
 
-    _, types = check_config.node()
+    _, types = judge.node()
     for name, (_, bus, rows, _) in types.items():
         chip = ROOT / "sim/board/chips" / f"{MODULES.get(name, name)}.py"
         if bus == "i2c" and chip.exists():
@@ -493,7 +496,7 @@ def test_a_pair_of_the_config_that_cannot_be_is_not_tried():
 
 
 def test_ids_are_those_of_types_and_strangers():
-    _, types = check_config.node()
+    _, types = judge.node()
     i2c = {name for name, row in types.items() if row[1] == "i2c"}
     names = [row[0] for row in scan_ids.IDS]
     assert len(set(names)) == len(names)

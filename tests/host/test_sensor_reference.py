@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from tools import ROOT, CommandError, reference, sensor_processing, sensor_wiring
-from tools.check_config import node
-from tools.sensor_reference import FAILURES, errors, failure, listed, raised, section
+from tools import ROOT, CommandError
+from tools.reference import processing, reference, wiring
+from tools.reference.sensors import FAILURES, errors, failure, listed, raised, section
+from tools.settings.judge import node
 
 GENERATED = reference.generate()
 TEXT = GENERATED["docs/sensors.md"]
@@ -17,7 +18,7 @@ config, _ = node()
 
 from firmware.sensors import _DERIVED, _NOT_THE_DRIVERS, QUANTITIES, TYPES  # noqa: E402  (node() has made them known)
 
-BOARDS = sensor_wiring.BOARDS
+BOARDS = wiring.BOARDS
 
 
 def checked(board, *entries):
@@ -77,16 +78,16 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("name", sorted(TYPES))
 def test_an_entry_is_right_on_its_board(name, board):
-    entry = sensor_wiring.entry(name, TYPES[name][1], board)
+    entry = wiring.entry(name, TYPES[name][1], board)
     assert checked(board, entry) == []
     assert json.dumps(entry) in TEXT
 
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_sensor_of_each_bus_finds_its_pins_free(board):
-    buses = {name if name in sensor_wiring.PINS else row[1]: name for name, row in TYPES.items()}
-    assert buses.keys() == sensor_wiring.PINS.keys()
-    entries = [sensor_wiring.entry(name, TYPES[name][1], board) for name in buses.values()]
+    buses = {name if name in wiring.PINS else row[1]: name for name, row in TYPES.items()}
+    assert buses.keys() == wiring.PINS.keys()
+    entries = [wiring.entry(name, TYPES[name][1], board) for name in buses.values()]
     assert checked(board, *entries) == []
 
 
@@ -98,12 +99,12 @@ def test_every_entry_of_the_page_is_json_and_right():
 
 
 def test_pins_are_those_of_the_example():
-    from tools.simulate import PINS
+    from tools.simulate.simulate import PINS
 
     for entry in json.loads(GENERATED["config.json.example"])["sensors"]:
         for board in BOARDS:
             pins = entry | PINS[board].get(entry["type"], {})
-            ours = sensor_wiring.entry(entry["type"], TYPES[entry["type"]][1], board)
+            ours = wiring.entry(entry["type"], TYPES[entry["type"]][1], board)
             for key in ("sda", "scl", "pin"):
                 assert ours.get(key) == pins.get(key), (entry, board)
 
@@ -111,9 +112,9 @@ def test_pins_are_those_of_the_example():
 @pytest.mark.parametrize("name", sorted(TYPES))
 def test_the_picture_has_every_pin_of_both_boards(name):
     bus, rows = TYPES[name][1:3]
-    picture = sensor_wiring.picture(name, bus, rows)
+    picture = wiring.picture(name, bus, rows)
     for board, label in zip(BOARDS, ("GPIO", "GP"), strict=True):
-        entry = sensor_wiring.entry(name, bus, board)
+        entry = wiring.entry(name, bus, board)
         for key, kind, *_ in rows:
             if kind == "pin":
                 assert re.search(rf"- .*\b{label}{entry[key]}\b", picture), (key, picture)
@@ -121,8 +122,8 @@ def test_the_picture_has_every_pin_of_both_boards(name):
 
 
 def test_the_serial_port_is_crossed():
-    picture = sensor_wiring.picture("mhz19", "uart", TYPES["mhz19"][2])
-    pins = sensor_wiring.entry("mhz19", "uart", "esp32")
+    picture = wiring.picture("mhz19", "uart", TYPES["mhz19"][2])
+    pins = wiring.entry("mhz19", "uart", "esp32")
     assert re.search(rf"^RX -+ GPIO{pins['tx']}\b", picture, re.MULTILINE)
     assert re.search(rf"^TX -+ GPIO{pins['rx']}\b", picture, re.MULTILINE)
 
@@ -134,7 +135,7 @@ def test_what_becomes_of_a_reading():
     assert "| published | 150.0 | 150.2 | 150.2 | 150.2 | 150.8 | 151.5 | 152.5 | 180.0 |" in TEXT
     assert "| `altitude_m` | `sea_level_pressure` | 1013.2" in TEXT  # 520 m: 952.3 hPa
     for setting in _DERIVED:
-        assert setting in sensor_processing.DERIVED
+        assert setting in processing.DERIVED
 
 
 def test_every_text_of_a_failure_is_explained():

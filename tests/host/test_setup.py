@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tools import ROOT, CommandError, debs, setup, shell, toolchain
+from tools import ROOT, CommandError, shell, toolchain
+from tools.setup import debs, setup
 
 
 def program(folder, name, text):

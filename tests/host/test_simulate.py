@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from sim.alone import alone
-from tools import ROOT, CommandError, mpy, scenarios, simulate
-from tools.check_config import check
-from tools.simulate import BOARDS, Console, make_flash, node_settings
+from tools import ROOT, CommandError, mpy
+from tools.settings.judge import check
+from tools.simulate import scenarios, simulate
+from tools.simulate.simulate import BOARDS, Console, make_flash, node_settings
 
 
 class Place:
@@ -292,7 +293,7 @@ def test_scenarios_that_can_happen(tmp_path):
 def test_a_node_that_dies_is_shown(tmp_path, monkeypatch):
     # main.py of this flash raises: the board ends at its prompt, and with it the run
     code = (
-        "import sys; from tools import __main__, simulate\n"
+        "import sys; from tools import __main__; from tools.simulate import simulate\n"
         "make = simulate.make_flash\n"
         "def broken(flash, settings):\n"
         "    make(flash, settings)\n"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tools import mpy, size
+from tools import mpy
+from tools.bench import size
 
 
 def test_table_shows_what_changed():

@@ -6,9 +6,9 @@ import pytest
 from deploying import CONFIG, FIRMWARE
 
 from tests.host.ptyhost import Bridge, PtyBoard
-from tools import boardtrial, deploy, flash
 from tools.__main__ import main
-from tools.serialboard import Link
+from tools.boards import boardtrial, deploy, flash
+from tools.boards.serialboard import Link
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_check_config_runs_without_unix(tmp_path):
 def test_a_port_that_is_no_file(monkeypatch):
     from types import SimpleNamespace
 
-    from tools import ports
+    from tools.boards import ports
 
     monkeypatch.setattr(
         ports.list_ports, "comports", lambda: [SimpleNamespace(device="COM3", vid=None)]

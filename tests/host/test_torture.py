@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tools.torture_verdict import Message, judge
+from tools.torture.verdict import Message, judge
 
 QOS = {"least": 1, "once": 2}
 RAM_S = 7

@@ -14,8 +14,9 @@ import pytest
 
 from sim.broker import Broker, free_port
 from sim.certificates import Authority
-from tools import ROOT, CommandError, greeting, toolchain, watch
-from tools.check_config import BAD_CONFIG
+from tools import ROOT, CommandError, toolchain
+from tools.settings.judge import BAD_CONFIG
+from tools.simulate import greeting, watch
 
 pytestmark = pytest.mark.system
 

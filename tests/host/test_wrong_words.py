@@ -4,8 +4,10 @@ import os
 
 import pytest
 
-from tools import ROOT, heap, ports
+from tools import ROOT
 from tools import __main__ as main
+from tools.boards import ports
+from tools.settings import heap
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def answers(tmp_path, monkeypatch):
 @pytest.mark.parametrize("command", PORT)
 @pytest.mark.usefixtures("answers")
 def test_what_is_no_serial_port(command, call, tmp_path, monkeypatch):
-    monkeypatch.setattr("tools.flash.download", lambda board: pytest.fail("it was fetched"))
+    monkeypatch.setattr("tools.boards.flash.download", lambda board: pytest.fail("it was fetched"))
     firmware = ("--firmware", tmp_path / "fw.bin") if command == "flash" else ()
     (tmp_path / "fw.bin").write_bytes(b"\xe9" + bytes(299_999))
     (tmp_path / "text").write_text("x")
@@ -158,8 +160,8 @@ def test_a_folder_that_can_be_none(call, tmp_path):
 
 
 def test_too_little_ram_for_a_run_is_told():
-    from tools.check_config import judge
-    from tools.simulate import HEAP_KB, node_settings
+    from tools.settings.judge import judge
+    from tools.simulate.simulate import HEAP_KB, node_settings
 
     class Place:
         host, port = "127.0.0.1", 1234

@@ -7,7 +7,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from tools import setup
+from tools.setup import setup
 
 NAME = "captive.example"
 WIDTH, HEIGHT = 360, 740

@@ -6,8 +6,8 @@ import pytest
 from outside import NAME, SECRETS, sensors, settings
 
 from tests.host.ptyhost import PtyBoard
-from tools import deploy
 from tools.__main__ import main
+from tools.boards import deploy
 
 
 @pytest.mark.parametrize(("model", "usb"), [("esp32", False), ("pico_w", True)])

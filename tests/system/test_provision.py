@@ -12,9 +12,10 @@ import pytest
 from outside import NODE, SECRETS, sensors
 
 from tests.host.ptyhost import PtyBoard
-from tools import ROOT, boardtrial, deploy, newnode, ports
+from tools import ROOT
 from tools.__main__ import main
-from tools.check_config import BAD_CONFIG
+from tools.boards import boardtrial, deploy, newnode, ports
+from tools.settings.judge import BAD_CONFIG
 
 AIR = [
     {"at_s": 0, "do": "access_point", "ssid": "attic", "key": SECRETS[2], "rssi": -50},

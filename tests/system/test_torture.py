@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.torture import schedule, torture
+from tools.torture.torture import schedule, torture
 
 
 @pytest.mark.parametrize(("board", "seed", "sync_s"), [("esp32", 1, 0), ("pico_w", 2, 5)])

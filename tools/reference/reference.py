@@ -1,0 +1,355 @@
+"""Make config.json.example, docs/config.md, docs/config.schema.json and docs/sensors.md from the node's tables."""
+
+import json
+
+from tools import ROOT, CommandError
+from tools.reference import sensors
+from tools.reference.jsontext import pretty
+from tools.settings.judge import node
+
+# What the tables cannot know: how a setting is called by those who set it for the first time. The rest of the example
+# is defaults. The sensors are on pins of an ESP32 that are free on every board.
+EXAMPLE = {
+    "node": {"name": ...},
+    "wifi": {"networks": [{"ssid": "your network", "password": "your password"}]},
+    "mqtt": {"brokers": [{"host": "192.168.1.10", "user": ..., "password": ...}]},
+    "sensors": [
+        {"name": "room", "type": "bme280", "interval_s": ..., "sda": 21, "scl": 22},
+        {
+            "name": "cellar",
+            "type": "bmp280",
+            "interval_s": ...,
+            "sda": 21,
+            "scl": 22,
+            "address": "0x77",
+        },
+        {"name": "boiler", "type": "ds18b20", "interval_s": ..., "pin": 4},
+        {"name": "attic", "type": "dht22", "interval_s": ..., "pin": 27},
+        {"name": "supply", "type": "adc", "interval_s": ..., "pin": 32, "r1": 10000, "r2": 10000},
+        {"name": "battery", "type": "battery", "interval_s": ..., "pin": 33, "r1": 100, "r2": 100},
+        {"name": "door", "type": "input", "kind": "reed", "pin": 25},
+        {
+            "name": "rain",
+            "type": "pulse",
+            "interval_s": ...,
+            "pin": 26,
+            "per_pulse": 0.2794,
+            "unit": "mm/h",
+        },
+    ],
+}
+EXAMPLE_BOARD = "esp32"
+
+_INTRO = """\
+# Settings
+
+<!-- Made by `python -m tools reference` from firmware/settings.py and firmware/sensors/types.py: edit those. -->
+
+A node reads one file, `config.json`, when it starts. `config.json.example` is one that works once your network and
+broker are in it; every setting that is left out has the default given here. `make check-config` checks a file on
+your computer with the code the node uses, `make deploy` does so before it writes anything:
+
+```
+{fault}
+```
+
+Every fault is reported at once, as `path: what is wrong, what would be right`. A node that finds its `config.json`
+unusable runs on the last one that was good and says so in `info` and in its log. Passwords are never shown: not in
+faults, not in the log, not over MQTT.
+
+Editors that know JSON Schema complete and check the file with `docs/config.schema.json`.
+
+"""
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, fail if something would change"
+    )
+
+
+def run(args):
+    stale = []
+    for name, text in generate().items():
+        path = ROOT / name
+        if not path.exists() or path.read_text() != text:
+            stale.append(name)
+            if not args.check:
+                path.write_text(text)
+                print(f"wrote {name}")
+    if args.check and stale:
+        raise CommandError(f"not up to date: {', '.join(stale)}; run `python -m tools reference`")
+    return 0
+
+
+def generate():
+    """Return {path: text} of everything that is made from the tables."""
+    config, types = node()
+    return {
+        "config.json.example": pretty(example(config, types)) + "\n",
+        "docs/config.md": reference(config, types),
+        "docs/config.schema.json": json.dumps(schema(config, types), indent=1, ensure_ascii=False)
+        + "\n",
+        "docs/sensors.md": sensors.page(types),
+    }
+
+
+# config.json.example
+
+
+def example(config, types):
+    """EXAMPLE with each `...` replaced by its default."""
+    raw = filled(EXAMPLE, config.SETTINGS, types)
+    _, faults = config.check(raw, types, EXAMPLE_BOARD)
+    if faults:
+        raise CommandError("the example is at fault:\n" + "\n".join(faults))
+    return raw
+
+
+def filled(value, rows, types):
+    by_key = {row[0]: row for row in rows}
+    return {key: filled_one(given, by_key[key], types) for key, given in value.items()}
+
+
+def filled_one(given, row, types):
+    _, kind, default, limit, _ = row
+    if given is ...:
+        return default
+    if kind == "object":
+        return filled(given, limit, types)
+    if kind == "list":
+        return [filled(item, limit[2], types) for item in given]
+    if kind == "sensors":
+        return [filled(item, rows_of(limit[2], types[item["type"]][2]), types) for item in given]
+    return given
+
+
+def rows_of(common, own):
+    """The rows of a sensor of one type: the common ones, and its own, which may replace some."""
+    replaced = {row[0] for row in own}
+    return [row for row in common if row[0] not in replaced] + list(own)
+
+
+# docs/config.md
+
+
+def reference(config, types):
+    _, faults = config.check(
+        {
+            "wifi": {"networks": [{"sid": "attic"}]},
+            "mqtt": {"brokers": [{"host": "b"}], "keepalive_s": 3},
+        },
+        types,
+        None,
+    )
+    parts = [
+        _INTRO.format(
+            fault="$ make check-config\n" + "\n".join("config.json: " + fault for fault in faults)
+        )
+    ]
+    for key, kind, _, limit, text in config.SETTINGS:
+        if kind == "list":
+            parts.append(
+                f"## `{key}`: {text}\n\nA list.\n\n" + tables(f"{key}[]", limit[2], config)
+            )
+        elif kind != "sensors":
+            parts.append(f"## `{key}`: {text}\n\n" + tables(key, limit, config))
+    (common,) = [row[3][2] for row in config.SETTINGS if row[1] == "sensors"]
+    parts.append(
+        "## `sensors`: what is read\n\nA list; each entry has these settings and those of its type.\n\n"
+        + tables("sensors[]", common, config)
+        + "Two sensors may share an I2C bus (the same `sda`, `scl`, `freq`) or a 1-Wire pin if their `address` differs; any"
+        " other pin has one user.\n\n"
+    )
+    for name, (_, _, own, _) in sorted(types.items()):
+        parts.append(f"### `{name}`\n\n" + tables("", own, config))
+    parts.append("The example:\n\n```json\n" + pretty(example(config, types)) + "\n```\n\n")
+    parts.append(pins())
+    return "".join(parts).rstrip() + "\n"
+
+
+def tables(path, rows, config):
+    """The table of some settings, and after it those of the objects within."""
+    lines = ["| setting | value | default | |", "|---|---|---|---|"]
+    within = []
+    for key, kind, default, limit, text in rows:
+        place = f"{path}.{key}" if path else key
+        if kind in ("object", "list"):
+            inner = place if kind == "object" else place + "[]"
+            within.append((inner, limit if kind == "object" else limit[2]))
+        elif kind == "quantities" and limit[0] == "object":
+            within.append((f"{place}.<quantity>", limit[2]))
+        lines.append(
+            f"| `{key}` | {value_text(kind, limit, default)} | {default_text(kind, default)} | {text} |"
+        )
+    tail = "".join(f"`{place}`:\n\n" + tables(place, rows, config) for place, rows in within)
+    return "\n".join(lines) + "\n\n" + tail
+
+
+def value_text(kind, limit, default):
+    from firmware import kinds
+
+    text = kinds.right(kind, limit, default)
+    if kind == "pin":
+        text = {"adc": "a pin with ADC", "input": "any pin"}.get(limit, "a pin that can be driven")
+    return text.replace("|", "\\|")
+
+
+def default_text(kind, default):
+    if default is ... and kind != "object":
+        return "**required**"
+    if default is None:
+        return ""
+    return "" if default in ((), ...) else f"`{json.dumps(default)}`"
+
+
+_PINS = """\
+## Pins
+
+What the check lets you use. Not there: the pins of flash, PSRAM, console, USB and radio, those that decide how the
+chip starts, and ADC2, which does not work while Wi-Fi is on. A Pico has two I2C controllers, each on its own pins: I2C0
+on 0/1, 4/5, 8/9, 12/13, 16/17, 20/21, I2C1 on 2/3, 6/7, 10/11, 14/15, 18/19, 26/27 (SDA is the even one).
+
+| board | read | drive (I2C, 1-Wire, DHT) | resistor inside | ADC |
+|---|---|---|---|---|
+"""
+
+
+def pins():
+    from firmware.pins import PINS
+
+    lines = []
+    for name, board in PINS.items():
+        lines.append(
+            f"| `{name}` | "
+            + " | ".join(board[use] for use in ("input", "output", "pull", "adc"))
+            + " |"
+        )
+    return _PINS + "\n".join(lines) + "\n"
+
+
+# docs/config.schema.json
+
+
+def schema(config, types):
+    properties = schema_of_rows(config.SETTINGS, types)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Outpost config.json",
+        **properties,
+    }
+
+
+def schema_of_rows(rows, types):
+    required = [row[0] for row in rows if row[2] is ...]
+    result = {
+        "type": "object",
+        "properties": {row[0]: schema_of(row, types) for row in rows},
+        "additionalProperties": False,
+    }
+    return result | ({"required": required} if required else {})
+
+
+def schema_of(row, types):
+    _, kind, default, limit, text = row
+    result = _SCHEMAS[kind](limit, default, types)
+    if default is None and "enum" not in result:
+        result = {"anyOf": [result, {"type": "null"}]}
+    elif default not in (..., (), None):
+        result["default"] = default
+    return {"description": text} | result
+
+
+def _choice(limit, default, types):
+    return {"enum": [*limit, None] if default is None and None not in limit else list(limit)}
+
+
+def _text(limit, default, types):
+    # JSON Schema counts characters, the check bytes
+    return {"type": "string", "minLength": limit[0], "maxLength": limit[1]}
+
+
+def _level(limit, default, types):
+    taken = "|".join(limit.split())
+    pattern = rf"^(?!({taken})$)[^+#/$\u0000-\u001f]*$" if taken else r"^[^+#/$\u0000-\u001f]*$"
+    return {"type": "string", "minLength": int(default != ""), "maxLength": 64, "pattern": pattern}
+
+
+def _pattern(pattern):
+    def make(limit, default, types):
+        return {
+            "type": "string",
+            "pattern": f"^({pattern}|)$" if default == "" else f"^{pattern}$",
+        }
+
+    return make
+
+
+def names_of(kind):
+    """A sensor type, and what else it is called."""
+    from firmware.partnames import SYNONYMS
+
+    return [kind] + [name for name, meant in SYNONYMS.items() if meant == kind]
+
+
+def _sensors(limit, default, types):
+    # One branch a type; `if` and not `oneOf`, so that an editor speaks of the type that was meant.
+    branches = [
+        {
+            "if": {"properties": {"type": {"enum": names_of(name)}}, "required": ["type"]},
+            "then": schema_of_rows(rows_of(limit[2], own), types),
+        }
+        for name, (_, _, own, _) in sorted(types.items())
+    ]
+    items = {
+        "type": "object",
+        "properties": {
+            "type": {"enum": sorted(name for kind in types for name in names_of(kind))}
+        },
+        "required": ["type"],
+        "allOf": branches,
+    }
+    return {"type": "array", "minItems": limit[0], "maxItems": limit[1], "items": items}
+
+
+def _object(limit, default, types):
+    result = schema_of_rows(limit, types)
+    return {"anyOf": [result, {"type": "boolean"}]} if limit[0][0] == "enabled" else result
+
+
+_SCHEMAS = {
+    "bool": lambda limit, default, types: {"type": "boolean"},
+    "int": lambda limit, default, types: {
+        "type": "integer",
+        "minimum": limit[0],
+        "maximum": limit[1],
+    },
+    "number": lambda limit, default, types: {
+        "type": "number",
+        "minimum": limit[0],
+        "maximum": limit[1],
+    },
+    "pin": lambda limit, default, types: {"type": "integer", "minimum": 0, "maximum": 48},
+    "object": _object,
+    "list": lambda limit, default, types: {
+        "type": "array",
+        "minItems": limit[0],
+        "maxItems": limit[1],
+        "items": schema_of_rows(limit[2], types),
+    },
+    "quantities": lambda limit, default, types: {
+        "type": "object",
+        "additionalProperties": schema_of(("", *limit, ""), types),
+    },
+    "choice": _choice,
+    "text": _text,
+    "secret": _text,
+    "level": _level,
+    "path": lambda limit, default, types: {"type": "string", "maxLength": 128},
+    "host": _pattern(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?"),
+    "hostname": _pattern(r"[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?"),
+    "country": _pattern("[A-Z]{2}"),
+    "ipv4": _pattern(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}"),
+    "rom": _pattern("[0-9A-Fa-f]{16}"),
+    "sensors": _sensors,
+}

@@ -1,0 +1,86 @@
+"""What the node's own code says of a config: it is loaded here, and asked."""
+
+import shlex
+import sys
+import threading
+
+from tools import ROOT, CommandError, unreadable
+
+# The node's code unloads what it needs once, and may be asked by several threads.
+LOCK = threading.Lock()
+BAD_CONFIG = 7  # exit code of the commands that want a config for something
+
+
+class BadConfig(CommandError):
+    """A config cannot be used: the faults of all of it."""
+
+    def __init__(self, title, faults):
+        lines = "\n".join("  " + fault for fault in faults)
+        super().__init__(f"{title} cannot be used:\n{lines}", BAD_CONFIG)
+        self.title = title
+        self.faults = faults
+
+
+def node():
+    """Return (firmware.config, TYPES): the node's own code."""
+    # lib is a folder of modules on a board, not a package
+    sys.path += [folder for folder in (str(ROOT), str(ROOT / "lib")) if folder not in sys.path]
+    from firmware import config
+    from firmware.sensors import TYPES
+
+    return config, TYPES
+
+
+def check(path, model):
+    """Return (settings with defaults or None, faults) of a file."""
+    try:
+        return judge(parse(path), model)
+    except BadConfig as e:
+        return None, e.faults
+
+
+def judge(raw, model):
+    """Return (settings with defaults or None, faults) of parsed JSON; the pins only for a model."""
+    config, types = node()
+    from tools.settings import meant
+
+    with LOCK:
+        settings, faults = config.check(raw, types, model)
+    return settings, meant.explained(raw, faults, types)
+
+
+def missing(path):
+    return (
+        f"there is no {path}: cp config.json.example {shlex.quote(str(path))}, "
+        "then edit wifi.networks, mqtt.brokers and sensors in it"
+    )
+
+
+def parse(path):
+    """Return the JSON of a config. BadConfig: it is none; CommandError: it cannot be read."""
+    if not path.exists():
+        raise CommandError(missing(path))
+    return parse_file(path)
+
+
+def parse_file(path):
+    """Return the JSON of a file, of whatever. BadConfig: it is none; CommandError: it cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise CommandError(unreadable(path, e)) from None
+    return parse_bytes(data, path)
+
+
+def parse_bytes(data, title):
+    """Return the JSON in what a file holds. BadConfig: it is none."""
+    config, _ = node()
+    if not data.strip():
+        raise BadConfig(title, ["is empty"])
+    try:
+        with LOCK:
+            return config.parse(data.decode())
+    except UnicodeError:
+        raise BadConfig(title, ["not UTF-8 text, save it as UTF-8"]) from None
+    except ValueError as e:
+        raise BadConfig(title, [str(e)]) from None

@@ -1,0 +1,1 @@
+"""What `make setup` brings: Python packages, libraries from PyPI, programs of Debian."""

@@ -1,0 +1,272 @@
+"""`make run`: the node on a simulated board, a real broker, a time server, and what a real subscriber receives.
+
+Everything is on loopback, and its files are in `.sim/<board>`: the board's flash (`state/` stays from run to run, as on
+a board, but for the last crash), its console, the broker's files.
+"""
+
+import json
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from sim.alone import alone, short
+from sim.broker import Broker
+from sim.ntp import TimeServer
+from sim.simboard import BOARDS, SimBoard, serial
+from tools import ROOT, mpy, said
+from tools.numbers import seconds, whole
+from tools.settings import heap
+from tools.settings.judge import BadConfig, check, judge, parse_file
+from tools.simulate import scenarios, watch
+
+USER = "outpost"
+WIFI = {"ssid": "simulated", "key": "simulated"}
+# A Pico W's first attempt to join fails mostly (pico-sdk#906); whoever looks at a first reading need not wait for the second.
+JOINS = {"at_s": 0, "do": "switch", "first_join_fails": False}
+PORTAL_S = 30  # a Pico looks for networks for ten of them first
+INTERVAL_S = 5  # a reading every minute, the example's, would be dull to watch
+HEALTH_S = 15
+NOT_ONLINE = -1  # what follow() returns when the time is over and the node never was
+# As a Pico W has. In 160 KB the example's eight sensors had 4 to spare: now and then Home Assistant was not told of them.
+HEAP_KB = heap.ROOM["pico_w"] // 1024
+
+# Where a sensor of config.json.example sits on boards that do not have the pins of an ESP32, by type.
+PINS = {
+    "esp32": {},
+    "pico_w": {
+        "bme280": {"sda": 4, "scl": 5},
+        "bmp280": {"sda": 4, "scl": 5},
+        "ds18b20": {"pin": 2},
+        "dht22": {"pin": 3},
+        "adc": {"pin": 26},
+        "battery": {"pin": 27},
+        "input": {"pin": 14},
+        "pulse": {"pin": 15},
+    },
+}
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--board", choices=BOARDS, default="esp32", help="which board (%(default)s)"
+    )
+    parser.add_argument("--folder", type=Path, help="where its files are (.sim/<board>)")
+    parser.add_argument("--seconds", type=seconds, help="stop after so long (else Ctrl-C does)")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="a config.json whose sensors and outputs the node has (else the example's); network and broker are the simulated ones",
+    )
+    parser.add_argument(
+        "--scenario", type=Path, help="JSON file of what happens to the board, and when"
+    )
+    parser.add_argument(
+        "--portal",
+        action="store_true",
+        help="the node has no settings yet: it opens its page for a phone, here for a browser",
+    )
+    parser.add_argument(
+        "--heap",
+        type=whole(32),
+        default=HEAP_KB,
+        metavar="KB",
+        help="of RAM the node has (%(default)s, as a Pico W; an ESP32 without PSRAM has 112)",
+    )
+
+
+def run(args):
+    folder = (args.folder or ROOT / ".sim" / args.board).resolve()
+    if args.config:
+        _check(args.config, args.board)
+    raw = parse_file(args.config or ROOT / "config.json.example")
+    events = scenarios.read(args.scenario, _names(raw)) if args.scenario else []
+    with ExitStack() as stack:
+        stack.enter_context(alone(folder))
+        password = secrets.token_hex(8)
+        broker = stack.enter_context(Broker(folder / "broker", users={USER: password}))
+        clock = stack.enter_context(TimeServer())
+        settings = node_settings(args.board, broker, password, clock, args.config)
+        if args.folder and not args.config:  # it runs beside another, perhaps
+            settings["node"]["name"] += "-" + serial(folder / "flash")
+        make_flash(folder / "flash", settings)
+        forget_crashes(folder / "flash")
+        scarce = not args.portal and heap.short(judge(settings, args.board)[0], args.heap)
+        if scarce:
+            print("warning: " + said(scarce))
+        if args.portal:
+            forget_settings(folder / "flash")
+            events = [{"at_s": 0, "do": "access_point", **WIFI}]
+        account = settings["mqtt"]["brokers"][0] | {"tls": None}
+        log = folder / "console.log"
+        log.unlink(missing_ok=True)
+        # What the page saves has another name, perhaps, and no base.
+        node = {} if args.portal else settings["node"]
+        base = node.get("base", "outpost")
+        topic = f"{base}/#"
+        called = f"{node['name']}, " if node else ""
+        print(f"broker   {broker.host}:{broker.port}, a mosquitto; its log: {short(broker.log)}")
+        print(f"node     {called}a simulated board; its console: {short(log)}")
+        print(f"         its flash: {short(folder / 'flash')}")
+        print("\nTo subscribe by hand:\n")
+        print(f"  {watch.by_hand(account, topic)}\n", flush=True)
+        subscriber = stack.enter_context(
+            watch.subscriber(account, topic, stdout=subprocess.PIPE, text=True)
+        )
+        seen = Seen(subscriber, base)
+        board = SimBoard(
+            folder / "flash", args.board, f"{args.heap}k", scenario=[JOINS, *events], log=log
+        )
+        stack.enter_context(board)
+        if args.portal:
+            print(by_phone(board, broker, password), flush=True)
+        code = follow(board, Console(log), seen, args.seconds)
+        if code != NOT_ONLINE:
+            return code
+        return not_online(folder / "flash", args, log)
+
+
+def _names(raw):
+    return [sensor["name"] for sensor in raw.get("sensors", [])]
+
+
+def _check(path, board):
+    _, faults = check(path, board)
+    if faults:
+        raise BadConfig(path, faults)
+
+
+def node_settings(board, broker, password, clock, config=None):
+    """config.json.example, or the file config, with what a user would fill in to be on the simulated network."""
+    settings = json.loads((config or ROOT / "config.json.example").read_text())
+    settings["wifi"] = {"networks": [{"ssid": WIFI["ssid"], "password": WIFI["key"]}]}
+    settings.setdefault("mqtt", {})["brokers"] = [
+        {"host": broker.host, "port": broker.port, "user": USER, "password": password}
+    ]
+    settings["ntp"] = {"host": clock.host, "port": clock.port}
+    node = settings.setdefault("node", {})
+    if config:
+        node["name"] = node.get("name") or "sim-" + board.replace("_", "-")
+        return settings
+    node["name"] = "sim-" + board.replace("_", "-")
+    settings["publish"] = {"health_s": HEALTH_S}
+    for sensor in settings["sensors"]:
+        sensor.update(PINS[board].get(sensor["type"], {}), interval_s=INTERVAL_S)
+    return settings
+
+
+def make_flash(flash, settings):
+    """What `make deploy` puts on a board; the node's own files stay."""
+    for name in mpy.PACKAGES:
+        shutil.rmtree(flash / name, ignore_errors=True)
+    mpy.compile_tree(flash)
+    (flash / "config.json").write_text(json.dumps(settings, indent=2))
+
+
+def forget_crashes(flash):
+    """What an earlier run ended in is no news of this one: `info` would show it for ever."""
+    for name in ("crash.txt", "crashes"):
+        (flash / "state" / name).unlink(missing_ok=True)
+
+
+def forget_settings(flash):
+    for name in ("config.json", "state/config.json"):
+        (flash / name).unlink(missing_ok=True)
+
+
+def by_phone(board, broker, password):
+    """What a person enters on the page."""
+    port = board.served(80, PORTAL_S)
+    return (
+        f"page     http://127.0.0.1:{port}/, what a phone would show; what works there:\n"
+        f"         Wi-Fi {WIFI['ssid']}, password {WIFI['key']}\n"
+        f"         broker {broker.host}, port {broker.port}, user {USER}, password {password}\n"
+    )
+
+
+class Seen:
+    """Prints what the subscriber prints, line by line, and knows whether the node was online: under whatever name, it is alone there."""
+
+    def __init__(self, process, base):
+        self.process = process
+        self._online = re.compile(rf"{re.escape(base)}/[^/]+/status online")
+        self.come = False
+        threading.Thread(target=self._copy, daemon=True).start()
+
+    def _copy(self):
+        for line in self.process.stdout:
+            try:
+                print(line, end="", flush=True)
+            except (BrokenPipeError, ValueError):
+                return  # no one reads any more
+            self.come = self.come or bool(self._online.fullmatch(line.strip()))
+
+
+class Console:
+    """Finds tracebacks in the board's console."""
+
+    def __init__(self, path):
+        self.path = path
+        self.read = 0
+
+    def tracebacks(self):
+        """The new ones, whole."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.read)
+                lines = file.read().splitlines(keepends=True)
+        except FileNotFoundError:
+            return
+        found = []
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return  # the rest of it next time
+            if line.startswith(b"Traceback ") or found:
+                found.append(line)
+            self.read += 0 if found else len(line)
+            if len(found) > 1 and not line.startswith(b"  "):  # the exception's own line ends it
+                self.read += sum(map(len, found))
+                yield b"".join(found).decode(errors="replace")
+                found = []
+
+
+def follow(board, console, seen, seconds):
+    """Watch until the time is over, Ctrl-C, or the node dies; the exit code, or NOT_ONLINE."""
+    end = time.monotonic() + seconds if seconds else None
+    try:
+        while not end or time.monotonic() < end:
+            time.sleep(0.1)
+            for traceback in console.tracebacks():
+                print(f"\nthe node's console shows:\n{traceback}", file=sys.stderr, flush=True)
+            if not board.alive:
+                tail = "\n".join(board.output.splitlines()[-15:])
+                print(f"\nthe node has ended; its console's last lines:\n{tail}", file=sys.stderr)
+                return 1
+            if seen.process.poll() is not None:
+                print("\nthe subscriber has ended", file=sys.stderr)
+                return 1
+    except KeyboardInterrupt:
+        print()
+        return 0
+    return 0 if seen.come else NOT_ONLINE
+
+
+def not_online(flash, args, log):
+    """Say why no reading was seen. Returns the exit code: a page that nobody used is no failure."""
+    if args.portal and not (flash / "config.json").exists():
+        print(
+            f"\nthe page was open for {args.seconds:g} s, and nobody entered settings on it. "
+            + said("Without SECONDS= it stays open until Ctrl-C")
+        )
+        return 0
+    print(
+        f"\nthe node was not online in {args.seconds:g} s; a start takes some 5: "
+        + said(f"give it more with SECONDS=, or see {short(log)}"),
+        file=sys.stderr,
+    )
+    return 1

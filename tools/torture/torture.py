@@ -1,0 +1,186 @@
+"""`make torture`: a node, a real broker and a subscriber, cut off from each other and from their power, again and again.
+
+First the outbox alone loses its power at every block write of a long life (`outbox.py`). Then all of it:
+
+The node runs on a simulated board whose flash is a real littlefs image; between it and a mosquitto is a proxy that does what
+networks do. Readings of two channels flow, one at QoS 1 and one at QoS 2, while link, broker and node are cut at moments a
+seed chooses. In the end everything is whole again, the node delivers what it has, and `verdict.py` counts.
+
+A broker is stopped (SIGTERM) at any moment. It is killed (SIGKILL) only when the proxy has held the node's traffic back and it
+has saved (SIGUSR1): mosquitto acknowledges before it saves, even with `autosave_on_changes`, and a killed one forgets what it
+acknowledged since: 4 of 470 messages in 20 kills under load. That would be its loss and not the node's.
+"""
+
+import json
+import random
+import re
+import shutil
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from sim.alone import alone, short
+from sim.simboard import BOARDS
+from tools import ROOT, mpy
+from tools.numbers import whole
+from tools.torture.outbox import sweep
+from tools.torture.stand import QOS, Bench
+from tools.torture.verdict import judge
+
+SLACK_S = 2  # beside sync_s: a pass of the loop, and this machine's own delays
+SYNC_S = (0, 5)  # by the seed
+SHOWN = 20  # faults
+
+
+class Cut(NamedTuple):
+    kind: str
+    wait_s: float  # before it
+    arguments: dict
+
+
+# How often, and what is drawn. `seconds` is how long it lasts: meanwhile others happen.
+KINDS = {
+    "link_ends": (12, lambda r: {"how": r.choice(("close", "reset"))}),
+    "link_ends_in_mid_packet": (
+        20,
+        lambda r: {
+            "count": int(r.triangular(1, 600, 40)),
+            "way": r.choice(("up", "down")),
+            "how": r.choice(("close", "reset")),
+        },
+    ),
+    "black_hole": (4, lambda r: {"seconds": r.uniform(0.2, 5)}),
+    "half_open": (3, lambda r: {"way": r.choice(("up", "down"))}),
+    "delay": (6, lambda r: {"delay_s": r.uniform(0.02, 0.4), "seconds": r.uniform(0.5, 3)}),
+    "broker_stops": (10, lambda r: {"seconds": r.choice((0, r.uniform(0, 8)))}),
+    "broker_dies": (8, lambda r: {"seconds": r.choice((0, r.uniform(0, 8)))}),
+    "power_fails_in_mid_write": (17, lambda r: in_mid_write(r, 40)),
+    "power_fails_in_mid_start": (8, lambda r: in_mid_write(r, 6)),
+    "power_fails": (12, lambda r: {"seconds": r.choice((0, r.uniform(0, 1)))}),
+}
+
+
+def in_mid_write(r, most):
+    return {"writes": r.randint(1, most), "how": r.choice(("lost", "half", "garbage", "after"))}
+
+
+def schedule(seed, cuts):
+    """The cuts of a seed."""
+    r = random.Random(seed)
+    weights = [weight for weight, _ in KINDS.values()]
+    kinds = r.choices(list(KINDS), weights, k=cuts)
+    return [Cut(kind, r.uniform(0, 1.6), KINDS[kind][1](r)) for kind in kinds]
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--seed", type=whole(0), default=1, help="chooses cuts and moments (%(default)s)"
+    )
+    parser.add_argument("--cuts", type=whole(1), default=1000, help="how many (%(default)s)")
+    parser.add_argument(
+        "--board", choices=BOARDS, default="esp32", help="which board (%(default)s)"
+    )
+    parser.add_argument(
+        "--steps",
+        type=whole(0),
+        default=600,
+        help="of the outbox's life on its own, first; 0: none (%(default)s)",
+    )
+    parser.add_argument(
+        "--sync-s",
+        type=whole(0, 3600),
+        help="the node's outbox.sync_s (0 with an even seed, 5 with an odd one)",
+    )
+
+
+def run(args):
+    sync_s = SYNC_S[args.seed % 2] if args.sync_s is None else args.sync_s
+    folder = ROOT / ".build" / "torture" / f"{args.board}-{args.seed}"
+    print(__doc__.split("\n\n")[-1].strip())
+    print(f"seed {args.seed}, {args.cuts} cuts, {args.board}, sync_s {sync_s}", flush=True)
+    if args.steps:
+        print(f"the outbox alone: {sweep(args.board, args.seed, args.steps, sync_s)}", flush=True)
+    with alone(folder):
+        (folder / "flash").mkdir(exist_ok=True)
+        report = torture(folder, schedule(args.seed, args.cuts), args.board, sync_s, Progress())
+        if report.faults:
+            print(f"logs: {short(folder)}")
+            return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+class Progress:
+    """A line that is written over on a terminal, and now and then a line elsewhere."""
+
+    def __init__(self):
+        self.terminal = sys.stdout.isatty()
+
+    def __call__(self, done, cuts, began, readings):
+        if not self.terminal and done % 50 and done < cuts:
+            return
+        each = (time.monotonic() - began) / done
+        text = f"{done} of {cuts} cuts, {each:.2f} s each, {readings} readings"
+        print(f"\r{text} " if self.terminal else text, end="" if self.terminal else "\n")
+        if self.terminal and done == cuts:
+            print()
+        sys.stdout.flush()
+
+
+def torture(folder, cuts, board, sync_s, progress=lambda *_: None, files=None):
+    """Let it happen; return the report, printed. files: the node's, compiled, else they are made."""
+    for old in folder.iterdir():
+        if old.name != "lock":
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    if files:
+        shutil.copytree(files, folder / "flash")
+    else:
+        mpy.compile_tree(folder / "flash")
+    began = time.monotonic()
+    with ExitStack() as stack:
+        bench = Bench(folder, board, sync_s, stack)
+        troubles = bench.suffer(cuts, progress) + bench.troubles()
+        seconds = time.monotonic() - began
+        lives = [*map(tuple, bench.board.lives[:-1]), (bench.board.lives[-1][0], None)]
+    report = judge(bench.messages, lives, QOS, sync_s + SLACK_S)
+    report.faults[:0] = troubles
+    with (folder / "received").open("w") as file:
+        for message in bench.messages:
+            print(*message, file=file)
+    (folder / "lives").write_text(json.dumps(lives))
+    print_report(bench, report, Counter(cut.kind for cut in cuts), seconds)
+    return report
+
+
+def print_report(bench, report, kinds, seconds):
+    """What was done, what came of it, the verdict."""
+    console = bench.board.output
+    cuts = sum(kinds.values())
+    counts = re.findall(r"^flash: .*?(\d+) writes, (\d+) erases", console, re.MULTILINE)
+    writes = sum(int(count) for count, _ in counts)
+    erases = sum(int(count) for _, count in counts)
+    readings = sum(report.readings.values())
+    print(f"\n{cuts} cuts in {seconds:.0f} s, {seconds / max(cuts, 1):.2f} s each:")
+    for kind, count in kinds.most_common():
+        print(f"  {count:5} {kind.replace('_', ' ')}")
+    torn = console.count("flash: the power fails")
+    print(f"node      {len(bench.board.lives)} lives, {torn} ended in a block write or erase")
+    print(
+        f"flash     {writes} block writes, {erases} erases: {writes / max(readings, 1):.2f} a reading"
+    )
+    for channel, qos in QOS.items():
+        count, repeats = report.readings[channel], report.repeats[channel]
+        print(f"QoS {qos}     {count} readings, {repeats} came again")
+    print(f"resent    {bench.resent()} or more within a life")
+    print(
+        f"RAM       {report.forgiven} gaps allowed; from the last reading to the power cut "
+        f"{max(report.tails, default=0):.1f} s at most, {sum(report.tails):.0f} s in all"
+    )
+    for fault in report.faults[:SHOWN]:
+        print("fault:   ", fault)
+    if report.faults:
+        print(f"verdict: broken, {len(report.faults)} faults")
+    else:
+        print("verdict: nothing lost, nothing twice at QoS 2, nothing invented")
