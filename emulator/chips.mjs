@@ -5,7 +5,7 @@
 // while nothing happens here: the core stands still, so that to ask costs no emulated time. What a byte takes on the wire
 // passes before its answer counts. While nobody reads `requests`, nothing is on the pins.
 
-import { Bench, Pins } from "./pins.mjs";
+import { Stand, Pins } from "./pins.mjs";
 
 export const joinsPins = true;
 
@@ -164,13 +164,13 @@ function attachUart(mcu, number, pins) {
 const LEAP_NS = 50e6; // at most, of the runner's steps, which take about a millisecond each
 
 /** While the core sleeps, time leaps to what wakes it, if it may. */
-function hurry(mcu, bench) {
+function hurry(mcu, stand) {
   const { clock, core } = mcu;
   const tick = clock.tick.bind(clock);
   clock.tick = (nanos) => {
     tick(nanos);
     const end = clock.nanos + LEAP_NS;
-    while (core.waiting && bench.ahead && clock.nanos < end) {
+    while (core.waiting && stand.ahead && clock.nanos < end) {
       const left = end - clock.nanos;
       tick(Math.min(clock.nanosToNextAlarm || left, left));
     }
@@ -179,14 +179,14 @@ function hurry(mcu, bench) {
 
 /** Called by the runner for each chip that starts. */
 export function attach(mcu, folder) {
-  const bench = new Bench(folder);
-  const pins = new Pins(mcu, bench);
+  const stand = new Stand(folder);
+  const pins = new Pins(mcu, stand);
   for (const number of [0, 1]) {
     attachI2c(mcu, number, pins);
     // A modem may have been there first.
     if (!mcu.uart[number].onByte) attachUart(mcu, number, pins);
   }
   attachAdc(mcu, pins);
-  hurry(mcu, bench);
-  return () => bench.close();
+  hurry(mcu, stand);
+  return () => stand.close();
 }

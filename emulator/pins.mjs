@@ -23,7 +23,7 @@ import fs from "node:fs";
 const PINS = 29;
 
 /** The other process, asked synchronously. */
-export class Bench {
+export class Stand {
   constructor(folder) {
     this.folder = folder;
     this.requests = this.answers = null;
@@ -87,11 +87,11 @@ export class Bench {
   }
 }
 
-/** The pins, whose levels the bench says, and everything that is asked of it. */
+/** The pins, whose levels the stand says, and everything that is asked of it. */
 export class Pins {
-  constructor(mcu, bench) {
+  constructor(mcu, stand) {
     this.mcu = mcu;
-    this.bench = bench;
+    this.stand = stand;
     this.levels = new Map();
     this.coming = [];
     this.alarm = mcu.clock.createAlarm(() => this.arrive());
@@ -104,10 +104,10 @@ export class Pins {
   /** Ask; pins take the levels that come with the answer. Null: nobody is there. */
   ask(words) {
     const now = () => Math.floor(this.mcu.clock.nanos / 1000);
-    const answer = this.bench.ask(`${now()} ${words}`, () => {
+    const answer = this.stand.ask(`${now()} ${words}`, () => {
       this.levels.clear();
       this.coming.length = 0;
-      this.bench.ahead = this.settle(this.bench.ask(`${now()} hello`)) === "ahead";
+      this.stand.ahead = this.settle(this.stand.ask(`${now()} hello`)) === "ahead";
       for (let n = 0; n < PINS; n++) this.tell(n);
     });
     return this.settle(answer);

@@ -211,8 +211,8 @@ class SimBoard:
 
     def served(self, port, timeout=10):
         """Return the host's port on loopback behind which the board serves this one of its own, below 1024."""
-        told = rf"bench: port {port} is 127\.0\.0\.1:(\d+)"
-        self.wait_for(f"bench: port {port} is ", timeout)
+        told = rf"stand: port {port} is 127\.0\.0\.1:(\d+)"
+        self.wait_for(f"stand: port {port} is ", timeout)
         return int(re.findall(told, self.output)[-1])
 
     # -- lives

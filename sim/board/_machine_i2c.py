@@ -21,7 +21,7 @@ class SoftI2C:
         self._scl, self._sda = scl.n, sda.n
 
     def _chip(self, address):
-        sim.use_bench()
+        sim.use_stand()
         sim.run_due()
         if self._scl in sim.stuck or self._sda in sim.stuck:
             raise OSError(errnos.ETIMEDOUT)

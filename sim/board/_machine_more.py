@@ -16,7 +16,7 @@ Signal = umachine.Signal
 
 def time_pulse_us(pin, level, timeout_us=1_000_000):
     """The length of a pulse; -2: it did not begin in time, -1: it did not end. Source: extmod/machine_pulse.c."""
-    sim.use_bench()
+    sim.use_stand()
     now = time.ticks_us()
     edges = None
     for _, echo, chip, name in sim.echo_devices:
@@ -162,7 +162,7 @@ class UART:
         pass
 
     def _chip(self):
-        sim.use_bench()
+        sim.use_stand()
         for tx, rx, chip, name in sim.uart_devices:
             if tx == self._tx and rx == self._rx and name not in sim.unplugged:
                 return chip

@@ -403,15 +403,15 @@ class socket(io.IOBase):
         self._state = _CONNECTED
         if address[1] == 123:
             if sim.time_server is None:
-                import bench
+                import stand
 
-                sim.time_server = bench.TimeServer()
+                sim.time_server = stand.TimeServer()
             sim.time_server.ask(self._s, data, ".".join(str(b) for b in ip))
         elif address[1] in (53, 5353):
             if sim.name_server is None:
-                import bench
+                import stand
 
-                sim.name_server = bench.NameServer()
+                sim.name_server = stand.NameServer()
             sim.name_server.ask(self._s, data, (".".join(str(b) for b in ip), address[1]))
         elif self._link() == sim.UP:
             try:
@@ -431,9 +431,9 @@ class socket(io.IOBase):
             raise _translated(e)
         self._served = True
         if not port and address[1]:
-            import bench
+            import stand
 
-            print("bench: port %d is 127.0.0.1:%d" % (address[1], bench._bound_port(self._s)))
+            print("stand: port %d is 127.0.0.1:%d" % (address[1], stand._bound_port(self._s)))
         if self._type != SOCK_STREAM:
             self._state = _CONNECTED
 

@@ -16,7 +16,7 @@ sys.path[:] = [_HERE, "", ".frozen", "lib"]
 import socket  # noqa: E402  (umqtt's `usocket` is this one from here on)
 import time  # noqa: E402
 
-import bench  # noqa: E402
+import stand  # noqa: E402
 
 import sim  # noqa: E402
 
@@ -32,7 +32,7 @@ def _run(path):
     except (SystemExit, sim.Reset):
         raise
     except OSError as e:
-        if e.errno != 2 or path in bench.uos.listdir():
+        if e.errno != 2 or path in stand.uos.listdir():
             sys.print_exception(e)
             return False
     except BaseException as e:
@@ -52,7 +52,7 @@ def _life():
             return
         except SystemExit:
             print("MPY: soft reboot")
-            bench.soft_boot()
+            stand.soft_boot()
 
 
 def _measure_out(kilobytes):
@@ -72,8 +72,8 @@ def _measure_out(kilobytes):
     return pieces
 
 
-bench.power_on()
-_heap = bench.uos.getenv("OUTPOST_HEAP")
+stand.power_on()
+_heap = stand.uos.getenv("OUTPOST_HEAP")
 _rest = _measure_out(int(_heap)) if _heap else None
 _life()
 sim.end("repl")

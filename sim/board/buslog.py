@@ -19,8 +19,8 @@ import json
 
 import _machine_adc
 import _machine_i2c
-import bench
 import chips
+import stand
 
 import sim
 
@@ -51,7 +51,7 @@ def obey(event):
     elif event["do"] == "power_lost":
         the_chip().reset()
     else:
-        bench.CALLS[event["do"]](**arguments)
+        stand.CALLS[event["do"]](**arguments)
 
 
 def _value(value):
@@ -80,11 +80,11 @@ def note(*words):
 
 def attach(sensors):
     """Wire the chips of entries of `sensors`, and the line."""
-    sim.no_bench()
+    sim.no_stand()
     sim.virtual()
     sim.i2c_attach(SDA, SCL, ADDRESS, Line(), "line")
     for setting in sensors:
-        chips.attach(setting, bench.the_world(), sim)
+        chips.attach(setting, stand.the_world(), sim)
     _write_down_i2c(_machine_i2c.SoftI2C)
     _write_down_adc(_machine_adc.ADC)
     for device in sim.uart_devices:

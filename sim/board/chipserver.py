@@ -16,10 +16,10 @@ sys.path[:] = [__file__[: __file__.rfind("/")], ".frozen"]
 import json  # noqa: E402
 import time  # noqa: E402
 
-import bench  # noqa: E402
 import buslog  # noqa: E402
 import linechips  # noqa: E402
 import machine  # noqa: E402
+import stand  # noqa: E402
 
 import sim  # noqa: E402
 
@@ -212,7 +212,7 @@ def main():
         setting = json.load(file)
     buslog.attach(setting["sensors"])
     if sim.uos.getenv("OUTPOST_CONTROL"):
-        sim.control = bench.Control()
+        sim.control = stand.Control()
     requests = open(folder + "/requests", "rb")  # waits until the other side opens it, too
     answers = open(folder + "/answers", "wb")
     server = Server(setting["ahead"])

@@ -27,7 +27,7 @@ class OneWire:
         self._bits = []
 
     def _chips(self):
-        sim.use_bench()
+        sim.use_stand()
         return [
             c
             for n, c, name in sim.onewire_devices

@@ -268,14 +268,14 @@ def simulate(fakes):
     sys.path.insert(0, "/board")
     import os as fake
 
-    import bench
+    import stand
 
     fake.statvfs = os.statvfs
-    bench._load()
+    stand._load()
     if os.getenv("OUTPOST_SCENARIO"):
         with open(os.getenv("OUTPOST_SCENARIO")) as f:
-            bench.scenario(json.load(f))
-    bench.the_world().start()
+            stand.scenario(json.load(f))
+    stand.the_world().start()
 
 
 def main():

@@ -351,9 +351,9 @@ def air():
     """The access points in reach: what config.json names first, until a scenario or a test says otherwise."""
     global _air
     if _air is None:
-        import bench
+        import stand
 
-        _air = bench.access_points()
+        _air = stand.access_points()
     return _air
 
 
@@ -382,7 +382,7 @@ def random(low, high):
     return low + (_seed >> 4) % (high - low + 1)
 
 
-# ---- the bench: pins and buses ----------------------------------------------------------------------------------
+# ---- the stand: pins and buses ----------------------------------------------------------------------------------
 
 i2c_devices = []  # (sda, scl, address, chip, name)
 onewire_devices = []  # (pin, chip, name)
@@ -393,7 +393,7 @@ echo_devices = []
 unplugged = set()
 stuck = set()  # pins whose line something holds low
 wires = {}  # pin number -> Wire
-_bench = False
+_stand = False
 world = None
 
 
@@ -465,26 +465,26 @@ def echo_attach(trigger, echo, chip, name):
 
 def on_pin(devices, n):
     """The chip on pin n that is plugged in, or None."""
-    use_bench()
+    use_stand()
     for device in devices:
         if device[0] == n and device[-1] not in unplugged:
             return device[-2]
 
 
-def use_bench():
+def use_stand():
     """The first use of a bus: each configured sensor gets its chip."""
-    global _bench
-    if not _bench:
-        _bench = True
-        import bench
+    global _stand
+    if not _stand:
+        _stand = True
+        import stand
 
-        bench.attach_all()
+        stand.attach_all()
 
 
-def no_bench():
+def no_stand():
     """For tests that attach their own chips: nothing comes from config.json."""
-    global _bench
-    _bench = True
+    global _stand
+    _stand = True
 
 
 # ---- what goes wrong --------------------------------------------------------------------------------------------
@@ -493,10 +493,10 @@ control = None  # reads what a supervisor says
 
 
 def __getattr__(name):
-    # The calls of a scenario are seldom used: they live in bench.py and cost memory only then.
-    import bench
+    # The calls of a scenario are seldom used: they live in stand.py and cost memory only then.
+    import stand
 
-    call = bench.CALLS.get(name)
+    call = stand.CALLS.get(name)
     if call is None:
         raise AttributeError(name)
     return call

@@ -42,8 +42,8 @@ import socket  # noqa: E402
 import time  # noqa: E402
 
 import _machine_more  # noqa: E402
-import bench  # noqa: E402
 import chipset  # noqa: E402
+import stand  # noqa: E402
 from devicefiles import DeviceFiles  # noqa: E402
 from story import Story  # noqa: E402
 
@@ -377,7 +377,7 @@ def play(seed, show, without):
 def main():
     sim.virtual()
     sim.catch_resets()
-    sim.no_bench()
+    sim.no_stand()
     import _wlan
     import machine
     import network

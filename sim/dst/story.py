@@ -6,8 +6,8 @@ it owes has arrived.
 
 import socket
 
-import bench
 import stage
+import stand
 import wires
 from chipset import World
 from modelbroker import Broker
@@ -153,7 +153,7 @@ class Story:
                 self.ntp.mode = "silent"  # whoever has known a time believes none before it
         sim.hosts.clear()
         sim.hosts.update({"a.lan": A, "b.lan": B, "pool.ntp.org": NTP, "ntp.lan": NTP})
-        sim._air = [bench.AccessPoint("home", "secret12")]
+        sim._air = [stand.AccessPoint("home", "secret12")]
         for broker in self.brokers:
             if "forgetful" in broker.ways or self.two:
                 self.exact = False
@@ -526,7 +526,7 @@ class Story:
         self.may_bite = True
         began = sim.now()
         try:
-            bench.hang(ms)
+            stand.hang(ms)
         finally:  # the board may come to its end meanwhile
             self.truth.hung(sim.now() - began)
 
@@ -553,20 +553,20 @@ class Story:
         sim.after(ms, lambda: function(*args))
 
     def _wifi(self, life, ms, broker, n, how):
-        bench.wifi_off()
-        self._later(ms, bench.wifi_on)
+        stand.wifi_off()
+        self._later(ms, stand.wifi_on)
 
     def _zombie(self, life, ms, broker, n, how):
-        bench.zombie()
+        stand.zombie()
         self.truth.stuck(True)
         self._later(ms, self._not_zombie)
 
     def _not_zombie(self):
-        bench.zombie(False)
+        stand.zombie(False)
         self.truth.stuck(False)
 
     def _kick(self, life, ms, broker, n, how):
-        bench.kick()
+        stand.kick()
 
     def _broker(self, life, ms, broker, n, how):
         broker.stop()
@@ -698,8 +698,8 @@ class Story:
         self.truth.sensor_faults = True
         life.interrupted = True
         name = life.config["sensors"][0]["name"]
-        bench.unplug(name)
-        self._later(ms, bench.replug, name)
+        stand.unplug(name)
+        self._later(ms, stand.replug, name)
 
     def _leap(self, life, ms, broker, n, how):
         """Hours in which nothing happens are over at once, a few times."""
@@ -783,7 +783,7 @@ class Story:
 
     def heal(self):
         """The faults end."""
-        bench.wifi_on()
+        stand.wifi_on()
         self._not_zombie()
         for broker in self.brokers:
             broker.start()

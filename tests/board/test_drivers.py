@@ -13,8 +13,8 @@ import sys
 
 import driver_cases
 import pytest
-from driver_bench import chips_of, number, on_pico, over_fakes, transactions
 from driver_cases import ALL as CASES
+from driver_stand import chips_of, number, on_pico, over_fakes, transactions
 from pico import put
 
 from emulator import emulator
@@ -40,7 +40,7 @@ TOLERANCE = 0.05
 RATE_TOLERANCE = 0.005
 
 
-class Bench:
+class Stand:
     """A Pico that has the modules on its flash and does not start the node; it runs from the first case on."""
 
     def __init__(self, folder):
@@ -96,8 +96,8 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory, firmware):
-    made = Bench(tmp_path_factory.mktemp("drivers"))
+def stand(tmp_path_factory, firmware):
+    made = Stand(tmp_path_factory.mktemp("drivers"))
     yield made
     made.stop()
 
@@ -133,8 +133,8 @@ def test_a_chip_is_awake_when_it_is_asked_first(tmp_path):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_same_traffic_and_readings(bench, name):
-    fakes, pico = bench.both(name)
+def test_same_traffic_and_readings(stand, name):
+    fakes, pico = stand.both(name)
     assert {step: transactions(events) for step, events in pico.traffic.items()} == {
         step: transactions(events) for step, events in fakes.traffic.items()
     }
@@ -180,9 +180,9 @@ def single(value):
 
 
 @pytest.mark.parametrize(("freq", "name"), [(100_000, "tmp117"), (400_000, "bmp280-held")])
-def test_the_clock_of_the_bus_is_that_of_the_setting(bench, freq, name):
+def test_the_clock_of_the_bus_is_that_of_the_setting(stand, freq, name):
     assert setting(name)["freq"] == freq
-    run = bench.on_pico({"setting": setting(name), "steps": [driver_cases.READ]})
+    run = stand.on_pico({"setting": setting(name), "steps": [driver_cases.READ]})
     (clock,) = run.clocks["4,5"]
     assert 0.99 * freq < clock < 1.005 * freq
 
@@ -196,19 +196,19 @@ SCANNED = {
 
 
 @pytest.mark.parametrize("name", SCANNED)
-def test_scan_finds_it(bench, name):
-    with chips_of([setting(name)], bench.pipes):
-        bench.stop()
-        bench.pico.start()
+def test_scan_finds_it(stand, name):
+    with chips_of([setting(name)], stand.pipes):
+        stand.stop()
+        stand.pico.start()
         done = subprocess.run(
-            [sys.executable, "-m", "tools", "scan", bench.pico.url, "--json", *SCANNED[name]],
+            [sys.executable, "-m", "tools", "scan", stand.pico.url, "--json", *SCANNED[name]],
             check=False,
             capture_output=True,
             text=True,
             cwd=ROOT,
             timeout=100,
         )
-        bench.pico.stop()  # the scan has restarted it
+        stand.pico.stop()  # the scan has restarted it
     assert done.returncode == 0, done.stderr
     (entry,) = json.loads(done.stdout)
     wanted = setting(name)
@@ -217,14 +217,14 @@ def test_scan_finds_it(bench, name):
         assert entry.get(pin) == wanted.get(pin)
 
 
-def test_the_controller_scans(bench):
-    assert json.loads(bench.run_with("tmp117", "print(i2c.scan())")) == [0x4B]
+def test_the_controller_scans(stand):
+    assert json.loads(stand.run_with("tmp117", "print(i2c.scan())")) == [0x4B]
 
 
-def test_a_byte_that_a_chip_refuses_is_no_error(bench):
+def test_a_byte_that_a_chip_refuses_is_no_error(stand):
     # It knows no such command, which it says by not acknowledging the second byte. As in test_fakes_board.py.
-    assert bench.run_with("sht3x", "print(i2c.writeto(0x44, b'\\x12\\x34'))").strip() == "1"
-    bench.run_with("sht3x", "i2c.writeto_mem(0x44, 0x12, b'\\x34')")
+    assert stand.run_with("sht3x", "print(i2c.writeto(0x44, b'\\x12\\x34'))").strip() == "1"
+    stand.run_with("sht3x", "i2c.writeto_mem(0x44, 0x12, b'\\x34')")
     with pytest.raises(BoardError) as raised:
-        bench.run_with("sht3x", "i2c.writeto(0x45, b'\\x12\\x34')")
+        stand.run_with("sht3x", "i2c.writeto(0x45, b'\\x12\\x34')")
     assert raised.value.errno == errno.EIO

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from driver_bench import chips_of
+from driver_stand import chips_of
 from outside import until
 from pico import CONFIG, put
 

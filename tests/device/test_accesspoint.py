@@ -1,7 +1,7 @@
 """The board's own Wi-Fi network, as both families want it told, and what it hears."""
 
-import bench
 import network
+import stand
 
 import sim
 from firmware.board import Board
@@ -13,7 +13,7 @@ PASSWORD = "abcde-fghij"
 
 def make(*air):
     sim.virtual()
-    sim.air()[:] = [bench.AccessPoint(*each) for each in air]
+    sim.air()[:] = [stand.AccessPoint(*each) for each in air]
     board = Board()
     return board, board.access_point()
 
@@ -54,8 +54,8 @@ def test_what_it_hears_strongest_first_each_once():
     _, ap = make(
         ("far", "k" * 8, -80), ("near", "k" * 8, -40), ("free", "", -60), ("", "k" * 8, -30)
     )
-    sim.air().append(bench.AccessPoint("near", "k" * 8, -55))
-    sim.air().append(bench.AccessPoint("odd", "k" * 8, -90, raw=b"\xff\0"))
+    sim.air().append(stand.AccessPoint("near", "k" * 8, -55))
+    sim.air().append(stand.AccessPoint("odd", "k" * 8, -90, raw=b"\xff\0"))
     found = [(b"near", -40, False), (b"free", -60, True), (b"far", -80, False)]
     assert ap.heard() == found + [(b"\xff\0", -90, False)]
 

@@ -2,7 +2,7 @@
 
 import time
 
-import bench
+import stand
 
 import sim
 from firmware.board import Board
@@ -18,7 +18,7 @@ SHED = {"ssid": "shed", "password": "secret-shed", "static": None}
 def make(*networks, air=(HOME,)):
     """A board in virtual time, and its Wi-Fi. air: the networks that are there, with their passwords."""
     sim.virtual()
-    sim.air()[:] = [bench.AccessPoint(each["ssid"], each["password"]) for each in air]
+    sim.air()[:] = [stand.AccessPoint(each["ssid"], each["password"]) for each in air]
     board = Board()
     settings = {"networks": networks, "hostname": "", "country": "DE", "power_save": False}
     return board, Wifi(board.radio, settings, board.name, Log("error"))

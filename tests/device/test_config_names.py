@@ -143,7 +143,7 @@ def test_the_right_form_is_what_the_driver_takes():
     import sim
     from drivers.ds18b20 import DS18B20
 
-    sim.no_bench()
+    sim.no_stand()
     wire = onewire.OneWire(machine.Pin(4))
     for address in (ROM, "10ff641e0f160375"):
         assert DS18B20(wire, address).rom == bytes.fromhex(address)

@@ -3,10 +3,10 @@
 import time
 
 import chips as fakes
+import chipstand
 import machine
-import stand
 from chips import ads1115 as chips
-from stand import failure, measure, nearly
+from chipstand import failure, measure, nearly
 
 import sim
 from drivers.ads1115 import ADS1115
@@ -21,7 +21,7 @@ FORGOT = "chip does not keep its settings"
 VOLTS = [1.0, 0.5, 2.0, 0.25]
 
 
-class Bench(stand.I2C):
+class Stand(chipstand.I2C):
     """A chip at 0x48."""
 
     def __init__(self, bits=16):
@@ -29,7 +29,7 @@ class Bench(stand.I2C):
 
 
 def test_vectors():
-    bench = Bench()
+    stand = Stand()
     for range_v, raw, volts in (
         ("2.048", 0x0001, 62.5e-6),
         ("2.048", 0xFFFF, -62.5e-6),  # a little below ground is usual
@@ -40,16 +40,16 @@ def test_vectors():
         ("6.144", 0x4000, 3.072),
         ("0.256", 0x4000, 0.128),
     ):
-        bench.chip.raw = raw
-        near(measure(ADS1115(bench.i2c, range_v=range_v)), volts, 1e-9)
+        stand.chip.raw = raw
+        near(measure(ADS1115(stand.i2c, range_v=range_v)), volts, 1e-9)
 
 
 def test_what_it_tells_the_chip():
     # c3 83 and so on by the data sheet; 93: the comparator's mode, which is off
-    bench = Bench()
+    stand = Stand()
     written = []
-    write = bench.chip.write
-    bench.chip.write = lambda data: (written.append(bytes(data).hex()), write(data))[1]
+    write = stand.chip.write
+    stand.chip.write = lambda data: (written.append(bytes(data).hex()), write(data))[1]
     for input, range_v, config in (
         ("0", "4.096", "c393"),
         ("1", "4.096", "d393"),
@@ -61,16 +61,16 @@ def test_what_it_tells_the_chip():
         ("2-3", "0.512", "b993"),
         ("0", "0.256", "cb93"),
     ):
-        driver = ADS1115(bench.i2c, input=input, range_v=range_v)
+        driver = ADS1115(stand.i2c, input=input, range_v=range_v)
         written.clear()
-        bench.chip.raw = 0x1234
+        stand.chip.raw = 0x1234
         measure(driver)
         assert written[0] == "01" + config, written
         assert [data for data in written if len(data) > 2] == written[:1], written
 
 
 def test_every_input():
-    bench = Bench()
+    stand = Stand()
     for input, volts in (
         ("0", 1.0),
         ("1", 0.5),
@@ -81,44 +81,44 @@ def test_every_input():
         ("1-3", 0.25),
         ("2-3", 1.75),
     ):
-        near(measure(ADS1115(bench.i2c, input=input)), volts)
-    bench.truth[0] = 0.0
-    near(measure(ADS1115(bench.i2c, input="0-1")), -0.5)
+        near(measure(ADS1115(stand.i2c, input=input)), volts)
+    stand.truth[0] = 0.0
+    near(measure(ADS1115(stand.i2c, input="0-1")), -0.5)
 
 
 def test_the_divider():
-    bench = Bench()
-    near(measure(ADS1115(bench.i2c, r1=100, r2=10)), 11.0, 0.0014)
-    near(measure(ADS1115(bench.i2c, r1=0, r2=1)), 1.0)
+    stand = Stand()
+    near(measure(ADS1115(stand.i2c, r1=100, r2=10)), 11.0, 0.0014)
+    near(measure(ADS1115(stand.i2c, r1=0, r2=1)), 1.0)
 
 
 def test_beyond_the_range():
-    bench = Bench()
+    stand = Stand()
     for input, volts in (("0", 2.05), ("0-1", 3.0), ("0", 5.0)):
-        bench.truth = [volts, 0.0, 0.0, 0.0]
-        driver = ADS1115(bench.i2c, input=input, range_v="2.048")
+        stand.truth = [volts, 0.0, 0.0, 0.0]
+        driver = ADS1115(stand.i2c, input=input, range_v="2.048")
         assert failure(measure, driver) == "voltage beyond range_v", volts
-    driver = ADS1115(bench.i2c, input="0-1", range_v="2.048")
-    bench.truth = [0.0, 2.1, 0.0, 0.0]
+    driver = ADS1115(stand.i2c, input="0-1", range_v="2.048")
+    stand.truth = [0.0, 2.1, 0.0, 0.0]
     assert failure(measure, driver) == "voltage beyond range_v"
     for raw in (0x7FFF, 0x7FF0, 0x8000):
-        bench.chip.raw = raw
+        stand.chip.raw = raw
         assert failure(measure, driver) == "voltage beyond range_v", raw
 
 
 def test_an_ads1015_will_do():
-    bench = Bench(12)
-    driver = ADS1115(bench.i2c)
+    stand = Stand(12)
+    driver = ADS1115(stand.i2c)
     near(measure(driver), 1.0, 0.0021)
-    bench.truth[0] = -0.001
+    stand.truth[0] = -0.001
     near(measure(driver), -0.002, 1e-9)
-    bench.truth[0] = 4.2
+    stand.truth[0] = 4.2
     assert failure(measure, driver) == "voltage beyond range_v"
 
 
 def test_drivers_of_one_chip_do_not_disturb_each_other():
-    bench = Bench()
-    drivers = [ADS1115(bench.i2c, input=input) for input in ("0", "1", "2-3")]
+    stand = Stand()
+    drivers = [ADS1115(stand.i2c, input=input) for input in ("0", "1", "2-3")]
     for driver in drivers:
         driver.start()
     for _ in range(2):
@@ -127,53 +127,53 @@ def test_drivers_of_one_chip_do_not_disturb_each_other():
 
 
 def test_it_takes_10_ms():
-    bench = Bench()
-    driver = ADS1115(bench.i2c)
+    stand = Stand()
+    driver = ADS1115(stand.i2c)
     began = sim.now()
-    bench.truth[0] = 2.5
+    stand.truth[0] = 2.5
     near(measure(driver), 2.5)
     assert 9 <= sim.now() - began <= 10
 
 
 def test_one_that_another_program_left_converting():
-    bench = Bench()
-    bench.i2c.writeto_mem(0x48, 1, b"\x42\x83")  # continuous
+    stand = Stand()
+    stand.i2c.writeto_mem(0x48, 1, b"\x42\x83")  # continuous
     sim.advance(3)
     began = sim.now()
-    driver = ADS1115(bench.i2c, input="1")
+    driver = ADS1115(stand.i2c, input="1")
     assert sim.now() - began <= 10
     near(measure(driver), 0.5)
 
 
 def test_a_chip_that_restarts_while_it_converts_is_no_value():
     # Between inputs 0 and 1 up to 2.048 V: what a chip is set to when it starts.
-    bench = Bench()
+    stand = Stand()
     for input, range_v in (("0", "4.096"), ("0-1", "2.048")):
-        driver = ADS1115(bench.i2c, input=input, range_v=range_v)
+        driver = ADS1115(stand.i2c, input=input, range_v=range_v)
         measure(driver)
-        sim.after(5, bench.chip.reset)
+        sim.after(5, stand.chip.reset)
         assert failure(measure, driver) == FORGOT
-        assert bench.shows(0) == "0000" and bench.shows(1) == "8583"
+        assert stand.shows(0) == "0000" and stand.shows(1) == "8583"
         near(measure(driver), 1.0 if input == "0" else 0.5)
 
 
 def test_another_chip():
-    bench = Bench()
+    stand = Stand()
     for data in (b"\0\0", b"\xff\xff", b"\x43\x83", b"\x4b\x00"):
-        bench.chip.read = lambda n: data
-        assert failure(ADS1115, bench.i2c) == FORGOT, data
+        stand.chip.read = lambda n: data
+        assert failure(ADS1115, stand.i2c) == FORGOT, data
 
 
 def test_data_lines_held_later_are_no_value():
-    bench = Bench()
-    driver = ADS1115(bench.i2c)
+    stand = Stand()
+    driver = ADS1115(stand.i2c)
     for data in (b"\0\0", b"\xff\xff"):
-        bench.chip.read = lambda n: data
+        stand.chip.read = lambda n: data
         assert failure(measure, driver) == FORGOT, data
 
 
 def test_sensors_with_the_same_address_are_one_chip():
-    sim.no_bench()
+    sim.no_stand()
     sim.virtual()
     world = sim.the_world()
     settings = [

@@ -1,6 +1,6 @@
 """Voltages and batteries, over the simulated ADC and with made-up samples."""
 
-from stand import failure
+from chipstand import failure
 
 import sim
 from drivers.analog import Voltage
@@ -52,7 +52,7 @@ def test_unplugged():
 def test_an_end_of_the_range_is_no_voltage():
     from firmware.board import Board
 
-    sim.no_bench()
+    sim.no_stand()
     sim.virtual()
     pin = 34 if sim.ESP32 else 26
     adc = Board().adc(pin)
@@ -95,7 +95,7 @@ def test_curve():
 def test_on_the_simulated_board():
     from firmware.board import Board
 
-    sim.no_bench()
+    sim.no_stand()
     sim.virtual()
     pin = 34 if sim.ESP32 else 26
     sim.adc_attach(pin, lambda: 1975000, "battery")
@@ -112,6 +112,6 @@ def test_adc_of_a_pin_the_radio_has():
 
     from firmware.board import Board
 
-    sim.no_bench()
+    sim.no_stand()
     network.WLAN(network.STA_IF).active(True)
     assert failure(Voltage(Board().adc(25)).read) == 116

@@ -1,8 +1,8 @@
 """BME280 and BMP280 over the simulated I2C bus."""
 
-import stand
+import chipstand
 from chips import bme280 as chips
-from stand import NOT_MEASURED, RANGE, convert, failure, finish, measure, nearly, wait
+from chipstand import NOT_MEASURED, RANGE, convert, failure, finish, measure, nearly, wait
 
 import sim
 from drivers.bme280 import BME280, BMP280
@@ -14,7 +14,7 @@ near = nearly(0.011, 0.03, 0.011)
 WEATHER = (21.5, 45.0, 1013.25)
 
 
-class Bench(stand.I2C):
+class Stand(chipstand.I2C):
     """A chip at 0x76."""
 
     def __init__(self, id=chips.BME280):
@@ -23,8 +23,8 @@ class Bench(stand.I2C):
 
 def test_vector_of_a_real_bme280():
     # Calibration of a real part (the one the simulated chip has) and what it measured.
-    bench = Bench()
-    driver = BME280(bench.i2c)
+    stand = Stand()
+    driver = BME280(stand.i2c)
     t_fine = driver.t_fine(530427)
     assert t_fine == 125113, t_fine
     assert driver.temperature(t_fine) == 2444
@@ -33,19 +33,19 @@ def test_vector_of_a_real_bme280():
 
 
 def test_vector_as_bytes():
-    bench = Bench()
-    bench.chip.raw = bytes.fromhex("553380817fb07913")
-    near(measure(BME280(bench.i2c)), (24.44, 54.178, 996.2107), (1e-9, 0.001, 0.0001))
+    stand = Stand()
+    stand.chip.raw = bytes.fromhex("553380817fb07913")
+    near(measure(BME280(stand.i2c)), (24.44, 54.178, 996.2107), (1e-9, 0.001, 0.0001))
 
 
 def test_vector_of_the_bmp280_data_sheet():
     # 3.11.3: 25.08 °C, 100653.27 Pa in floating point; 25767233 / 256 = 100653.25 in integers
-    bench = Bench(chips.BMP280)
-    bench.chip.memory[0x88:0xA0] = bytes.fromhex(
+    stand = Stand(chips.BMP280)
+    stand.chip.memory[0x88:0xA0] = bytes.fromhex(
         "706b436718fc7d8e43d6d00b270b8c00f9ff8c3cf8c67017"
     )
-    bench.chip.raw = bytes.fromhex("655ac07eed000000")
-    driver = BMP280(bench.i2c)
+    stand.chip.raw = bytes.fromhex("655ac07eed000000")
+    driver = BMP280(stand.i2c)
     t_fine = driver.t_fine(519888)
     assert t_fine == 128422, t_fine
     assert driver.pressure(415148, t_fine) == 25767233
@@ -54,60 +54,60 @@ def test_vector_of_the_bmp280_data_sheet():
 
 def test_shows_the_weather():
     # The chip finds its raw values by the floating-point formulas: T ±0.01 °C, H ±0.02 %, P ±1 Pa apart at most.
-    bench = Bench()
-    driver = BME280(bench.i2c)
+    stand = Stand()
+    driver = BME280(stand.i2c)
     for weather in (WEATHER, (-39.0, 5.0, 1099.0), (-0.01, 99.0, 700.0), (84.0, 30.0, 301.0)):
-        bench.truth = weather
+        stand.truth = weather
         near(measure(driver), weather, (0.011, 0.03, 0.011))
 
 
 def test_humidity_stays_within_0_and_100():
-    bench = Bench()
-    driver = BME280(bench.i2c)
+    stand = Stand()
+    driver = BME280(stand.i2c)
     t_fine = driver.t_fine(530427)
     assert driver.humidity(65535, t_fine) == 100 * 1024
     assert driver.humidity(0, t_fine) == 0
 
 
 def test_signs_of_the_12_bit_calibration():
-    bench = Bench()
-    bench.chip.memory[0xE4:0xE7] = b"\xff\x2f\x80"  # h4 = 0xFFF, h5 = 0x802
-    driver = BME280(bench.i2c)
+    stand = Stand()
+    stand.chip.memory[0xE4:0xE7] = b"\xff\x2f\x80"  # h4 = 0xFFF, h5 = 0x802
+    driver = BME280(stand.i2c)
     assert driver._h[3:5] == (-1, -2046), driver._h
 
 
 def test_bmp280_has_no_humidity():
-    bench = Bench(chips.BMP280)
-    near(measure(BMP280(bench.i2c)), (21.5, 1013.25), (0.011, 0.011))
+    stand = Stand(chips.BMP280)
+    near(measure(BMP280(stand.i2c)), (21.5, 1013.25), (0.011, 0.011))
 
 
 def test_a_bme280_will_do_for_a_bmp280():
-    bench = Bench()
-    near(measure(BMP280(bench.i2c)), (21.5, 1013.25), (0.011, 0.011))
+    stand = Stand()
+    near(measure(BMP280(stand.i2c)), (21.5, 1013.25), (0.011, 0.011))
 
 
 def test_the_wrong_chip_is_named():
-    bench = Bench(chips.BMP280)
-    text = failure(BME280, bench.i2c)
+    stand = Stand(chips.BMP280)
+    text = failure(BME280, stand.i2c)
     assert text == "chip id 0x58 is a BMP280; expected a BME280 (0x60)", text
-    bench.chip.memory[0xD0] = 0x61
-    assert failure(BMP280, bench.i2c) == "chip id 0x61 is a BME680; expected a BMP280 (0x58)"
-    bench.chip.memory[0xD0] = 0xFF
-    assert failure(BME280, bench.i2c) == "chip id 0xff; expected a BME280 (0x60)"
+    stand.chip.memory[0xD0] = 0x61
+    assert failure(BMP280, stand.i2c) == "chip id 0x61 is a BME680; expected a BMP280 (0x58)"
+    stand.chip.memory[0xD0] = 0xFF
+    assert failure(BME280, stand.i2c) == "chip id 0xff; expected a BME280 (0x60)"
 
 
 def test_blank_calibration_is_refused():
     for blank in (b"\x00", b"\xff"):
-        bench = Bench()
-        bench.chip.memory[0x88:0xA2] = blank * 26
-        assert failure(BME280, bench.i2c) == "calibration is blank"
+        stand = Stand()
+        stand.chip.memory[0x88:0xA2] = blank * 26
+        assert failure(BME280, stand.i2c) == "calibration is blank"
 
 
 def test_blank_humidity_calibration_is_refused():
     for blank in (b"\x00", b"\xff"):
-        bench = Bench()
-        bench.chip.memory[0xE1:0xE8] = blank * 7
-        assert failure(BME280, bench.i2c) == "calibration is blank"
+        stand = Stand()
+        stand.chip.memory[0xE1:0xE8] = blank * 7
+        assert failure(BME280, stand.i2c) == "calibration is blank"
 
 
 def test_a_code_of_a_reset_is_no_value():
@@ -119,9 +119,9 @@ def test_a_code_of_a_reset_is_no_value():
             "553380817fb08000",
             "8000008000007913",
         ):
-            bench = Bench(id)
-            made = driver(bench.i2c)
-            bench.chip.raw = bytes.fromhex(raw)
+            stand = Stand(id)
+            made = driver(stand.i2c)
+            stand.chip.raw = bytes.fromhex(raw)
             began = sim.now()
             if driver is BMP280 and raw.endswith("b08000"):
                 convert(made)  # it has no humidity
@@ -132,14 +132,14 @@ def test_a_code_of_a_reset_is_no_value():
 
 
 def test_a_real_value_with_that_code_is_measured_once_more():
-    bench = Bench()
-    driver = BME280(bench.i2c)
+    stand = Stand()
+    driver = BME280(stand.i2c)
     began = sim.now()
-    bench.chip.raw = bytes.fromhex("5533808000007913")
+    stand.chip.raw = bytes.fromhex("5533808000007913")
     driver.start()
     sim.advance(driver.conversion_ms)
     assert driver.ready() == driver.conversion_ms
-    bench.chip.raw = None
+    stand.chip.raw = None
     sim.advance(driver.conversion_ms)
     near(finish(driver), WEATHER)
     assert sim.now() - began == 20
@@ -148,75 +148,75 @@ def test_a_real_value_with_that_code_is_measured_once_more():
 def test_a_quantity_that_the_chip_was_told_to_skip_is_no_value():
     # Another program's setting, or a restart, between start() and the end of the conversion.
     for register, value in ((0xF4, 0x20), (0xF4, 0x04), (0xF2, 0x00), (0xF4, 0x27)):
-        bench = Bench()
-        driver = BME280(bench.i2c)
+        stand = Stand()
+        driver = BME280(stand.i2c)
         driver.start()
         sim.advance(driver.conversion_ms)
-        bench.chip.write(bytes((register, value)))
+        stand.chip.write(bytes((register, value)))
         assert failure(driver.ready) == NOT_MEASURED, (register, value)
 
 
 def test_data_lines_held_are_no_value():
     for line in (b"\0", b"\xff"):
-        bench = Bench()
-        driver = BME280(bench.i2c)
-        bench.chip.raw = line * 8
+        stand = Stand()
+        driver = BME280(stand.i2c)
+        stand.chip.raw = line * 8
         assert failure(measure, driver) == RANGE
         driver.start()
         sim.advance(10)
-        bench.chip.read = lambda n, line=line: line * n
+        stand.chip.read = lambda n, line=line: line * n
         text = NOT_MEASURED if line == b"\0" else "chip stays busy"
         assert failure(driver.ready) == text
 
 
 def test_out_of_range():
-    bench = Bench()
-    driver = BME280(bench.i2c)
-    for bench.truth in (
+    stand = Stand()
+    driver = BME280(stand.i2c)
+    for stand.truth in (
         (-40.1, 45.0, 1013.25),
         (85.1, 45.0, 1013.25),
         (21.5, 45.0, 299.9),
         (21.5, 45.0, 1100.1),
     ):
         convert(driver)
-        assert failure(driver.read) == RANGE, bench.truth
+        assert failure(driver.read) == RANGE, stand.truth
 
 
 def test_a_divisor_of_zero_is_no_crash():
-    bench = Bench()
-    driver = BME280(bench.i2c)
+    stand = Stand()
+    driver = BME280(stand.i2c)
     driver._p = (37544, -32768, 0, 0, 0, 0, 0, 0, 0)
     assert failure(driver.pressure, 348984, (1 << 20) + 128000) == "calibration is blank"
 
 
 def test_what_was_set_before_is_forgotten():
-    bench = Bench()
-    bench.chip.write(b"\xf5\xff\xf4\xff")  # another program's filter, in normal mode
-    BME280(bench.i2c)
-    assert bench.chip.memory[0xF4:0xF6] == b"\0\0"
+    stand = Stand()
+    stand.chip.write(b"\xf5\xff\xf4\xff")  # another program's filter, in normal mode
+    BME280(stand.i2c)
+    assert stand.chip.memory[0xF4:0xF6] == b"\0\0"
 
 
 def test_a_chip_that_never_starts_is_not_waited_for_for_ever():
-    bench = Bench()
-    bench.chip.copy_ms = 1000
+    stand = Stand()
+    stand.chip.copy_ms = 1000
     began = sim.now()
-    assert failure(BME280, bench.i2c) == "chip stays busy"
+    assert failure(BME280, stand.i2c) == "chip stays busy"
     assert sim.now() - began < 50
 
 
 def test_asked_too_early_it_waits_for_the_conversion():
-    bench = Bench()
-    driver = BME280(bench.i2c)
+    stand = Stand()
+    driver = BME280(stand.i2c)
     measure(driver)
-    bench.truth = (-10.0, 45.0, 1013.25)
+    stand.truth = (-10.0, 45.0, 1013.25)
     driver.start()
     assert failure(driver.read) == NOT_MEASURED
-    near(finish(driver), bench.truth)
+    near(finish(driver), stand.truth)
 
 
 def test_the_conversion_is_done_in_time():
-    bench = Bench()
-    driver = BME280(bench.i2c)
+    stand = Stand()
+    driver = BME280(stand.i2c)
     driver.start()
     sim.advance(driver.conversion_ms)
     wait(driver, 0)

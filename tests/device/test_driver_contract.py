@@ -3,7 +3,7 @@ its power. The drivers' own tests are of their chips: vectors, ranges, times, an
 
 import time
 
-from stand import (
+from chipstand import (
     NACK,
     NOT_MEASURED,
     TIMED_OUT,

@@ -3,7 +3,7 @@
 import dht
 import machine
 from chips import dht22 as chips
-from stand import failure, wait
+from chipstand import failure, wait
 
 import sim
 from drivers.dht22 import DHT11, DHT22
@@ -11,9 +11,9 @@ from drivers.dht22 import DHT11, DHT22
 BOARDS = ("esp32", "pico_w")
 
 
-class Bench:
+class Stand:
     def __init__(self, driver=DHT22):
-        sim.no_bench()
+        sim.no_stand()
         sim.dht_devices.clear()
         sim.virtual()
         self.air = (21.5, 45.0)
@@ -31,9 +31,9 @@ def measure(driver):
 
 
 def frame(text, driver=DHT22):
-    bench = Bench(driver)
-    bench.chip.answer = bytes.fromhex(text)
-    return bench.driver
+    stand = Stand(driver)
+    stand.chip.answer = bytes.fromhex(text)
+    return stand.driver
 
 
 def test_frames():
@@ -47,25 +47,25 @@ def test_frames():
 def test_signs():
     for copy in (False, True):
         for celsius in (-40.0, -10.1, -0.1, 0.0, 0.1, 79.9):
-            bench = Bench()
-            bench.chip.copy = copy
-            bench.air = (celsius, 99.9)
-            bench.chip.measured = bench.air
-            assert measure(bench.driver) == (celsius, 99.9), (copy, celsius)
+            stand = Stand()
+            stand.chip.copy = copy
+            stand.air = (celsius, 99.9)
+            stand.chip.measured = stand.air
+            assert measure(stand.driver) == (celsius, 99.9), (copy, celsius)
 
 
 def test_reads_what_is_now_and_not_what_was():
     # The chip answers with what it measured when it was asked before.
-    bench = Bench()
-    measure(bench.driver)
-    bench.air = (30.0, 20.0)
+    stand = Stand()
+    measure(stand.driver)
+    stand.air = (30.0, 20.0)
     sim.advance(3_600_000)
-    assert measure(bench.driver) == (30.0, 20.0)
+    assert measure(stand.driver) == (30.0, 20.0)
 
 
 def test_never_asked_twice_within_2_seconds():
-    bench = Bench()
-    driver = bench.driver
+    stand = Stand()
+    driver = stand.driver
     gaps = []  # from the end of one question to the beginning of the next
     ended = None
     ask = driver.dht.measure
@@ -87,32 +87,32 @@ def test_never_asked_twice_within_2_seconds():
 
 
 def test_the_first_question_may_fail():
-    bench = Bench()
-    bench.chip.quiet_until = sim.now() + 1500  # a slow starter
-    assert measure(bench.driver) == (21.5, 45.0)
+    stand = Stand()
+    stand.chip.quiet_until = sim.now() + 1500  # a slow starter
+    assert measure(stand.driver) == (21.5, 45.0)
 
 
 def test_a_question_that_was_not_heard_makes_no_old_value_a_new_one():
-    bench = Bench()
-    measure(bench.driver)
-    bench.air = (30.0, 20.0)
+    stand = Stand()
+    measure(stand.driver)
+    stand.air = (30.0, 20.0)
     for deaf_ms in (1000, 4000):  # at the first question, at both
         sim.advance(3_600_000)
-        bench.chip.quiet_until = sim.now() + deaf_ms
+        stand.chip.quiet_until = sim.now() + deaf_ms
         if deaf_ms == 1000:
-            assert measure(bench.driver) == (30.0, 20.0)
-            bench.air = (10.0, 50.0)
+            assert measure(stand.driver) == (30.0, 20.0)
+            stand.air = (10.0, 50.0)
         else:
-            assert failure(measure, bench.driver) == "chip has not measured"
-    assert measure(bench.driver) == (10.0, 50.0)
+            assert failure(measure, stand.driver) == "chip has not measured"
+    assert measure(stand.driver) == (10.0, 50.0)
 
 
 def test_silence():
-    bench = Bench()
+    stand = Stand()
     sim.unplugged.add("air")
-    bench.driver.start()
+    stand.driver.start()
     sim.advance(2000)
-    assert failure(bench.driver.read) == (116 if sim.ESP32 else 110)
+    assert failure(stand.driver.read) == (116 if sim.ESP32 else 110)
 
 
 def test_wrong_sum():
@@ -185,32 +185,32 @@ def test_what_dht11s_show():
         (False, (60.0, 30.0), (60.0, 30.0)),
         (True, (-3.0, 12.0), (0.0, 20.0)),
     ):
-        bench = Bench(DHT11)
-        bench.chip.old = old
-        bench.chip.measured = bench.air = air
-        values = measure(bench.driver)
+        stand = Stand(DHT11)
+        stand.chip.old = old
+        stand.chip.measured = stand.air = air
+        values = measure(stand.driver)
         assert values == expected, (air, values)
         assert type(values[0]) is float and type(values[1]) is float
 
 
 def test_every_dht22_is_noticed_where_a_dht11_is_configured():
     for air in ((21.5, 45.0), (-40.0, 0.1), (80.0, 99.9), (-0.1, 100.0), (25.6, 25.6)):
-        bench = Bench(DHT11)
-        bench.chip.dht11 = False
-        bench.chip.measured = bench.air = air
-        bench.driver.start()
+        stand = Stand(DHT11)
+        stand.chip.dht11 = False
+        stand.chip.measured = stand.air = air
+        stand.driver.start()
         sim.advance(2000)
-        assert failure(bench.driver.read) == "reading out of the chip's range (is it a DHT22?)"
+        assert failure(stand.driver.read) == "reading out of the chip's range (is it a DHT22?)"
 
 
 def test_every_dht11_is_noticed_where_a_dht22_is_configured():
     for percent in range(5, 96):
-        bench = Bench(DHT22)
-        bench.chip.dht11 = True
-        bench.chip.measured = bench.air = (21.5, percent)
-        bench.driver.start()
+        stand = Stand(DHT22)
+        stand.chip.dht11 = True
+        stand.chip.measured = stand.air = (21.5, percent)
+        stand.driver.start()
         sim.advance(2000)
-        assert failure(bench.driver.read) == "reading out of the chip's range (is it a DHT11?)"
+        assert failure(stand.driver.read) == "reading out of the chip's range (is it a DHT11?)"
 
 
 def test_out_of_a_dht11s_range():

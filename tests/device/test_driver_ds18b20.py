@@ -3,7 +3,7 @@
 import machine
 import onewire
 from chips import ds18b20 as chips
-from stand import NOT_MEASURED, RANGE, failure, measure
+from chipstand import NOT_MEASURED, RANGE, failure, measure
 
 import sim
 from drivers.ds18b20 import DS18B20
@@ -19,11 +19,11 @@ def rom(n, family=0x28):
     return head + bytes((chips.crc8(head),))
 
 
-class Bench:
+class Stand:
     """One chip on pin 4, or as many as there are roms."""
 
     def __init__(self, *roms):
-        sim.no_bench()
+        sim.no_stand()
         sim.virtual()
         sim.onewire_devices.clear()
         self.celsius = 21.5
@@ -51,25 +51,25 @@ def refused(function, *args):
 
 def test_temperatures_of_the_data_sheet():
     table = (125.0, 85.0, 25.0625, 10.125, 0.5, 0.0, -0.5, -10.125, -25.0625, -55.0)
-    bench = Bench()
-    driver = DS18B20(bench.wire, ROM.hex())
+    stand = Stand()
+    driver = DS18B20(stand.wire, ROM.hex())
     for celsius in table:
-        bench.celsius = celsius
+        stand.celsius = celsius
         assert measure(driver) == (celsius,), celsius
 
 
 def test_frames():
-    bench = Bench()
-    driver = DS18B20(bench.wire)
+    stand = Stand()
+    driver = DS18B20(stand.wire)
     for text, celsius in (("91014b467fff0f10", 25.0625), ("5eff4b467fff0210", -10.125)):
-        bench.chip.frame = frame(text)
+        stand.chip.frame = frame(text)
         assert measure(driver) == (celsius,)
 
 
 def test_undefined_bits_are_left_out():
     # One that knows fewer than 12 bits, whatever it is told.
-    bench = Bench()
-    driver = DS18B20(bench.wire)
+    stand = Stand()
+    driver = DS18B20(stand.wire)
     for low, config, expected in (
         ("5f01", "1f", 21.5),
         ("5b01", "3f", 21.5),
@@ -77,21 +77,21 @@ def test_undefined_bits_are_left_out():
         ("5901", "7f", 21.5625),
         ("ffff", "1f", -0.5),
     ):
-        bench.chip.frame = frame(low + "4b46" + config + "ff0f10")
+        stand.chip.frame = frame(low + "4b46" + config + "ff0f10")
         assert measure(driver) == (expected,), (low, config)
 
 
 def test_the_resolution_that_another_program_set():
-    bench = Bench()
-    bench.chip.scratchpad[4] = 0x1F
-    bench.celsius = 21.5625
-    assert measure(DS18B20(bench.wire)) == (21.5625,)
-    assert bench.chip.stored == b"\x4b\x46\x7f"  # what it keeps for ever is as it was
+    stand = Stand()
+    stand.chip.scratchpad[4] = 0x1F
+    stand.celsius = 21.5625
+    assert measure(DS18B20(stand.wire)) == (21.5625,)
+    assert stand.chip.stored == b"\x4b\x46\x7f"  # what it keeps for ever is as it was
 
 
 def test_start_and_read_do_not_wait():
-    bench = Bench()
-    driver = DS18B20(bench.wire)
+    stand = Stand()
+    driver = DS18B20(stand.wire)
     began = sim.now()
     driver.start()
     assert sim.now() == began
@@ -101,15 +101,15 @@ def test_start_and_read_do_not_wait():
 
 
 def test_power_on_value_is_no_reading():
-    bench = Bench()
-    driver = DS18B20(bench.wire)
+    stand = Stand()
+    driver = DS18B20(stand.wire)
     assert failure(driver.read) == NOT_MEASURED
     driver.start()
     sim.advance(749)  # too early by a millisecond
     assert failure(driver.read) == NOT_MEASURED
     sim.advance(1)
     assert driver.read() == (21.5,)
-    bench.chip.powered = False
+    stand.chip.powered = False
     driver.start()
     sim.advance(750)
     assert failure(driver.read) == NOT_MEASURED
@@ -126,20 +126,20 @@ def test_copies_that_lose_their_power_in_a_conversion():
         "00004b467fff1010",
         "f0074b467fff1010",  # 127 °C
     ):
-        bench = Bench()
-        bench.chip.tells = False
-        bench.chip.born = bytes.fromhex(born)
-        bench.chip.stored = bench.chip.born[2:5]
-        bench.chip.power_on()
-        driver = DS18B20(bench.wire)
-        bench.chip.powered = False
+        stand = Stand()
+        stand.chip.tells = False
+        stand.chip.born = bytes.fromhex(born)
+        stand.chip.stored = stand.chip.born[2:5]
+        stand.chip.power_on()
+        driver = DS18B20(stand.wire)
+        stand.chip.powered = False
         assert failure(measure, driver) == NOT_MEASURED, born
-        bench.chip.powered = True
+        stand.chip.powered = True
         assert measure(driver) == (21.5,), born
         for ms in (1, 400, 749):
             driver.start()
             sim.advance(ms)
-            bench.chip.power_on()
+            stand.chip.power_on()
             sim.advance(750 - ms)
             assert failure(driver.read) == NOT_MEASURED, (born, ms)
 
@@ -147,55 +147,55 @@ def test_copies_that_lose_their_power_in_a_conversion():
 def test_a_conversion_that_was_not_begun():
     # The chip got its marks, and not the command after them.
     for tells, ds18s20 in ((True, False), (False, False), (True, True)):
-        bench = Bench(rom(1, 0x10 if ds18s20 else 0x28))
-        bench.chip.tells = tells
-        driver = DS18B20(bench.wire)
-        bench.chip._convert = lambda: None
+        stand = Stand(rom(1, 0x10 if ds18s20 else 0x28))
+        stand.chip.tells = tells
+        driver = DS18B20(stand.wire)
+        stand.chip._convert = lambda: None
         assert failure(measure, driver) == NOT_MEASURED
 
 
 def test_85_degrees():
-    bench = Bench()
-    bench.celsius = 85.0
-    driver = DS18B20(bench.wire)
+    stand = Stand()
+    stand.celsius = 85.0
+    driver = DS18B20(stand.wire)
     assert measure(driver) == (85.0,)
-    bench.chip.tells = False  # a copy does not tell it from its start
-    bench.chip.scratchpad[6] = 0x0C
+    stand.chip.tells = False  # a copy does not tell it from its start
+    stand.chip.scratchpad[6] = 0x0C
     assert failure(measure, driver) == NOT_MEASURED
-    bench.celsius = 84.9375
+    stand.celsius = 84.9375
     assert measure(driver) == (84.9375,)
 
 
 def test_a_ds18s20():
     table = (125.0, 84.9375, 25.0625, 10.125, 0.5, 0.0, -0.5, -10.125, -25.0625, -55.0)
     for family in (0x10, 0x22, 0x3B):
-        bench = Bench(rom(1, family))
-        driver = DS18B20(bench.wire)
-        for bench.celsius in table:
-            assert measure(driver) == (bench.celsius,), (family, bench.celsius)
-        bench.chip.power_on()
+        stand = Stand(rom(1, family))
+        driver = DS18B20(stand.wire)
+        for stand.celsius in table:
+            assert measure(driver) == (stand.celsius,), (family, stand.celsius)
+        stand.chip.power_on()
         assert failure(driver.read) == NOT_MEASURED
-    bench = Bench(rom(1, 0x10))
-    driver = DS18B20(bench.wire)
-    bench.chip.frame = frame("32004b46ffff0c10")  # the data sheet's 25 °C
+    stand = Stand(rom(1, 0x10))
+    driver = DS18B20(stand.wire)
+    stand.chip.frame = frame("32004b46ffff0c10")  # the data sheet's 25 °C
     assert measure(driver) == (25.0,)
     for text in ("32004b46ffff0c00", "32004b46ffff1110"):  # no count, and more than all of it
-        bench.chip.frame = frame(text)
+        stand.chip.frame = frame(text)
         assert failure(measure, driver) == RANGE
 
 
 def test_a_max31850_is_named():
-    bench = Bench(rom(1, 0x3B))
-    bench.chip.frame = frame("90014b46f0ffffff")
-    assert failure(measure, DS18B20(bench.wire)) == "another chip answers (a MAX31850)"
+    stand = Stand(rom(1, 0x3B))
+    stand.chip.frame = frame("90014b46f0ffffff")
+    assert failure(measure, DS18B20(stand.wire)) == "another chip answers (a MAX31850)"
 
 
 def test_one_wrong_checksum_is_forgiven():
-    bench = Bench()
-    driver = DS18B20(bench.wire)
+    stand = Stand()
+    driver = DS18B20(stand.wire)
     measure(driver)
-    good = bytes(bench.chip.scratchpad) + bytes((chips.crc8(bench.chip.scratchpad),))
-    reset = bench.chip.reset
+    good = bytes(stand.chip.scratchpad) + bytes((chips.crc8(stand.chip.scratchpad),))
+    reset = stand.chip.reset
     for bit in range(72):
         spoilt = bytearray(good)
         spoilt[bit >> 3] ^= 1 << (bit & 7)
@@ -203,46 +203,46 @@ def test_one_wrong_checksum_is_forgiven():
 
         def answer():
             reset()
-            bench.chip.frame = answers.pop(0)
+            stand.chip.frame = answers.pop(0)
 
-        bench.chip.reset = answer
+        stand.chip.reset = answer
         assert driver.read() == (21.5,), bit
         assert not answers, bit  # it noticed, and asked again
 
 
 def test_wrong_checksums():
-    bench = Bench()
-    driver = DS18B20(bench.wire)
-    bench.chip.frame = bytes.fromhex("91014b467fff0f1024")
+    stand = Stand()
+    driver = DS18B20(stand.wire)
+    stand.chip.frame = bytes.fromhex("91014b467fff0f1024")
     assert failure(driver.read) == "checksum"
 
 
 def test_out_of_range():
-    bench = Bench()
-    driver = DS18B20(bench.wire)
+    stand = Stand()
+    driver = DS18B20(stand.wire)
     for celsius in (125.0625, -55.0625):
-        bench.celsius = celsius
+        stand.celsius = celsius
         driver.start()
         sim.advance(750)
         assert failure(driver.read) == RANGE
 
 
 def test_nobody_on_the_wire():
-    bench = Bench()
-    driver = DS18B20(bench.wire)
+    stand = Stand()
+    driver = DS18B20(stand.wire)
     sim.unplugged.add("chip0")
-    assert failure(DS18B20, bench.wire) == 19
+    assert failure(DS18B20, stand.wire) == 19
     assert failure(driver.start) == 19
     assert failure(driver.read) == 19
     sim.unplugged.clear()
     head = b"\x29\x01\x02\x03\x04\x05\x06"
-    bench = Bench(head + bytes((chips.crc8(head),)))
-    assert failure(DS18B20, bench.wire) == "another chip answers (family 0x29)"
+    stand = Stand(head + bytes((chips.crc8(head),)))
+    assert failure(DS18B20, stand.wire) == "another chip answers (family 0x29)"
 
 
 def test_this_one_is_not_on_the_wire():
-    bench = Bench()
-    driver = DS18B20(bench.wire, rom(9).hex())
+    stand = Stand()
+    driver = DS18B20(stand.wire, rom(9).hex())
     driver.start()
     sim.advance(750)
     assert failure(driver.read) == "others answer on the wire, not this address"
@@ -250,8 +250,8 @@ def test_this_one_is_not_on_the_wire():
 
 def test_several_on_the_wire_want_an_address():
     roms = [rom(n) for n in (1, 2, 130)]
-    bench = Bench(*roms)
-    text = refused(DS18B20, bench.wire)
+    stand = Stand(*roms)
+    text = refused(DS18B20, stand.wire)
     assert text.startswith("several on the wire, set address to one of "), text
     for r in roms:
         assert r.hex() in text, text
@@ -259,12 +259,12 @@ def test_several_on_the_wire_want_an_address():
 
 def test_other_families_do_not_count():
     head = b"\x29\x01\x02\x03\x04\x05\x06"
-    bench = Bench(ROM, head + bytes((chips.crc8(head),)))
-    assert DS18B20(bench.wire).rom == ROM
+    stand = Stand(ROM, head + bytes((chips.crc8(head),)))
+    assert DS18B20(stand.wire).rom == ROM
 
 
 def test_wrong_addresses():
-    bench = Bench()
+    stand = Stand()
     wrong = ["28ff641e0f160391", "10ff641e0f160390", "0000000000000000", "28ff"]
     for head in (
         b"\x28",
@@ -272,18 +272,18 @@ def test_wrong_addresses():
     ):  # the length, the family: the checksum is right
         wrong.append((head + bytes((chips.crc8(head),))).hex())
     for address in wrong:
-        text = refused(DS18B20, bench.wire, address)
+        text = refused(DS18B20, stand.wire, address)
         assert text == address + " is no DS18B20's address", text
 
 
 def test_two_on_a_wire_do_not_disturb_each_other():
-    bench = Bench(rom(1), rom(2))
-    one = DS18B20(bench.wire, rom(1).hex())
-    two = DS18B20(bench.wire, rom(2).hex())
-    bench.celsius = 10.0
+    stand = Stand(rom(1), rom(2))
+    one = DS18B20(stand.wire, rom(1).hex())
+    two = DS18B20(stand.wire, rom(2).hex())
+    stand.celsius = 10.0
     one.start()
     sim.advance(400)
-    bench.celsius = 30.0
+    stand.celsius = 30.0
     two.start()  # in the middle of the other's conversion
     sim.advance(350)
     assert one.read() == (10.0,)

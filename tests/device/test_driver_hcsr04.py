@@ -4,7 +4,7 @@ import time
 
 import machine
 from chips import hcsr04 as chips
-from stand import failure
+from chipstand import failure
 
 import sim
 from drivers.hcsr04 import HCSR04
@@ -17,9 +17,9 @@ TRIGGER, ECHO = 18, 19
 RANGE = "reading out of the chip's range"
 
 
-class Bench:
+class Stand:
     def __init__(self, air_c=20):
-        sim.no_bench()
+        sim.no_stand()
         sim.echo_devices.clear()
         sim.virtual()
         self.air = (150.0, 20.0)
@@ -41,10 +41,10 @@ def measure(driver):
 
 def pulses(*us, air_c=20):
     """What the driver makes of three such pulses."""
-    bench = Bench(air_c)
-    bench.chip.pulses = list(us)
-    values = measure(bench.driver)
-    assert bench.chip.asked == 3 and not bench.chip.pulses
+    stand = Stand(air_c)
+    stand.chip.pulses = list(us)
+    values = measure(stand.driver)
+    assert stand.chip.asked == 3 and not stand.chip.pulses
     return values
 
 
@@ -62,10 +62,10 @@ def test_the_speed_of_sound_is_that_of_the_air():
 
 
 def test_distances():
-    bench = Bench()
+    stand = Stand()
     for cm in (2.1, 10.0, 150.0, 399.5):
-        bench.air = (cm, 20.0)
-        (got,) = measure(bench.driver)
+        stand.air = (cm, 20.0)
+        (got,) = measure(stand.driver)
         assert abs(got - cm) < 0.05, (cm, got)
 
 
@@ -81,11 +81,11 @@ def test_one_stray_ping_of_three_does_no_harm():
 def test_no_echo():
     for us in ((38000, 38000, 38000), (38000, 10000, 38000), (60000, 60000, 10000)):
         assert failure(pulses, *us) == "no echo", us
-    bench = Bench()
-    bench.air = (450.0, 20.0)
-    assert failure(measure, bench.driver) == "no echo"
-    bench.chip.hangs = True
-    assert failure(measure, bench.driver) == "no echo"
+    stand = Stand()
+    stand.air = (450.0, 20.0)
+    assert failure(measure, stand.driver) == "no echo"
+    stand.chip.hangs = True
+    assert failure(measure, stand.driver) == "no echo"
 
 
 def test_the_codes_of_time_pulse_us():
@@ -109,25 +109,25 @@ def test_out_of_range():
 
 
 def test_not_connected():
-    bench = Bench()
+    stand = Stand()
     sim.unplugged.add("tank")
-    assert failure(measure, bench.driver) == "no echo"
+    assert failure(measure, stand.driver) == "no echo"
     sim.unplugged.clear()
     sim.stuck.add(ECHO)
-    assert failure(measure, bench.driver) == "no echo"
+    assert failure(measure, stand.driver) == "no echo"
 
 
 def test_echo_is_held_high():
-    bench = Bench()
+    stand = Stand()
     sim.echo_devices.clear()
     sim.pin(ECHO).drive(1)
-    assert bench.echo.ping() == -1
-    assert failure(measure, bench.driver) == "no echo"
+    assert stand.echo.ping() == -1
+    assert failure(measure, stand.driver) == "no echo"
 
 
 def test_pings_are_60_ms_apart():
-    bench = Bench()
-    driver = bench.driver
+    stand = Stand()
+    driver = stand.driver
     for _ in range(3):
         driver.start()
         assert driver.ready() > 0
@@ -135,32 +135,32 @@ def test_pings_are_60_ms_apart():
         driver.start()  # begun anew
         measure(driver)
         sim.advance(100)
-    assert bench.chip.asked == 3 * 4  # none in vain
-    bench.air = (20.0, 20.0)
+    assert stand.chip.asked == 3 * 4  # none in vain
+    stand.air = (20.0, 20.0)
     for pause in (0, 1, 59, 60, 61):
         sim.advance(pause)
         assert abs(measure(driver)[0] - 20.0) < 0.05, pause
 
 
 def test_no_call_takes_long():
-    bench = Bench()
+    stand = Stand()
     for cm, most in ((150.0, 12), (399.0, 26), (500.0, 42)):
-        bench.air = (cm, 20.0)
+        stand.air = (cm, 20.0)
         for hangs in (False, True):
-            bench.chip.hangs = hangs
-            bench.driver.start()
+            stand.chip.hangs = hangs
+            stand.driver.start()
             wait = 1
             while wait:
                 began = sim.now()
-                wait = bench.driver.ready()
+                wait = stand.driver.ready()
                 assert sim.now() - began <= most, cm
                 sim.advance(wait)
 
 
 def test_through_a_channel():
-    bench = Bench()
+    stand = Stand()
     channel = Channel(
-        "tank", lambda stuck: HCSR04(bench.echo), (("distance", "cm", None, 1),), 200
+        "tank", lambda stuck: HCSR04(stand.echo), (("distance", "cm", None, 1),), 200
     )
     results = []
     while sim.now() < 4000:
@@ -182,7 +182,7 @@ def test_through_a_channel():
 
 
 def test_a_short_trigger_is_none():
-    bench = Bench()
+    stand = Stand()
     pin = machine.Pin(TRIGGER, machine.Pin.OUT, value=0)
     echo = machine.Pin(ECHO, machine.Pin.IN)
     for us, answers in ((0, False), (9, False), (10, True)):
@@ -191,13 +191,13 @@ def test_a_short_trigger_is_none():
         time.sleep_us(us)
         pin.value(0)
         assert (machine.time_pulse_us(echo, 1, 40000) > 0) is answers, us
-    assert bench.chip.asked == 1
+    assert stand.chip.asked == 1
 
 
 def test_it_does_not_answer_within_60_ms():
-    bench = Bench()
-    assert bench.echo.ping() > 0
+    stand = Stand()
+    assert stand.echo.ping() > 0
     sim.advance(40)
-    assert bench.echo.ping() == -2
+    assert stand.echo.ping() == -2
     sim.advance(60)
-    assert bench.echo.ping() > 0
+    assert stand.echo.ping() > 0

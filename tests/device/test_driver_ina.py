@@ -1,8 +1,8 @@
 """INA219 and INA226: what their chips have in common. The rest is in a test for each."""
 
-import stand
+import chipstand
 from chips import ina219 as chips
-from stand import NOT_MEASURED, RANGE, failure, finish, measure, nearly
+from chipstand import NOT_MEASURED, RANGE, failure, finish, measure, nearly
 
 import sim
 from drivers.ina219 import INA219
@@ -37,68 +37,68 @@ KINDS = (
 
 
 def each():
-    """Yield a bench, the class of the driver, and what KINDS says of it."""
+    """Yield a stand, the class of the driver, and what KINDS says of it."""
     for row in KINDS:
-        yield (stand.I2C(chips.Chip, 0x40, SUPPLY, row[0].__name__.lower()),) + row
+        yield (chipstand.I2C(chips.Chip, 0x40, SUPPLY, row[0].__name__.lower()),) + row
 
 
 def test_vector_of_the_data_sheets():
     # 2 milliohms, 20 mV over them, 11.98 V: 10 A, 119.8 W
-    for bench, kind, raw, _, _, _ in each():
-        bench.chip.raw = raw
-        driver = kind(bench.i2c, shunt_ohm=0.002)
+    for stand, kind, raw, _, _, _ in each():
+        stand.chip.raw = raw
+        driver = kind(stand.i2c, shunt_ohm=0.002)
         near(measure(driver), (11.98, 10000.0, 119.8), (1e-6, 1e-3, 1e-4))
 
 
 def test_shows_the_supply():
-    for bench, kind, _, can, _, _ in each():
+    for stand, kind, _, can, _, _ in each():
         tolerances = (0.0021, 0.06, 0.002) if kind is INA219 else (0.0007, 0.013, 0.0006)
-        driver = kind(bench.i2c)
-        for bench.truth in (SUPPLY,) + can:
-            volts, shunt = bench.truth
+        driver = kind(stand.i2c)
+        for stand.truth in (SUPPLY,) + can:
+            volts, shunt = stand.truth
             near(measure(driver), (volts, shunt * 10000, volts * shunt * 10), tolerances)
 
 
 def test_more_than_it_can_tell():
-    for bench, kind, _, _, (too_high, too_much), _ in each():
-        driver = kind(bench.i2c)
+    for stand, kind, _, _, (too_high, too_much), _ in each():
+        driver = kind(stand.i2c)
         for volts in too_high:
-            bench.truth = (volts, 0.0)
+            stand.truth = (volts, 0.0)
             assert failure(measure, driver) == RANGE, volts
         for shunt in too_much:
-            bench.truth = (12.0, shunt)
+            stand.truth = (12.0, shunt)
             assert failure(measure, driver) == TOO_MUCH, shunt
 
 
 def test_a_lost_calibration_is_no_current_of_zero():
     # The chip's own current register shows 0, as after a brown-out.
-    for bench, kind, *_ in each():
-        near(measure(kind(bench.i2c)), (12.0, 350.0, 4.2))
-        assert bench.shows(4) == "0000"
+    for stand, kind, *_ in each():
+        near(measure(kind(stand.i2c)), (12.0, 350.0, 4.2))
+        assert stand.shows(4) == "0000"
 
 
 def test_data_lines_held_are_no_chip():
-    for bench, kind, _, _, _, expected in each():
+    for stand, kind, _, _, _, expected in each():
         for byte in (b"\0", b"\xff"):
-            bench.chip.read = lambda n, byte=byte: byte * n
-            text = failure(kind, bench.i2c)
+            stand.chip.read = lambda n, byte=byte: byte * n
+            text = failure(kind, stand.i2c)
             assert text == "chip id 0x%s%s" % ((byte * 2).hex(), expected), text
 
 
 def test_data_lines_held_later_are_no_value():
-    for bench, kind, *_ in each():
-        driver = kind(bench.i2c)
+    for stand, kind, *_ in each():
+        driver = kind(stand.i2c)
         for byte in (b"\0", b"\xff"):
             driver.start()
             sim.advance(driver.conversion_ms)
-            bench.chip.read = lambda n, byte=byte: byte * n
+            stand.chip.read = lambda n, byte=byte: byte * n
             assert failure(driver.read) == NOT_MEASURED
             assert failure(finish, driver) == NOT_MEASURED
 
 
 def test_the_conversion_is_done_in_time():
-    for bench, kind, *_ in each():
-        driver = kind(bench.i2c)
+    for stand, kind, *_ in each():
+        driver = kind(stand.i2c)
         driver.start()
         sim.advance(driver.conversion_ms)
         assert driver.ready() == 0
@@ -107,10 +107,10 @@ def test_the_conversion_is_done_in_time():
 
 
 def test_too_early_there_is_nothing():
-    for bench, kind, *_ in each():
-        driver = kind(bench.i2c)
+    for stand, kind, *_ in each():
+        driver = kind(stand.i2c)
         measure(driver)
-        bench.truth = (5.0, 0.01)
+        stand.truth = (5.0, 0.01)
         driver.start()
         sim.advance(driver.conversion_ms - 1)
         assert failure(driver.read) == NOT_MEASURED
@@ -119,9 +119,9 @@ def test_too_early_there_is_nothing():
 
 
 def test_a_supply_that_gives_way_whenever_it_measures():
-    for bench, kind, *_ in each():
-        driver = kind(bench.i2c)
-        bench.chip.weak = 2
+    for stand, kind, *_ in each():
+        driver = kind(stand.i2c)
+        stand.chip.weak = 2
         for _ in range(2):
             began = sim.now()
             assert failure(measure, driver) == NOT_MEASURED

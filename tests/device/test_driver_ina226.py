@@ -1,8 +1,8 @@
 """INA226 over the simulated I2C bus."""
 
-import stand
+import chipstand
 from chips import ina219 as chips
-from stand import RANGE, failure, measure, nearly
+from chipstand import RANGE, failure, measure, nearly
 
 import sim
 from drivers.ina226 import INA226
@@ -14,7 +14,7 @@ near = nearly(0.0021, 0.06, 0.002)
 SUPPLY = (12.0, 0.035)  # volts at the load, volts over the shunt
 
 
-class Bench(stand.I2C):
+class Stand(chipstand.I2C):
     """A chip at 0x40."""
 
     def __init__(self, type="ina226"):
@@ -25,65 +25,65 @@ class Bench(stand.I2C):
 
 
 def test_the_simulated_chip_agrees_with_the_data_sheet():
-    bench = Bench()
-    bench.chip.raw = (0x1F40, 0x2570)
-    bench.register(5, 0x0A00)
-    assert bench.shows(0) == "4127"
-    bench.register(0, 0x0127)
-    assert bench.shows(0) == "4127"  # the first bits are what they are
-    assert bench.shows(6) == "0000"
+    stand = Stand()
+    stand.chip.raw = (0x1F40, 0x2570)
+    stand.register(5, 0x0A00)
+    assert stand.shows(0) == "4127"
+    stand.register(0, 0x0127)
+    assert stand.shows(0) == "4127"  # the first bits are what they are
+    assert stand.shows(6) == "0000"
     sim.advance(3)
-    assert [bench.shows(n) for n in (1, 2, 3, 4)] == ["1f40", "2570", "12b8", "2710"]
-    assert bench.shows(6) == "0008"
-    assert bench.shows(6) == "0000"  # to read it cleared it
+    assert [stand.shows(n) for n in (1, 2, 3, 4)] == ["1f40", "2570", "12b8", "2710"]
+    assert stand.shows(6) == "0008"
+    assert stand.shows(6) == "0000"  # to read it cleared it
 
 
 def test_the_sign_of_the_current():
-    bench = Bench()
-    driver = INA226(bench.i2c)
+    stand = Stand()
+    driver = INA226(stand.i2c)
     for raw, steps in ((0xFFFF, -1), (0x8002, -32766), (0x7FFE, 32766), (1, 1), (0, 0)):
-        bench.chip.raw = (raw, 0x2570)
+        stand.chip.raw = (raw, 0x2570)
         milliamperes = steps * 0.025
         near(measure(driver), (11.98, milliamperes, 11.98 * milliamperes / 1000), (1e-6,) * 3)
 
 
 def test_a_later_revision_will_do():
-    bench = Bench()
-    bench.chip.ids[0xFF] = 0x2261
-    near(measure(INA226(bench.i2c)), (12.0, 350.0, 4.2))
+    stand = Stand()
+    stand.chip.ids[0xFF] = 0x2261
+    near(measure(INA226(stand.i2c)), (12.0, 350.0, 4.2))
 
 
 def test_another_chip_is_named():
-    bench = Bench("ina219")
-    text = failure(INA226, bench.i2c)
+    stand = Stand("ina219")
+    text = failure(INA226, stand.i2c)
     assert text == "chip id 0x399f is an INA219; expected an INA226 (0x2260)", text
-    bench = Bench()
-    bench.chip.ids[0xFF] = 0x1050
-    text = failure(INA226, bench.i2c)
+    stand = Stand()
+    stand.chip.ids[0xFF] = 0x1050
+    text = failure(INA226, stand.i2c)
     assert text == "chip id 0x1050 is an HDC1080; expected an INA226 (0x2260)", text
-    bench.chip.ids[0xFF] = 0x2270
-    assert failure(INA226, bench.i2c) == "chip id 0x2270; expected an INA226 (0x2260)"
-    bench.chip.ids[0xFE] = 0x1234  # another maker's
-    assert failure(INA226, bench.i2c) == "chip id 0x4127; expected an INA226 (0x2260)"
+    stand.chip.ids[0xFF] = 0x2270
+    assert failure(INA226, stand.i2c) == "chip id 0x2270; expected an INA226 (0x2260)"
+    stand.chip.ids[0xFE] = 0x1234  # another maker's
+    assert failure(INA226, stand.i2c) == "chip id 0x4127; expected an INA226 (0x2260)"
 
 
 def test_what_was_set_before_is_forgotten():
-    bench = Bench()
-    bench.register(0, 0x4000)  # another program's: asleep
-    bench.register(5, 0x1000)
-    driver = INA226(bench.i2c)
-    assert bench.shows(0) == "4127" and bench.shows(5) == "0000"
+    stand = Stand()
+    stand.register(0, 0x4000)  # another program's: asleep
+    stand.register(5, 0x1000)
+    driver = INA226(stand.i2c)
+    assert stand.shows(0) == "4127" and stand.shows(5) == "0000"
     near(measure(driver), (12.0, 350.0, 4.2))
 
 
 def test_codes_of_too_much():
-    bench = Bench()
-    driver = INA226(bench.i2c)
-    bench.chip.raw = (0, 0xFFFF)
+    stand = Stand()
+    driver = INA226(stand.i2c)
+    stand.chip.raw = (0, 0xFFFF)
     assert failure(measure, driver) == RANGE
-    for bench.chip.raw in ((0x7FFF, 0x2570), (0x8001, 0x2570), (0x8000, 0x2570)):
+    for stand.chip.raw in ((0x7FFF, 0x2570), (0x8001, 0x2570), (0x8000, 0x2570)):
         assert failure(measure, driver) == "current too large for the shunt"
-    bench.chip.raw = None
+    stand.chip.raw = None
     near(measure(driver), (12.0, 350.0, 4.2))
-    bench.register(6, 0x0004)  # its overflow bit
+    stand.register(6, 0x0004)  # its overflow bit
     assert failure(measure, driver) == "current too large for the shunt"

@@ -12,7 +12,7 @@ PIN = 4
 
 def make(level=1, pull=machine.Pin.PULL_UP, **options):
     """Return an Input whose pin is driven to level. True is reported for a low level: a button."""
-    sim.no_bench()
+    sim.no_stand()
     sim.virtual()
     sim.pin(PIN).drive(level)
     driver = Input(machine.Pin(PIN, machine.Pin.IN, pull), **options)
@@ -206,7 +206,7 @@ def test_kinds():
         ("pir", None, 0, False),
     ):
         for invert in (False, True):
-            sim.no_bench()
+            sim.no_stand()
             sim.virtual()
             sim.pin(PIN).drive(level)
             driver = Input(machine.Pin(PIN), kind, pull, invert, warmup_s=0)

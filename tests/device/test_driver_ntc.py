@@ -2,7 +2,7 @@
 
 from math import exp
 
-from stand import Level, failure, volts
+from chipstand import Level, failure, volts
 
 import sim
 from drivers.ntc import NTC
@@ -86,7 +86,7 @@ def test_on_the_simulated_board():
 
     from firmware.board import Board
 
-    sim.no_bench()
+    sim.no_stand()
     sim.virtual()
     pin = 34 if sim.ESP32 else 26
     for side in ("ground", "supply"):

@@ -21,7 +21,7 @@ DAMAGED = "count on flash is damaged (it begins at 0)"
 
 
 def make(**options):
-    sim.no_bench()
+    sim.no_stand()
     sim.virtual()
     pull = machine.Pin.PULL_DOWN if options.get("pull") == "down" else machine.Pin.PULL_UP
     driver = Pulse(machine.Pin(PIN, machine.Pin.IN, pull), **options)
@@ -356,7 +356,7 @@ def test_a_channel_tells_it_and_counts_on():
     flash()
     os.mkdir("/flash/state")
     open(PATH, "wb").close()
-    sim.no_bench()
+    sim.no_stand()
     sim.virtual()
 
     def build(stuck):

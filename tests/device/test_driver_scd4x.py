@@ -1,8 +1,8 @@
 """SCD40 and SCD41 over the simulated I2C bus."""
 
-import stand
+import chipstand
 from chips import scd4x as chips
-from stand import NACK, NOT_MEASURED, RANGE, failure, measure, wait
+from chipstand import NACK, NOT_MEASURED, RANGE, failure, measure, wait
 
 import sim
 from drivers.scd4x import SCD4X
@@ -13,7 +13,7 @@ AIR = (620, 21.5, 45.0)
 VECTOR = bytes.fromhex("01f4336667a25eb93c")
 
 
-class Bench(stand.I2C):
+class Stand(chipstand.I2C):
     """A chip at 0x62."""
 
     def __init__(self):
@@ -36,107 +36,107 @@ def test_checksums_of_the_simulated_chip():
 
 
 def test_vector_of_the_data_sheet():
-    bench = Bench()
-    bench.chip.frames = [VECTOR, VECTOR]
-    near(measure(SCD4X(bench.i2c)), (500, 25.003, 37.002))
+    stand = Stand()
+    stand.chip.frames = [VECTOR, VECTOR]
+    near(measure(SCD4X(stand.i2c)), (500, 25.003, 37.002))
 
 
 def test_shows_the_air():
-    bench = Bench()
-    driver = SCD4X(bench.i2c)
-    for bench.truth in (
+    stand = Stand()
+    driver = SCD4X(stand.i2c)
+    for stand.truth in (
         AIR,
         (400, -9.9, 0.5),
         (5000, -0.01, 99.9),
         (39999, 59.9, 10.0),
         (1, 0.0, 0.0),
     ):
-        near(measure(driver), bench.truth)
+        near(measure(driver), stand.truth)
 
 
 def test_from_the_start_to_the_first_reading():
-    bench = Bench()
-    bench.chip.first_ppm = 3000  # likely, and wrong
-    driver = SCD4X(bench.i2c)
+    stand = Stand()
+    stand.chip.first_ppm = 3000  # likely, and wrong
+    driver = SCD4X(stand.i2c)
     began = sim.now()
     near(measure(driver), AIR)
     assert sim.now() - began < 11_000, sim.now() - began
 
 
 def test_the_newest_is_read():
-    bench = Bench()
-    driver = SCD4X(bench.i2c)
+    stand = Stand()
+    driver = SCD4X(stand.i2c)
     measure(driver)
     sim.advance(60_000)
-    bench.truth = (900, 22.0, 50.0)
+    stand.truth = (900, 22.0, 50.0)
     sim.advance(5000)
     began = sim.now()
-    near(measure(driver), bench.truth)
+    near(measure(driver), stand.truth)
     assert sim.now() - began <= 20  # it had it
     began = sim.now()
-    near(measure(driver), bench.truth)
+    near(measure(driver), stand.truth)
     assert sim.now() - began > 4000  # each is read once
 
 
 def test_a_measurement_from_before_the_reset_is_stopped():
     # The board was reset, the chip was not: it measures, and takes no settings.
-    bench = Bench()
+    stand = Stand()
     for data in (b"\x24\x27\x07\x9e\x09", b"\x21\xb1", b"\x21\xac"):
-        bench.chip.write(data)
+        stand.chip.write(data)
         sim.advance(7000)
-        near(measure(SCD4X(bench.i2c, height_m=350)), AIR)
-        assert bench.chip.settings[chips.HEIGHT] == 350
-        bench.chip.write(b"\x3f\x86")
+        near(measure(SCD4X(stand.i2c, height_m=350)), AIR)
+        assert stand.chip.settings[chips.HEIGHT] == 350
+        stand.chip.write(b"\x3f\x86")
         sim.advance(500)
 
 
 def test_settings():
-    bench = Bench()
+    stand = Stand()
     sent = []
-    write = bench.chip.write
-    bench.chip.write = lambda data: (sent.append(data), write(data))[1]
-    measure(SCD4X(bench.i2c, height_m=1950, self_calibration=False))
-    assert bench.chip.settings == {chips.HEIGHT: 1950, chips.SELF_CALIBRATION: 0}
+    write = stand.chip.write
+    stand.chip.write = lambda data: (sent.append(data), write(data))[1]
+    measure(SCD4X(stand.i2c, height_m=1950, self_calibration=False))
+    assert stand.chip.settings == {chips.HEIGHT: 1950, chips.SELF_CALIBRATION: 0}
     assert bytes.fromhex("2427079e09") in sent  # the data sheet's
-    measure(SCD4X(bench.i2c))
-    assert bench.chip.settings == {chips.HEIGHT: 0, chips.SELF_CALIBRATION: 1}
-    assert chips.PERSIST not in bench.chip.commands
+    measure(SCD4X(stand.i2c))
+    assert stand.chip.settings == {chips.HEIGHT: 0, chips.SELF_CALIBRATION: 1}
+    assert chips.PERSIST not in stand.chip.commands
 
 
 def test_not_ready_is_0x8000():
-    bench = Bench()
-    driver = SCD4X(bench.i2c)
+    stand = Stand()
+    driver = SCD4X(stand.i2c)
     measure(driver)
     driver.start()
     assert driver.ready() == 200
-    assert bench.chip.commands[-1] == chips.IS_READY
+    assert stand.chip.commands[-1] == chips.IS_READY
 
 
 def test_ready_is_the_low_11_bits():
-    bench = Bench()
-    driver = SCD4X(bench.i2c)
+    stand = Stand()
+    driver = SCD4X(stand.i2c)
     measure(driver)
     sim.advance(5000)
     words = chips._words
     for word, ready in ((0xF800, False), (0x8000, False), (0x0400, True), (0x0001, True)):
         chips._words = lambda *_, word=word: words(word)
         driver.start()
-        bench.chip.buffer = VECTOR
+        stand.chip.buffer = VECTOR
         assert (driver.ready() == 0) is ready, word
     chips._words = words
 
 
 def test_a_checksum_wrong_once():
-    bench = Bench()
-    driver = SCD4X(bench.i2c)
-    bench.chip.spoil = {chips.SERIAL: 1}
+    stand = Stand()
+    driver = SCD4X(stand.i2c)
+    stand.chip.spoil = {chips.SERIAL: 1}
     measure(driver)
-    bench.chip.spoil = {chips.IS_READY: 1}
+    stand.chip.spoil = {chips.IS_READY: 1}
     sim.advance(5000)
     began = sim.now()
     near(measure(driver), AIR)
     assert sim.now() - began <= 20  # it is asked again
-    bench.chip.spoil = {chips.FETCH: 1}
+    stand.chip.spoil = {chips.FETCH: 1}
     sim.advance(5000)
     began = sim.now()
     near(measure(driver), AIR)
@@ -145,50 +145,50 @@ def test_a_checksum_wrong_once():
 
 def test_checksums_wrong_for_ever():
     for command in (chips.SERIAL, chips.IS_READY, chips.FETCH):
-        bench = Bench()
-        bench.chip.spoil = {command: 1000}
+        stand = Stand()
+        stand.chip.spoil = {command: 1000}
         began = sim.now()
-        assert failure(measure, SCD4X(bench.i2c)) == "checksum", command
+        assert failure(measure, SCD4X(stand.i2c)) == "checksum", command
         assert sim.now() - began < 12_000
 
 
 def test_each_word_has_its_checksum():
-    bench = Bench()
-    driver = SCD4X(bench.i2c)
+    stand = Stand()
+    driver = SCD4X(stand.i2c)
     measure(driver)
     for i in range(9):
         frame = bytearray(VECTOR)
         frame[i] ^= 1
-        bench.chip.frames = [bytes(frame)] * 2
+        stand.chip.frames = [bytes(frame)] * 2
         assert failure(measure, driver) == "checksum", i
 
 
 def test_lines_held_are_no_value():
-    bench = Bench()
-    driver = SCD4X(bench.i2c)
+    stand = Stand()
+    driver = SCD4X(stand.i2c)
     measure(driver)
     for byte in (b"\0", b"\xff"):
-        bench.chip.frames = [byte * 9] * 9
+        stand.chip.frames = [byte * 9] * 9
         assert failure(measure, driver) == "checksum"
 
 
 def test_no_co2_is_no_value():
-    bench = Bench()
-    driver = SCD4X(bench.i2c)
+    stand = Stand()
+    driver = SCD4X(stand.i2c)
     measure(driver)
-    bench.chip.frames = [chips._words(0, 0x6667, 0x5EB9), VECTOR]
+    stand.chip.frames = [chips._words(0, 0x6667, 0x5EB9), VECTOR]
     sim.advance(5000)
     assert measure(driver)[0] == 500
-    bench.truth = (0, 21.5, 45.0)
+    stand.truth = (0, 21.5, 45.0)
     began = sim.now()
     assert failure(measure, driver) == NOT_MEASURED
     assert sim.now() - began < 25_000
 
 
 def test_out_of_range():
-    bench = Bench()
-    driver = SCD4X(bench.i2c)
-    for bench.truth in (
+    stand = Stand()
+    driver = SCD4X(stand.i2c)
+    for stand.truth in (
         (40000, 21.5, 45.0),
         (65535, 21.5, 45.0),
         (620, -10.1, 45.0),
@@ -197,80 +197,80 @@ def test_out_of_range():
     ):
         driver.start()
         wait(driver)
-        assert failure(driver.read) == RANGE, bench.truth
+        assert failure(driver.read) == RANGE, stand.truth
 
 
 def test_never_measured():
-    bench = Bench()
-    bench.chip.period_ms = None
+    stand = Stand()
+    stand.chip.period_ms = None
     began = sim.now()
-    assert failure(measure, SCD4X(bench.i2c)) == NOT_MEASURED
+    assert failure(measure, SCD4X(stand.i2c)) == NOT_MEASURED
     assert sim.now() - began < 25_000
 
 
 def test_a_slow_clock_and_a_fast_one():
     for period in (4800, 5200):
-        bench = Bench()
-        bench.chip.period_ms = period
-        driver = SCD4X(bench.i2c)
+        stand = Stand()
+        stand.chip.period_ms = period
+        driver = SCD4X(stand.i2c)
         for _ in range(5):
             near(measure(driver), AIR)
 
 
 def test_a_chip_that_lost_its_power_is_no_value():
-    bench = Bench()
-    driver = SCD4X(bench.i2c)
+    stand = Stand()
+    driver = SCD4X(stand.i2c)
     measure(driver)
     driver.start()
-    bench.chip.reset()
+    stand.chip.reset()
     sim.advance(200)
     assert failure(driver.ready) == NACK  # it starts
     sim.advance(1000)
     assert failure(wait, driver) == NOT_MEASURED  # it is idle
-    near(measure(SCD4X(bench.i2c)), AIR)
+    near(measure(SCD4X(stand.i2c)), AIR)
 
 
 def test_power_just_came():
     # It acknowledges nothing for a second.
-    bench = Bench()
-    bench.chip.reset()
-    near(measure(SCD4X(bench.i2c)), AIR)
+    stand = Stand()
+    stand.chip.reset()
+    near(measure(SCD4X(stand.i2c)), AIR)
 
 
 def test_a_chip_asleep_is_woken():
-    bench = Bench()
-    bench.chip.write(b"\x36\xe0")
-    assert bench.chip.asleep
-    near(measure(SCD4X(bench.i2c)), AIR)
+    stand = Stand()
+    stand.chip.write(b"\x36\xe0")
+    assert stand.chip.asleep
+    near(measure(SCD4X(stand.i2c)), AIR)
 
 
 def test_asked_a_moment_too_early_it_waits():
     for deaf in (False, True):
-        bench = Bench()
+        stand = Stand()
         if deaf:
-            bench.chip.reset()
-        driver = SCD4X(bench.i2c)
+            stand.chip.reset()
+        driver = SCD4X(stand.i2c)
         driver.start()
-        while bench.chip.commands == []:
+        while stand.chip.commands == []:
             ms = driver.ready()
             sim.advance(50 if ms == 50 else 0)
         assert ms == 500
         sim.advance(497)
         assert 0 < driver.ready() <= 3
-        assert bench.chip.commands == [chips.STOP]
+        assert stand.chip.commands == [chips.STOP]
         sim.advance(3)
         assert driver.ready() == 5000
-        assert bench.chip.commands[-1] == chips.START
+        assert stand.chip.commands[-1] == chips.START
 
 
 def test_nobody_answers():
-    bench = Bench()
+    stand = Stand()
     sim.unplugged.add("chip")
     began = sim.now()
-    assert failure(measure, SCD4X(bench.i2c)) == NACK
+    assert failure(measure, SCD4X(stand.i2c)) == NACK
     assert 1000 < sim.now() - began < 1300
     sim.unplugged.clear()
-    driver = SCD4X(bench.i2c)
+    driver = SCD4X(stand.i2c)
     measure(driver)
     sim.unplugged.add("chip")
     began = sim.now()

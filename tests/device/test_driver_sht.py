@@ -1,8 +1,8 @@
 """SHT3x, SHT4x and SHTC3: what their chips have in common, two words with a checksum each. The rest is in a test for each."""
 
-import stand
+import chipstand
 from chips import sht3x, sht4x, shtc3
-from stand import NOT_MEASURED, RANGE, failure, measure, nearly
+from chipstand import NOT_MEASURED, RANGE, failure, measure, nearly
 
 import sim
 from drivers.sht3x import SHT3X
@@ -25,29 +25,29 @@ near = nearly(0.002)
 
 
 def each():
-    """Yield a bench, the driver on it, ms, frame, what that is, tolerance."""
+    """Yield a stand, the driver on it, ms, frame, what that is, tolerance."""
     for driver, chips, address, *more in KINDS:
-        bench = stand.I2C(chips.Chip, address, AIR)
-        yield (bench, driver(bench.i2c)) + tuple(more)
+        stand = chipstand.I2C(chips.Chip, address, AIR)
+        yield (stand, driver(stand.i2c)) + tuple(more)
 
 
 def test_vector():
-    for bench, driver, _, frame, air, _ in each():
-        bench.chip.frames = [bytes.fromhex(frame)]
+    for stand, driver, _, frame, air, _ in each():
+        stand.chip.frames = [bytes.fromhex(frame)]
         near(measure(driver), air, 0.0005)
 
 
 def test_shows_the_air():
-    for bench, driver, _, _, _, tolerance in each():
-        for bench.truth in (AIR, (-39.99, 100.0), (-0.01, 0.0), (124.99, 30.0)):
-            near(measure(driver), bench.truth, tolerance)
+    for stand, driver, _, _, _, tolerance in each():
+        for stand.truth in (AIR, (-39.99, 100.0), (-0.01, 0.0), (124.99, 30.0)):
+            near(measure(driver), stand.truth, tolerance)
 
 
 def test_out_of_range():
-    for bench, driver, *_ in each():
+    for stand, driver, *_ in each():
         hottest = 129.9 if isinstance(driver, SHTC3) else 130.0  # the last code there is
-        for bench.truth in ((-40.1, 45.0), (125.1, 45.0), (hottest, 45.0), (-45.0, 45.0)):
-            assert failure(measure, driver) == RANGE, bench.truth
+        for stand.truth in ((-40.1, 45.0), (125.1, 45.0), (hottest, 45.0), (-45.0, 45.0)):
+            assert failure(measure, driver) == RANGE, stand.truth
 
 
 def test_how_long_it_takes():
@@ -64,27 +64,27 @@ def test_how_long_it_takes():
 
 
 def test_a_wrong_checksum_once_is_measured_again():
-    for bench, driver, ms, *_ in each():
-        bench.chip.spoiled = 1
+    for stand, driver, ms, *_ in each():
+        stand.chip.spoiled = 1
         driver.start()
         sim.advance(ms)
         assert driver.ready() == ms
         sim.advance(ms)
         assert driver.ready() == 0
         near(driver.read(), AIR)
-        bench.chip.spoiled = 1  # and again in the next reading
+        stand.chip.spoiled = 1  # and again in the next reading
         near(measure(driver), AIR)
 
 
 def test_a_wrong_checksum_for_ever():
-    for bench, driver, *_ in each():
-        bench.chip.spoiled = 99
+    for stand, driver, *_ in each():
+        stand.chip.spoiled = 99
         assert failure(measure, driver) == "checksum"
-        assert bench.chip.spoiled == 97
+        assert stand.chip.spoiled == 97
 
 
 def test_each_word_has_its_checksum():
-    for bench, driver, _, text, *_ in each():
+    for stand, driver, _, text, *_ in each():
         frame = bytes.fromhex(text)
         for spoilt in (
             frame[:2] + bytes((frame[2] ^ 1,)) + frame[3:],
@@ -93,14 +93,14 @@ def test_each_word_has_its_checksum():
             b"\xff" * 6,
             bytes(6),
         ):
-            bench.chip.frames = [spoilt] * 2
+            stand.chip.frames = [spoilt] * 2
             assert failure(measure, driver) == "checksum", spoilt
 
 
 def test_noise_while_it_is_looked_for():
     for driver, chips, address, *_ in KINDS:
-        bench = stand.I2C(chips.Chip, address, AIR)
-        bench.chip.noise = 1
-        near(measure(driver(bench.i2c)), AIR)
-        bench.chip.noise = 99
-        assert failure(driver, bench.i2c) == "checksum"
+        stand = chipstand.I2C(chips.Chip, address, AIR)
+        stand.chip.noise = 1
+        near(measure(driver(stand.i2c)), AIR)
+        stand.chip.noise = 99
+        assert failure(driver, stand.i2c) == "checksum"

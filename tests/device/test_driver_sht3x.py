@@ -1,8 +1,8 @@
 """SHT30, SHT31 and SHT35 over the simulated I2C bus."""
 
-import stand
+import chipstand
 from chips import sht3x as chips
-from stand import failure, measure, nearly
+from chipstand import failure, measure, nearly
 
 import sim
 from drivers.sht3x import SHT3X
@@ -14,7 +14,7 @@ near = nearly(0.002)
 AIR = (21.5, 45.0)
 
 
-class Bench(stand.I2C):
+class Stand(chipstand.I2C):
     """A chip at 0x44."""
 
     def __init__(self):
@@ -28,28 +28,28 @@ def test_checksums_of_the_simulated_chip():
 
 
 def test_the_chip_is_reset_at_first():
-    bench = Bench()
-    bench.chip.write(b"\x30\x6d")  # another program's heater
-    assert bench.chip.status & 0x2000
-    SHT3X(bench.i2c)
-    assert not bench.chip.status & 0x2000
+    stand = Stand()
+    stand.chip.write(b"\x30\x6d")  # another program's heater
+    assert stand.chip.status & 0x2000
+    SHT3X(stand.i2c)
+    assert not stand.chip.status & 0x2000
 
 
 def test_a_chip_that_measures_by_itself_is_told_to_stop():
-    bench = Bench()
-    bench.chip.write(b"\x21\x30")
+    stand = Stand()
+    stand.chip.write(b"\x21\x30")
     sim.advance(5000)
-    near(measure(SHT3X(bench.i2c)), AIR)
+    near(measure(SHT3X(stand.i2c)), AIR)
 
 
 def test_an_sht4x_is_named():
     from chips import sht4x
 
-    bench = Bench()
+    stand = Stand()
     sim.i2c_devices.clear()
     chip = sht4x.Chip(sim, lambda: AIR)
     sim.i2c_attach(4, 5, 0x44, chip, "air")
     began = sim.now()
-    assert failure(SHT3X, bench.i2c) == "another chip answers (an SHT4x)"
+    assert failure(SHT3X, stand.i2c) == "another chip answers (an SHT4x)"
     assert sim.now() - began <= 20
     assert chip.commands == [0x89]  # none of its heater's

@@ -1,8 +1,8 @@
 """SHTC3 over the simulated I2C bus."""
 
-import stand
+import chipstand
 from chips import shtc3 as chips
-from stand import failure, measure, nearly
+from chipstand import failure, measure, nearly
 
 import sim
 from drivers.shtc3 import SHTC3
@@ -14,7 +14,7 @@ near = nearly(0.002)
 AIR = (21.5, 45.0)
 
 
-class Bench(stand.I2C):
+class Stand(chipstand.I2C):
     """A chip at 0x70."""
 
     def __init__(self):
@@ -22,25 +22,25 @@ class Bench(stand.I2C):
 
 
 def test_a_chip_that_sleeps_is_woken():
-    bench = Bench()
-    bench.chip.write(b"\xb0\x98")  # another program's
-    assert bench.i2c.scan() == []
-    near(measure(SHTC3(bench.i2c)), AIR)
-    assert bench.i2c.scan() == [0x70]
+    stand = Stand()
+    stand.chip.write(b"\xb0\x98")  # another program's
+    assert stand.i2c.scan() == []
+    near(measure(SHTC3(stand.i2c)), AIR)
+    assert stand.i2c.scan() == [0x70]
 
 
 def test_it_is_told_to_measure_temperature_first():
-    bench = Bench()
-    measure(SHTC3(bench.i2c))
-    assert bench.chip.commands == [0x3517, 0x805D, 0xEFC8, 0x7866]
+    stand = Stand()
+    measure(SHTC3(stand.i2c))
+    assert stand.chip.commands == [0x3517, 0x805D, 0xEFC8, 0x7866]
 
 
 def test_another_chip():
-    bench = Bench()
+    stand = Stand()
     for id in (0x0807, 0xFFC7, 0x0887):  # only six bits are the product's
-        bench.chip.id = id
-        near(measure(SHTC3(bench.i2c)), AIR)
+        stand.chip.id = id
+        near(measure(SHTC3(stand.i2c)), AIR)
     for id in (0x0806, 0x0827, 0x0007, 0xFFFF, 0x0000):
-        bench.chip.id = id
+        stand.chip.id = id
         text = "chip id 0x%04x; expected an SHTC3 (0x0807)" % id
-        assert failure(SHTC3, bench.i2c) == text, text
+        assert failure(SHTC3, stand.i2c) == text, text

@@ -1,6 +1,6 @@
 """Soil moisture sensors, over the simulated ADC and with made-up voltages."""
 
-from stand import Level, failure, volts
+from chipstand import Level, failure, volts
 
 import sim
 from drivers.soil import Soil
@@ -70,7 +70,7 @@ def test_on_the_simulated_board():
 
     from firmware.board import Board
 
-    sim.no_bench()
+    sim.no_stand()
     sim.virtual()
     pin = 34 if sim.ESP32 else 26
     setting = {"type": "soil", "name": "pot", "pin": pin, "dry_v": 2.3, "wet_v": 1.1}

@@ -1,8 +1,8 @@
 """TMP117 over the simulated I2C bus."""
 
-import stand
+import chipstand
 from chips import tmp117 as chips
-from stand import NOT_MEASURED, RANGE, failure, measure, nearly
+from chipstand import NOT_MEASURED, RANGE, failure, measure, nearly
 
 import sim
 from drivers.tmp117 import TMP117
@@ -12,7 +12,7 @@ BOARDS = ("esp32", "pico_w")
 near = nearly(1e-9)
 
 
-class Bench(stand.I2C):
+class Stand(chipstand.I2C):
     """A chip at 0x48."""
 
     def __init__(self):
@@ -20,8 +20,8 @@ class Bench(stand.I2C):
 
 
 def test_vectors():
-    bench = Bench()
-    driver = TMP117(bench.i2c)
+    stand = Stand()
+    driver = TMP117(stand.i2c)
     for raw, celsius in (
         (0x0C80, 25.0),
         (0xFFFF, -0.0078125),
@@ -31,76 +31,76 @@ def test_vectors():
         (0xF380, -25.0),
         (0xE480, -55.0),
     ):
-        bench.chip.raw = raw
+        stand.chip.raw = raw
         near(measure(driver), celsius)
 
 
 def test_shows_the_temperature():
-    bench = Bench()
-    driver = TMP117(bench.i2c)
+    stand = Stand()
+    driver = TMP117(stand.i2c)
     for celsius in (21.5, -0.003, 0.0, -55.0, 149.99, -17.33):
-        bench.truth = celsius
+        stand.truth = celsius
         near(measure(driver), celsius, 0.0079)
 
 
 def test_out_of_range():
-    bench = Bench()
-    driver = TMP117(bench.i2c)
+    stand = Stand()
+    driver = TMP117(stand.i2c)
     for raw in (0x4B01, 0xE47F, 0x7FFF, 0x8001):
-        bench.chip.raw = raw
+        stand.chip.raw = raw
         assert failure(measure, driver) == RANGE, raw
 
 
 def test_256_degrees_below_is_not_measured():
-    bench = Bench()
-    driver = TMP117(bench.i2c)
-    bench.chip.raw = 0x8000
+    stand = Stand()
+    driver = TMP117(stand.i2c)
+    stand.chip.raw = 0x8000
     assert failure(measure, driver) == NOT_MEASURED
 
 
 def test_another_chip():
-    bench = Bench()
+    stand = Stand()
     for id in (0x7FFF, 0x0000, 0xFFFF, 0x1116, 0x0217, 0x0075):
-        bench.chip.id = id
-        text = failure(TMP117, bench.i2c)
+        stand.chip.id = id
+        text = failure(TMP117, stand.i2c)
         assert text == "chip id 0x%04x; expected a TMP117 (0x0117)" % id, text
-    bench.chip.id = 0x1117  # a later revision
-    near(measure(TMP117(bench.i2c)), 21.5)
+    stand.chip.id = 0x1117  # a later revision
+    near(measure(TMP117(stand.i2c)), 21.5)
 
 
 def test_another_chip_is_not_written_to():
-    bench = Bench()
-    bench.chip.id = 0x0075
-    write = bench.chip.write
+    stand = Stand()
+    stand.chip.id = 0x0075
+    write = stand.chip.write
 
     def read_only(data):
         assert len(data) < 2, data
         return write(data)
 
-    bench.chip.write = read_only
-    failure(TMP117, bench.i2c)
+    stand.chip.write = read_only
+    failure(TMP117, stand.i2c)
 
 
 def test_it_sleeps_between_readings():
-    bench = Bench()
-    driver = TMP117(bench.i2c)
+    stand = Stand()
+    driver = TMP117(stand.i2c)
     near(measure(driver), 21.5)
-    bench.truth = 30.0
-    before = bench.shows(chips.TEMPERATURE)
+    stand.truth = 30.0
+    before = stand.shows(chips.TEMPERATURE)
     sim.advance(5000)
-    assert bench.shows(chips.TEMPERATURE) == before
+    assert stand.shows(chips.TEMPERATURE) == before
     near(measure(driver), 30.0)
 
 
 def test_what_was_set_before_is_forgotten():
-    bench = Bench()
-    bench.i2c.writeto_mem(0x48, 1, b"\x07\xf4")  # another program's: asleep, the mean of 64
-    near(measure(TMP117(bench.i2c)), 21.5)
+    stand = Stand()
+    stand.i2c.writeto_mem(0x48, 1, b"\x07\xf4")  # another program's: asleep, the mean of 64
+    near(measure(TMP117(stand.i2c)), 21.5)
 
 
 def test_the_conversion_is_done_in_time():
-    bench = Bench()
-    driver = TMP117(bench.i2c)
+    stand = Stand()
+    driver = TMP117(stand.i2c)
     driver.start()
     sim.advance(driver.conversion_ms)
     assert driver.ready() == 0
@@ -109,10 +109,10 @@ def test_the_conversion_is_done_in_time():
 
 
 def test_too_early_there_is_nothing():
-    bench = Bench()
-    driver = TMP117(bench.i2c)
+    stand = Stand()
+    driver = TMP117(stand.i2c)
     near(measure(driver), 21.5)
-    bench.truth = -10.0
+    stand.truth = -10.0
     driver.start()
     sim.advance(138)
     assert failure(driver.read) == NOT_MEASURED
@@ -121,12 +121,12 @@ def test_too_early_there_is_nothing():
 
 
 def test_data_lines_held_later_are_no_value():
-    bench = Bench()
-    driver = TMP117(bench.i2c)
+    stand = Stand()
+    driver = TMP117(stand.i2c)
     for byte in (b"\0", b"\xff"):
         driver.start()
         sim.advance(driver.conversion_ms)
         driver._done = True
-        bench.chip.read = lambda n: byte * n
+        stand.chip.read = lambda n: byte * n
         assert failure(driver.ready) == NOT_MEASURED
         assert failure(driver.read) == NOT_MEASURED

@@ -335,7 +335,7 @@ def test_interrupts():
 
 
 def i2c(**chips):
-    sim.no_bench()
+    sim.no_stand()
     chip = Register()
     sim.i2c_attach(4, 5, 0x76, chip, "room")
     return machine.I2C(0, sda=machine.Pin(4), scl=machine.Pin(5), freq=100_000), chip
@@ -420,7 +420,7 @@ def test_i2c_pins():
 
 
 def test_there_are_two_controllers_only():
-    sim.no_bench()
+    sim.no_stand()
     sim.i2c_attach(4, 5, 0x76, Register(), "a")
     sim.i2c_attach(12, 13, 0x77, Register(), "b")
     first = machine.I2C(0, sda=machine.Pin(4), scl=machine.Pin(5))
@@ -432,7 +432,7 @@ def test_there_are_two_controllers_only():
 def test_onewire_search_and_match():
     import onewire
 
-    sim.no_bench()
+    sim.no_stand()
     roms = [bytes((0x28, i * 37 & 0xFF, i, 0, 0, 0, 0)) for i in (1, 2, 5, 9)]
     bus = onewire.OneWire(machine.Pin(15))
     roms = [rom + bytes((bus.crc8(rom),)) for rom in roms]
@@ -456,7 +456,7 @@ def test_onewire_search_and_match():
 def test_onewire_short_circuit():
     import onewire
 
-    sim.no_bench()
+    sim.no_stand()
     sim.onewire_attach(15, Rom(b"\x28\0\0\0\0\0\0\x1e"), "t")
     bus = onewire.OneWire(machine.Pin(15))
     sim.bus_stuck(15)
@@ -467,7 +467,7 @@ def test_onewire_short_circuit():
 def test_dht():
     import dht
 
-    sim.no_bench()
+    sim.no_stand()
     sim.virtual()
 
     class Chip:
@@ -490,7 +490,7 @@ def test_dht():
 
 
 def test_adc():
-    sim.no_bench()
+    sim.no_stand()
     level = [1_000_000]
     n = 34 if sim.ESP32 else 26
     sim.adc_attach(n, lambda: level[0], "battery")
@@ -538,7 +538,7 @@ def test_uart():
             data, self.sent = self.sent, b""
             return data
 
-    sim.no_bench()
+    sim.no_stand()
     sim.uart_attach(4, 5, Echo(), "dust")
     uart = machine.UART(1, 9600, tx=machine.Pin(4), rx=machine.Pin(5))
     assert uart.read() is None and not uart.any()
@@ -549,7 +549,7 @@ def test_uart():
     assert uart.any() == 256  # the rest is lost
 
 
-# ---- the bench --------------------------------------------------------------------------------------------------
+# ---- the stand --------------------------------------------------------------------------------------------------
 
 
 def test_a_configured_sensor_has_its_chip():

@@ -2,7 +2,7 @@
 
 import math
 
-from stand import failure
+from chipstand import failure
 
 from firmware.sensors.derived import DERIVED, absolute_humidity, dew_point, sea_level_pressure
 from firmware.sensors.process import Process

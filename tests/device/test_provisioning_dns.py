@@ -82,12 +82,12 @@ def ask(port, packet):
 
 
 def test_on_a_socket_it_never_waits():
-    import bench
     import network
+    import stand
 
     network.WLAN(network.AP_IF).active(True)
     server = dns.NameServer("192.168.4.1")
-    port = bench._bound_port(server.sock._s)
+    port = stand._bound_port(server.sock._s)
     server.step()
     good = ask(port, ASKED)
     bad = ask(port, b"\xff" * 300)

@@ -2,7 +2,7 @@
 
 import time
 
-import bench
+import stand
 from mqtt_packets import packet
 
 import sim
@@ -29,7 +29,7 @@ class Broker:
         self.server.bind(sim.usocket.getaddrinfo("127.0.0.1", 0)[0][-1])
         self.server.listen(4)
         self.server.setblocking(False)
-        self.port = bench._bound_port(self.server)
+        self.port = stand._bound_port(self.server)
         self.peers = []
         self.heard = b""
 
@@ -76,7 +76,7 @@ def at(broker, **more):
 
 def run(settings, broker=None, air=(HOME,), seconds=300):
     sim.virtual()
-    sim.air()[:] = [bench.AccessPoint(each["ssid"], each["password"]) for each in air]
+    sim.air()[:] = [stand.AccessPoint(each["ssid"], each["password"]) for each in air]
     trial = Trial(Board(), settings)
     begin = time.ticks_ms()
     while trial.step(time.ticks_ms()):
@@ -118,7 +118,7 @@ def test_the_wrong_password():
 
 def test_what_boot_py_joined_proves_nothing():
     sim.virtual()
-    sim.air()[:] = [bench.AccessPoint("home", PASSWORD)]
+    sim.air()[:] = [stand.AccessPoint("home", PASSWORD)]
     for wait_ms in (0, 20000):  # still joining, and joined
         radio = Board().radio
         begin(radio, {"networks": [HOME]}, "n1")
@@ -264,7 +264,7 @@ def test_sockets_are_closed():
 def test_given_up_half_way():
     broker = Broker(None)
     sim.virtual()
-    sim.air()[:] = [bench.AccessPoint("home", PASSWORD)]
+    sim.air()[:] = [stand.AccessPoint("home", PASSWORD)]
     trial = Trial(Board(), make((at(broker),)))
     while not broker.peers:
         assert trial.step(time.ticks_ms())

@@ -4,7 +4,7 @@ import gc
 import sys
 import time
 
-from stand import attach, checked, chip_of, detach_all, first, forget
+from chipstand import attach, checked, chip_of, detach_all, first, forget
 
 import sim
 from firmware import sensors

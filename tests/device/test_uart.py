@@ -96,7 +96,7 @@ def test_the_board_gives_the_port_of_the_pins():
         return uart(number, **settings)
 
     machine.UART = making
-    sim.no_bench()
+    sim.no_stand()
     pairs = ((8, 9), (16, 17)) if not sim.ESP32 else ((16, 17), (25, 26))
     assert faults(sim.BOARD, *pairs) == []
     board = Board()

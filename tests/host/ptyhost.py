@@ -202,7 +202,7 @@ class PtyBoard:
             if not data:
                 return self._ended()
             if not self.ready:
-                before, mark, after = data.partition(READY)  # before it the bench may complain
+                before, mark, after = data.partition(READY)  # before it the stand may complain
                 self.ready = bool(mark)
                 data = before + after
             self._say(data)

@@ -91,7 +91,7 @@ def test_names_are_those_of_the_code():
         (("Chip", "attach", "write", "read"), "sim/board/chips/shtc3.py"),
         (("now",), "sim/board/sim.py"),
         (("MODULES",), "sim/board/chips/__init__.py"),
-        (("measure", "failure", "nearly"), "tests/device/stand.py"),
+        (("measure", "failure", "nearly"), "tests/device/chipstand.py"),
         (("test_gone_and_back",), "tests/device/test_driver_contract.py"),
         (("at", "AIR"), "firmware/sensors/options.py"),
         (("QUANTITIES",), "firmware/sensors/types.py"),

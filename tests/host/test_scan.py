@@ -17,8 +17,8 @@ from tools.simulate import simulate
 
 PASSWORD = "geheimgeheim"
 MAIN = b"import time\nprint('node runs')\nwhile True:\n    time.sleep(1)\n"
-# After the bench wired what the config says: another one.
-BENCH = """
+# After the stand wired what the config says: another one.
+STAND = """
 import sim
 from chips import bme280, ds18b20
 for devices in (sim.i2c_devices, sim.onewire_devices, sim.wires):
@@ -62,11 +62,11 @@ def bme(name="room", kind="bme280", **more):
 
 @pytest.fixture
 def call(tmp_path, capsys):
-    """Scan a board that has these settings and this bench: (exit code, stdout, stderr)."""
+    """Scan a board that has these settings and this stand: (exit code, stdout, stderr)."""
 
-    def run(*words, sensors=None, bench=None, board="esp32", settings=None):
+    def run(*words, sensors=None, stand=None, board="esp32", settings=None):
         pty = PtyBoard(tmp_path, board=board, fakes=True)
-        files = {"main.py": MAIN, "boot.py": (BENCH + bench).encode() if bench else b""}
+        files = {"main.py": MAIN, "boot.py": (STAND + stand).encode() if stand else b""}
         if sensors is not None or settings is not None:
             files["config.json"] = json.dumps(settings or config(sensors)).encode()
         pty.put(files)
@@ -127,8 +127,8 @@ def test_the_example_is_found_on_its_pins(board, call):
 @pytest.mark.parametrize("board", ["esp32", "pico_w"])
 def test_a_board_without_settings_has_the_usual_pins(board, call):
     (sda, scl), wire = scan_config.USUAL[board][0][0], scan_config.USUAL[board][1]
-    bench = f"bosch(0x60, {sda}, {scl}, 0x77)\nrom({ROMS[0]!r}, {wire})\n"
-    status, out, _ = call("--json", bench=bench, board=board)
+    stand = f"bosch(0x60, {sda}, {scl}, 0x77)\nrom({ROMS[0]!r}, {wire})\n"
+    status, out, _ = call("--json", stand=stand, board=board)
     assert status == 0
     assert json.loads(out) == [
         {"name": "bme280-1", "type": "bme280", "sda": sda, "scl": scl, "address": "0x77"},
@@ -139,19 +139,19 @@ def test_a_board_without_settings_has_the_usual_pins(board, call):
 
 @pytest.mark.slow
 def test_nothing_connected(call):
-    status, out, err = call(bench="pass")
+    status, out, err = call(stand="pass")
     assert (status, err) == (0, "")
     assert "I2C, SDA GPIO21, SCL GPIO22: nothing answers\n" in out
     assert "1-Wire, GPIO4: nothing answers\n" in out
     assert "for config.json" not in out
-    assert json.loads(call("--json", bench="pass")[1]) == []
+    assert json.loads(call("--json", stand="pass")[1]) == []
 
 
 @pytest.mark.slow
 def test_what_is_gone_is_named(call):
     sensors = [bme(), {"name": "boiler", "type": "ds18b20", "pin": 4}]
     sensors.append({"name": "attic", "type": "ds18b20", "pin": 15, "address": ROMS[0].upper()})
-    _, out, _ = call(sensors=sensors, bench=f"rom({ROMS[0]!r}, 15)")
+    _, out, _ = call(sensors=sensors, stand=f"rom({ROMS[0]!r}, 15)")
     assert 'nothing answers\n  "room" in config.json (bme280 0x76) does not answer\n' in out
     assert 'nothing answers\n  "boiler" in config.json (ds18b20) does not answer\n' in out
     assert f'GPIO15:\n  {ROMS[0]}  DS18B20; "attic" in config.json\n' in out
@@ -161,7 +161,7 @@ def test_what_is_gone_is_named(call):
 @pytest.mark.slow
 def test_another_chip_than_the_config_says(call):
     sensors = [bme(interval_s=30, dew_point=True, freq=50000)]
-    _, out, _ = call(sensors=sensors, bench="bosch(0x58)")
+    _, out, _ = call(sensors=sensors, stand="bosch(0x58)")
     assert '  0x76  bmp280; "room" in config.json says bme280\n' in out
     corrected = {"name": "room", "type": "bmp280", "interval_s": 30, "address": "0x76"}
     assert pasted(out) == [{**corrected, "sda": 21, "scl": 22, "freq": 50000}]
@@ -170,9 +170,9 @@ def test_another_chip_than_the_config_says(call):
 
 @pytest.mark.slow
 def test_a_chip_without_driver(call):
-    bench = "bosch(0x50)\ni2c(21, 22, 0x3c, Registers({}))\ni2c(21, 22, 0x0b, Registers({}))\n"
-    bench += "i2c(21, 22, 0x77, Registers({b'\\x00': b'\\x50'}))\n"
-    status, out, _ = call(bench=bench)
+    stand = "bosch(0x50)\ni2c(21, 22, 0x3c, Registers({}))\ni2c(21, 22, 0x0b, Registers({}))\n"
+    stand += "i2c(21, 22, 0x77, Registers({b'\\x00': b'\\x50'}))\n"
+    status, out, _ = call(stand=stand)
     assert status == 0
     assert "  0x0b  unknown: no driver\n" in out
     assert "  0x3c  perhaps an OLED display: no driver\n" in out
@@ -183,7 +183,7 @@ def test_a_chip_without_driver(call):
 
 @pytest.mark.slow
 def test_one_address_of_many_types(call):
-    bench = """
+    stand = """
 i2c(21, 22, 0x40, Registers({b"\\xfe": b"TI", b"\\xff": b"\\x22\\x60"}))
 i2c(21, 22, 0x44, Registers({b"\\x37\\x80": b"\\x00\\x00\\x81\\xbe\\xef\\x92"}))
 i2c(21, 22, 0x45, Registers({b"\\x89": b"\\x00\\x00\\x81\\xbe\\xef\\x92"}))
@@ -193,7 +193,7 @@ i2c(21, 22, 0x4a, Registers({b"\\x00": b"\\x01\\x90"}))
 i2c(21, 22, 0x4d, Registers({}))
 i2c(21, 22, 0x62, Registers({b"\\xe4\\xb8": b"\\x80\\x00\\xa2"}))
 """
-    _, out, _ = call(bench=bench)
+    _, out, _ = call(stand=stand)
     entries = pasted(out)
     assert [(entry["address"], entry["type"]) for entry in entries] == [
         ("0x40", "ina226"),
@@ -213,7 +213,7 @@ i2c(21, 22, 0x62, Registers({b"\\xe4\\xb8": b"\\x80\\x00\\xa2"}))
 @pytest.mark.slow
 def test_what_the_config_says_decides_what_the_chip_does_not(call):
     known = bme("solar", "ina219", address="0x48", shunt_ohm=0.01)
-    _, out, _ = call(sensors=[known], bench="i2c(21, 22, 0x48, Registers({}))")
+    _, out, _ = call(sensors=[known], stand="i2c(21, 22, 0x48, Registers({}))")
     assert '  0x48  ina219, as far as the address tells; "solar" in config.json\n' in out
     assert pasted(out) == [known]
 
@@ -242,8 +242,8 @@ def test_every_simulated_chip_is_known(kind, address, call):
 
 @pytest.mark.slow
 def test_several_on_one_wire(call):
-    bench = "".join(f"rom({rom!r})\n" for rom in (*ROMS, "260102030405aa", "2201020304050607"))
-    _, out, _ = call(sensors=[{"name": "temperature-1", "type": "ds18b20", "pin": 4}], bench=bench)
+    stand = "".join(f"rom({rom!r})\n" for rom in (*ROMS, "260102030405aa", "2201020304050607"))
+    _, out, _ = call(sensors=[{"name": "temperature-1", "type": "ds18b20", "pin": 4}], stand=stand)
     assert f"  {ROMS[0]}  DS18B20\n" in out
     assert "  260102030405aaed  DS2438: no driver\n" in out
     assert "a wrong checksum" in out
@@ -258,7 +258,7 @@ def test_several_on_one_wire(call):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("bench", "said"),
+    ("stand", "said"),
     [
         ("sim.bus_stuck(21)", "SCL GPIO22: SDA (GPIO21) is held low: wired to ground"),
         (
@@ -276,15 +276,15 @@ def test_several_on_one_wire(call):
         ),
     ],
 )
-def test_a_bus_that_is_none(bench, said, call):
-    status, out, err = call(bench=f"bosch(0x60)\nrom({ROMS[0]!r})\n" + bench)
+def test_a_bus_that_is_none(stand, said, call):
+    status, out, err = call(stand=f"bosch(0x60)\nrom({ROMS[0]!r})\n" + stand)
     assert (status, err) == (0, "")
     assert said in out
 
 
 @pytest.mark.slow
 def test_sda_and_scl_swapped(call):
-    _, out, _ = call(sensors=[bme()], bench="bosch(0x60, 22, 21)")
+    _, out, _ = call(sensors=[bme()], stand="bosch(0x60, 22, 21)")
     assert "SDA and SCL are swapped" in out
     assert pasted(out) == [
         {"name": "bme280-1", "type": "bme280", "sda": 22, "scl": 21, "address": "0x76"}
@@ -293,22 +293,22 @@ def test_sda_and_scl_swapped(call):
 
 @pytest.mark.slow
 def test_a_pico_cannot_have_them_swapped(call):
-    _, out, err = call("--json", bench="bosch(0x60, 5, 4)", board="pico_w")
+    _, out, err = call("--json", stand="bosch(0x60, 5, 4)", board="pico_w")
     assert json.loads(out) == []
     assert "bme280 0x76 is left out: GP5 is an SCL pin, give an even one" in err
 
 
 @pytest.mark.slow
 def test_pins_by_hand(call):
-    bench = f"bosch(0x60, 18, 19)\nbosch(0x58, 25, 26)\nrom({ROMS[0]!r}, 13)\n"
+    stand = f"bosch(0x60, 18, 19)\nbosch(0x58, 25, 26)\nrom({ROMS[0]!r}, 13)\n"
     words = ("--sda", "18", "--scl", "19", "--sda", "25", "--scl", "26")
-    _, out, _ = call(*words, bench=bench)
+    _, out, _ = call(*words, stand=stand)
     assert [(entry["type"], entry["sda"]) for entry in pasted(out)] == [
         ("bme280", 18),
         ("bmp280", 25),
     ]
     assert "1-Wire" not in out
-    _, out, _ = call("--onewire", "13", bench=bench)
+    _, out, _ = call("--onewire", "13", stand=stand)
     assert "I2C" not in out
     assert pasted(out)[0]["pin"] == 13
 
@@ -341,8 +341,8 @@ def test_everywhere_but_on_pins_that_have_a_use(call):
         [bme("room", sda=16, scl=17), {"name": "door", "type": "input", "pin": 3}],
         outputs=[{"name": "pump", "pin": 6}],
     )
-    bench = f"bosch(0x60, 16, 17)\nbosch(0x58, 14, 15)\nbosch(0x58, 6, 7)\nrom({ROMS[0]!r}, 22)\n"
-    _, out, _ = call("--all", settings=settings, bench=bench, board="pico_w")
+    stand = f"bosch(0x60, 16, 17)\nbosch(0x58, 14, 15)\nbosch(0x58, 6, 7)\nrom({ROMS[0]!r}, 22)\n"
+    _, out, _ = call("--all", settings=settings, stand=stand, board="pico_w")
     looked = [int(pin) for pin in re.findall(r"SDA GP(\d+)", out)]
     assert looked == [16, 4, 0, 8, 10, 12, 14, 18, 20, 26]
     assert [entry.get("sda", entry.get("pin")) for entry in pasted(out)] == [16, 14, 22]
@@ -354,7 +354,7 @@ def test_settings_that_are_none(call, tmp_path, capsys):
     """What is in the file may be anything."""
     for text in ("{", "[]", '{"sensors": 3, "outputs": {"a": 1}, "node": 1}'):
         board = PtyBoard(tmp_path, fakes=True)
-        board.put({"config.json": text.encode(), "boot.py": (BENCH + "bosch(0x60)").encode()})
+        board.put({"config.json": text.encode(), "boot.py": (STAND + "bosch(0x60)").encode()})
         with board:
             assert main(["scan", board.port, "--json"]) == 0
         assert [entry["type"] for entry in json.loads(capsys.readouterr().out)] == ["bme280"]
@@ -416,8 +416,8 @@ def test_ctrl_c_while_the_board_is_at_it(tmp_path):
     """The process itself, interrupted while code runs on the board."""
     slow = "class Slow:\n    def write(self, data):\n        import time\n        print('written to')\n        time.sleep(5)\n"
     board = PtyBoard(tmp_path, fakes=True)
-    bench = BENCH + slow + "i2c(21, 22, 0x76, Slow())\n"
-    board.put({"main.py": MAIN, "boot.py": bench.encode()})
+    stand = STAND + slow + "i2c(21, 22, 0x76, Slow())\n"
+    board.put({"main.py": MAIN, "boot.py": stand.encode()})
     with board:
         process = subprocess.Popen(
             [sys.executable, "-m", "tools", "scan", board.port], cwd=ROOT, stderr=subprocess.PIPE
@@ -443,7 +443,7 @@ def test_the_cable_comes_out(tmp_path, capsys, monkeypatch):
 @pytest.mark.slow
 def test_a_watchdog_that_bites_in_between(tmp_path, capsys):
     board = PtyBoard(tmp_path, fakes=True)
-    board.put({"main.py": MAIN, "boot.py": (BENCH + "bosch(0x60)").encode()})
+    board.put({"main.py": MAIN, "boot.py": (STAND + "bosch(0x60)").encode()})
     board.reset_bytes = 2500
     with board:
         assert main(["scan", board.port]) == 0

@@ -243,8 +243,8 @@ def test_a_scenario_runs(made):
             {"at_s": 0.4, "do": "set", "name": "a", "co2": 1},
         ],
     )
-    simulated.wait_for("bench: set", FAST)
-    assert "bench: wifi_off" in simulated.output
+    simulated.wait_for("stand: set", FAST)
+    assert "stand: wifi_off" in simulated.output
 
 
 def test_a_scenario_that_is_none_stops_the_board(made):
@@ -315,7 +315,7 @@ def test_what_is_prepared_happens_once_at_the_next_start(made):
         simulated.stop()
         simulated.start()
         simulated.wait_for("ready", FAST, times)
-    assert simulated.output.split() == ["ready", "bench:", "kick", "ready", "ready"]
+    assert simulated.output.split() == ["ready", "stand:", "kick", "ready", "ready"]
     simulated.stop()
     assert len(simulated.lives) == len(simulated.resets) == 3
     for life in simulated.lives:
@@ -459,7 +459,7 @@ def tls_run(made, tmp_path, name):
 def test_tls(made, tmp_path, board):
     output, heard = tls_run(made, tmp_path, "localhost")
     assert heard[:2] == [b"hello", b"more"], output
-    lines = [line for line in output.splitlines() if not line.startswith("bench: ")]
+    lines = [line for line in output.splitlines() if not line.startswith("stand: ")]
     assert lines[0] == "The certificate validity starts in the future"
     assert lines[1] == "False"
     assert lines[2:6] == ["got b'world'", "nothing None", "polled 1", "got b'mor' b'e' []"]

@@ -444,7 +444,7 @@ def test_tls_with_the_ca_on_the_node(brokers, authority, fresh, tmp_path, board)
     ):
         (node.flash / "ca.pem").write_bytes(ca.read_bytes())
         node.start()
-        until(lambda: node.output.count("bench: port 80 ") == len(node.resets), 20, "the page")
+        until(lambda: node.output.count("stand: port 80 ") == len(node.resets), 20, "the page")
         phone = Phone(node)
         assert "Encrypted (TLS)" in phone.ask().words
         phone.submit(**good(broker) | {"tls": "1"})

@@ -63,10 +63,10 @@ def run(args):
             (folder / "flash.lfs").unlink(missing_ok=True)
             (folder / "console").unlink(missing_ok=True)
             with ExitStack() as stack:
-                bench = Bench(folder, board, args, stack)
-                bench.measure(args.readings)
-        columns.append(results(bench))
-        troubles += [f"{board}: {trouble}" for trouble in faults(bench, columns[-1], args.qos)]
+                stand = Stand(folder, board, args, stack)
+                stand.measure(args.readings)
+        columns.append(results(stand))
+        troubles += [f"{board}: {trouble}" for trouble in faults(stand, columns[-1], args.qos)]
         if not troubles:
             shutil.rmtree(folder)
     print(f"\n| QoS {args.qos}, window {args.window} | " + " | ".join(BOARDS) + " |")
@@ -78,7 +78,7 @@ def run(args):
     return 1 if troubles else 0
 
 
-class Bench:
+class Stand:
     """Broker, relay, node and subscriber."""
 
     def __init__(self, folder, board, args, stack):
@@ -159,9 +159,9 @@ def missing(readings):
     return max(seqs, default=0) - len(seqs)
 
 
-def results(bench):
+def results(stand):
     """One board's column: row → value."""
-    readings = bench.readings
+    readings = stand.readings
     began = readings[0].at
     stored = [reading for reading in readings if reading.ts < began]
     seconds = max(reading.at for reading in stored) - began
@@ -180,16 +180,16 @@ def results(bench):
     }
 
 
-def faults(bench, column, qos):
+def faults(stand, column, qos):
     found = []
     if column["readings lost"]:
         found.append("readings lost")
     if qos == 2 and column["readings doubled"]:
         found.append("readings doubled at QoS 2")
-    if bench.board.resets != ["power"] or bench.board.dead is not None:
+    if stand.board.resets != ["power"] or stand.board.dead is not None:
         found.append("the node ended by itself")
-    if "Traceback" in bench.board.output:
+    if "Traceback" in stand.board.output:
         found.append("the node's console has a traceback")
     counts = ("dropped", "corrupt", "outbox_errors")
-    found += [f"health: {name}" for name in counts if any(h[name] for h in bench.healths)]
-    return [f"{each}; logs: {short(bench.folder)}" for each in found]
+    found += [f"health: {name}" for name in counts if any(h[name] for h in stand.healths)]
+    return [f"{each}; logs: {short(stand.folder)}" for each in found]

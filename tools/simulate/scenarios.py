@@ -1,6 +1,6 @@
 """What happens to a simulated board, and when: the JSON list of `make run SCENARIO=`, checked before the board runs.
 
-What there is to happen are the calls of sim/board/bench.py, which run on the simulated board alone: they are read, not imported.
+What there is to happen are the calls of sim/board/stand.py, which run on the simulated board alone: they are read, not imported.
 """
 
 import ast
@@ -10,7 +10,7 @@ import math
 from tools import ROOT
 from tools.settings.judge import BadConfig, parse_file
 
-_CALLS = ROOT / "sim/board/bench.py"
+_CALLS = ROOT / "sim/board/stand.py"
 _INNER = {"the_world", "scenario", "soft_boot", "storm"}  # for tests; they take no JSON
 _OWN = ("at_s", "do")
 _OF_A_SENSOR = ("unplug", "replug", "set", "door", "tip")

@@ -46,7 +46,7 @@ def sensor(name, pin):
     }
 
 
-class Bench:
+class Stand:
     """Broker, proxy, node and subscriber."""
 
     def __init__(self, folder, board, sync_s, stack):

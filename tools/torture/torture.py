@@ -26,7 +26,7 @@ from sim.simboard import BOARDS
 from tools import ROOT, mpy
 from tools.numbers import whole
 from tools.torture.outbox import sweep
-from tools.torture.stand import QOS, Bench
+from tools.torture.stand import QOS, Stand
 from tools.torture.verdict import judge
 
 SLACK_S = 2  # beside sync_s: a pass of the loop, and this machine's own delays
@@ -140,23 +140,23 @@ def torture(folder, cuts, board, sync_s, progress=lambda *_: None, files=None):
         mpy.compile_tree(folder / "flash")
     began = time.monotonic()
     with ExitStack() as stack:
-        bench = Bench(folder, board, sync_s, stack)
-        troubles = bench.suffer(cuts, progress) + bench.troubles()
+        stand = Stand(folder, board, sync_s, stack)
+        troubles = stand.suffer(cuts, progress) + stand.troubles()
         seconds = time.monotonic() - began
-        lives = [*map(tuple, bench.board.lives[:-1]), (bench.board.lives[-1][0], None)]
-    report = judge(bench.messages, lives, QOS, sync_s + SLACK_S)
+        lives = [*map(tuple, stand.board.lives[:-1]), (stand.board.lives[-1][0], None)]
+    report = judge(stand.messages, lives, QOS, sync_s + SLACK_S)
     report.faults[:0] = troubles
     with (folder / "received").open("w") as file:
-        for message in bench.messages:
+        for message in stand.messages:
             print(*message, file=file)
     (folder / "lives").write_text(json.dumps(lives))
-    print_report(bench, report, Counter(cut.kind for cut in cuts), seconds)
+    print_report(stand, report, Counter(cut.kind for cut in cuts), seconds)
     return report
 
 
-def print_report(bench, report, kinds, seconds):
+def print_report(stand, report, kinds, seconds):
     """What was done, what came of it, the verdict."""
-    console = bench.board.output
+    console = stand.board.output
     cuts = sum(kinds.values())
     counts = re.findall(r"^flash: .*?(\d+) writes, (\d+) erases", console, re.MULTILINE)
     writes = sum(int(count) for count, _ in counts)
@@ -166,14 +166,14 @@ def print_report(bench, report, kinds, seconds):
     for kind, count in kinds.most_common():
         print(f"  {count:5} {kind.replace('_', ' ')}")
     torn = console.count("flash: the power fails")
-    print(f"node      {len(bench.board.lives)} lives, {torn} ended in a block write or erase")
+    print(f"node      {len(stand.board.lives)} lives, {torn} ended in a block write or erase")
     print(
         f"flash     {writes} block writes, {erases} erases: {writes / max(readings, 1):.2f} a reading"
     )
     for channel, qos in QOS.items():
         count, repeats = report.readings[channel], report.repeats[channel]
         print(f"QoS {qos}     {count} readings, {repeats} came again")
-    print(f"resent    {bench.resent()} or more within a life")
+    print(f"resent    {stand.resent()} or more within a life")
     print(
         f"RAM       {report.forgiven} gaps allowed; from the last reading to the power cut "
         f"{max(report.tails, default=0):.1f} s at most, {sum(report.tails):.0f} s in all"

@@ -24,7 +24,7 @@ class I2C:
     """A chip on I2C, made with what it measures: `truth`, which can be moved."""
 
     def __init__(self, chip, address, truth, *args):
-        sim.no_bench()
+        sim.no_stand()
         sim.i2c_devices.clear()
         sim.virtual()
         self.address = address
@@ -46,7 +46,7 @@ class Uart:
     def __init__(self, chip, truth, *args):
         from firmware.board import Board
 
-        sim.no_bench()
+        sim.no_stand()
         sim.uart_devices.clear()
         sim.virtual()
         self.truth = truth
@@ -187,7 +187,7 @@ def checked(**setting):
 def attach(setting):
     import chips
 
-    sim.no_bench()
+    sim.no_stand()
     sim.virtual()
     chips.attach(setting, sim.the_world(), sim)
 

@@ -29,7 +29,7 @@ class AccessPoint:
 
 
 def _config():
-    """The node's settings, or the last good ones, or nothing. It is not for the bench to complain."""
+    """The node's settings, or the last good ones, or nothing. It is not for the stand to complain."""
     for path in ("config.json", "state/config.json"):
         try:
             with open(path) as f:
@@ -78,7 +78,7 @@ def attach_all():
         try:
             chips.attach(setting, the_world(), sim)
         except Exception as e:  # a setting that no chip fits has no chip
-            print("bench: no chip for", setting, repr(e))
+            print("stand: no chip for", setting, repr(e))
 
 
 class TimeServer:
@@ -170,7 +170,7 @@ def _load():
     ):
         for name in names:
             getattr(module, name)
-    sim.use_bench()
+    sim.use_stand()
     gc.collect()
 
 
@@ -411,11 +411,11 @@ def do(event):
     name = event["do"]
     # No console shows a password, not even this one.
     shown = ["%s=%s" % (k, "***" if k == "key" else arguments[k]) for k in arguments]
-    print("bench:", name, " ".join(shown))
+    print("stand:", name, " ".join(shown))
     try:
         (sim.reset if name == "reset" else CALLS[name])(**arguments)
     except (KeyError, TypeError, ValueError) as e:
-        print("bench: not understood:", name, repr(e))  # the device program is not to blame
+        print("stand: not understood:", name, repr(e))  # the device program is not to blame
 
 
 class Control:
@@ -435,6 +435,6 @@ class Control:
         try:
             event = json.loads(line)
         except ValueError:
-            print("bench: not understood:", line.strip())
+            print("stand: not understood:", line.strip())
         else:
             do(event)
