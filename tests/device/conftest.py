@@ -1,4 +1,4 @@
-"""Runs each function `test_*` of tests/device/test_*.py in a MicroPython process of its own.
+"""Runs each function `test_*` of tests/device/*/test_*.py in a MicroPython process of its own.
 
 The files are parsed, never imported by CPython. A test passes when its function returns. A module may set
 
@@ -9,7 +9,7 @@ The files are parsed, never imported by CPython. A test passes when its function
     MPY = True                       # test the compiled modules: a board has no compiler to find memory for
 
 The current directory is an empty folder, as a node's flash is before its first start. `sys.path` is sim/board,
-tests/device, the repository's root and its lib, then what is frozen. With `--mpy` the device modules are compiled ones.
+the test's own folder and tests/device/shared in one, the repository's root and its lib, then what is frozen. With `--mpy` the device modules are compiled ones.
 They are reached by links: MicroPython keeps the path of every module on the heap, and a test is not to have
 more or less of it by the name of the folder that the repository is in.
 """
@@ -99,7 +99,11 @@ class DeviceTest(pytest.Item):
         seconds = self.settings["TIMEOUT"]
         with tempfile.TemporaryDirectory(dir="/tmp") as name:
             folder = Path(name)
-            self.links = {"board": ROOT / "sim" / "board", "tests": HERE, "repo": root}
+            self.links = {"board": ROOT / "sim" / "board", "repo": root}
+            # In one folder, for what stands in sys.path is on the heap; and tests/device itself would hide lib/drivers.
+            (folder / "tests").mkdir()
+            for source in (*(HERE / "shared").glob("*.py"), *self.path.parent.glob("*.py")):
+                self.links[f"tests/{source.name}"] = source
             for link, target in self.links.items():
                 (folder / link).symlink_to(target)
             flash = folder / "flash"
@@ -135,7 +139,7 @@ class DeviceTest(pytest.Item):
     def failure(self, folder, text, output):
         """A Failure whose traceback names the files, not the links."""
         for link, target in self.links.items():
-            output = output.replace(f"{folder}/{link}/".encode(), f"{target}/".encode())
+            output = output.replace(f"{folder}/{link}".encode(), str(target).encode())
         return Failure(text, output)
 
     def repr_failure(self, excinfo, style=None):

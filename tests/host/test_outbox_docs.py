@@ -74,7 +74,7 @@ def test_the_long_example_delivers_each_reading_once(tmp_path):
     """Changed: the broker's address, a reading every 50 ms instead of 10 s, and its value is its number.
 
     It is killed between two passes: in the middle of a write this machine's file system leaves half a file, where littlefs does
-    not. Cuts at every write are in tests/device/test_outbox_cuts.py.
+    not. Cuts at every write are in tests/device/outbox/test_outbox_cuts.py.
     """
     program = PROGRAMS[1]
     for old, new, times in (

@@ -10,7 +10,7 @@ import pytest
 
 from tools import ROOT, mpy, toolchain
 
-HERE = ROOT / "tests" / "device"
+DEVICE = ROOT / "tests" / "device"
 # What the code names by a part only: a folder, a beginning.
 WHOLE = {
     "state/outbox": ("state/outbox", "state/outbox/state", "state/outbox/00000001"),
@@ -39,7 +39,8 @@ def compiled(tmp_path_factory):
 
 
 def run(root, folder, board, *words):
-    path = [str(ROOT / "sim" / "board"), str(HERE), str(root), str(root / "lib"), ".frozen"]
+    own = [str(ROOT / "sim" / "board"), str(DEVICE / "node"), str(DEVICE / "shared")]
+    path = [*own, str(root), str(root / "lib"), ".frozen"]
     program = (
         f"import sys; sys.path[:] = {path}\nimport statefiles\nstatefiles.main({list(words)})"
     )

@@ -52,7 +52,9 @@ def run(args):
         place = ROOT / test.partition("::")[0]
         if not place.is_file():
             wrong = f"{test} is a folder" if place.is_dir() else f"there is no {test}"
-            raise CommandError(f"{wrong}: TESTS= takes files, as tests/device/test_outbox.py", 2)
+            raise CommandError(
+                f"{wrong}: TESTS= takes files, as tests/device/outbox/test_outbox.py", 2
+            )
     source = (ROOT / path).read_text()
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         root = Path(folder) / "outpost"
@@ -74,7 +76,7 @@ def run(args):
 
 def found_tests(path):
     """The device tests that import the module or are named after it; else those of the modules that import it."""
-    tests = sorted((ROOT / "tests/device").glob("test_*.py"))
+    tests = sorted((ROOT / "tests/device").rglob("test_*.py"))
     seen, modules = set(), {path}
     while modules:
         found = [

@@ -1,4 +1,4 @@
-"""The outbox by itself: the power fails before, in and after every block write of a long life. See tests/device/power.py."""
+"""The outbox by itself: the power fails before, in and after every block write of a long life. See tests/device/shared/power.py."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ print("%d records, %d restarts, %d block writes and erases, %d cuts" % (life.id,
 
 def sweep(board, seed, steps, sync_s):
     """Return what was done, as a line. CommandError: a promise was broken, and where."""
-    path = [str(ROOT / name) for name in ("sim/board", "tests/device", "lib")] + [".frozen"]
+    path = [str(ROOT / name) for name in ("sim/board", "tests/device/shared", "lib")] + [".frozen"]
     program = PROGRAM.format(path=path, seed=seed, steps=steps, sync_ms=int(sync_s * 1000))
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The Wi-Fi sequences, against a scripted radio. (tests/device/test_board.py runs them against the boards' own traps.)"""
+"""The Wi-Fi sequences, against a scripted radio. (tests/device/node/test_board.py runs them against the boards' own traps.)"""
 
 import sys
 
