@@ -8,12 +8,11 @@ import sys
 import pytest
 
 from tests.host.ptyhost import PtyBoard
-from tools import ROOT
+from tools import ROOT, models, pins
 from tools.__main__ import main
-from tools.boards import ports, scan, scan_config, scan_ids, serialboard
+from tools.boards import ports, scan, scan_ids, serialboard
 from tools.boards.scan_config import Chip, Known
 from tools.settings import judge
-from tools.simulate import simulate
 
 PASSWORD = "geheimgeheim"
 MAIN = b"import time\nprint('node runs')\nwhile True:\n    time.sleep(1)\n"
@@ -112,9 +111,10 @@ def test_two_chips_on_one_bus(call):
 @pytest.mark.slow
 @pytest.mark.parametrize("board", ["esp32", "pico_w"])
 def test_the_example_is_found_on_its_pins(board, call):
+    _, types = judge.node()
     settings = json.loads((ROOT / "config.json.example").read_text())
     for sensor in settings["sensors"]:
-        sensor.update(simulate.PINS[board].get(sensor["type"], {}))
+        sensor.update(pins.usual(board, sensor["type"], types[sensor["type"]][1]))
     buses = [s for s in settings["sensors"] if s["type"] in ("bme280", "bmp280", "ds18b20")]
     status, out, err = call("--json", settings=settings, board=board)
     assert status == 0
@@ -126,7 +126,7 @@ def test_the_example_is_found_on_its_pins(board, call):
 @pytest.mark.slow
 @pytest.mark.parametrize("board", ["esp32", "pico_w"])
 def test_a_board_without_settings_has_the_usual_pins(board, call):
-    (sda, scl), wire = scan_config.USUAL[board][0][0], scan_config.USUAL[board][1]
+    (sda, scl), (wire,) = pins.each(board, "i2c")[0], pins.each(board, "onewire")[0]
     stand = f"bosch(0x60, {sda}, {scl}, 0x77)\nrom({ROMS[0]!r}, {wire})\n"
     status, out, _ = call("--json", stand=stand, board=board)
     assert status == 0
@@ -456,19 +456,23 @@ def test_a_watchdog_that_bites_in_between(tmp_path, capsys):
 
 def test_the_usual_pins_are_those_of_the_example():
     sensors = json.loads((ROOT / "config.json.example").read_text())["sensors"]
-    for board, pins in simulate.PINS.items():
-        of = {sensor["type"]: {**sensor, **pins.get(sensor["type"], {})} for sensor in sensors}
-        pairs, wire = scan_config.USUAL[board]
-        assert pairs[0] == (of["bme280"]["sda"], of["bme280"]["scl"])
-        assert wire == of["ds18b20"]["pin"]
+    of = {sensor["type"]: sensor for sensor in sensors}
+    known = Known("esp32", [], [], None)
+    assert known.pairs([], False) == [(of["bme280"]["sda"], of["bme280"]["scl"])]
+    assert known.wires([], False) == [of["ds18b20"]["pin"]]
 
 
-@pytest.mark.parametrize("model", scan_config.USUAL)
+def test_every_model_has_usual_pins():
+    assert pins.PINS.keys() == models.BOARDS.keys()
+
+
+@pytest.mark.parametrize("model", pins.PINS)
 def test_every_pin_that_is_tried_may_be(model):
     known = Known(model, [], [], None)
     pairs = known.pairs([], True)
-    assert pairs[0] == scan_config.USUAL[model][0][0]
-    assert set(scan_config.USUAL[model][0]) <= set(pairs)
+    usual = pins.each(model, "i2c")
+    assert pairs[0] == usual[0]
+    assert set(usual) <= set(pairs)
     chips = [Chip(["bme280"], {"sda": sda, "scl": scl}, "0x76") for sda, scl in pairs]
     for chip in chips:
         assert known.entries([chip])[1] == []

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import paho.mqtt.client as paho
 
 from sim.simboard import SimBoard
-from tools import ROOT, mpy
+from tools import ROOT, mpy, pins
 
 NAME, OTHER = "n1", "n2"
 KEEPALIVE_S = 5
@@ -22,52 +22,29 @@ NODE, READER = ("node", "node-Secret-1"), ("reader", "reader-Secret-1")
 WIFI_PASSWORD = "wifi-Secret-1"
 SECRETS = (NODE[1], READER[1], WIFI_PASSWORD)
 
-# One of each type. The board's own pins; what a sensor measures has its type as name.
-_PINS = {
-    "esp32": {
-        "sda": 21,
-        "scl": 22,
-        "ds18b20": 4,
-        "dht22": 27,
-        "adc": 32,
-        "battery": 33,
-        "input": 25,
-        "pulse": 26,
-    },
-    "pico_w": {
-        "sda": 4,
-        "scl": 5,
-        "ds18b20": 2,
-        "dht22": 3,
-        "adc": 26,
-        "battery": 27,
-        "input": 14,
-        "pulse": 15,
-    },
-}
-
 
 def sensors(board="esp32", **every):
-    """The settings of one sensor of each type."""
-    pins = _PINS[board]
-    bus = {"sda": pins["sda"], "scl": pins["scl"]}
-    found = [
-        {"name": "bme280", "type": "bme280", **bus},
-        {"name": "bmp280", "type": "bmp280", "address": "0x77", **bus},
-        {"name": "input", "type": "input", "kind": "reed", "pin": pins["input"]},
-        {"name": "adc", "type": "adc", "pin": pins["adc"], "r1": 10, "r2": 10},
-        {"name": "battery", "type": "battery", "pin": pins["battery"], "r1": 100, "r2": 100},
-        {"name": "ds18b20", "type": "ds18b20", "pin": pins["ds18b20"]},
-        {"name": "dht22", "type": "dht22", "pin": pins["dht22"]},
-        {"name": "pulse", "type": "pulse", "pin": pins["pulse"]},
+    """The settings of one sensor of each type, which is its name, too. The board's own pins."""
+
+    def sensor(called, use, **more):
+        return {"name": called, "type": called, **more, **pins.usual(board, use, use), **every}
+
+    return [
+        sensor("bme280", "i2c"),
+        sensor("bmp280", "i2c", address="0x77"),
+        sensor("input", "input", kind="reed"),
+        sensor("adc", "adc", r1=10, r2=10),
+        sensor("battery", "battery", r1=100, r2=100),
+        sensor("ds18b20", "onewire"),
+        sensor("dht22", "dht"),
+        sensor("pulse", "pulse"),
     ]
-    return [sensor | every for sensor in found]
 
 
 def stream(board="esp32", **more):
     """One sensor, 20 readings a second."""
-    pin = _PINS[board]["adc"]
-    fast = {"name": "fast", "type": "adc", "pin": pin, "r1": 10, "r2": 10, "interval_s": 0.05}
+    pin = pins.usual(board, "adc", "adc")
+    fast = {"name": "fast", "type": "adc", **pin, "r1": 10, "r2": 10, "interval_s": 0.05}
     return [fast | more]
 
 

@@ -20,14 +20,13 @@ from sim.alone import alone, short
 from sim.broker import Broker
 from sim.proxy import Proxy
 from sim.simboard import BOARDS, make_board, until
-from tools import ROOT, CommandError, mpy
+from tools import ROOT, CommandError, mpy, pins
 from tools.numbers import whole
 
 NAME = "drained"
 TOPICS = f"outpost/{NAME}/"
 DELAY_S = 0.05  # each way
 INTERVAL_S = 0.05
-PINS = {"esp32": (32, 33, 34), "pico_w": (26, 27, 28)}
 BYTES = {"esp32": 1048576, "pico_w": 600000}  # of the outbox; a Pico W's file system has 848 KiB
 MOST = 6000  # readings that every board's outbox holds
 START_S = 3  # from power on to the first reading, at most
@@ -119,7 +118,8 @@ class Stand:
 
     def measure(self, count):
         """The outage, the drain, and a little more, until nothing is missing any more."""
-        seconds = START_S + count * INTERVAL_S / len(PINS[self.board.board])
+        channels = len(pins.each(self.board.board, "adc"))
+        seconds = START_S + count * INTERVAL_S / channels
         print(f"{self.board.board}: an outage of {seconds:.0f} s …", flush=True)
         self.board.start()
         until(lambda: not self.board.alive, seconds)
@@ -141,7 +141,8 @@ class Stand:
 
 def node_settings(board, port, args):
     sensors = [
-        {"name": f"adc{pin}", "type": "adc", "pin": pin, "r1": 10, "r2": 10} for pin in PINS[board]
+        {"name": f"adc{pin}", "type": "adc", "pin": pin, "r1": 10, "r2": 10}
+        for (pin,) in pins.each(board, "adc")
     ]
     return {
         "node": {"name": NAME},

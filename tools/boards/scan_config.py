@@ -4,19 +4,8 @@ import json
 from dataclasses import dataclass
 
 from tools import CommandError
+from tools import pins as usual
 from tools.settings import judge
-
-# By model: pairs of SDA and SCL, the first the usual one; pin of 1-Wire. Those of ESP32 and Pico W are config.json.example's.
-_PICO = ((4, 5),), 2
-USUAL = {
-    "esp32": (((21, 22), (19, 18), (26, 25), (32, 33)), 4),
-    "esp32s2": (((8, 9), (33, 35)), 4),
-    "esp32s3": (((8, 9), (5, 6), (41, 40)), 4),
-    "esp32c3": (((8, 9), (5, 6)), 4),
-    "esp32c6": (((6, 7), (23, 22)), 4),
-    "pico_w": _PICO,
-    "pico2_w": _PICO,
-}
 
 # What `check` wants beside sensors.
 _REST = {
@@ -76,14 +65,14 @@ class Known:
 
     def pairs(self, asked, everywhere):
         """The pairs of SDA and SCL to look at: those asked for, else those of the config, else the usual one."""
-        others = list(USUAL[self.model][0]) if self.model in USUAL else []
+        others = usual.each(self.model, "i2c")
         if everywhere and self.model in ("pico_w", "pico2_w"):
             others += [(pin, pin + 1) for pin in range(0, 28, 2)]
         return self._choose(asked, everywhere, ("sda", "scl"), others)
 
     def wires(self, asked, everywhere):
         """The pins to look for 1-Wire at."""
-        others = [(USUAL[self.model][1],)] if self.model in USUAL else []
+        others = usual.each(self.model, "onewire")
         if everywhere and self.model in ("pico_w", "pico2_w"):
             others += [(pin,) for pin in range(29)]
         found = self._choose([(pin,) for pin in asked], everywhere, ("pin",), others)

@@ -2,10 +2,17 @@
 
 import json
 
-from tools import ROOT, CommandError
+from tools import ROOT, CommandError, pins
 from tools.reference import sensors
 from tools.reference.jsontext import pretty
 from tools.settings.judge import node
+
+EXAMPLE_BOARD = "esp32"
+
+
+def _usual(use):
+    return pins.usual(EXAMPLE_BOARD, use, use)
+
 
 # What the tables cannot know: how a setting is called by those who set it for the first time. The rest of the example
 # is defaults. The sensors are on pins of an ESP32 that are free on every board.
@@ -14,32 +21,43 @@ EXAMPLE = {
     "wifi": {"networks": [{"ssid": "your network", "password": "your password"}]},
     "mqtt": {"brokers": [{"host": "192.168.1.10", "user": ..., "password": ...}]},
     "sensors": [
-        {"name": "room", "type": "bme280", "interval_s": ..., "sda": 21, "scl": 22},
+        {"name": "room", "type": "bme280", "interval_s": ..., **_usual("i2c")},
         {
             "name": "cellar",
             "type": "bmp280",
             "interval_s": ...,
-            "sda": 21,
-            "scl": 22,
+            **_usual("i2c"),
             "address": "0x77",
         },
-        {"name": "boiler", "type": "ds18b20", "interval_s": ..., "pin": 4},
-        {"name": "attic", "type": "dht22", "interval_s": ..., "pin": 27},
-        {"name": "supply", "type": "adc", "interval_s": ..., "pin": 32, "r1": 10000, "r2": 10000},
-        {"name": "battery", "type": "battery", "interval_s": ..., "pin": 33, "r1": 100, "r2": 100},
-        {"name": "door", "type": "input", "kind": "reed", "pin": 25},
+        {"name": "boiler", "type": "ds18b20", "interval_s": ..., **_usual("onewire")},
+        {"name": "attic", "type": "dht22", "interval_s": ..., **_usual("dht")},
+        {
+            "name": "supply",
+            "type": "adc",
+            "interval_s": ...,
+            **_usual("adc"),
+            "r1": 10000,
+            "r2": 10000,
+        },
+        {
+            "name": "battery",
+            "type": "battery",
+            "interval_s": ...,
+            **_usual("battery"),
+            "r1": 100,
+            "r2": 100,
+        },
+        {"name": "door", "type": "input", "kind": "reed", **_usual("input")},
         {
             "name": "rain",
             "type": "pulse",
             "interval_s": ...,
-            "pin": 26,
+            **_usual("pulse"),
             "per_pulse": 0.2794,
             "unit": "mm/h",
         },
     ],
 }
-EXAMPLE_BOARD = "esp32"
-
 _INTRO = """\
 # Settings
 
@@ -164,7 +182,7 @@ def reference(config, types):
     for name, (_, _, own, _) in sorted(types.items()):
         parts.append(f"### `{name}`\n\n" + tables("", own, config))
     parts.append("The example:\n\n```json\n" + pretty(example(config, types)) + "\n```\n\n")
-    parts.append(pins())
+    parts.append(allowed_pins())
     return "".join(parts).rstrip() + "\n"
 
 
@@ -215,7 +233,7 @@ on 0/1, 4/5, 8/9, 12/13, 16/17, 20/21, I2C1 on 2/3, 6/7, 10/11, 14/15, 18/19, 26
 """
 
 
-def pins():
+def allowed_pins():
     from firmware.pins import PINS
 
     lines = []

@@ -1,17 +1,7 @@
 """How a sensor is wired, as text, and its entry for config.json: on an ESP32 and on a Pico W."""
 
-# What a sensor of a bus, or of a type, has on each board. The pins are those of config.json.example where it has one.
-PINS = {
-    "i2c": ({"sda": 21, "scl": 22}, {"sda": 4, "scl": 5}),
-    "onewire": ({"pin": 4}, {"pin": 2}),
-    "dht": ({"pin": 27}, {"pin": 3}),
-    "adc": ({"pin": 32}, {"pin": 26}),
-    "battery": ({"pin": 33}, {"pin": 27}),
-    "input": ({"pin": 25}, {"pin": 14}),
-    "pulse": ({"pin": 26}, {"pin": 15}),
-    "uart": ({"tx": 17, "rx": 16}, {"tx": 8, "rx": 9}),
-    "echo": ({"trigger": 18, "echo": 19}, {"trigger": 18, "echo": 19}),
-}
+from tools import pins
+
 BOARDS = ("esp32", "pico_w")
 NAMES = {"esp32": "ESP32", "pico_w": "Pico W"}
 
@@ -26,16 +16,18 @@ _SHOWN = {
 
 def entry(name, bus, board):
     """Return the entry of `sensors` for one of this type: all it must say, and what it is for."""
-    pins = PINS[name if name in PINS else bus][BOARDS.index(board)]
-    return {"name": name, "type": name, **pins, **_SHOWN.get(name, {})}
+    own = pins.usual(board, name, bus)
+    return {"name": name, "type": name, **own, **_SHOWN.get(name, {})}
 
 
 def picture(name, bus, rows):
     """Return the text picture for a type on its bus. rows: its own settings."""
-    pins = [entry(name, bus, board) for board in BOARDS]
+    entries = [entry(name, bus, board) for board in BOARDS]
 
     def at(key):
-        return tuple(f"{label}{pin[key]}" for label, pin in zip(("GPIO", "GP"), pins, strict=True))
+        return tuple(
+            f"{label}{pin[key]}" for label, pin in zip(("GPIO", "GP"), entries, strict=True)
+        )
 
     lines = _BUSES[bus](at, {row[0] for row in rows})
     if name in _FED_OTHERWISE:

@@ -19,10 +19,11 @@ from sim.alone import alone, short
 from sim.broker import Broker
 from sim.ntp import TimeServer
 from sim.simboard import BOARDS, SimBoard, serial
-from tools import ROOT, mpy, said
+from tools import ROOT, mpy, pins, said
 from tools.numbers import seconds, whole
 from tools.settings import heap
 from tools.settings.judge import BadConfig, check, judge, parse_file
+from tools.settings.judge import node as node_code
 from tools.simulate import scenarios, watch
 
 USER = "outpost"
@@ -35,21 +36,6 @@ HEALTH_S = 15
 NOT_ONLINE = -1  # what follow() returns when the time is over and the node never was
 # As a Pico W has. In 160 KB the example's eight sensors had 4 to spare: now and then Home Assistant was not told of them.
 HEAP_KB = heap.ROOM["pico_w"] // 1024
-
-# Where a sensor of config.json.example sits on boards that do not have the pins of an ESP32, by type.
-PINS = {
-    "esp32": {},
-    "pico_w": {
-        "bme280": {"sda": 4, "scl": 5},
-        "bmp280": {"sda": 4, "scl": 5},
-        "ds18b20": {"pin": 2},
-        "dht22": {"pin": 3},
-        "adc": {"pin": 26},
-        "battery": {"pin": 27},
-        "input": {"pin": 14},
-        "pulse": {"pin": 15},
-    },
-}
 
 
 def add_arguments(parser):
@@ -155,8 +141,10 @@ def node_settings(board, broker, password, clock, config=None):
         return settings
     node["name"] = "sim-" + board.replace("_", "-")
     settings["publish"] = {"health_s": HEALTH_S}
+    _, types = node_code()
     for sensor in settings["sensors"]:
-        sensor.update(PINS[board].get(sensor["type"], {}), interval_s=INTERVAL_S)
+        kind = sensor["type"]
+        sensor.update(pins.usual(board, kind, types[kind][1]), interval_s=INTERVAL_S)
     return settings
 
 

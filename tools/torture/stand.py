@@ -9,12 +9,12 @@ import paho.mqtt.client as paho
 from sim.broker import Broker
 from sim.proxy import Proxy
 from sim.simboard import make_board, until
+from tools import pins
 from tools.torture.verdict import Message
 
 NAME = "tortured"
 TOPICS = f"outpost/{NAME}/"
 QOS = {"least": 1, "once": 2}
-_PINS = {"esp32": {"least": 32, "once": 33}, "pico_w": {"least": 26, "once": 27}}
 _INTERVAL_S = 0.25
 _KEEPALIVE_S = 5
 _HEALTH_S = 5
@@ -30,7 +30,9 @@ def node_settings(board, port, sync_s):
         "mqtt": {"brokers": [{"host": "127.0.0.1", "port": port}], "keepalive_s": _KEEPALIVE_S},
         "publish": {"health_s": _HEALTH_S},
         "outbox": {"sync_s": sync_s},
-        "sensors": [sensor(name, pin) for name, pin in _PINS[board].items()],
+        "sensors": [
+            sensor(name, pin) for name, (pin,) in zip(QOS, pins.each(board, "adc"), strict=False)
+        ],
     }
 
 
