@@ -1,7 +1,8 @@
-"""Imports point one way: LAYERS is the table of docs/architecture.md, and a module without a place in it is a fault.
+"""Imports point one way, on the device and on the host: a module without a place in its table is a fault, and so is a circle.
 
 An import may go to a lower level, or stay within its part. A part is a module with its submodules, or several modules
-joined by a space that are one job.
+joined by a space that are one job. LAYERS is the device, the table of docs/architecture.md; HOST what CPython runs; SIMULATED what
+MicroPython runs of sim/, whose modules have no package: `board.` and `dst.` stand before their names here.
 """
 
 import ast
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from device_code import files
 
+from tools import ROOT
 from tools.mpy import module_name
 
 LAYERS = (
@@ -51,10 +53,100 @@ LAYERS = (
     ("umqtt.simple", "umqtt.robust", "microdot.microdot", "crc8"),
 )
 
+FETCHED = LAYERS[-1]
 
-def place(module):
+HOST = (
+    ("tools.__main__",),  # the commands, imported by their rows when they are called
+    ("tools.bench tools.bench.*",),
+    (
+        "tools.boards tools.boards.*",
+        "tools.simulate tools.simulate.*",
+        "tools.torture tools.torture.*",
+        "tools.reference tools.reference.*",
+        "emulator emulator.*",
+    ),
+    ("tools.settings tools.settings.*",),
+    ("tools.setup tools.setup.*", "sim sim.*"),
+    (
+        "tools.models",
+        "tools.mpy",
+        "tools.numbers",
+        "tools.pins",
+        "tools.processes",
+        "tools.shell",
+        "tools.variables",
+    ),
+    ("tools.toolchain",),
+    ("tools",),
+)
+
+SIMULATED = (("dst.lives dst.*",), ("board.sim board.*",))
+# One built-in module of a board is several files here, the rarer loaded when it is needed: where that closes a circle.
+LATE = {
+    ("board.sim", "board.stand"),  # what stands around the board
+    ("board.network", "board._wlan"),  # the radio
+    ("board._wlan", "board._network_config"),
+}
+
+# Who may import what: the packages of the device from the host, and the host's from anywhere else.
+DEVICE_PACKAGES = (
+    "firmware",
+    "drivers",
+    "mqtt*",
+    "outbox*",
+    "jsonfault",
+    "jsonpairs",
+    "umqtt",
+    "microdot",
+)
+HOST_PACKAGES = ("tools", "sim", "emulator", "tests")
+KNOW_THE_DEVICE = (
+    "tools.settings.*",
+    "tools.reference.*",
+    "tools.boards.newnode",  # its version
+    "tools.boards.scan_config",
+    "tools.bench.*_probe",  # run by MicroPython
+    "board.chips",  # other names of the types
+    "board.sensorscript",  # a program that reads a sensor
+)
+
+
+def host_files():
+    """{module: source} of what CPython runs."""
+    found = {}
+    for package in ("tools", "sim", "emulator"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            place = path.relative_to(ROOT)
+            if (
+                place.parts[:2] not in (("sim", "board"), ("sim", "dst"), ("emulator", "modules"))
+                and place.name != "manifest.py"
+            ):
+                found[module_name(place)] = path.read_text()
+    return found
+
+
+def packages():
+    """{package: source of its __init__.py} of the host."""
+    everything = host_files()
+    return {
+        name: source
+        for name, source in everything.items()
+        if (ROOT / name.replace(".", "/")).is_dir()
+    }
+
+
+def simulated_files():
+    """{module: source} of what MicroPython runs of sim/, with its folder before its name."""
+    return {
+        module_name(path.relative_to(ROOT / "sim")): path.read_text()
+        for folder in ("board", "dst")
+        for path in sorted((ROOT / "sim" / folder).rglob("*.py"))
+    }
+
+
+def place(module, layers=LAYERS):
     """(level, part) of a module, None if it has no place; a `*` part is as many parts as modules."""
-    for level, parts in enumerate(LAYERS):
+    for level, parts in enumerate(layers):
         for part in parts:
             if any(fnmatchcase(module, pattern) for pattern in part.split()):
                 return level, module if part.endswith(".*") and " " not in part else part
@@ -74,28 +166,57 @@ def imports(module, source):
                 yield node.lineno, f"{base}.{alias.name}"
 
 
-def edges(modules):
-    """Yield (importer, line, imported) between the modules of {name: source}, and to what was fetched."""
+def edges(modules, folders=("",)):
+    """Yield (importer, line, imported) between the modules of {name: source}, and to what was fetched.
+
+    folders: where the name of an import is looked for, one after another.
+    """
     for module, source in modules.items():
         for line, name in imports(module, source):
             # `from firmware import app` names a module, `from firmware.app import Node` something in one
-            for target in (name, name.rpartition(".")[0]):
-                if target in modules or target in LAYERS[-1]:
+            for target in (
+                folder + part for folder in folders for part in (name, name.rpartition(".")[0])
+            ):
+                if target in modules or target in FETCHED:
                     yield module, line, target
                     break
 
 
-def faults(modules):
-    """What is wrong with {name: source}, one text each."""
-    found = [f"{module}: has no place in LAYERS" for module in modules if place(module) is None]
+def faults(modules, layers=LAYERS, folders=("",), late=()):
+    """What is wrong with {name: source}, one text each. late: (importer, imported) that may close a circle."""
+    found = [
+        f"{module}: has no place in the table"
+        for module in modules
+        if place(module, layers) is None
+    ]
     graph = {}
-    for module, line, target in edges(modules):
-        here, there = place(module), place(target)
+    for module, line, target in edges(modules, folders):
+        here, there = place(module, layers), place(target, layers)
         if here and there and here[1] != there[1] and here[0] >= there[0]:
             found.append(f"{module}:{line}: must not import {target}")
-        if target != module:
+        if target != module and (module, target) not in late:
             graph.setdefault(module, set()).add(target)
     return found + [f"{' -> '.join(cycle)}: imports itself" for cycle in cycles(graph)]
+
+
+def strangers(modules, packages, knowing=()):
+    """The imports of other worlds: of these packages, by modules of {name: source} that are not among the knowing."""
+    return [
+        f"{module}:{line}: must not know {name}"
+        for module, source in modules.items()
+        if not any(fnmatchcase(module, pattern) for pattern in knowing)
+        for line, name in imports(module, source)
+        if any(fnmatchcase(name.partition(".")[0], package) for package in packages)
+    ]
+
+
+def simulated_faults(modules):
+    """The two folders' modules are found by their bare names, those of dst first."""
+    found = []
+    for folder, folders in (("board.", ("board.",)), ("dst.", ("dst.", "board."))):
+        own = {name: source if name.startswith(folder) else "" for name, source in modules.items()}
+        found += faults(own, SIMULATED, folders, LATE)
+    return found
 
 
 def cycles(graph):
@@ -119,15 +240,54 @@ def test_imports_point_down():
     assert faults({module_name(path): source for path, source in files().items()}) == []
 
 
+def test_imports_of_the_host_point_down():
+    assert faults(host_files(), HOST) == []
+
+
+def test_imports_of_the_simulated_board_point_down():
+    assert simulated_faults(simulated_files()) == []
+
+
+def test_what_may_close_a_circle_does():
+    found = set()
+    for folders in (("board.",), ("dst.", "board.")):
+        found |= {(module, target) for module, _, target in edges(simulated_files(), folders)}
+    assert found >= LATE
+
+
+def test_the_device_and_the_simulated_board_know_no_host():
+    device = {module_name(path): source for path, source in files().items()}
+    assert strangers(device, HOST_PACKAGES) == []
+    others = simulated_files()
+    for path in (ROOT / "emulator" / "modules").glob("*.py"):
+        others[f"modules.{path.stem}"] = path.read_text()
+    assert strangers(others, ("tools", "emulator", "tests")) == []
+
+
+def test_few_of_the_host_know_the_device():
+    others = host_files() | simulated_files()
+    assert strangers(others, DEVICE_PACKAGES, KNOW_THE_DEVICE) == []
+    for pattern in KNOW_THE_DEVICE:
+        knowing = {name: source for name, source in others.items() if fnmatchcase(name, pattern)}
+        assert strangers(knowing, DEVICE_PACKAGES), pattern
+
+
+@pytest.mark.parametrize("name", [name for name in packages() if name != "tools"])
+def test_a_package_of_the_host_does_nothing_when_it_is_imported(name):
+    assert [type(node) for node in ast.parse(packages()[name]).body] == [ast.Expr]
+
+
 def test_table_names_what_exists():
     modules = [module_name(path) for path in files()] + [
         "umqtt.simple",
         "umqtt.robust",
         "microdot.microdot",
     ]
-    for part in (part for parts in LAYERS for part in parts):
-        for pattern in part.split():
-            assert any(fnmatchcase(module, pattern) for module in modules), pattern
+    everything = ((LAYERS, modules), (HOST, host_files()), (SIMULATED, simulated_files()))
+    for layers, modules in everything:
+        for part in (part for parts in layers for part in parts):
+            for pattern in part.split():
+                assert any(fnmatchcase(module, pattern) for module in modules), pattern
 
 
 GOOD = {
@@ -187,6 +347,128 @@ def test_checker_accepts_what_points_down():
 def test_checker_finds_a_planted(module, line, fault):
     planted = GOOD | {module: f"{GOOD.get(module, '')}\n{line}"}
     assert any(fault in found for found in faults(planted))
+
+
+GOOD_HOST = {
+    "tools": "import os",
+    "tools.__main__": "from tools import ROOT",
+    "tools.toolchain": "from tools import ROOT",
+    "tools.shell": "from tools import ROOT",
+    "tools.mpy": "from tools import ROOT, toolchain",
+    "tools.setup": "",
+    "tools.setup.debs": "from tools.shell import say",
+    "tools.setup.setup": "from tools.setup import debs",
+    "tools.settings": "",
+    "tools.settings.judge": "def node():\n    from firmware import config",
+    "tools.settings.overlays": "from tools.settings import judge",
+    "tools.boards.ports": "",
+    "tools.boards.deploy": "from tools.boards import ports\nfrom tools.settings.judge import BadConfig",
+    "tools.simulate.simulate": "from sim.broker import Broker",
+    "tools.bench.drain": "from tools.simulate.simulate import make_flash",
+    "sim": "",
+    "sim.broker": "from tools import toolchain",
+    "emulator.build": "from tools.setup import debs",
+}
+
+
+def test_checker_accepts_a_host_that_points_down():
+    assert faults(GOOD_HOST, HOST) == []
+    assert strangers(GOOD_HOST, DEVICE_PACKAGES, KNOW_THE_DEVICE) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "fault"),
+    [
+        # up
+        (
+            "tools.settings.judge",
+            "from tools.boards import ports",
+            "must not import tools.boards.ports",
+        ),
+        (
+            "tools.settings.judge",
+            "def f():\n    import tools.boards.ports",
+            "must not import tools.boards.ports",
+        ),
+        (
+            "tools.setup.debs",
+            "from emulator.build import FOLDER",
+            "must not import emulator.build",
+        ),
+        (
+            "sim.broker",
+            "from tools.simulate import simulate",
+            "must not import tools.simulate.simulate",
+        ),
+        ("tools.toolchain", "from tools import mpy", "must not import tools.mpy"),
+        ("tools", "from tools.shell import say", "must not import tools.shell"),
+        ("tools.mpy", "from tools import __main__", "must not import tools.__main__"),
+        # aside
+        (
+            "tools.boards.ports",
+            "from tools.simulate import simulate",
+            "must not import tools.simulate.simulate",
+        ),
+        ("tools.setup.debs", "from sim import broker", "must not import sim.broker"),
+        ("tools.shell", "from tools import mpy", "must not import tools.mpy"),
+        # in a circle, as check_config and overlays were
+        (
+            "tools.settings.judge",
+            "def f():\n    from tools.settings import overlays",
+            "imports itself",
+        ),
+        ("tools.boards.ports", "from tools.boards.deploy import Plan", "imports itself"),
+        # nowhere
+        ("tools.gossip", "import json", "tools.gossip: has no place"),
+    ],
+)
+def test_checker_finds_a_planted_fault_of_the_host(module, line, fault):
+    planted = GOOD_HOST | {module: f"{GOOD_HOST.get(module, '')}\n{line}"}
+    assert any(fault in found for found in faults(planted, HOST))
+
+
+@pytest.mark.parametrize("name", ["firmware.app", "drivers.bme280", "mqtt_client", "outbox"])
+def test_checker_finds_who_should_not_know_the_device(name):
+    planted = GOOD_HOST | {"sim.broker": f"def f():\n    import {name}"}
+    assert strangers(planted, DEVICE_PACKAGES, KNOW_THE_DEVICE) == [
+        f"sim.broker:2: must not know {name}"
+    ]
+
+
+def test_checker_finds_a_device_that_knows_the_host():
+    assert strangers(GOOD | {"firmware.wifi": "from tools import mpy"}, HOST_PACKAGES)
+    assert strangers(GOOD | {"firmware.wifi": "import sim"}, HOST_PACKAGES)
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "fault"),
+    [
+        (
+            "board.machine",
+            "import story",
+            "",
+        ),  # not on its search path: another module of that name
+        (
+            "board.machine",
+            "import _pin",
+            "board.machine -> board._pin -> board.machine: imports itself",
+        ),
+        ("dst.story", "import lives", "dst.lives -> dst.story -> dst.lives: imports itself"),
+        ("board.chips.bme280", "from chips import attach", "imports itself"),
+    ],
+)
+def test_checker_finds_a_planted_fault_of_the_simulated_board(module, line, fault):
+    good = {
+        "board.machine": "",
+        "board._pin": "import machine",
+        "board.chips": "from chips import bme280",
+        "board.chips.bme280": "",
+        "dst.lives": "import story\nimport machine",
+        "dst.story": "import machine",
+    }
+    assert simulated_faults(good) == []
+    found = simulated_faults(good | {module: f"{good[module]}\n{line}"})
+    assert any(fault in each for each in found) if fault else found == []
 
 
 def test_names():

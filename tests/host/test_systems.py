@@ -17,7 +17,7 @@ import builtins, os, signal, sys
 missing = {"fcntl", "termios", "tty", "pty", "pwd", "grp", "resource", "syslog", "readline"}
 real = builtins.__import__
 def find(name, globals=None, locals=None, fromlist=(), level=0):
-    if name.partition(".")[0] in missing and (globals or {}).get("__name__", "").partition(".")[0] in ("tools", "firmware"):
+    if name.partition(".")[0] in missing and (globals or {}).get("__name__", "").partition(".")[0] in ("tools", "sim", "emulator", "firmware"):
         raise ModuleNotFoundError("No module named " + repr(name), name=name)
     return real(name, globals, locals, fromlist, level)
 import subprocess, asyncio, tempfile, shutil, socket, pathlib, ssl  # these were made for the system they are on
@@ -124,7 +124,8 @@ def test_no_message_names_an_option_that_make_has(capsys):
         for name in names
     }
     wrong = []
-    for path in sorted((ROOT / "tools").glob("*.py")):
+    packages = ("tools", "sim", "emulator")
+    for path in sorted(path for package in packages for path in (ROOT / package).rglob("*.py")):
         tree = ast.parse(path.read_text())
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             function = getattr(call.func, "id", getattr(call.func, "attr", ""))
