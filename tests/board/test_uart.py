@@ -1,6 +1,12 @@
 """How the true port reads a serial port that is opened as `firmware/board.py` does it, with timeout=0."""
 
+import os
+
+import emulator
 from tools.boards.serialboard import Link
+
+# The chip of `stream.mjs`, as `--attach` names one: from where the emulator's own are.
+_STREAM = os.path.relpath(os.path.join(os.path.dirname(__file__), "stream"), os.path.dirname(emulator.__file__))
 
 # Times of calls while a sensor sends bursts of 40 bytes at 9600 baud, in emulated µs: (bytes, µs).
 _CALLS = """
@@ -27,7 +33,7 @@ call(uart.any())
 
 
 def test_readinto_waits_for_bytes_that_are_on_their_way_unless_it_is_told_how_many(boards):
-    board = boards(attach=["../../tests/board/stream=40"])
+    board = boards(attach=[f"{_STREAM}=40"])
     board.start()
     with Link(board.url) as link:
         link.enter()
