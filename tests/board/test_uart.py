@@ -6,7 +6,9 @@ import emulator
 from tools.boards.serialboard import Link
 
 # The chip of `stream.mjs`, as `--attach` names one: from where the emulator's own are.
-_STREAM = os.path.relpath(os.path.join(os.path.dirname(__file__), "stream"), os.path.dirname(emulator.__file__))
+_STREAM = os.path.relpath(
+    os.path.join(os.path.dirname(__file__), "stream"), os.path.dirname(emulator.__file__)
+)
 
 # Times of calls while a sensor sends bursts of 40 bytes at 9600 baud, in emulated µs: (bytes, µs).
 _CALLS = """
