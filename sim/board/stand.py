@@ -74,11 +74,23 @@ def attach_all():
         return
     import chips
 
+    the_world().altitude_m = _altitude_m(sensors)
     for setting in sensors:
         try:
             chips.attach(setting, the_world(), sim)
         except Exception as e:  # a setting that no chip fits has no chip
             print("stand: no chip for", setting, repr(e))
+
+
+def _altitude_m(sensors):
+    """Where the house stands, as far as a sensor's settings say it."""
+    heights = [0]
+    for setting in sensors:
+        for key in ("altitude_m", "height_m"):
+            height = setting.get(key) if isinstance(setting, dict) else None
+            if isinstance(height, (int, float)):
+                heights.append(height)
+    return max(heights)
 
 
 class TimeServer:

@@ -40,6 +40,16 @@ def test_every_board_has_a_good_config_with_all_sensors_of_the_example(board, tm
     ]
 
 
+def test_it_reads_often_but_not_what_needs_its_time(board):
+    """A rain gauge that tips every other minute was said to have rain of 402 mm/h."""
+    intervals = {
+        sensor["name"]: sensor.get("interval_s")
+        for sensor in node_settings(board, Place, "secret", Place)["sensors"]
+    }
+    assert intervals.pop("rain") == 60
+    assert set(intervals.values()) == {5}
+
+
 def test_flash_is_what_is_deployed_and_the_nodes_own_files_stay(tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "boot").write_text("7")

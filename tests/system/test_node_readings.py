@@ -89,8 +89,8 @@ def well_formed(seen, name, before):
     at = [taken[seq] for seq in sorted(taken)]
     assert at == sorted(at), "numbered as they were taken"
     first = seen.readings("bme280", name)[0]
-    assert 0 < first["temperature"] < 45
-    assert 10 < first["humidity"] < 90
+    assert 20 < first["temperature"] < 21.5
+    assert 48 < first["humidity"] < 53
     assert 950 < first["pressure"] < 1080
     assert type(seen.readings("input", name)[0]["open"]) is bool
     # numbers keep their type: decimals as many as the sensor can tell apart
@@ -163,7 +163,7 @@ def test_pulses_are_counted(broker, nodes, seen):
     node.do("tip", name="pulse", n=7)
     until(lambda: seen.readings("pulse")[-1]["count"] - before >= 7, 10, "seven more")
     time.sleep(1.5)
-    assert seen.readings("pulse")[-1]["count"] - before <= 10  # it rains a little besides
+    assert seen.readings("pulse")[-1]["count"] - before <= 8  # one may come by itself besides
 
 
 def test_a_count_goes_on_after_the_power_was_gone(broker, nodes, seen):
