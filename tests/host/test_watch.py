@@ -171,7 +171,7 @@ def test_wrong_credentials(tmp_path, config, start):
 
 
 def test_tls_that_does_not_fit(tmp_path, config, start):
-    authority, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other", "another CA")
+    authority, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other")
     server, stranger = authority.issue("broker", hosts=("127.0.0.1",)), other.issue("node")
     for name, path in (("ca.pem", authority.ca), ("other.pem", other.ca)):
         (tmp_path / name).write_bytes(path.read_bytes())

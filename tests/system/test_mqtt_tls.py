@@ -164,7 +164,7 @@ def test_a_key_in_each_of_its_forms(tls_broker, authority, tmp_path):
 
 def test_a_certificate_with_one_between_it_and_the_ca(tls_broker, authority, tmp_path):
     broker = tls_broker(client_certs=True)
-    between = Authority(tmp_path / "between", "between", authority)
+    between = Authority(tmp_path / "between", authority)
     mine = between.issue("node")
     params = {"ca": authority.ca, "cert": mine.cert, "key": mine.key}
     assert attempt(broker.port, params) != [True, 0]  # the broker knows only the CA
@@ -231,7 +231,7 @@ def test_client_certificate(tls_broker, authority):
 
 
 def test_client_certificate_of_another_ca(tls_broker, authority, tmp_path):
-    stranger = Authority(tmp_path / "other", "another CA").issue("node")
+    stranger = Authority(tmp_path / "other").issue("node")
     params = {"ca": authority.ca, "cert": stranger.cert, "key": stranger.key}
     said = attempt(tls_broker(client_certs=True).port, params)
     assert "refused this node's certificate" in said or said == "32" or "RESET" in said, said
