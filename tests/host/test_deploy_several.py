@@ -159,3 +159,35 @@ def test_stopped_in_mid_copy_all_nodes_start_again(number, boards, tmp_path):
     for board in boards[:2]:
         board.wait_for(lambda board=board: board.starts[-1] == "hard")
         board.wait_until_said(b"node runs")
+
+
+HANGS = """
+import time
+from tools.__main__ import answered
+from tools.boards import several
+
+def work(port, line, stopped):
+    print("works", flush=True)
+    stopped.wait()
+    print("stopped", flush=True)
+    time.sleep(60)
+
+answered(lambda: several.run(["/dev/a", "/dev/b"], work))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_waits_for_no_board(number):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    code = f"import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n{HANGS}"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for word in ("works\n", "stopped\n"):
+            assert word in [
+                process.stdout.readline() for _ in range(2 if word == "works\n" else 4)
+            ]
+            process.send_signal(number)
+        said = process.stdout.read()
+        assert process.wait(20) == 128 + number, said
+    assert rows(said) == {"a": ("-", "stopped"), "b": ("-", "stopped")}

@@ -301,9 +301,7 @@ def plugged_in(monkeypatch):
 
         def start(crew, *board):
             begin(crew, *board)
-            crew.threads[
-                -1
-            ].join()  # else the clock would run away from a thread that has not begun
+            crew.join()  # else the clock would run away from a thread that has not begun
 
         now = SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep)
         monkeypatch.setattr(provision, "time", now)

@@ -8,10 +8,10 @@ import re
 import sys
 import time
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tools import tables
 from tools.settings.units import units
 
 # How mosquitto_sub is to print: topic, space, payload; or with a tab between, which no name may have in it.
@@ -65,7 +65,7 @@ class Messages:
         self.node = node
         self.units = units(sensors)
         self.width = max(len(name) for name in ("status", *(s["name"] for s in sensors)))
-        self.console = Console(highlight=False, markup=False, emoji=False)
+        self.console = tables.console()
 
     def show(self, line):
         """line: of TO_BE_SHOWN."""

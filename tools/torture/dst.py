@@ -11,17 +11,16 @@ import functools
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
 from tools import ROOT, CommandError, mpy, processes, toolchain
 from tools.numbers import whole
 from tools.torture.plants import plant
+from tools.torture.progress import Run
 
 HEAP = "160m"  # the world's; the node's own is not counted
 BATCH = 6  # stories a process: its start takes a second
@@ -233,27 +232,21 @@ def search(device, args):
     found = Search(device, args.seed, args.lives, args.jobs, args.without, args.go_on)
     for thread in found.threads:
         thread.start()
-    shown = deque()
-    terminal = sys.stdout.isatty()
-    told = began
-    try:
-        while not found.done:
-            found.threads[0].join(0.2) if found.threads[0].is_alive() else time.sleep(0.2)
-            for result in found.failed[len(shown) :]:
-                shown.append(result)
-                _report(result, commit, args)
-            if terminal or time.monotonic() - told > 30:
-                told = time.monotonic()
-                text = _summary(found, told - began)
-                print(f"\r{text} " if terminal else text, end="" if terminal else "\n", flush=True)
-    except KeyboardInterrupt:
-        found.stopped = True
-        print("\nstopped")
-    for result in found.failed[len(shown) :]:
+    reported = 0
+    with Run(args.lives, "lives") as shown:
+        try:
+            while not found.done:
+                found.threads[0].join(0.2) if found.threads[0].is_alive() else time.sleep(0.2)
+                for result in found.failed[reported:]:
+                    reported += 1
+                    _report(result, commit, args)
+                shown.reached(found.lived, _summary(found, time.monotonic() - began))
+        except KeyboardInterrupt:
+            found.stopped = True
+            print("\nstopped")
+    for result in found.failed[reported:]:
         _report(result, commit, args)
-    if terminal:
-        print()
-    print(_summary(found, time.monotonic() - began))
+    print(f"{found.lived} lives in {_summary(found, time.monotonic() - began)}")
     if found.failed:
         print(f"verdict: broken, {len(found.failed)} of {len(found.results)} stories")
         return 1
@@ -264,7 +257,7 @@ def search(device, args):
 def _summary(found, seconds):
     readings = sum(result.events for result in found.results)
     return (
-        f"{found.lived} lives in {len(found.results)} stories, {readings} readings, "
+        f"{len(found.results)} stories, {readings} readings, "
         f"{found.lived * 60 / max(seconds, 0.1):.0f} lives a minute, {len(found.failed)} broken"
     )
 
