@@ -84,9 +84,9 @@ class Crew:
 
     def stop(self):
         """End the work; each board is restarted. A second Ctrl-C does not wait for that."""
-        self.show.print("\nstopping; the nodes restart. Run it again to go on")
-        self.stopped.set()
         try:
+            self.show.print("\nstopping; the nodes restart. Run it again to go on")
+            self.stopped.set()
             self.join()
         except (KeyboardInterrupt, SystemExit) as e:
             self.end()
