@@ -5,6 +5,14 @@ import pty
 import sys
 
 import pytest
+from hypothesis import configuration, settings
+
+from tools import ROOT
+
+# The same examples each time and everywhere, and none that depend on how fast this machine is.
+settings.register_profile("outpost", derandomize=True, deadline=None, database=None)
+settings.load_profile("outpost")
+configuration.set_hypothesis_home_dir(ROOT / ".build" / "hypothesis")
 
 
 @pytest.fixture
