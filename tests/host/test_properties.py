@@ -65,30 +65,33 @@ def depth(value):
     return 1 + max(map(depth, inner), default=0) if isinstance(value, (dict, list)) else 0
 
 
-@settings(max_examples=250)
-@given(JSON.filter(lambda value: depth(value) <= 8), st.data())
-def test_a_fault_is_found_where_there_is_one_and_nowhere_else(device, value, data):
-    """A text with one character changed, as a typing error does, is judged as Python's parser judges it."""
-    text = json.dumps(
-        value, ensure_ascii=data.draw(st.booleans()), indent=data.draw(st.sampled_from([None, 1]))
-    )
-    fault = device("jsonfault").fault
-    assert fault(text) is None
-    at = data.draw(st.integers(0, len(text)))
-    cut = data.draw(st.integers(0, 1))
-    typed = data.draw(
-        st.sampled_from(
-            ["", '"', ",", ":", "{", "}", "[", "]", "\\", "\\ud83c", "0", "-", ".", "e", "x", "\n"]
-        )
-    )
-    changed = text[:at] + typed + text[at + cut :]
+def judged_alike(device, text):
     try:
-        good = depth(strict(changed)) <= 8
+        good = depth(strict(text)) <= 8
     except ValueError:
         good = False
-    said = fault(changed)
-    assert (said is None) == good, (changed, said)
+    said = device("jsonfault").fault(text)
+    assert (said is None) == good, (text, said)
     assert said is None or said.startswith("line ")
+
+
+TYPED = ["", '"', ",", ":", "{", "}", "[", "]", "\\", "\\ud83c", "0", "-", ".", "e", "x", "\n"]
+
+
+@settings(max_examples=200)
+@given(JSON, st.booleans(), st.sampled_from(TYPED), st.data())
+def test_a_typing_error_is_found_where_there_is_one(device, value, ascii_only, typed, data):
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    judged_alike(device, text)
+    at = data.draw(st.integers(0, len(text)))
+    judged_alike(device, text[:at] + typed + text[at + data.draw(st.integers(0, 1)) :])
+
+
+@settings(max_examples=200)
+@given(st.text("0123-+.eE", min_size=1, max_size=6))
+@example("01")
+def test_what_is_a_number(device, text):
+    judged_alike(device, text)
 
 
 # --- what the node sends
@@ -127,6 +130,7 @@ def test_a_reading_is_read_back(device, rows, ts, boot, seq):
 
 
 @given(st.text(max_size=170), TEXTS, COUNTS, COUNTS, UPTIMES, UPTIMES)
+@example("é" * 200, "attic", 1, 1, 1, 1)
 def test_a_record_is_read_back(device, text, name, boot, seq, at, ts):
     """Whatever a failure says: its reading is JSON, and what the outbox keeps of it is what went in."""
     payload = device("firmware.payload")
@@ -204,19 +208,24 @@ def test_a_damaged_byte_takes_one_record_with_it_and_invents_none(
 # --- names and addresses
 
 
-LEVELS = st.lists(st.sampled_from(["a", "b", "", "$SYS", "ä", "+", "#"]), min_size=1, max_size=4)
+LEVEL = st.sampled_from(["a", "b", "", "$SYS", "ä"])
+TOPICS = st.lists(LEVEL, min_size=1, max_size=4)
 
 
-@settings(max_examples=250)
-@given(LEVELS, LEVELS)
-def test_a_filter_takes_what_other_clients_say_it_does(device, pattern, topic):
-    pattern, topic = "/".join(pattern), "/".join(topic)
-    try:
-        device("mqtt_packets").check_filter(pattern)
-        device("mqtt_packets").check_topic(topic)
-    except ValueError:
-        return
-    assert device("mqtt_topics").matches(pattern, topic) == topic_matches_sub(pattern, topic)
+@settings(max_examples=400)
+@given(
+    TOPICS, st.lists(st.booleans(), min_size=4, max_size=4), st.sampled_from([[], ["#"]]), TOPICS
+)
+def test_a_filter_takes_what_other_clients_say_it_does(device, levels, any_level, rest, topic):
+    """A filter that was made of this topic, or of another."""
+    for base in (levels, topic):
+        pattern = ["+" if wild else level for level, wild in zip(base, any_level, strict=False)]
+        pattern, name = "/".join(pattern + rest), "/".join(topic)
+        if name:
+            device("mqtt_packets").check_filter(pattern or "+")
+            device("mqtt_packets").check_topic(name)
+            matches = device("mqtt_topics").matches(pattern or "+", name)
+            assert matches == topic_matches_sub(pattern or "+", name)
 
 
 @given(st.sampled_from([0x28, 0x10, 0x22, 0x3B]), st.binary(min_size=6, max_size=6), st.data())
@@ -226,12 +235,14 @@ def test_an_address_in_another_form_is_told_in_the_right_one(device, family, num
     right = rom.hex()
     assert roms.wrong(right) is None
     back = number[::-1].hex()
-    forms = [f"{family:02x}-{back}", f"{family:02x}.{number.hex()}", f"0x{right}", right[:-2]]
-    forms += [back] if family == 0x28 else []
-    if rom[-1] not in (0x28, 0x10, 0x22, 0x3B) and not roms._family(rom):
-        forms.append(rom[::-1].hex())  # ESPHome's
-    for form in forms:
-        assert right in roms.wrong(form), form
+    assert roms.wrong(f"{family:02x}-{back}") == f"is in Linux's form: it is {right}"
+    assert roms.wrong(f"{family:02x}.{number.hex()}") == f"is in owfs's form: it is {right}"
+    assert roms.wrong(f"0x{right}").endswith(f": it is {right}")
+    assert f"{right} (owfs's)" in roms.wrong(right[:-2])
+    if family == 0x28:
+        assert roms.wrong(back).endswith(f": it may be {right} (Tasmota's form)")
+    if rom[-1] != family:  # else it may be read from either end
+        assert roms.wrong(rom[::-1].hex()) in (f"is in ESPHome's order: it is {right}", None)
     at = data.draw(st.integers(0, 15))
     other = data.draw(st.sampled_from("0123456789abcdef").filter(lambda digit: digit != right[at]))
     assert roms.wrong(right[:at] + other + right[at + 1 :]), "one digit is wrong"
@@ -275,11 +286,22 @@ def test_whatever_a_config_holds_it_is_judged(path, value, model):
         assert judge.judge(checked, model) == (checked, [])
 
 
-@given(JSON, JSON, JSON)
+KEYED = st.recursive(
+    st.none() | st.integers(0, 2),
+    lambda inner: st.dictionaries(st.sampled_from("abcd"), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def nulls(value):
+    return isinstance(value, dict) and any(v is None or nulls(v) for v in value.values())
+
+
+@given(KEYED, KEYED, KEYED)
 def test_overlays_are_merge_patches(target, patch, other):
     merged = overlays.merge(target, patch)
     assert overlays.merge(merged, patch) == merged, "once is enough"
-    assert overlays.merge(patch, patch) == overlays.merge({}, patch)
+    assert not nulls(overlays.merge({}, patch)), "null removes a key"
     assert overlays.merge(target, {}) == (target if isinstance(target, dict) else {})
     if isinstance(patch, dict) and isinstance(other, dict) and not patch.keys() & other.keys():
         both = overlays.merge(overlays.merge(target, patch), other)
