@@ -75,7 +75,7 @@ def show(args, flash):
         print("Ctrl-C switches it off; what is on its flash stays. It prints:", flush=True)
         screen = Shown(lambda: board.events().count("reset by "))
         for line in board.process.stdout:
-            shown = screen.of(line)
+            shown = screen.without_answers(line)
             if shown is not None:
                 sys.stdout.buffer.write(shown)
                 sys.stdout.flush()
@@ -96,7 +96,7 @@ class Shown:
         self._resets = resets
         self._since = None  # that number when the raw REPL came on, None: it is off
 
-    def of(self, line):
+    def without_answers(self, line):
         """Return what to show of a line, None: nothing."""
         text = shown = line.rstrip(b"\r\n")
         if _IS_OFF.match(text):

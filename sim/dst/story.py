@@ -795,7 +795,7 @@ class Story:
         socket.dns_ms = 0
         self._ntp_well()
         self.flash.drain()
-        self.flash.well()
+        self.flash.recover()
         sim.unplugged.clear()
         self.healed = True
         stage.tell("world", "all faults are over")

@@ -16,7 +16,7 @@ CONNECT = """
     params = args["params"]
     c = Client("t", args["host"], args["port"], ssl=bool(params), ssl_params=params, connect_timeout=5)
     try:
-        up(c)
+        bring_up(c)
         c.publish("t", b"x" * 3000, qos=2)
         say([c.connected, c.pending])
         c.disconnect()
@@ -254,7 +254,7 @@ def test_link_lost_within_tls(tls_broker, authority):
     with Proxy(broker.port) as proxy:
         body = """
         c = Client("t", "localhost", args["port"], ssl=args["params"], timeout=2)
-        up(c)
+        bring_up(c)
         say("up")
         sent = acked = 0
         begin = ticks_ms()
