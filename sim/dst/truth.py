@@ -64,6 +64,7 @@ class Life:
         self.heap_at = None  # when there was no memory
         self.heap_times = 0
         self.interrupted = False  # has a sensor been unplugged, or the program hung?
+        self.may_bite = False  # is there a reason for the watchdog?
         self.boots = set()
         self.misled = False  # was the only time server wrong for long?
         self.cold = True  # had the clock stopped?
@@ -80,6 +81,10 @@ class Truth:
         self._measured = {}  # sensor's name → (quantity, text) of its last conversion
         self.keys = {}  # (node, boot, seq) → Event, or the text of a failure
         self.newest = {}  # live topic → ms of the newest event on it, and when it was heard
+        self.exact = True  # do sessions persist, and so each reading of QoS 2 arrives once?
+        self.lowered = (
+            False  # has a sensor's QoS been lowered from 2? A session begins anew for that
+        )
         self.sensor_faults = False  # readings may be failures
         self.heap_faults = False
         self.spoiled = (

@@ -27,7 +27,8 @@ BATCH = 6  # stories a process: its start takes a second
 LONGEST_S = 600  # of a batch
 TAIL = 3000  # characters of a process that failed
 SHOWN = 3  # faults of a story
-_TABLES = ("KINDS", "WAYS", "ENDS", "ILLS")  # of faults, in story.py and swarm.py
+_STORY = ROOT / "sim" / "dst"
+_TABLES = ("KINDS", "WAYS", "ENDS", "ILLS")  # of faults, in the files of it
 
 
 class Result(NamedTuple):
@@ -57,7 +58,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--without",
         default="-",
-        help="faults to leave out, as qos2_close,leap (sim/dst/story.py)",
+        help="faults to leave out, as qos2_close,leap (docs/dst.md)",
     )
     parser.add_argument(
         "--go-on", action="store_true", help="do not stop at the first story that breaks a promise"
@@ -94,10 +95,9 @@ def run(args):
 def faults():
     """The names of all faults: what a story draws by name, and its tables."""
     found = set()
-    for name in ("story.py", "swarm.py"):
-        tree = ast.parse((ROOT / "sim" / "dst" / name).read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "may":
+    for path in sorted(_STORY.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "strikes":
                 found.add(node.args[0].value)
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in _TABLES:
                 rows = ast.literal_eval(node.value)
@@ -108,7 +108,7 @@ def faults():
 def words(device, seeds, show, without):
     return [
         *toolchain.micropython(HEAP),
-        ROOT / "sim" / "dst" / "lives.py",
+        _STORY / "lives.py",
         device,
         "1" if show else "0",
         without,
