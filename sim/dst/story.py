@@ -10,13 +10,14 @@ import agenda
 import stage
 from chance import Chance
 from chipset import World
+from events import Life
 from ills import Ills
 from norram import HOW
 from ownboard import Board
 from people import People
 from surroundings import DAY_MS, Surroundings
 from troubles import Troubles
-from truth import Life, Truth
+from truth import Truth
 
 import sim
 
