@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from emulator import build
-from sim.alone import locked, made
+from sim.alone import locked, own_folder
 from tools import ROOT, CommandError, Stopped, processes, said
 from tools.numbers import whole
 
@@ -57,7 +57,7 @@ def run(args):
             f"{args.flash} is no image of a Pico's flash, which has {FLASH_BYTES:,} bytes: give another, or one to be made"
         )
     flash = args.flash.resolve()  # by one name, whatever links lead to it
-    made(flash.parent)
+    own_folder(flash.parent)
     lock = flash.with_name(flash.name + ".lock")
     with locked(lock, f"a board runs on {args.flash} already: give another, FLASH=file"):
         build.build()
