@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from emulator import build
-from sim.alone import locked, made
+from sim.alone import locked, own_folder
 from tools import ROOT, CommandError, Stopped, processes, said
 from tools.numbers import whole
 
@@ -57,7 +57,7 @@ def run(args):
             f"{args.flash} is no image of a Pico's flash, which has {FLASH_BYTES:,} bytes: give another, or one to be made"
         )
     flash = args.flash.resolve()  # by one name, whatever links lead to it
-    made(flash.parent)
+    own_folder(flash.parent)
     lock = flash.with_name(flash.name + ".lock")
     with locked(lock, f"a board runs on {args.flash} already: give another, FLASH=file"):
         build.build()
@@ -75,7 +75,7 @@ def show(args, flash):
         print("Ctrl-C switches it off; what is on its flash stays. It prints:", flush=True)
         screen = Shown(lambda: board.events().count("reset by "))
         for line in board.process.stdout:
-            shown = screen.of(line)
+            shown = screen.without_answers(line)
             if shown is not None:
                 sys.stdout.buffer.write(shown)
                 sys.stdout.flush()
@@ -96,7 +96,7 @@ class Shown:
         self._resets = resets
         self._since = None  # that number when the raw REPL came on, None: it is off
 
-    def of(self, line):
+    def without_answers(self, line):
         """Return what to show of a line, None: nothing."""
         text = shown = line.rstrip(b"\r\n")
         if _IS_OFF.match(text):

@@ -11,7 +11,7 @@ OURS = (ROOT / ".sim", ROOT / ".build")
 def alone(folder):
     """A node's folder, made if need be. CommandError: a node runs in it, or there can be no such folder."""
     try:
-        made(folder.parent)
+        own_folder(folder.parent)
         folder.mkdir(exist_ok=True)
     except OSError as e:
         raise CommandError(f"{short(folder)} can be no folder for a node: {e.strerror}") from None
@@ -32,7 +32,7 @@ def locked(path, taken):
         yield
 
 
-def made(folder):
+def own_folder(folder):
     """Make a folder that is ours. CommandError: it is not, and not there: it is misspelt, perhaps."""
     if any(folder.is_relative_to(ours) for ours in OURS):
         folder.mkdir(parents=True, exist_ok=True)

@@ -106,12 +106,12 @@ class Broker:
     def _configure(self):
         lines = [
             f"listener {self.port} {HOST}",
-            f"allow_anonymous {yes(self.users is None)}",
+            f"allow_anonymous {true_or_false(self.users is None)}",
             "log_dest stderr",
             "log_type all",
             "log_timestamp_format %Y-%m-%dT%H:%M:%S",
             "connection_messages true",
-            f"persistence {yes(self.persistent)}",
+            f"persistence {true_or_false(self.persistent)}",
         ]
         if shell.is_root():
             lines.append(
@@ -181,7 +181,7 @@ def topics(rules):
     return "".join(f"topic {rule}\n" for rule in rules)
 
 
-def yes(value):
+def true_or_false(value):
     return "true" if value else "false"
 
 

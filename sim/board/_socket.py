@@ -403,15 +403,15 @@ class socket(io.IOBase):
         self._state = _CONNECTED
         if address[1] == 123:
             if sim.time_server is None:
-                import stand
+                import servers
 
-                sim.time_server = stand.TimeServer()
+                sim.time_server = servers.TimeServer()
             sim.time_server.ask(self._s, data, ".".join(str(b) for b in ip))
         elif address[1] in (53, 5353):
             if sim.name_server is None:
-                import stand
+                import servers
 
-                sim.name_server = stand.NameServer()
+                sim.name_server = servers.NameServer()
             sim.name_server.ask(self._s, data, (".".join(str(b) for b in ip), address[1]))
         elif self._link() == sim.UP:
             try:

@@ -1,25 +1,23 @@
-"""The weather, doors and rain around the board, from a seed.
+"""What surrounds the board: what its sensors measure, doors that open, pulses that come.
 
-A day takes ten minutes, so that half a minute shows the sun move. Until `start()` nothing moves by itself: a test's world
-stands still at noon of a mild day and changes by `set`, `door` and `tip` only.
+Until `start()` nothing moves by itself: a test's world stands still (DEFAULTS) and changes by `set`, `door` and `tip` only. Then
+it is a house and its garden (house.py), whose doors open from time to time, by a seed.
 
 For chips:
 
     world.get(quantity, name)       a float, in the unit of its name below; `name` is the sensor's
-    world.on_door(name, function)   function(opened) is called when the contact or button of that sensor moves
-    world.on_tip(name, function)    function() is called for every pulse (a bucket of the rain gauge, a turn ...)
+    world.on_door(name, function, kind)   function(opened) is called when the contact of that sensor moves; kind: of HABITS
+    world.on_tip(name, function, per_hour)  function() is called for every pulse (a bucket of the rain gauge, a turn ...), of which
+                                            per_hour() come in an hour
 
-Quantities: temperature (C), humidity (%), pressure (Pa), illuminance (lx), battery (V), moisture (0..1), co2 (ppm),
-pm (ug/m3 of PM2.5), gas (ohm), distance (cm), current (A), uv (index).
+Quantities: temperature (C), humidity (%), pressure (Pa), illuminance (lx), battery (V, of whatever supply), moisture (0..1), co2 (ppm),
+pm (ug/m3 of PM2.5), gas (ohm), distance (cm), current (A), uv (index), rain (mm/h), wind (m/s), flow (L/min), load (W).
 """
-
-import math
 
 import uos
 
 import sim
 
-_DAY_MS = 600_000
 _BEFORE_MS = int(
     uos.getenv("OUTPOST_ELAPSED") or 0
 )  # the world is older than a board that was reset
@@ -36,11 +34,27 @@ DEFAULTS = {
     "distance": 150.0,
     "current": 0.35,
     "uv": 3.0,
+    "rain": 4.0,
+    "wind": 3.5,
+    "flow": 6.0,
+    "load": 400.0,
 }
+# kind of contact: how long it is open, pressed or sees motion, and how long not, in ms: from, to
+HABITS = {
+    "reed": ((5_000, 20_000), (60_000, 300_000)),
+    "contact": ((5_000, 20_000), (60_000, 300_000)),
+    "button": ((150, 700), (120_000, 900_000)),
+    "pir": ((8_000, 40_000), (30_000, 240_000)),
+}
+_FIRST_MS = (4_000, 9_000)  # whoever has just started the board sees something happen
+_BUCKET = 0.75  # of a pulse is there at power-on
+_HOUR_MS = 3_600_000
+_LOOK_MS = 10_000  # so often it is seen whether pulses come faster or slower
 
 
 class World:
     def __init__(self):
+        self.altitude_m = 0
         self._set = {}  # (name, quantity) -> value
         self._doors = {}
         self._tips = {}
@@ -48,10 +62,16 @@ class World:
 
     def start(self):
         """Let it live."""
-        if not self._moves:
-            self._moves = True
-            sim.after(sim.random(2000, 5000), self._door_moves)
-            sim.after(sim.random(1000, 3000), self._rains)
+        if self._moves:
+            return
+        import house  # not in the small heap of a test, whose world stands still
+
+        self._measured = house.measured
+        self._moves = True
+        for name in self._doors:
+            self._will_first_move(name)
+        for bucket in self._tips.values():
+            bucket.start()
 
     def set(self, name, values):
         for quantity in values:
@@ -66,37 +86,22 @@ class World:
         for key in ((name, quantity), ("*", quantity)):
             if key in self._set:
                 return self._set[key]
-        value = DEFAULTS[quantity]
         if not self._moves:
-            return value
-        now = sim.now() + _BEFORE_MS
-        day = now / _DAY_MS * 2 * math.pi
-        # Each sensor hangs elsewhere: an offset by its name, and a little unrest of its own.
-        place = (sum(name.encode()) % 16 - 8) / 8
-        wave = math.sin(day + place)
-        unrest = math.sin(day * 17 + place * 9) * 0.04
-        if quantity == "temperature":
-            return value + 6 * wave + 2 * place + 3 * unrest
-        if quantity == "humidity":
-            return value - 15 * wave + 4 * place - 10 * unrest
-        if quantity == "pressure":
-            return value + 600 * math.sin(day / 3) + 90 * unrest
-        if quantity == "illuminance":
-            return max(0.0, value * (1 + wave + unrest))
-        if quantity == "battery":
-            return max(3.0, value - 0.02 * now / 60_000 + 0.1 * unrest)
-        if quantity == "moisture":
-            return max(0.05, value - 0.01 * now / 60_000 + 0.1 * unrest)
-        return value * (1 + 0.2 * wave + unrest)
+            return DEFAULTS[quantity]
+        return self._measured(quantity, name, _age_ms(), self.altitude_m)
 
     # -- things that happen
 
-    def on_door(self, name, function):
-        self._doors[name] = [False, function]
+    def on_door(self, name, function, kind="reed"):
+        self._doors[name] = [False, function, HABITS[kind]]
         function(False)
+        if self._moves:
+            self._will_first_move(name)
 
-    def on_tip(self, name, function):
-        self._tips[name] = function
+    def on_tip(self, name, function, per_hour):
+        self._tips[name] = _Bucket(function, per_hour)
+        if self._moves:
+            self._tips[name].start()
 
     def door(self, name, opened=True):
         door = self._doors[name]
@@ -105,14 +110,44 @@ class World:
 
     def tip(self, name, n=1):
         for _ in range(n):
-            self._tips[name]()
+            self._tips[name].tip()
 
-    def _door_moves(self):
-        for name in self._doors:
-            self.door(name, not self._doors[name][0])
-        sim.after(sim.random(4000, 12_000), self._door_moves)
+    def _will_first_move(self, name):
+        self._will_move(name, self._doors[name][2][1] if _BEFORE_MS else _FIRST_MS)
 
-    def _rains(self):
-        for name in self._tips:
-            self.tip(name)
-        sim.after(sim.random(800, 4000), self._rains)
+    def _will_move(self, name, within_ms):
+        sim.after(sim.random(*within_ms), lambda: self._moves_now(name))
+
+    def _moves_now(self, name):
+        opened = not self._doors[name][0]
+        self.door(name, opened)
+        self._will_move(name, self._doors[name][2][0 if opened else 1])
+
+
+class _Bucket:
+    """What has come towards the next pulse: it fills as fast as it rains (blows, flows) at the time."""
+
+    def __init__(self, tip, per_hour):
+        self.tip = tip
+        self.per_hour = per_hour
+
+    def start(self):
+        self.full = (_BUCKET + _age_ms() / _HOUR_MS * self.per_hour()) % 1
+        self._wait()
+
+    def _wait(self):
+        self.since = _age_ms()
+        self.rate = self.per_hour()
+        ms = (1 - self.full) / self.rate * _HOUR_MS if self.rate > 0 else _LOOK_MS
+        sim.after(min(int(ms) + 1, _LOOK_MS), self._fill)
+
+    def _fill(self):
+        self.full += (_age_ms() - self.since) / _HOUR_MS * self.rate
+        if self.full >= 1:
+            self.full -= 1
+            self.tip()
+        self._wait()
+
+
+def _age_ms():
+    return sim.now() + _BEFORE_MS

@@ -42,21 +42,12 @@ import socket  # noqa: E402
 import time  # noqa: E402
 
 import _machine_more  # noqa: E402
+import agenda  # noqa: E402
 import chipset  # noqa: E402
 import stand  # noqa: E402
 from devicefiles import DeviceFiles  # noqa: E402
+from judge import Judge  # noqa: E402
 from story import Story  # noqa: E402
-
-_ALIVE_MS = 400_000  # after the faults' end a reading must have come
-_SAFE_MS = 1_000_000  # besides, for a node in safe mode
-# For each channel at whose history a broker is silent: twelve connections of fifteen seconds. Only then it has a change of mind,
-# else the node would believe for a day what it saw before.
-_SEARCH_MS = 200_000
-_DONE_MS = 900_000  # after that, everything
-_ILL_MS = 1_800_000  # after something was ill for minutes: until all is as before,
-_SOON_MS = 120_000  # which is not looked at before
-_LOOK_MS = 5_000
-_STATE_BYTES = 24_576  # of all files in state/ but the outbox's
 
 _code = {}  # of the two files that a board starts by name
 _timers = []
@@ -149,17 +140,18 @@ def _run(path):
 
 def live(story, cause):
     """One life of the board. Return how it ended."""
-    stage.power_on(story.first_tick)
+    board, config = story.board, story.people.config
+    stage.power_on(board.first_tick)
     _reset_hardware(cause)
-    story.flash.mount()
+    board.flash.mount()
     os.chdir("/flash")
-    story.flash.put("config.json", json.dumps(story.config))
-    for name, content in story.spoil:
-        story.flash.spoil("state", name, content)
-    story.spoil.clear()
-    story.flash.sick("read", story.sick_reads)
-    story.take_name()
-    chipset.attach(story.config["sensors"], story.world, story.truth.taken)
+    board.flash.put("config.json", json.dumps(config))
+    for name, content in board.spoil:
+        board.flash.spoil("state", name, content)
+    board.spoil.clear()
+    board.flash.sick("read", board.sick_reads)
+    board.take_name()
+    chipset.attach(config["sensors"], story.world, story.truth.taken)
     ended = "prompt"
     try:
         if _run("boot.py"):
@@ -175,112 +167,18 @@ def live(story, cause):
             s.died()  # else what is on its way still arrives
     story.truth.ended(ended)
     # main.py has it bite where it cannot write down why it ended
-    if ended == "wdt" and not (story.may_bite or stage.heap_failed or stage.flash_failed):
+    reason = story.truth.life.may_bite or stage.heap_failed or stage.flash_failed
+    if ended == "wdt" and not reason:
         stage.found("the watchdog has bitten, and nothing hung")
     for timer in _timers:
         timer.deinit()
     _timers.clear()
-    story.power_off()
+    agenda.clear()
     os.chdir("/")
-    story.flash.unmount()
+    board.flash.unmount()
     _Sys.modules.clear()
     stage.power_off()
     return ended
-
-
-class Judge:
-    """Looks at a node that is left alone, until it owes nothing, or too much time has passed."""
-
-    def __init__(self, story):
-        self.story = story
-        self.looks = 0
-        self.began = None
-        self.alive_at = None
-
-    def look(self):
-        truth = self.story.truth
-        if not self.story.healed:
-            self.story.timers.append(sim.after(_LOOK_MS, self.look))
-            return
-        if self.began is None:
-            self.began = truth.awake(sim.now())
-        ms = truth.awake(sim.now()) - self.began
-        self.looks += 1
-        if self.looks % 32 == 0:
-            gc.collect()  # before the heap is full of small holes
-        if self.alive_at is None and truth.awake(truth.newest_came) > self.began:
-            self.alive_at = sim.now()
-            stage.tell("judge", "alive after %d ms" % ms)
-        if self.story.ill:
-            self._look_at_ill(ms)
-        elif self.alive_at is None:
-            bound = _ALIVE_MS + (_SAFE_MS if stage.safe_mode else 0)
-            if ms > bound:
-                stage.found("no reading for %d ms, without any fault" % ms)
-                stage.die("power")
-        else:
-            search = 30_000
-            if any("history_silent" in broker.ways for broker in self.story.brokers):
-                search += _SEARCH_MS * len(self.story.config["sensors"])
-            if sim.now() - self.alive_at > search and self.story.relent():
-                self.began = truth.awake(sim.now())
-                self.alive_at = sim.now()
-                ms = 0
-            old = sim.now() - 15_000
-            owed = [event for event in truth.missing() if event.at < old]
-            if sim.now() - self.alive_at > 30_000 and (
-                len(owed) <= truth.dropped or ms > _ALIVE_MS + _SAFE_MS + _DONE_MS
-            ):
-                self._verdict(owed)
-                stage.die("power")
-        self.story.timers.append(sim.after(_LOOK_MS, self.look))
-
-    def _look_at_ill(self, ms):
-        """Something was ill for minutes: is all as it was before?"""
-        if ms < _SOON_MS:
-            return
-        old = sim.now() - 30_000
-        owed = [event for event in self.story.truth.missing() if event.at < old]
-        unmet = self.story.unmet()
-        if not owed and not unmet:
-            self._verdict(owed)
-            stage.die("power")
-        if ms > _ILL_MS:
-            for text in unmet:
-                stage.found("%d min after the faults: %s" % (ms // 60_000, text))
-            if owed:
-                stage.found(
-                    "%d min after the faults: %d readings are not there: %s"
-                    % (ms // 60_000, len(owed), owed[0])
-                )
-            stage.die("power")
-
-    def _verdict(self, owed):
-        truth = self.story.truth
-        if len(owed) > truth.dropped:
-            stage.found("%d lost, %d told: %s" % (len(owed), truth.dropped, owed[0]))
-            for event in owed[1:]:
-                stage.tell("judge", "lost: %s" % event)
-        # README: readings that were given up before the broker was reached, or a lowered QoS, have the session begin anew.
-        anew = any(broker.forgot for broker in self.story.brokers)
-        # A state that is written by half is written again at once, if there is the memory.
-        torn = any(life.heap_times > 1 for life in truth.lives)
-        if self.story.exact and not (torn or (anew and (truth.dropped or self.story.lowered))):
-            for what, event, first, second in truth.doubled:
-                stage.found("%s: twice at QoS 2: %s; %r, %r" % (what, event, first, second))
-        rival = self.story.rival
-        if rival and rival.name == truth.life.node:
-            stage.found("two boards are called %s" % rival.name)
-        for topic in self.story.ghosts():
-            stage.found("a ghost: %s is kept of an earlier name" % topic)
-        silent = truth.health_at is None or sim.now() - truth.health_at > 60_000
-        if silent and not any(broker.ways - {"early"} for broker in self.story.brokers):
-            stage.found("no health any more")
-        size = 0
-        for entry in os.ilistdir("state"):
-            size += entry[3] if entry[1] == 0x8000 else 0
-        if size > _STATE_BYTES:
-            stage.found("%d bytes in state/" % size)
 
 
 def _urandom(random):
@@ -349,8 +247,8 @@ def play(seed, show, without):
     sim.dns_mode = "ok"
     socket.dns_ms = 0
     story = Story(seed, without)
-    sim.mac = lambda: b"\x24\x6f\x28" + story.mac
-    os.urandom = _urandom(story.urandom)
+    sim.mac = lambda: b"\x24\x6f\x28" + story.board.mac
+    os.urandom = _urandom(story.board.urandom)
     stage.writing = False
     cause = "power"
     while not stage.faults and story.lives < story.planned:
@@ -359,12 +257,12 @@ def play(seed, show, without):
         if stage.faults:
             break
         if cause in ("power", "prompt"):
-            sim.advance(story.between())
+            sim.advance(story.people.between())
             cause = "power"
         else:
             sim.advance(300)
     if not stage.faults:
-        judge = Judge(story)
+        judge = Judge(story, gc.collect)
         while not stage.faults:
             story.begin_life(True, cause == "power")
             judge.look()
@@ -399,7 +297,7 @@ def main():
         story = play(int(seed), show, without)
         result = {
             "seed": int(seed),
-            "theme": story.swarm.name or "any",
+            "theme": story.chance.swarm.name or "any",
             "lives": story.lives,
             "events": len(story.truth.events),
             "arrivals": story.truth.arrivals,

@@ -40,7 +40,7 @@ class Flash:
     def mount(self):
         self._after = None
         self._left = 0
-        self.well()
+        self.recover()
         vfs.mount(vfs.VfsLfs2(self, progsize=PROG), "/flash")
         self._mounted = True
         if not self.filled:
@@ -110,7 +110,7 @@ class Flash:
         """The read or write so many operations from now returns EIO, once."""
         self._sick[what] = operations
 
-    def well(self):
+    def recover(self):
         self._sick["read"] = self._sick["write"] = 0
 
     def readblocks(self, n, buf, off=0):

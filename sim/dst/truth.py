@@ -8,6 +8,7 @@ nothing is missing, or comes again, beyond what the table allows.
 import json
 
 import stage
+from events import Event
 from micropython import const
 
 import sim
@@ -23,54 +24,6 @@ _CRASH_MS = const(7000)  # from an exception to the reset, and the pass before i
 _RETRY_MS = const(12000)  # after a write that failed the outbox waits for ten seconds
 
 
-class Event:
-    def __init__(self, at, life, sensor, quantity, text):
-        self.at = at
-        self.life = life
-        self.sensor = sensor
-        self.quantity = quantity
-        self.text = text
-        self.key = None  # (node, boot, seq) it arrived under
-        self.ts = None
-        self.came = []  # (ms, broker, topic) of each arrival
-        self.gone = None  # why it may be missing
-
-    def __str__(self):
-        return "%s %s=%s of %.3f s, life %d" % (
-            self.sensor["name"],
-            self.quantity,
-            self.text,
-            self.at / 1000,
-            self.life.number,
-        )
-
-
-class Life:
-    """One life of a board: its settings, and what becomes of it."""
-
-    def __init__(self, number, config, node):
-        self.number = number
-        self.config = config
-        self.node = node  # its name in topics
-        self.began = sim.now()
-        self.end = None  # how it ended
-        self.ended = None
-        self.last_pass = None
-        self.sync_ms = int(config["outbox"]["sync_s"] * 1000)
-        self.flash_at = None  # since when the flash refused writes, ms
-        self.flash_until = 0
-        self.put_off = None  # (first, until) ms between which a flush may have been put off
-        self.kept = True  # unless it said that the last readings are not written
-        self.heap_at = None  # when there was no memory
-        self.heap_times = 0
-        self.interrupted = False  # has a sensor been unplugged, or the program hung?
-        self.boots = set()
-        self.misled = False  # was the only time server wrong for long?
-        self.cold = True  # had the clock stopped?
-        self.clock_at = None  # when it learnt the time,
-        self.corrected_at = None  # and when it was told that this was wrong
-
-
 class Truth:
     def __init__(self):
         self.events = []
@@ -80,6 +33,10 @@ class Truth:
         self._measured = {}  # sensor's name → (quantity, text) of its last conversion
         self.keys = {}  # (node, boot, seq) → Event, or the text of a failure
         self.newest = {}  # live topic → ms of the newest event on it, and when it was heard
+        self.exact = True  # do sessions persist, and so each reading of QoS 2 arrives once?
+        self.lowered = (
+            False  # has a sensor's QoS been lowered from 2? A session begins anew for that
+        )
         self.sensor_faults = False  # readings may be failures
         self.heap_faults = False
         self.spoiled = (

@@ -41,7 +41,7 @@ def info(seen, boot, node):
     """The node's `info` of one of its starts after configure(), the first is 1."""
 
     def found():
-        documents = [json.loads(message.text) for message in seen.of(f"{NAME}/info")]
+        documents = [json.loads(message.text) for message in seen.messages_of(f"{NAME}/info")]
         return next((each for each in documents if each["boot"] == BOOTS + boot), None)
 
     until(found, PATIENCE_S, f"info of boot {boot}", node.printed)
@@ -140,6 +140,6 @@ def test_heap_that_a_node_with_eight_sensors_leaves(node, configure, seen):
     """docs/performance.md has the numbers; here is that they do not get much worse."""
     configure(sensors=EIGHT, publish={"health_s": 5})
     node.start()
-    until(lambda: len(seen.of(f"{NAME}/health")) >= 3, PATIENCE_S, "health", node.printed)
-    last = json.loads(seen.of(f"{NAME}/health")[-1].text)
+    until(lambda: len(seen.messages_of(f"{NAME}/health")) >= 3, PATIENCE_S, "health", node.printed)
+    last = json.loads(seen.messages_of(f"{NAME}/health")[-1].text)
     assert last["heap_free"] > 95_000, last

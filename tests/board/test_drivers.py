@@ -70,7 +70,7 @@ class Stand:
             self.link = None
         self.pico.stop()
 
-    def both(self, name):
+    def on_fakes_and_pico(self, name):
         """Run a case over the fakes and on the Pico."""
         flash = self.folder / name
         flash.mkdir()
@@ -134,7 +134,7 @@ def test_a_chip_is_awake_when_it_is_asked_first(tmp_path):
 
 @pytest.mark.parametrize("name", CASES)
 def test_same_traffic_and_readings(stand, name):
-    fakes, pico = stand.both(name)
+    fakes, pico = stand.on_fakes_and_pico(name)
     assert {step: transactions(events) for step, events in pico.traffic.items()} == {
         step: transactions(events) for step, events in fakes.traffic.items()
     }

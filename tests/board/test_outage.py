@@ -50,10 +50,10 @@ def counted(seen):
 
 def wait_drained(seen, board):
     """Until a report that is still to come says that nothing waits."""
-    known = len(seen.of(f"{NAME}/health"))
+    known = len(seen.messages_of(f"{NAME}/health"))
 
     def drained():
-        reports = seen.of(f"{NAME}/health")[known:]
+        reports = seen.messages_of(f"{NAME}/health")[known:]
         return reports and json.loads(reports[-1].text)["outbox"] <= 1
 
     until(drained, BOOT_S, "an empty outbox", board.printed)
@@ -113,5 +113,5 @@ def test_what_is_taken_without_a_network_arrives_when_there_is_one(
     assert not twice(seen, "exact")
     # At QoS 1 what was on its way when the link was lost may come once more.
     assert twice(seen, "volts") <= on_its_way
-    health = json.loads(seen.of(f"{NAME}/health")[-1].text)
+    health = json.loads(seen.messages_of(f"{NAME}/health")[-1].text)
     assert (health["dropped"], health["corrupt"], health["outbox_errors"]) == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""lib/mqtt.py's TLS with MicroPython's own mbedTLS, which is a Pico W's: the tests of tests/system, on a build of this machine."""
+"""lib/mqtt.py's TLS with MicroPython's own_build mbedTLS, which is a Pico W's: the tests of tests/system, on a build of this machine."""
 
 import subprocess
 
@@ -10,7 +10,7 @@ from tools import toolchain
 
 
 @pytest.fixture(autouse=True)
-def own(monkeypatch):
+def own_build(monkeypatch):
     unix_build.build()
     words = [
         str(unix_build.MICROPYTHON),
@@ -21,7 +21,7 @@ def own(monkeypatch):
     return words
 
 
-def test_it_reads_no_pem_by_itself(own, authority):
+def test_it_reads_no_pem_by_itself(own_build, authority):
     """Else nothing is shown here that Debian's does not show."""
     program = f"""
 import sys, tls
@@ -33,7 +33,9 @@ else:
     except ValueError as e:
         print(e)
 """
-    said = subprocess.run([*own, "-c", program], check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(
+        [*own_build, "-c", program], check=True, capture_output=True, text=True
+    ).stdout
     if said == "reads PEM\n":
         pytest.skip("MicroPython 1.29 and later read PEM")
     assert said == "invalid cert\n"

@@ -49,7 +49,7 @@ def call(tmp_path, capsys, monkeypatch):
     return run
 
 
-def on(boards):
+def power_on(boards):
     for board in boards:
         board.power_on()
     return ",".join(board.port for board in boards)
@@ -63,7 +63,7 @@ def rows(said):
 
 
 def test_all_there_are(boards, call, monkeypatch):
-    on(boards[:2])
+    power_on(boards[:2])
     listed = [port(board.port) for board in boards[:2]] + [port("/dev/ttyS0", vid=None)]
     monkeypatch.setattr(ports.list_ports, "comports", lambda: listed)
     status, said = call("--port", "all")
@@ -82,7 +82,7 @@ def test_all_there_are(boards, call, monkeypatch):
 def test_one_that_fails_stops_no_other(boards, call):
     boards[1].setup["version"] = (1, 20, 0)
     boards[2].cut_bytes = 9000
-    status, said = call("--port", on(boards))
+    status, said = call("--port", power_on(boards))
     assert status == ports.UNSUITABLE  # the first one's in the table
     table = rows(said)
     assert list(table) == ["tty0", "tty1", "tty2"]
@@ -104,13 +104,13 @@ def test_all_of_none(call, monkeypatch):
 def test_the_firmware_is_compiled_once(boards, call, monkeypatch):
     built = []
     monkeypatch.setattr(deploy, "build", lambda: built.append(1) or dict(FIRMWARE))
-    assert call("--port", on(boards[:2]), "--wait", "0")[0] == 0
+    assert call("--port", power_on(boards[:2]), "--wait", "0")[0] == 0
     assert built == [1]
 
 
 def test_several_are_not_made_one_node(boards, call, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({**CONFIG, "node": {"name": "attic"}}))
-    status, said = call("--port", on(boards[:2]))
+    status, said = call("--port", power_on(boards[:2]))
     assert status == deploy.BAD_CONFIG
     assert "node.name: is one for 2 boards" in said
     assert "nodes/<name>.json" in said
@@ -119,7 +119,7 @@ def test_several_are_not_made_one_node(boards, call, tmp_path):
 
 @pytest.mark.slow
 def test_a_dry_run_of_several(boards, call):
-    status, said = call("--port", on(boards[:2]), "--dry-run")
+    status, said = call("--port", power_on(boards[:2]), "--dry-run")
     assert status == 0
     assert "tty0:   would copy    lib/mqtt.mpy" in said
     assert rows(said)["tty1"][1].startswith("would copy 6 files")
@@ -137,7 +137,7 @@ def test_stopped_in_mid_copy_all_nodes_start_again(number, boards, tmp_path):
         board.put(
             {"main.py": b"import time\nprint('node runs')\nwhile True:\n    time.sleep(1)\n"}
         )
-    words = [sys.executable, "-m", "tools", "deploy", "--port", on(boards[:2])]
+    words = [sys.executable, "-m", "tools", "deploy", "--port", power_on(boards[:2])]
     with subprocess.Popen(
         words,
         cwd=tmp_path,
@@ -159,3 +159,33 @@ def test_stopped_in_mid_copy_all_nodes_start_again(number, boards, tmp_path):
     for board in boards[:2]:
         board.wait_for(lambda board=board: board.starts[-1] == "hard")
         board.wait_until_said(b"node runs")
+
+
+HANGS = """
+import os, time
+from tools.__main__ import answered
+from tools.boards import several
+
+def work(port, line, stopped):
+    os.write(1, b"works\\n")  # in one piece: two threads do
+    stopped.wait()
+    os.write(1, b"stopped\\n")
+    time.sleep(60)
+
+answered(lambda: several.run(["/dev/a", "/dev/b"], work))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_waits_for_no_board(number):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    code = f"import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n{HANGS}"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for word, lines in (("works\n", 2), ("stopped\n", 4)):
+            assert word in [process.stdout.readline() for _ in range(lines)]
+            process.send_signal(number)
+        said = process.stdout.read()
+        assert process.wait(20) == 128 + number, said
+    assert rows(said) == {"a": ("-", "stopped"), "b": ("-", "stopped")}

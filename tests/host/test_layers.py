@@ -74,6 +74,7 @@ HOST = (
         "tools.pins",
         "tools.processes",
         "tools.shell",
+        "tools.tables",
         "tools.variables",
     ),
     ("tools.toolchain",),

@@ -1,37 +1,8 @@
 """What a command shows: bars on a terminal, plain lines elsewhere, with the name of the board if there are several."""
 
-import os
-import pty
-import sys
-
 import pytest
 
 from tools.boards.progress import Show
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """terminal() makes stdout a terminal (in the test itself: pytest has its own before); each further call: what came there."""
-    master, slave = pty.openpty()
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
-    screen = os.fdopen(slave, "w")
-
-    def read():
-        monkeypatch.setattr(sys, "stdout", screen)
-        screen.flush()
-        os.set_blocking(master, False)
-        seen = b""
-        while True:
-            try:
-                seen += os.read(master, 65536)
-            except BlockingIOError:
-                return seen.decode()
-
-    yield read
-    screen.close()
-    os.close(master)
 
 
 def copy(line):

@@ -36,7 +36,9 @@ def test_answers_go_into_the_first_network_and_broker():
     }
     assert raw["node"] == {"name": "n1"}
     assert raw["sensors"] == before["sensors"]
-    assert answers.of(answers.apply({}, GIVEN | {"port": "1884"})) == GIVEN | {"port": "1884"}
+    assert answers.in_config(answers.apply({}, GIVEN | {"port": "1884"})) == GIVEN | {
+        "port": "1884"
+    }
 
 
 def test_what_is_left_out_stays():
@@ -78,7 +80,7 @@ def test_tls_of_the_broker_stays():
 
 @pytest.mark.parametrize("raw", [[], "x", {"wifi": 1, "mqtt": {"brokers": [3]}, "node": "n"}])
 def test_answers_to_a_broken_config(raw):
-    assert answers.of(answers.apply(raw, GIVEN)) == GIVEN
+    assert answers.in_config(answers.apply(raw, GIVEN)) == GIVEN
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ SEEN = [("attic", -50, True), ("cafe", -80, False), ("\x1b[2Jevil", -90, True)]
 
 
 def test_questions(monkeypatch, capsys):
-    before = answers.of(config())
+    before = answers.in_config(config())
     keyboard = Keyboard(monkeypatch, ["1", "", "", "", ""], ["new-password", ""])
     given = answers.ask(before, SEEN, "esp32-a1b2c3")
     assert given["ssid"] == "attic"
@@ -301,9 +303,7 @@ def plugged_in(monkeypatch):
 
         def start(crew, *board):
             begin(crew, *board)
-            crew.threads[
-                -1
-            ].join()  # else the clock would run away from a thread that has not begun
+            crew.join()  # else the clock would run away from a thread that has not begun
 
         now = SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep)
         monkeypatch.setattr(provision, "time", now)

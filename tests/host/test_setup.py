@@ -39,7 +39,7 @@ def place(tmp_path, monkeypatch):
 ELF32, ELF64 = (b"\x7fELF" + bytes((kind,)) + bytes(13) + b"\3\0" for kind in (1, 2))
 
 
-def own(place, micropython="1 25 32", mosquitto="2.0.21", clients=None, plugin=None):
+def installed(place, micropython="1 25 32", mosquitto="2.0.21", clients=None, plugin=None):
     """Programs of the machine itself."""
     if micropython:
         program(place / "path", "micropython", micropython)
@@ -103,12 +103,12 @@ def test_every_package_is_locked_with_its_hash():
     ],
 )
 def test_own_programs_are_used_when_new_enough(place, programs, found):
-    own(place, **programs)
+    installed(place, **programs)
     assert setup.programs_on_path().keys() == found
 
 
 def test_own_broker_without_its_clients_is_not_used(place):
-    own(place)
+    installed(place)
     (place / "path" / "mosquitto_passwd").unlink()
     assert setup.programs_on_path().keys() == {"micropython"}
 
@@ -133,14 +133,14 @@ def no_debian(monkeypatch):
 )
 def test_programs_of_the_machine_come_whole_or_not_at_all(place, monkeypatch, some):
     monkeypatch.setattr(debs, "programs", lambda folder, runs: debian())
-    own(place, **some)
+    installed(place, **some)
     assert setup.choose(toolchain.FOLDER) == debian()
-    own(place)
+    installed(place)
     assert setup.choose(toolchain.FOLDER) == setup.programs_on_path()
 
 
 def test_own_64_bit_micropython_is_used_when_there_is_no_other(place, no_debian):
-    own(place, micropython="1 25 64")
+    installed(place, micropython="1 25 64")
     assert setup.choose(toolchain.FOLDER)["micropython"] == [str(place / "path" / "micropython")]
 
 
@@ -149,13 +149,13 @@ def test_own_64_bit_micropython_is_used_when_there_is_no_other(place, no_debian)
 )
 def test_what_is_missing_is_named(place, monkeypatch, no_debian, system, told):
     monkeypatch.setattr(setup.sys, "platform", system)
-    own(place, micropython="1 22 32")
+    installed(place, micropython="1 22 32")
     with pytest.raises(CommandError, match=f"no apt.* has no micropython that would do: .*{told}"):
         setup.choose(toolchain.FOLDER)
 
 
 def test_a_plugin_is_of_the_broker_or_none(place):
-    own(place)
+    installed(place)
     broker = place / "sbin" / "mosquitto"
     library = place / "lib" / "x86_64-linux-gnu" / toolchain.PLUGIN
     assert toolchain.plugin_of(broker) == library
@@ -170,13 +170,13 @@ def test_a_plugin_is_of_the_broker_or_none(place):
 
 
 def test_the_plugin_of_the_set_up_is_its_brokers(place):
-    own(place)
+    installed(place)
     setup.make_toolchain()
     assert toolchain.plugin() == place / "lib" / "x86_64-linux-gnu" / toolchain.PLUGIN
 
 
 def test_64_bits_are_told_and_double_the_heap(place, capsys):
-    own(place, micropython="1 25 64")
+    installed(place, micropython="1 25 64")
     setup.make_toolchain()
     assert "heap twice as large" in capsys.readouterr().out
     assert toolchain.bits() == 64
@@ -184,7 +184,7 @@ def test_64_bits_are_told_and_double_the_heap(place, capsys):
 
 
 def test_32_bits_are_taken_as_they_are(place, capsys):
-    own(place)
+    installed(place)
     setup.make_toolchain()
     assert capsys.readouterr().out == ""
     assert toolchain.micropython("160k")[1:] == ["-X", "heapsize=160k"]
@@ -372,7 +372,7 @@ def test_a_package_that_the_system_does_not_have(ubuntu, monkeypatch):
 
 
 def test_toolchain_is_ready_only_with_its_stamp_and_its_programs(place):
-    own(place)
+    installed(place)
     assert not setup.toolchain_ready()
     setup.make_toolchain()
     assert setup.toolchain_ready()
@@ -388,7 +388,7 @@ def test_toolchain_is_ready_only_with_its_stamp_and_its_programs(place):
 
 
 def test_interrupted_toolchain_is_made_anew(place, monkeypatch):
-    own(place)
+    installed(place)
 
     def interrupted(folder):
         (folder / "bin" / "half").write_text("")

@@ -2,14 +2,14 @@
 
 import pytest
 
-from tools import mpy
+from tools import mpy, tables
 from tools.bench import size
 
 
 def test_table_shows_what_changed():
     last = {"a.py": [100, 50], "gone.py": [10, 5], "main.py": [7, None]}
     report = {"a.py": [1090, 40], "new.py": [20, 8], "main.py": [7, None]}
-    lines = [line.split() for line in size.table(report, last).splitlines()]
+    lines = [line.split() for line in tables.text(size.table(report, last)).splitlines()]
     assert lines == [
         ["flash", "heap"],
         ["a.py", "1,090", "+990", "40", "-10"],
@@ -21,7 +21,7 @@ def test_table_shows_what_changed():
 
 
 def test_first_table_shows_no_changes():
-    assert "+" not in size.table({"a.py": [100, 50]}, {})
+    assert "+" not in tables.text(size.table({"a.py": [100, 50]}, {}))
 
 
 @pytest.mark.slow

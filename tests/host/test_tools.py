@@ -27,6 +27,10 @@ def test_make_alone_prints_every_target_for_users():
     assert targets == set(phony)
 
 
+def test_make_alone_says_where_to_begin():
+    assert MAKE.startswith("Begin with: make run ")
+
+
 def test_ci_runs_the_test_commands_of_the_readme_and_nothing_cleverer():
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     commands = [line for line in script if line.startswith("make ")]

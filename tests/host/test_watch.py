@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import re
 import socket
 import ssl
 import subprocess
@@ -94,6 +96,24 @@ def test_shows_what_comes_and_keeps_the_password_off_the_command_line(tmp_path, 
         assert process.stdout.readline() == "outpost/b 3\n"
 
 
+def test_on_a_terminal_messages_are_lines_with_units(tmp_path, config):
+    reading = '{"ts":1795917130051,"boot":7,"seq":3,"temperature":20.50}'
+    with Broker(tmp_path / "broker", users={"node": PASSWORD}) as broker:
+        publish(broker, "garden/attic/room", reading)
+        master, slave = pty.openpty()
+        settings = config(account(broker), node={"base": "garden"})
+        words = [sys.executable, "-m", "tools", "watch", "--config", settings]
+        with subprocess.Popen(words, cwd=ROOT, stdout=slave, stderr=slave) as process:
+            os.close(slave)
+            shown = b""
+            while b"temperature" not in shown or not shown.endswith(b"\n"):
+                shown += os.read(master, 4096)
+            process.terminate()
+        os.close(master)
+    line = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).splitlines()[-1]
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  attic/room  temperature 20.50 °C", line.rstrip()), shown
+
+
 def readable(path):
     try:
         return path.read_bytes() is not None
@@ -171,7 +191,7 @@ def test_wrong_credentials(tmp_path, config, start):
 
 
 def test_tls_that_does_not_fit(tmp_path, config, start):
-    authority, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other", "another CA")
+    authority, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other")
     server, stranger = authority.issue("broker", hosts=("127.0.0.1",)), other.issue("node")
     for name, path in (("ca.pem", authority.ca), ("other.pem", other.ca)):
         (tmp_path / name).write_bytes(path.read_bytes())

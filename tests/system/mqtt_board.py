@@ -39,7 +39,7 @@ def advance(client, ms, until=None):
             client._poll(min(20, client.poll_ms(ticks_ms())))
     return ids, messages
 
-def up(client, **options):
+def bring_up(client, **options):
     client.start(ticks_ms(), **options)
     advance(client, 15000, lambda: client.connected)
     return client

@@ -179,12 +179,12 @@ class Seen:
             Message(time.monotonic(), m.topic, m.payload.decode(), m.qos, m.retain, m.dup)
         )
 
-    def of(self, topic):
+    def messages_of(self, topic):
         """Messages of a topic, below outpost/."""
         return [message for message in list(self.messages) if message.topic == "outpost/" + topic]
 
     def texts(self, topic):
-        return [message.text for message in self.of(topic)]
+        return [message.text for message in self.messages_of(topic)]
 
     def readings(self, channel, name=NAME):
         """Parsed readings of a channel, late ones too, in the order they came."""
@@ -203,16 +203,21 @@ class Seen:
         """The last message of a topic, once so many with this text (any, if None) have come."""
 
         def found():
-            return [m for m in self.of(topic) if text is None or m.text == text]
+            return [m for m in self.messages_of(topic) if text is None or m.text == text]
 
-        until(lambda: len(found()) >= times, timeout, f"{topic} {text or ''} x{times}", self.told)
+        until(
+            lambda: len(found()) >= times,
+            timeout,
+            f"{topic} {text or ''} x{times}",
+            self.last_messages,
+        )
         return found()[-1]
 
     def wait_readings(self, channel, count, timeout=20, name=NAME):
         def enough():
             return len(self.readings(channel, name)) >= count
 
-        until(enough, timeout, f"{count} of {name}/{channel}", self.told)
+        until(enough, timeout, f"{count} of {name}/{channel}", self.last_messages)
         return self.readings(channel, name)
 
     def newest(self, channel, name=NAME):
@@ -227,7 +232,7 @@ class Seen:
             newest = self.newest(channel, name)
             return newest > start + 0.5 and time.time() - newest < 0.7
 
-        until(live, timeout, f"live {name}/{channel}", self.told)
+        until(live, timeout, f"live {name}/{channel}", self.last_messages)
 
     def wait_whole(self, channel, timeout=20, name=NAME):
         """Wait until nothing is missing: what waited in the node has come, and not only what is new."""
@@ -236,9 +241,9 @@ class Seen:
             seen = {(reading["boot"], reading["seq"]) for reading in self.readings(channel, name)}
             return len(seen) == max(seq for _, seq in seen) - min(seq for _, seq in seen) + 1
 
-        until(whole, timeout, f"all of {name}/{channel}", self.told)
+        until(whole, timeout, f"all of {name}/{channel}", self.last_messages)
 
-    def told(self):
+    def last_messages(self):
         return "\n".join(f"{m.topic} {m.text[:200]}" for m in list(self.messages)[-30:])
 
 

@@ -68,19 +68,19 @@ def test_every_qos_both_ways(amqtt_port):
 RESUMED = """
     c = Client("b", "127.0.0.1", args["port"], timeout=3)
     sent = acked = 0
-    up(c)
+    bring_up(c)
     begin = ticks_ms()
     while acked < 200 and ticks_diff(ticks_ms(), begin) < 60000:
         try:
             if c.sock is None:
                 if c.fruitless > 1:
                     say(c.released)
-                up(c, anew=c.fruitless > 1)
+                bring_up(c, anew=c.fruitless > 1)
             while sent < 200 and c.send("t", b"%d" % sent, qos=1 + sent % 2) is not None:
                 sent += 1
                 if sent in (50, 120):
                     c.close()
-                    up(c)
+                    bring_up(c)
             acked += len(advance(c, 20)[0])
         except OSError as e:
             say(str(e))
@@ -119,7 +119,7 @@ def test_with_another_client(amqtt_port, qos):
         Listener(amqtt_port, "up/#", qos=qos) as listener,
         Board(
             """
-            c = up(Client("d", "127.0.0.1", args["port"]))
+            c = bring_up(Client("d", "127.0.0.1", args["port"]))
             c.want("down/#", args["qos"])
             advance(c, 500)
             for i in range(20):
@@ -149,13 +149,13 @@ def test_with_another_client(amqtt_port, qos):
 def test_retained(amqtt_port):
     said = run(
         """
-        c = up(Client("keeper", "127.0.0.1", args["port"]))
+        c = bring_up(Client("keeper", "127.0.0.1", args["port"]))
         c.send("kept/a", b"1", retain=True, qos=1)
         c.send("kept/b", b"2", retain=True, qos=2)
         c.send("kept/c", b"3", qos=1)
         advance(c, 3000, lambda: not c.pending)
         c.disconnect()
-        c = up(Client("late", "127.0.0.1", args["port"]))
+        c = bring_up(Client("late", "127.0.0.1", args["port"]))
         c.want("kept/#", 2)
         got = []
         begin = ticks_ms()
@@ -174,7 +174,7 @@ def test_will(amqtt_port):
             c = Client("n", "127.0.0.1", args["port"], keepalive=30)
             c.set_last_will("status", "offline", qos=1)
             c.set_birth("status", "online")
-            up(c)
+            bring_up(c)
             advance(c, 500)
             if args["leave"]:
                 c.disconnect()
@@ -190,7 +190,7 @@ def test_session_resumed(amqtt_port):
     """What came for it while it was away is there afterwards, and it need not subscribe again."""
     said = run(
         """
-        a = up(Client("sleeper", "127.0.0.1", args["port"], user="u", password="p"))
+        a = bring_up(Client("sleeper", "127.0.0.1", args["port"], user="u", password="p"))
         say(a.session_present)
         a.want("in/#", 2)
         begin = ticks_ms()

@@ -55,7 +55,7 @@ def test_one_message_at_a_time_is_all_the_broker_gives(open_broker):
     broker = open_broker(settings=("max_inflight_messages 1",))
     said = run(
         """
-        c = up(Client("r", "127.0.0.1", args["port"], window2=1))
+        c = bring_up(Client("r", "127.0.0.1", args["port"], window2=1))
         c.want("in/#", 2)
         advance(c, 300)
         got = []
@@ -77,7 +77,7 @@ def test_a_message_too_large_for_the_broker(open_broker):
     broker = open_broker(settings=("max_packet_size 1000",))
     said = run(
         """
-        c = up(Client("big", "127.0.0.1", args["port"]))
+        c = bring_up(Client("big", "127.0.0.1", args["port"]))
         c.send(b"t", b"x" * 2000, qos=1)
         c.send(b"t", b"small", qos=1)
         for _ in range(3):
@@ -89,7 +89,7 @@ def test_a_message_too_large_for_the_broker(open_broker):
         say([c.fruitless, c.in_flight])
         c.close()
         c.forget(c.in_flight[0])
-        up(c)
+        bring_up(c)
         say([advance(c, 3000, lambda: not c.pending)[0], c.pending])
         """,
         port=broker.port,
@@ -103,11 +103,11 @@ def test_wrong_password_and_forbidden_topics(brokers):
         """
         c = Client("c", "127.0.0.1", args["port"], user="u", password="wrong")
         try:
-            up(c)
+            bring_up(c)
         except Refused as e:
             say([e.code, str(e)])
         c.pswd = "right"
-        up(c)
+        bring_up(c)
         got = []
         c.set_callback(lambda topic, msg: got.append(str(topic)))
         c.subscribe("other/#", 1)             # mosquitto grants it, and delivers nothing
@@ -131,7 +131,7 @@ def test_many_retained_messages(open_broker):
         listener.wait(199)
         said = run(
             """
-            c = up(Client("late", "127.0.0.1", args["port"], max_packet=1500))
+            c = bring_up(Client("late", "127.0.0.1", args["port"], max_packet=1500))
             c.want("kept/#", 1)
             n, retained = 0, 0
             begin = ticks_ms()
@@ -151,7 +151,7 @@ def test_seventy_thousand_messages(open_broker):
     broker = open_broker(persistent=False, settings=("max_queued_messages 0",))
     said = run(
         """
-        c = up(Client("many", "127.0.0.1", args["port"]))
+        c = bring_up(Client("many", "127.0.0.1", args["port"]))
         sent = acked = 0
         largest = 0
         before = None
@@ -182,8 +182,8 @@ def test_taken_over_by_the_same_client_id(open_broker):
     broker = open_broker()
     said = run(
         """
-        a = up(Client("same", "127.0.0.1", args["port"]))
-        b = up(Client("same", "127.0.0.1", args["port"]))
+        a = bring_up(Client("same", "127.0.0.1", args["port"]))
+        b = bring_up(Client("same", "127.0.0.1", args["port"]))
         try:
             advance(a, 3000)
         except OSError as e:
@@ -204,7 +204,7 @@ def test_will_and_birth(open_broker):
             c = Client("n", "127.0.0.1", args["port"], keepalive=2)
             c.set_last_will("status", "offline", qos=1)
             c.set_birth("status", "online")
-            up(c)
+            bring_up(c)
             advance(c, 500)
             say("up")
             advance(c, 60000)
@@ -278,7 +278,7 @@ def test_nobody_there_and_a_name_that_is_unknown(open_broker):
         """
         for host, port in (("127.0.0.1", args["port"]), ("no.such.host.invalid", 1883)):
             try:
-                up(Client("c", host, port))
+                bring_up(Client("c", host, port))
             except OSError as e:
                 say("OSError")
         """,
@@ -295,10 +295,10 @@ def test_no_descriptor_is_left(open_broker):
         import os
         for i in range(30):
             c = Client("c%d" % (i % 3), "127.0.0.1", args["port"])
-            up(c)
+            bring_up(c)
             c.close()
             try:
-                up(Client("d", "127.0.0.1", 1))
+                bring_up(Client("d", "127.0.0.1", 1))
             except OSError:
                 pass
         say(len(os.listdir("/proc/self/fd")))

@@ -121,7 +121,7 @@ def test_forgotten_with_messages_in_flight(open_broker, qos):
     with Board(
         """
         c = Client("sender", "127.0.0.1", args["port"])
-        up(c)
+        bring_up(c)
         say("up")
         sys.stdin.readline()  # the broker is frozen
         for i in range(20):
@@ -155,7 +155,7 @@ def test_retained_and_subscriptions_after_a_restart(open_broker):
         with Board(
             """
             c = Client("s%s" % args["port"], "127.0.0.1", args["port"])
-            up(c)
+            bring_up(c)
             c.want("in/#", 1)
             advance(c, 300)
             c.send("in/kept", b"1", retain=True, qos=1)
@@ -165,7 +165,7 @@ def test_retained_and_subscriptions_after_a_restart(open_broker):
             except OSError:
                 say("lost")
             sys.stdin.readline()
-            up(c)
+            bring_up(c)
             got = advance(c, 500)[1]
             c.send("in/new", b"2", qos=1)
             got += advance(c, 500)[1]
@@ -182,7 +182,7 @@ def test_retained_and_subscriptions_after_a_restart(open_broker):
             assert board.hear() == [persistent, ["in/new"]]
             kept = run(
                 """
-                c = up(Client("late", "127.0.0.1", args["port"]))
+                c = bring_up(Client("late", "127.0.0.1", args["port"]))
                 c.want("in/kept", 1)
                 say(len(advance(c, 700)[1]))
                 """,

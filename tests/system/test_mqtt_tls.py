@@ -16,7 +16,7 @@ CONNECT = """
     params = args["params"]
     c = Client("t", args["host"], args["port"], ssl=bool(params), ssl_params=params, connect_timeout=5)
     try:
-        up(c)
+        bring_up(c)
         c.publish("t", b"x" * 3000, qos=2)
         say([c.connected, c.pending])
         c.disconnect()
@@ -164,7 +164,7 @@ def test_a_key_in_each_of_its_forms(tls_broker, authority, tmp_path):
 
 def test_a_certificate_with_one_between_it_and_the_ca(tls_broker, authority, tmp_path):
     broker = tls_broker(client_certs=True)
-    between = Authority(tmp_path / "between", "between", authority)
+    between = Authority(tmp_path / "between", authority)
     mine = between.issue("node")
     params = {"ca": authority.ca, "cert": mine.cert, "key": mine.key}
     assert attempt(broker.port, params) != [True, 0]  # the broker knows only the CA
@@ -231,7 +231,7 @@ def test_client_certificate(tls_broker, authority):
 
 
 def test_client_certificate_of_another_ca(tls_broker, authority, tmp_path):
-    stranger = Authority(tmp_path / "other", "another CA").issue("node")
+    stranger = Authority(tmp_path / "other").issue("node")
     params = {"ca": authority.ca, "cert": stranger.cert, "key": stranger.key}
     said = attempt(tls_broker(client_certs=True).port, params)
     assert "refused this node's certificate" in said or said == "32" or "RESET" in said, said
@@ -254,7 +254,7 @@ def test_link_lost_within_tls(tls_broker, authority):
     with Proxy(broker.port) as proxy:
         body = """
         c = Client("t", "localhost", args["port"], ssl=args["params"], timeout=2)
-        up(c)
+        bring_up(c)
         say("up")
         sent = acked = 0
         begin = ticks_ms()

@@ -24,7 +24,7 @@ def numbers(*subscribers):
     return found
 
 
-def all_of(subscribers):
+def all_numbers(subscribers):
     return {seq for channel in numbers(*subscribers).values() for seq in channel}
 
 
@@ -32,25 +32,25 @@ def all_came(subscribers, count=60, timeout=25):
     """The first so many readings are all there."""
     wanted = set(range(1, count + 1))
     until(
-        lambda: wanted <= all_of(subscribers),
+        lambda: wanted <= all_numbers(subscribers),
         timeout,
         "every reading",
-        lambda: f"missing: {sorted(wanted - all_of(subscribers))}",
+        lambda: f"missing: {sorted(wanted - all_numbers(subscribers))}",
     )
 
 
-def holds(seen):
+def stays_connected(seen):
     """It stays connected, and nothing is set aside."""
-    count = len(seen.of(f"{NAME}/health"))
+    count = len(seen.messages_of(f"{NAME}/health"))
     # the last one that came may be from before the limits were found
     before = json.loads(seen.wait_for(f"{NAME}/health", times=count + 1).text)
     seen.wait_for(f"{NAME}/health", times=count + 4)
-    after = json.loads(seen.of(f"{NAME}/health")[-1].text)
+    after = json.loads(seen.messages_of(f"{NAME}/health")[-1].text)
     assert after["connects"] == before["connects"] and after["set_aside"] == 0
     return after
 
 
-def at(nodes, listen, server):
+def node_at(nodes, listen, server):
     seen = listen(server, user=server.user)
     user, password = server.user
     entry = {"host": "127.0.0.1", "port": server.port, "user": user, "password": password}
@@ -62,12 +62,14 @@ def at(nodes, listen, server):
 def test_nats(nodes, listen, tmp_path):
     """2.9 closes at QoS 2; later ones have it. Both keep sessions, over their own restart, too, retained messages and the will."""
     with Nats(tmp_path / "nats") as server:
-        seen, node = at(nodes, listen, server)
+        seen, node = node_at(nodes, listen, server)
         all_came([seen])
-        assert holds(seen).get("broker_limits") == (None if server.has_qos_2 else "no QoS 2")
+        assert stays_connected(seen).get("broker_limits") == (
+            None if server.has_qos_2 else "no QoS 2"
+        )
         server.restart()
         seen.wait_for(f"{NAME}/status", "online", 60, times=2)
-        all_came([seen], count=max(all_of([seen])) + 20)
+        all_came([seen], count=max(all_numbers([seen])) + 20)
         if server.has_qos_2:
             exact = numbers(seen)["fast"]
             assert len(exact) == len(set(exact)), "a reading of QoS 2 came twice"
@@ -80,9 +82,9 @@ def test_nats(nodes, listen, tmp_path):
 def test_rabbitmq(nodes, listen, tmp_path):
     """It answers QoS 2 with PUBACK. One reading came 23 times."""
     with RabbitMQ(tmp_path / "rabbitmq") as server:
-        seen, _ = at(nodes, listen, server)
+        seen, _ = node_at(nodes, listen, server)
         all_came([seen])
-        assert holds(seen)["broker_limits"] == "no QoS 2"
+        assert stays_connected(seen)["broker_limits"] == "no QoS 2"
         for channel in numbers(seen).values():
             assert len(channel) == len(set(channel)), "a reading came twice"
 
@@ -101,12 +103,12 @@ def test_mosquitto_that_has_not_all(brokers, nodes, listen, setting, limits):
     all_came([seen])
 
     def told():
-        health = seen.of(f"{NAME}/health")
+        health = seen.messages_of(f"{NAME}/health")
         return health and json.loads(health[-1].text).get("broker_limits")
 
     # Readings go between the tries.
     until(lambda: told() == limits, 60, "what it will not have", told)
-    assert holds(seen)["broker_limits"] == limits
+    assert stays_connected(seen)["broker_limits"] == limits
 
 
 def test_a_pair_of_brokers_that_fail_in_turn(brokers, nodes, listen):
@@ -117,14 +119,14 @@ def test_a_pair_of_brokers_that_fail_in_turn(brokers, nodes, listen):
     subscribers[0].wait_for(f"{NAME}/status", "online", ONLINE_S)
     for turn in range(4):
         here, there = pair[turn % 2], subscribers[1 - turn % 2]
-        count = len(there.of(f"{NAME}/status"))
+        count = len(there.messages_of(f"{NAME}/status"))
         here.stop()
         until(
             lambda there=there, count=count: any(
-                message.text == "online" for message in there.of(f"{NAME}/status")[count:]
+                message.text == "online" for message in there.messages_of(f"{NAME}/status")[count:]
             ),
             60,
             "the other broker",
         )
         here.start()
-    all_came(subscribers, count=max(all_of(subscribers)))
+    all_came(subscribers, count=max(all_numbers(subscribers)))

@@ -70,7 +70,7 @@ class Rig:
         return json.loads(self.seen.wait_for(f"{NAME}/{output}", times=times, timeout=10).text)
 
     def told(self, output):
-        return len(self.seen.of(f"{NAME}/{output}"))
+        return len(self.seen.messages_of(f"{NAME}/{output}"))
 
     def change(self, output, payload):
         """Send a payload; return the state that is told thereupon."""
@@ -83,7 +83,7 @@ class Rig:
             lambda: self.seen.texts(f"{NAME}/{output}")[-1:] == [state],
             timeout,
             f"{output} {state}",
-            self.seen.told,
+            self.seen.last_messages,
         )
 
     def press(self):
@@ -103,7 +103,7 @@ class Rig:
             lambda: any(text in line for line in self.seen.texts(f"{NAME}/log")),
             timeout,
             f"log: {text}",
-            self.seen.told,
+            self.seen.last_messages,
         )
 
     def boot(self, times):
@@ -116,7 +116,7 @@ class Rig:
         def found():
             return [m.text for m in list(self.seen.messages) if m.topic == CONFIG]
 
-        until(lambda: len(found()) >= times, 20, f"{times} x {CONFIG}", self.seen.told)
+        until(lambda: len(found()) >= times, 20, f"{times} x {CONFIG}", self.seen.last_messages)
         for text in found():
             assert not text or home_assistant.faults(CONFIG, text.encode()) == []
         return [json.loads(text)["cmps"] if text else None for text in found()]
@@ -127,7 +127,7 @@ class Rig:
 
     def restart(self, **changes):
         """The user edits config.json and switches off and on."""
-        boots = len(self.seen.of(f"{NAME}/info"))
+        boots = len(self.seen.messages_of(f"{NAME}/info"))
         self.node.kill()
         self.node.configure(self.config | changes)
         self.node.start()
@@ -181,7 +181,7 @@ def test_commands_are_answered_and_a_restart_comes_once(rig):
         "ok": False,
         "error": "unknown, known are identify, restart",
     }
-    message = rig.seen.of(f"{NAME}/reply")[-1]
+    message = rig.seen.messages_of(f"{NAME}/reply")[-1]
     assert (message.qos, message.retain) == (1, False)
 
     boot = rig.boot(1)["boot"]
@@ -193,7 +193,7 @@ def test_commands_are_answered_and_a_restart_comes_once(rig):
     replies = [json.loads(text).get("id") for text in rig.seen.texts(f"{NAME}/reply")]
     assert replies == ["a-1", 2, 3, 4, 5]
     assert rig.node.resets == ["power", "reset"]
-    assert len(rig.seen.of(f"{NAME}/info")) == 2
+    assert len(rig.seen.messages_of(f"{NAME}/info")) == 2
 
 
 def test_without_a_broker_outputs_become_safe_and_buttons_work(rig):
@@ -225,7 +225,7 @@ def test_without_a_broker_outputs_become_safe_and_buttons_work(rig):
         lambda: [r["pressed"] for r in rig.seen.readings("knob")].count(True) >= 3,
         20,
         "what was pressed meanwhile is a reading like any other",
-        rig.seen.told,
+        rig.seen.last_messages,
     )
 
 

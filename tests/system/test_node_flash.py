@@ -44,7 +44,7 @@ def test_a_full_flash_stops_nothing(broker, nodes, seen):
     seen.wait_live("fast", 25)
     seen.wait_whole("fast")
     complete(seen.readings("fast"), first=1)
-    known = len(seen.of(f"{NAME}/health"))
+    known = len(seen.messages_of(f"{NAME}/health"))
     health = json.loads(seen.wait_for(f"{NAME}/health", times=known + 1).text)
     assert health["outbox_errors"] > 0 and health["dropped"] == 0
     node.do("flash_fills", on=False)

@@ -20,7 +20,7 @@ def test_two_boards_of_one_name_share_no_reading(brokers, nodes, listen):
     holder = json.loads(seen.wait_for(f"{NAME}/info").text)
     seen.wait_live("fast")
     second.start()
-    until(lambda: renamed(seen), 30, "a name of its own", seen.told)
+    until(lambda: renamed(seen), 30, "a name of its own", seen.last_messages)
     name = renamed(seen)
     info = json.loads(seen.wait_for(f"{name}/info").text)
     assert name == f"{NAME}-{info['id'][-6:]}" and info["id"] != holder["id"]
@@ -32,7 +32,7 @@ def test_two_boards_of_one_name_share_no_reading(brokers, nodes, listen):
     # What the second board took before waits for it under the old name, and is no reading of the first.
     seen.wait_live("fast", name=name)
     seen.wait_live("fast")
-    until(lambda: len(seen.boots("fast")) == 2, 20, "what was taken before", seen.told)
+    until(lambda: len(seen.boots("fast")) == 2, 20, "what was taken before", seen.last_messages)
     seen.wait_whole("fast", name=name)
     assert seen.texts(f"{NAME}/status")[-1] == seen.texts(f"{name}/status")[-1] == "online"
     first.stop()

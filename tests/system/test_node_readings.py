@@ -61,11 +61,11 @@ def introduced(seen, name, board):
     """It says who it is before it says anything else."""
     first = [m.topic for m in seen.messages if m.topic.startswith(f"outpost/{name}/")][:2]
     assert first == [f"outpost/{name}/status", f"outpost/{name}/info"]
-    info = json.loads(seen.of(f"{name}/info")[-1].text)
+    info = json.loads(seen.messages_of(f"{name}/info")[-1].text)
     assert (info["version"], info["board"]) == (VERSION, board) and info["boot"] <= 1 << 24
     assert (info["reset_cause"], info["config"]) == ("power on", "config.json")
     assert not info.get("crash")
-    health = json.loads(seen.of(f"{name}/health")[-1].text)
+    health = json.loads(seen.messages_of(f"{name}/health")[-1].text)
     assert health["uptime_s"] >= 1 and health["heap_free"] > 20000 and health["clock"] == "ntp"
     assert -100 < health["rssi"] < 0
     assert (health["connects"], health["dropped"], health["sensor_errors"]) == (1, 0, 0)
@@ -76,12 +76,12 @@ def well_formed(seen, name, before):
     """Every reading has its time, its boot, a number of its own, and what the sensor measures."""
     taken = {}
     for channel, quantities in QUANTITIES.items():
-        for message in seen.of(f"{name}/{channel}"):
+        for message in seen.messages_of(f"{name}/{channel}"):
             assert message.qos == 1 and not message.retain
             reading = json.loads(message.text)
             assert set(reading) == {"ts", "boot", "seq"} | quantities, message.text
             assert list(reading)[:3] == ["ts", "boot", "seq"]
-            assert reading["boot"] == json.loads(seen.of(f"{name}/info")[-1].text)["boot"]
+            assert reading["boot"] == json.loads(seen.messages_of(f"{name}/info")[-1].text)["boot"]
             assert type(reading["ts"]) is int
             assert before - 1 < reading["ts"] / 1000 < time.time() + 1
             taken[reading["seq"]] = reading["ts"]
@@ -89,8 +89,8 @@ def well_formed(seen, name, before):
     at = [taken[seq] for seq in sorted(taken)]
     assert at == sorted(at), "numbered as they were taken"
     first = seen.readings("bme280", name)[0]
-    assert 0 < first["temperature"] < 45
-    assert 10 < first["humidity"] < 90
+    assert 20 < first["temperature"] < 21.5
+    assert 48 < first["humidity"] < 53
     assert 950 < first["pressure"] < 1080
     assert type(seen.readings("input", name)[0]["open"]) is bool
     # numbers keep their type: decimals as many as the sensor can tell apart
@@ -163,7 +163,7 @@ def test_pulses_are_counted(broker, nodes, seen):
     node.do("tip", name="pulse", n=7)
     until(lambda: seen.readings("pulse")[-1]["count"] - before >= 7, 10, "seven more")
     time.sleep(1.5)
-    assert seen.readings("pulse")[-1]["count"] - before <= 10  # it rains a little besides
+    assert seen.readings("pulse")[-1]["count"] - before <= 8  # one may come by itself besides
 
 
 def test_a_count_goes_on_after_the_power_was_gone(broker, nodes, seen):
@@ -201,7 +201,7 @@ def test_a_sensor_that_fails_stops_nothing(broker, nodes, seen):
         )
         known = len(seen.readings("bmp280", name))  # on the same bus
         seen.wait_readings("bmp280", known + 2, 10, name)
-        known = len(seen.of(f"{name}/health"))
+        known = len(seen.messages_of(f"{name}/health"))
         health = json.loads(seen.wait_for(f"{name}/health", times=known + 1).text)
         assert health["sensors_failing"] == 1 and health["sensor_errors"] >= 1
     for name, node in boards.items():

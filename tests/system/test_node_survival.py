@@ -16,7 +16,7 @@ def streaming(nodes, port, board="esp32", name=NAME, sensors=None, **changes):
     return nodes(config, board).start()
 
 
-def both(nodes, port):
+def two_nodes(nodes, port):
     """A node on each kind of board, at one broker."""
     return [
         streaming(nodes, port, "esp32", NAME),
@@ -42,7 +42,7 @@ def survive(seen, harm, seconds, heal, back_s, names=(NAME,)):
 
 
 def test_the_broker_is_away_for_10_s(broker, nodes, seen):
-    both(nodes, broker.port)
+    two_nodes(nodes, broker.port)
     survive(seen, broker.stop, 10, broker.start, 25, (NAME, OTHER))
 
 
@@ -122,7 +122,7 @@ def test_nobody_is_there_at_first(broker, nodes, seen):
 
 
 def test_the_access_point_goes_and_comes(broker, nodes, seen):
-    boards = both(nodes, broker.port)
+    boards = two_nodes(nodes, broker.port)
     survive(
         seen,
         lambda: [board.do("wifi_off") for board in boards],
@@ -135,7 +135,7 @@ def test_the_access_point_goes_and_comes(broker, nodes, seen):
 
 def test_the_access_point_forgets_the_node(broker, nodes, seen):
     """The link looks fine and nothing passes: only the broker's silence shows it."""
-    boards = both(nodes, broker.port)
+    boards = two_nodes(nodes, broker.port)
     survive(
         seen,
         lambda: [board.do("zombie", on=True) for board in boards],
@@ -170,7 +170,7 @@ def test_at_qos_2_each_reading_arrives_once(broker, proxy, nodes, seen):
         proxy.after(count, way, "reset")
         until(lambda before=before: proxy.connections > before, 20, "a new connection")
     survive(seen, broker.stop, 2, broker.start, 25)
-    messages = seen.of(f"{NAME}/fast")
+    messages = seen.messages_of(f"{NAME}/fast")
     assert {message.qos for message in messages} == {2}
     assert len(messages) == len({message.text for message in messages})
 
@@ -198,7 +198,7 @@ def test_late_readings_are_history(broker, nodes, seen):
     """Dashboards that stamp on arrival must not take an old reading for now."""
     streaming(nodes, broker.port, publish={"live_s": 2})
     survive(seen, broker.stop, 5, broker.start, 25)
-    late, live = seen.of(f"{NAME}/fast/history"), seen.of(f"{NAME}/fast")
+    late, live = seen.messages_of(f"{NAME}/fast/history"), seen.messages_of(f"{NAME}/fast")
     assert len(late) > 40
     assert all(m.qos == 1 and not m.retain for m in late)
     # in one row: live, late, live; before, what was taken until the node had found broker and time may be late, too
@@ -227,7 +227,7 @@ def test_when_the_outbox_is_full_the_oldest_go_and_are_counted(broker, nodes, se
     time.sleep(10)
     broker.start()
     seen.wait_live("fast", 25)
-    known = len(seen.of(f"{NAME}/health"))
+    known = len(seen.messages_of(f"{NAME}/health"))
     health = json.loads(seen.wait_for(f"{NAME}/health", times=known + 1).text)
     seqs = sorted({reading["seq"] for reading in seen.readings("fast")})
     gaps = [(a, b) for a, b in itertools.pairwise([0, *seqs]) if b - a > 1]

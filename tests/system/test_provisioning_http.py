@@ -415,7 +415,7 @@ def test_a_button_opens_it_for_a_while(broker, nodes, compiled, seen):
     page = phone.ask()
     assert "config.json on the node" not in page.words and 'value="attic" checked' in page.text
     assert not any(secret in page.text for secret in SECRETS)
-    assert not seen.of(f"{NAME}/status")
+    assert not seen.messages_of(f"{NAME}/status")
     # nobody comes any more: the node runs, though the button is stuck
     seen.wait_for(f"{NAME}/status", "online", 60 + 30 + ONLINE_S)
     assert node.resets == ["power", "reset"]

@@ -1,8 +1,12 @@
 """README's commands, as a newcomer would give them."""
 
+import contextlib
 import json
+import os
+import pty
 import re
 import subprocess
+import termios
 
 import pytest
 from deploying import filled_in
@@ -39,10 +43,41 @@ def test_make_alone_lists_the_targets():
         assert f"make {target}" in listed
 
 
-@pytest.mark.parametrize("board", ["esp32", "pico_w"])
-def test_make_run_shows_what_the_readme_shows(board):
+def on_a_terminal(*words, timeout=120):
+    """Run make on a terminal of 110 columns. Return what it shows, without colours."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (40, 110))
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "110"}
+    process = subprocess.Popen(
+        ["make", *words], cwd=ROOT, stdout=slave, stderr=slave, env=environment
+    )
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # the last one has let go of the terminal
+        while more := os.read(master, 4096):
+            shown += more
+    os.close(master)
+    assert process.wait(timeout) == 0, shown.decode()
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r", "")
+
+
+def shapes(text):
+    """The messages in a text, any number for a number: {line}."""
+    lines = [line.rstrip() for line in text.splitlines() if re.match(r"\d\d:\d\d:\d\d  ", line)]
+    return {re.sub(r"-?\d+", "0", line) for line in lines}
+
+
+def test_make_run_shows_what_the_readme_shows():
     assert "make run" in COMMANDS
-    done = make("run", "SECONDS=20", f"BOARD={board}")
+    (example,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    promised = shapes(example)
+    assert len(promised) == len(example.splitlines()) > 5
+    assert promised - shapes(on_a_terminal("run", "SECONDS=20")) == set()
+
+
+@pytest.mark.parametrize("board", ["esp32", "pico_w"])
+def test_make_run_into_a_pipe_is_what_mosquitto_sub_prints(board, tmp_path):
+    done = make("run", "SECONDS=20", f"BOARD={board}", f"FOLDER={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
     received = [
         line.split(" ", 1) for line in done.stdout.splitlines() if line.startswith("outpost/")

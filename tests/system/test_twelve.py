@@ -14,24 +14,26 @@ pytestmark = pytest.mark.xdist_group("twelve")  # one run for all of them
 EXAMPLES = ROOT / "docs" / "examples"
 # Away it is for longer than from one health to the next (15 s), and the readings between (5 s): one of them tells.
 SECONDS = 50
-# quantity: what the simulated world can be, and a little more
+# channel: {quantity: from, to} of a house in the first minute after ten in the morning, and what the chips add to it
 PLAUSIBLE = {
-    "temperature": (5, 40),
-    "humidity": (10, 80),
-    "pressure": (990, 1040),
-    "dew_point": (-15, 30),
-    "sea_level_pressure": (1010, 1075),
-    "illuminance": (0, 1000),
-    "co2": (400, 900),
-    "voltage": (0.5, 5),
-    "current": (100, 600),
-    "power": (0.2, 3),
-    "moisture": (5, 60),
-    "battery": (0, 100),
-    "distance": (80, 220),
-    "count": (0, 200),
-    "total": (0, 60),
-    "rate": (0, 3000),
+    "air": {
+        "temperature": (20, 21),
+        "humidity": (49, 52),
+        "pressure": (987, 989),
+        "dew_point": (9.3, 10.3),
+        "sea_level_pressure": (1017, 1019),
+    },
+    "outside": {"temperature": (11.8, 12.6), "humidity": (76, 80)},
+    "light": {"illuminance": (180, 240)},
+    "co2": {"co2": (550, 590), "temperature": (20, 21), "humidity": (49, 52)},
+    "solar": {"voltage": (4.7, 4.9), "current": (150, 220), "power": (0.7, 1.1)},
+    "tank-pressure": {"voltage": (1.60, 1.64)},
+    "soil": {"moisture": (39, 41), "voltage": (1.9, 2.1)},
+    "battery": {"voltage": (3.95, 4.01), "battery": (75, 85)},
+    "bed-1": {"temperature": (11, 12.5)},
+    "level": {"distance": (158, 164)},
+    "door": {"open": (False, True)},
+    "wind": {"count": (0, 400), "rate": (2, 7)},
 }
 
 
@@ -71,8 +73,8 @@ def test_each_publishes_what_is_plausible_and_moves(readings, name):
     values = [r for r in readings[name] if "error" not in r]
     assert len(values) >= 2, readings[name]
     for reading in values:
-        for quantity in reading.keys() - {"ts", "boot", "seq", "open"}:
-            low, high = PLAUSIBLE[quantity]
+        assert reading.keys() - {"ts", "boot", "seq"} == PLAUSIBLE[name].keys()
+        for quantity, (low, high) in PLAUSIBLE[name].items():
             assert low <= reading[quantity] <= high, (name, quantity, reading)
     shown = [{k: v for k, v in r.items() if k not in ("ts", "boot", "seq")} for r in values]
     assert any(each != shown[0] for each in shown), shown

@@ -15,7 +15,7 @@ from pathlib import Path
 from sim.broker import Broker
 from sim.ntp import TimeServer
 from sim.simboard import SimBoard
-from tools import CommandError, shell
+from tools import CommandError, shell, tables
 from tools.bench import size
 from tools.settings import heap, judge
 from tools.simulate import simulate
@@ -60,9 +60,12 @@ def run(args):
         print(text, end="")
         return 0
     old = json.loads(heap.COSTS.read_text()) if heap.COSTS.exists() else {}
-    for key, value in table.items():
-        if isinstance(value, int):
-            print(f"{key:10} {value:8,} {value - old.get(key, 0):+8,}")
+    rows = [
+        (key, f"{value:,}", f"{value - old.get(key, 0):+,}")
+        for key, value in table.items()
+        if isinstance(value, int)
+    ]
+    tables.show(tables.table(("", "bytes", "change"), rows, right=(1, 2)))
     heap.COSTS.write_text(text)
     return 0
 

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tools import ROOT, CommandError, mpy, toolchain
+from tools import ROOT, CommandError, mpy, tables, toolchain
 
 REPORT = ROOT / ".build" / "size.json"
 FAKES = ("machine", "network", "esp32", "onewire", "dht", "socket", "select", "time", "os")
@@ -51,7 +51,7 @@ def run(args):
     except (FileNotFoundError, ValueError):
         last = {}
     report = measure()
-    print(table(report, last))
+    tables.show(table(report, last))
     if not args.no_save:
         REPORT.parent.mkdir(exist_ok=True)
         REPORT.write_text(json.dumps(report, indent=1))
@@ -125,7 +125,7 @@ def imports():
 
 
 def table(report, last):
-    rows = [("", "flash", "", "heap", "")]
+    rows = []
     total, before = [0, 0], [0, 0]
     for name, (flash, heap) in sorted(report.items()):
         old = last.get(name, [0, 0])
@@ -154,16 +154,7 @@ def table(report, last):
             change(total[1], before[1], last),
         )
     )
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    return "\n".join(
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-            ]
-        ).rstrip()
-        for row in rows
-    )
+    return tables.table(("", "flash", "", "heap", ""), rows, right=(1, 2, 3, 4))
 
 
 def number(value):

@@ -67,7 +67,7 @@ def first(raw, section, key):
         return {}
 
 
-def of(raw):
+def in_config(raw):
     """The answers that a config already holds, secrets too."""
     network, broker = first(raw, "wifi", "networks"), first(raw, "mqtt", "brokers")
     node = raw.get("node") if isinstance(raw.get("node"), dict) else {}

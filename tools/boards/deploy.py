@@ -82,12 +82,12 @@ def run(args):
 
     def work(port, line, stopped):
         with Link(port, stopped) as link:
-            return one(link, line, firmware, choice, args)
+            return deploy_to(link, line, firmware, choice, args)
 
     return several.run(found, work)
 
 
-def one(link, line, firmware, choice, args):
+def deploy_to(link, line, firmware, choice, args):
     """Bring one board up to date. Returns (name of its node, result in words)."""
     begun = time.monotonic()
     try:
@@ -118,7 +118,7 @@ def one(link, line, firmware, choice, args):
         )
     elif args.wait:
         topic = online.wait(link, args.wait, config.settings, line)
-        see = online.where(topic, config.settings, config.path)
+        see = online.how_to_watch(topic, config.settings, config.path)
         line.say(f"{topic} is online. See what it publishes: {see}")
         name, told = topic.rpartition("/")[2], f"online, {told}"
     return name, told

@@ -132,7 +132,7 @@ class NewNode:
         if not self.args.wait or not online.says_so(self.settings):
             return "kept"
         topic = online.wait(self.link, self.args.wait, self.settings, self.line)
-        see = online.where(topic, self.settings, self.common)
+        see = online.how_to_watch(topic, self.settings, self.common)
         self.line.say(f"{topic} is online. See what it publishes: {see}")
         return "online"
 

@@ -52,7 +52,7 @@ def wait(link, seconds, settings, line):
     raise CommandError(_why_offline(link.port, last, seconds, stopped, settings), OFFLINE)
 
 
-def where(topic, settings, path):
+def how_to_watch(topic, settings, path):
     """How to see what a node publishes. path: the config file here that names its broker, None if there is none."""
     broker = settings["mqtt"]["brokers"][0]
     words = ["mosquitto_sub", "-h", broker["host"], "-p", str(broker["port"])]

@@ -3,11 +3,11 @@
 Of several boards each has a bar of its own, and its lines begin with its name.
 """
 
-import sys
 import threading
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from tools import tables
 
 _STEPS = 4  # of several boards, where no one watches: so many lines for all the files of one
 
@@ -17,7 +17,7 @@ class Show:
 
     def __init__(self, several=False):
         self.several = several
-        self.console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+        self.console = tables.console()
         self.live = self.console.is_terminal and not self.console.is_dumb_terminal
         self.lock = threading.Lock()
         self.bars = Progress(

@@ -118,7 +118,7 @@ def interview(link, args):
     node = NewNode(link, Show().line(link.port), deploy.build(), args)
     node.look(scan=True)
     link.restart()  # the node goes on while you type
-    before = answers.of(node.raw)
+    before = answers.in_config(node.raw)
     while True:
         before = before | answers.ask(before, node.networks, node.name)
         try:

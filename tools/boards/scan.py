@@ -177,7 +177,7 @@ class Scan:
             self.say(f"  {text}  {what if proved or not names else f'perhaps {what}'}: no driver")
             return None
         chip = Chip(names, pins, text, proved)
-        theirs = self.known.theirs(chip)
+        theirs = self.known.entries_of(chip)
         likely = [entry["type"] for entry in theirs if entry["type"] in names]
         if likely:
             chip.types = likely[:1]
@@ -212,7 +212,7 @@ class Scan:
             self.say(title, f"is held low: {_NO_POWER}")
             return []
         if not (roms or spoilt):
-            if rests != _BARE or not self.args.all or self.known.on({"pin": pin}):
+            if rests != _BARE or not self.args.all or self.known.on_bus({"pin": pin}):
                 self.say(f"{title} nothing answers")
         else:
             self.say(title)
@@ -224,7 +224,7 @@ class Scan:
         chips = [Chip([kind], {"pin": pin}, rom) for rom, (_, kind) in families.items() if kind]
         for rom, (name, kind) in families.items():
             for chip in [chip for chip in chips if chip.address == rom]:
-                for entry in self.known.theirs(chip):
+                for entry in self.known.entries_of(chip):
                     if entry.get("address") or len(chips) == 1:
                         name += f"; {quoted(entry)} in config.json"  # noqa: PLW2901
             self.say(f"  {rom}  {name}{'' if kind else ': no driver'}")
@@ -233,7 +233,7 @@ class Scan:
 
     def _say_absent(self, pins, addresses):
         """What the config has on a bus, and is not there."""
-        for entry, address in self.known.on(pins):
+        for entry, address in self.known.on_bus(pins):
             what = (
                 f"  {quoted(entry)} in config.json ({' '.join((entry['type'], address)).strip()})"
             )

@@ -107,7 +107,7 @@ class Known:
             if bus == "i2c" and any(row[0] == "address" and address in row[3] for row in rows)
         ]
 
-    def on(self, pins):
+    def on_bus(self, pins):
         """[(entry, its address as text)] of a bus."""
         found = []
         for entry in self.sensors:
@@ -116,9 +116,11 @@ class Known:
                 found.append((entry, str(entry.get("address", default[0])).lower()))
         return found
 
-    def theirs(self, chip):
+    def entries_of(self, chip):
         """The entries of a chip. One of a 1-Wire chip may have no address: it is for the only one there."""
-        return [entry for entry, address in self.on(chip.pins) if address in (chip.address, "")]
+        return [
+            entry for entry, address in self.on_bus(chip.pins) if address in (chip.address, "")
+        ]
 
     # the lines
 
@@ -129,7 +131,7 @@ class Known:
         """
         kept, remarks = [], []
         for chip in chips:
-            theirs = self.theirs(chip)
+            theirs = self.entries_of(chip)
             if "pin" in chip.pins and sum(other.pins == chip.pins for other in chips) > 1:
                 theirs = [entry for entry in theirs if entry.get("address")]
             same = [entry for entry in theirs if entry["type"] == chip.types[0]]
@@ -166,7 +168,7 @@ class Known:
         entry = {"name": name, "type": chip.types[0]}
         entry |= _first("interval_s", theirs) | chip.pins
         # those on one bus must agree
-        entry |= _first("freq", [other for other, _ in self.on(chip.pins)])
+        entry |= _first("freq", [other for other, _ in self.on_bus(chip.pins)])
         return entry | {"address": chip.address}
 
     def _in_order(self, entry):

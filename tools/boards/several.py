@@ -4,11 +4,15 @@ A board that fails stops no other. Ctrl-C ends the work on all of them, and each
 """
 
 import os
+import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
-from tools import CommandError
+from tools import CommandError, tables
 from tools.boards.progress import Show
 
+_MOST = 64  # boards at once
+_GLANCE_S = 0.2
 EXIT_CODE = "  With several boards: the code of the first one in the table that failed.\n"
 
 
@@ -52,56 +56,66 @@ class Crew:
         self.show = show
         self.work = work
         self.stopped = threading.Event()
-        self.threads = []
-        self.results = []  # [name of the board, node, result, exit code]: a row a board
+        self.pool = ThreadPoolExecutor(_MOST)
+        self.rows = []  # [name, Future] of each board
 
     def start(self, port, name):
-        row = [name, "-", "stopped", 0]
-        self.results.append(row)
-        thread = threading.Thread(target=self._one, args=(port, row), daemon=True)
-        self.threads.append(thread)
-        thread.start()
+        row = [name, None]  # a Ctrl-C may come before there is a Future
+        self.rows.append(row)
+        row[1] = self.pool.submit(self._serve, port, self.show.line(name))
 
-    def _one(self, port, row):
-        line = self.show.line(row[0])
+    @property
+    def jobs(self):
+        return [job for _, job in self.rows if job]
+
+    def _serve(self, port, line):
         try:
-            row[1], row[2] = self.work(port, line, self.stopped)
+            return self.work(port, line, self.stopped)
         except CommandError as e:
-            row[2], row[3] = str(e).splitlines()[0], e.code
             line.say(f"error: {e}")
-        except KeyboardInterrupt:  # it has restarted its board
-            pass
-        except BaseException as e:  # a bug: the others go on, then it is shown
-            row[2], row[3] = repr(e), e
+            raise
 
     def busy(self):
-        return any(thread.is_alive() for thread in self.threads)
+        return not all(job.done() for job in self.jobs)
 
     def join(self):
-        for thread in self.threads:
-            while thread.is_alive():
-                thread.join(0.2)  # in pieces: a Ctrl-C is seen between them
+        while wait(self.jobs, _GLANCE_S).not_done:  # in pieces: a Ctrl-C is seen between them
+            pass
 
     def stop(self):
         """End the work; each board is restarted. A second Ctrl-C does not wait for that."""
-        self.show.print("\nstopping; the nodes restart. Run it again to go on")
-        self.stopped.set()
-        self.join()
+        try:
+            self.show.print("\nstopping; the nodes restart. Run it again to go on")
+            self.stopped.set()
+            self.join()
+        except (KeyboardInterrupt, SystemExit) as e:
+            self.end()
+            os._exit(getattr(e, "code", 128 + signal.SIGINT))  # else Python waits for the threads
 
     def end(self):
         """Show the table of results."""
+        self.pool.shutdown(wait=False)
         self.show.end()
-        head = ["board", "node", "result"]
-        rows = [head] + [row[:3] for row in self.results]
-        widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-        table = [
-            f"{board:{widths[0]}}  {node:{widths[1]}}  {result}" for board, node, result in rows
-        ]
-        self.show.print("\n" + "\n".join(table))
+        rows = [(name, *result(job)[:2]) for name, job in self.rows]
+        self.show.print("")
+        tables.show(tables.table(("board", "node", "result"), rows), self.show.console)
 
     def code(self):
         """Exit code of them all. A bug of ours in one of them is raised."""
-        for _, _, _, code in self.results:
+        codes = [result(job)[2] for job in self.jobs]
+        for code in codes:
             if isinstance(code, BaseException):
                 raise code
-        return next((code for _, _, _, code in self.results if code), 0)
+        return next((code for code in codes if code), 0)
+
+
+def result(job):
+    """Return (name of the node, result in words, exit code, or the exception that is a bug) of a board's Future."""
+    error = job.exception() if job and job.done() else KeyboardInterrupt()
+    if error is None:
+        return (*job.result(), 0)
+    if isinstance(error, CommandError):
+        return "-", str(error).splitlines()[0], error.code
+    if isinstance(error, KeyboardInterrupt):  # it has restarted its board
+        return "-", "stopped", 0
+    return "-", repr(error), error  # the others go on, then it is shown

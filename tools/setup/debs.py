@@ -80,7 +80,7 @@ def mirror():
     for *_, address in rows:
         if address.rstrip("/").endswith("/debian"):
             return address
-    script = own(DEBOOTSTRAP, "debootstrap").read_text(errors="replace")
+    script = system_file(DEBOOTSTRAP, "debootstrap").read_text(errors="replace")
     found = re.search(r'^\s*(?:DEF_MIRROR=|default_mirror )"?(http\S+/debian)"?$', script, re.M)
     if not found:
         raise CommandError(
@@ -91,10 +91,10 @@ def mirror():
 
 def keyring():
     """Path of the keys that Debian signs with."""
-    return own(KEYRING, "debian-archive-keyring")
+    return system_file(KEYRING, "debian-archive-keyring")
 
 
-def own(path, package):
+def system_file(path, package):
     """A file of one of this system's own packages: where it is installed, else in a copy that apt has fetched and checked."""
     if path.exists():
         return path

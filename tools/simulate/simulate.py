@@ -8,7 +8,6 @@ import json
 import re
 import secrets
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -24,7 +23,7 @@ from tools.numbers import seconds, whole
 from tools.settings import heap
 from tools.settings.judge import BadConfig, check, judge, parse_file
 from tools.settings.judge import node as node_code
-from tools.simulate import scenarios, watch
+from tools.simulate import messages, scenarios, watch
 
 USER = "outpost"
 WIFI = {"ssid": "simulated", "key": "simulated"}
@@ -32,6 +31,8 @@ WIFI = {"ssid": "simulated", "key": "simulated"}
 JOINS = {"at_s": 0, "do": "switch", "first_join_fails": False}
 PORTAL_S = 30  # a Pico looks for networks for ten of them first
 INTERVAL_S = 5  # a reading every minute, the example's, would be dull to watch
+# But a rain gauge tips every few minutes: within 5 s it rains 0 mm/h, or 200.
+PATIENT = ("pulse",)
 HEALTH_S = 15
 NOT_ONLINE = -1  # what follow() returns when the time is over and the node never was
 # As a Pico W has. In 160 KB the example's eight sensors had 4 to spare: now and then Home Assistant was not told of them.
@@ -64,6 +65,7 @@ def add_arguments(parser):
         metavar="KB",
         help="of RAM the node has (%(default)s, as a Pico W; an ESP32 without PSRAM has 112)",
     )
+    messages.add_argument(parser)
 
 
 def run(args):
@@ -99,12 +101,13 @@ def run(args):
         print(f"broker   {broker.host}:{broker.port}, a mosquitto; its log: {short(broker.log)}")
         print(f"node     {called}a simulated board; its console: {short(log)}")
         print(f"         its flash: {short(folder / 'flash')}")
-        print("\nTo subscribe by hand:\n")
+        print(said("\nTo subscribe by hand (RAW=1 shows the same here):\n"))
         print(f"  {watch.by_hand(account, topic)}\n", flush=True)
-        subscriber = stack.enter_context(
-            watch.subscriber(account, topic, stdout=subprocess.PIPE, text=True)
-        )
-        seen = Seen(subscriber, base)
+        raw = messages.wanted_raw(args)
+        form = messages.AS_THEY_ARE if raw else messages.TO_BE_SHOWN
+        subscriber = stack.enter_context(watch.subscriber(account, topic, form=form, **watch.PIPE))
+        shown = messages.Messages(base, node.get("name"), settings.get("sensors", ()))
+        seen = Seen(subscriber, base, as_it_is if raw else shown.show)
         board = SimBoard(
             folder / "flash", args.board, f"{args.heap}k", scenario=[JOINS, *events], log=log
         )
@@ -144,7 +147,9 @@ def node_settings(board, broker, password, clock, config=None):
     _, types = node_code()
     for sensor in settings["sensors"]:
         kind = sensor["type"]
-        sensor.update(pins.usual(board, kind, types[kind][1]), interval_s=INTERVAL_S)
+        sensor.update(pins.usual(board, kind, types[kind][1]))
+        if kind not in PATIENT:
+            sensor["interval_s"] = INTERVAL_S
     return settings
 
 
@@ -177,19 +182,25 @@ def by_phone(board, broker, password):
     )
 
 
-class Seen:
-    """Prints what the subscriber prints, line by line, and knows whether the node was online: under whatever name, it is alone there."""
+def as_it_is(line):
+    print(line, end="", flush=True)
 
-    def __init__(self, process, base):
+
+class Seen:
+    """Shows what the subscriber prints, line by line, and knows whether the node was online: under whatever name, it is alone there."""
+
+    def __init__(self, process, base, show):
         self.process = process
-        self._online = re.compile(rf"{re.escape(base)}/[^/]+/status online")
+        self.show = show
+        self._online = re.compile(rf"{re.escape(base)}/[^/]+/status[ \t]online")
         self.come = False
-        threading.Thread(target=self._copy, daemon=True).start()
+        self.thread = threading.Thread(target=self._copy, daemon=True)
+        self.thread.start()
 
     def _copy(self):
         for line in self.process.stdout:
             try:
-                print(line, end="", flush=True)
+                self.show(line)
             except (BrokenPipeError, ValueError):
                 return  # no one reads any more
             self.come = self.come or bool(self._online.fullmatch(line.strip()))

@@ -6,13 +6,15 @@ The password is handed over in a file only we can read: on a command line every 
 import os
 import shlex
 import ssl
+import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from tools import CommandError, processes, toolchain, unreadable
-from tools.simulate import greeting
+from tools.simulate import greeting, messages
 
+PIPE = {"stdout": subprocess.PIPE, "encoding": "utf-8", "errors": "replace"}
 _OPTIONS = {"ca": "--cafile", "cert": "--cert", "key": "--key"}  # mosquitto_sub's for `tls`
 
 
@@ -21,6 +23,7 @@ def add_arguments(parser):
         "--config", default="config.json", help="the node's settings (%(default)s)"
     )
     parser.add_argument("--topic", help="topic filter (all nodes of the config's base)")
+    messages.add_argument(parser)
 
 
 def run(args):
@@ -29,7 +32,13 @@ def run(args):
     broker = reachable(settings["mqtt"]["brokers"], path.parent)
     topic = args.topic or settings["node"]["base"] + "/#"
     print(f"{topic} on {broker['host']}:{broker['port']}; Ctrl-C ends it", flush=True)
-    with subscriber(broker, topic, path.parent) as process:
+    if messages.wanted_raw(args):
+        with subscriber(broker, topic, path.parent) as process:
+            return process.wait()
+    shown = messages.Messages(settings["node"]["base"], sensors=settings["sensors"])
+    with subscriber(broker, topic, path.parent, messages.TO_BE_SHOWN, **PIPE) as process:
+        for line in process.stdout:
+            shown.show(line)
         return process.wait()
 
 
@@ -58,8 +67,8 @@ def reachable(brokers, folder):
 
 
 @contextmanager
-def subscriber(broker, topic, folder=Path(), **options):
-    """A running `mosquitto_sub -v` of one of the config's brokers; files it names are in `folder`."""
+def subscriber(broker, topic, folder=Path(), form=messages.AS_THEY_ARE, **options):
+    """A running `mosquitto_sub` of one of the config's brokers; files it names are in `folder`. form: of what it prints."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         lines = [f"-h {broker['host']}", f"-p {broker['port']}"]
@@ -71,7 +80,7 @@ def subscriber(broker, topic, folder=Path(), **options):
         file = home / "mosquitto_sub"
         file.touch(mode=0o600)
         file.write_text("".join(f"{line}\n" for line in lines))
-        words = [toolchain.mosquitto_sub(), "-v", "-t", topic]
+        words = [toolchain.mosquitto_sub(), *form, "-t", topic]
         environment = os.environ | {"XDG_CONFIG_HOME": str(home)}
         process = processes.start(words, env=environment, **options)
         try:

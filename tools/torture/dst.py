@@ -11,24 +11,24 @@ import functools
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
 from tools import ROOT, CommandError, mpy, processes, toolchain
 from tools.numbers import whole
 from tools.torture.plants import plant
+from tools.torture.progress import Run
 
 HEAP = "160m"  # the world's; the node's own is not counted
 BATCH = 6  # stories a process: its start takes a second
 LONGEST_S = 600  # of a batch
 TAIL = 3000  # characters of a process that failed
 SHOWN = 3  # faults of a story
-_TABLES = ("KINDS", "WAYS", "ENDS", "ILLS")  # of faults, in story.py and swarm.py
+_STORY = ROOT / "sim" / "dst"
+_TABLES = ("KINDS", "WAYS", "ENDS", "ILLS")  # of faults, in the files of it
 
 
 class Result(NamedTuple):
@@ -58,7 +58,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--without",
         default="-",
-        help="faults to leave out, as qos2_close,leap (sim/dst/story.py)",
+        help="faults to leave out, as qos2_close,leap (docs/dst.md)",
     )
     parser.add_argument(
         "--go-on", action="store_true", help="do not stop at the first story that breaks a promise"
@@ -95,10 +95,9 @@ def run(args):
 def faults():
     """The names of all faults: what a story draws by name, and its tables."""
     found = set()
-    for name in ("story.py", "swarm.py"):
-        tree = ast.parse((ROOT / "sim" / "dst" / name).read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "may":
+    for path in sorted(_STORY.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "strikes":
                 found.add(node.args[0].value)
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in _TABLES:
                 rows = ast.literal_eval(node.value)
@@ -109,7 +108,7 @@ def faults():
 def words(device, seeds, show, without):
     return [
         *toolchain.micropython(HEAP),
-        ROOT / "sim" / "dst" / "lives.py",
+        _STORY / "lives.py",
         device,
         "1" if show else "0",
         without,
@@ -233,27 +232,21 @@ def search(device, args):
     found = Search(device, args.seed, args.lives, args.jobs, args.without, args.go_on)
     for thread in found.threads:
         thread.start()
-    shown = deque()
-    terminal = sys.stdout.isatty()
-    told = began
-    try:
-        while not found.done:
-            found.threads[0].join(0.2) if found.threads[0].is_alive() else time.sleep(0.2)
-            for result in found.failed[len(shown) :]:
-                shown.append(result)
-                _report(result, commit, args)
-            if terminal or time.monotonic() - told > 30:
-                told = time.monotonic()
-                text = _summary(found, told - began)
-                print(f"\r{text} " if terminal else text, end="" if terminal else "\n", flush=True)
-    except KeyboardInterrupt:
-        found.stopped = True
-        print("\nstopped")
-    for result in found.failed[len(shown) :]:
+    reported = 0
+    with Run(args.lives, "lives") as shown:
+        try:
+            while not found.done:
+                found.threads[0].join(0.2) if found.threads[0].is_alive() else time.sleep(0.2)
+                for result in found.failed[reported:]:
+                    reported += 1
+                    _report(result, commit, args)
+                shown.reached(found.lived, _summary(found, time.monotonic() - began))
+        except KeyboardInterrupt:
+            found.stopped = True
+            print("\nstopped")
+    for result in found.failed[reported:]:
         _report(result, commit, args)
-    if terminal:
-        print()
-    print(_summary(found, time.monotonic() - began))
+    print(f"{found.lived} lives in {_summary(found, time.monotonic() - began)}")
     if found.failed:
         print(f"verdict: broken, {len(found.failed)} of {len(found.results)} stories")
         return 1
@@ -264,7 +257,7 @@ def search(device, args):
 def _summary(found, seconds):
     readings = sum(result.events for result in found.results)
     return (
-        f"{found.lived} lives in {len(found.results)} stories, {readings} readings, "
+        f"{len(found.results)} stories, {readings} readings, "
         f"{found.lived * 60 / max(seconds, 0.1):.0f} lives a minute, {len(found.failed)} broken"
     )
 

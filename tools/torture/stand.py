@@ -87,7 +87,8 @@ class Stand:
         for done, cut in enumerate(cuts, 1):
             self._pause(cut.wait_s)
             getattr(self, cut.kind)(**cut.arguments)
-            progress(done, len(cuts), began, self.readings)
+            each_s = (time.monotonic() - began) / done
+            progress(done, f"{each_s:.2f} s each, {self.readings} readings")
             if (done % _REST == 0 or done == len(cuts)) and not self.delivered():
                 return [f"after cut {done}, {cut.kind}: not all delivered in {_PATIENCE} s"]
         return []

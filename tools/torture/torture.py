@@ -15,7 +15,6 @@ import json
 import random
 import re
 import shutil
-import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ from sim.simboard import BOARDS
 from tools import ROOT, mpy
 from tools.numbers import whole
 from tools.torture.outbox import sweep
+from tools.torture.progress import Run
 from tools.torture.stand import QOS, Stand
 from tools.torture.verdict import judge
 
@@ -104,29 +104,14 @@ def run(args):
         print(f"the outbox alone: {sweep(args.board, args.seed, args.steps, sync_s)}", flush=True)
     with alone(folder):
         (folder / "flash").mkdir(exist_ok=True)
-        report = torture(folder, schedule(args.seed, args.cuts), args.board, sync_s, Progress())
+        with Run(args.cuts, "cuts") as shown:
+            cuts = schedule(args.seed, args.cuts)
+            report = torture(folder, cuts, args.board, sync_s, shown.reached)
         if report.faults:
             print(f"logs: {short(folder)}")
             return 1
     shutil.rmtree(folder)
     return 0
-
-
-class Progress:
-    """A line that is written over on a terminal, and now and then a line elsewhere."""
-
-    def __init__(self):
-        self.terminal = sys.stdout.isatty()
-
-    def __call__(self, done, cuts, began, readings):
-        if not self.terminal and done % 50 and done < cuts:
-            return
-        each = (time.monotonic() - began) / done
-        text = f"{done} of {cuts} cuts, {each:.2f} s each, {readings} readings"
-        print(f"\r{text} " if self.terminal else text, end="" if self.terminal else "\n")
-        if self.terminal and done == cuts:
-            print()
-        sys.stdout.flush()
 
 
 def torture(folder, cuts, board, sync_s, progress=lambda *_: None, files=None):

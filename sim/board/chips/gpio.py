@@ -2,6 +2,20 @@
 
 _BOUNCE_MS = (1, 2, 4, 5)  # after a contact closed or opened it is the other way, and back
 
+# unit: what of the world it is the rate of, how much of the unit that is, in how many of its times an hour passes
+_RATES = {
+    "mm/h": ("rain", 1, 1),
+    "m/s": ("wind", 1, 3600),
+    "km/h": ("wind", 3.6, 1),
+    "L/min": ("flow", 1, 60),
+    "L/h": ("flow", 60, 1),
+    "W": ("load", 1, 1),
+    # Nobody knows what is counted: something.
+    "1/s": ("wind", 1, 3600),
+    "1/min": ("wind", 1, 60),
+    "1/h": ("wind", 1, 1),
+}
+
 
 class Contact:
     """A contact to ground, or with `active` 1 to 3.3 V. Open, it leaves the pin to its resistor."""
@@ -68,7 +82,8 @@ def attach(setting, world, sim):
         # Whoever sets the debounce time knows the contact: it is open again, bounce and all, before that is over.
         debounce_ms = setting.get("debounce_ms", 50)
         contact = Contact(sim, pin, active, bounces=debounce_ms >= 20)
-        world.on_tip(name, Pulses(contact, max(debounce_ms * 7 // 10, 1), debounce_ms + 1).tip)
+        pulses = Pulses(contact, max(debounce_ms * 7 // 10, 1), debounce_ms + 1)
+        world.on_tip(name, pulses.tip, _pulses_per_hour(setting, world))
         return
     kind = setting.get("kind", "button")
     if kind == "pir":
@@ -77,4 +92,10 @@ def attach(setting, world, sim):
         contact = Contact(sim, pin, active)
     # The world says "opened": that is pressed for a button, motion for a PIR sensor.
     inverted = bool(setting.get("invert", False)) != (kind == "reed")
-    world.on_door(name, lambda opened: contact.move(opened != inverted))
+    world.on_door(name, lambda opened: contact.move(opened != inverted), kind)
+
+
+def _pulses_per_hour(setting, world):
+    quantity, amount, times = _RATES[setting.get("unit", "1/min")]
+    per_pulse = setting.get("per_pulse", 1)
+    return lambda: world.get(quantity, setting["name"]) * amount * times / per_pulse

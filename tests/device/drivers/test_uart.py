@@ -27,7 +27,7 @@ def faults(model, *pairs, others=()):
     return found
 
 
-def one(found, start, *parts):
+def only_fault(found, start, *parts):
     assert len(found) == 1, found
     assert found[0].startswith(start), found
     for part in parts:
@@ -38,30 +38,36 @@ def test_a_picos_pins_belong_to_one_port():
     for tx, rx in ((0, 1), (0, 13), (4, 5), (8, 5), (12, 17), (16, 17), (20, 21)):
         assert faults("pico_w", (tx, rx)) == [], (tx, rx)
     for tx in (1, 2, 3, 5, 18):
-        one(faults("pico_w", (tx, 21)), "sensors[0].tx: GP%d is no TX pin" % tx, "0 4 8 12 16 20")
+        only_fault(
+            faults("pico_w", (tx, 21)), "sensors[0].tx: GP%d is no TX pin" % tx, "0 4 8 12 16 20"
+        )
     found = faults("pico_w", (1, 0))
     assert len(found) == 2, found
-    one(found[1:], "sensors[0].rx: GP0 is no RX pin", "the one after tx")
-    one(faults("pico_w", (0, 5)), "sensors[0].rx: GP5 is not RX of UART0", "GP1")
-    one(faults("pico_w", (4, 1)), "sensors[0].rx: GP1 is not RX of UART1", "GP5")
-    one(faults("pico_w", (16, 18)), "sensors[0].rx: GP18 is not RX of UART0", "GP17")
+    only_fault(found[1:], "sensors[0].rx: GP0 is no RX pin", "the one after tx")
+    only_fault(faults("pico_w", (0, 5)), "sensors[0].rx: GP5 is not RX of UART0", "GP1")
+    only_fault(faults("pico_w", (4, 1)), "sensors[0].rx: GP1 is not RX of UART1", "GP5")
+    only_fault(faults("pico_w", (16, 18)), "sensors[0].rx: GP18 is not RX of UART0", "GP17")
 
 
 def test_a_pico_has_two_ports():
     assert faults("pico_w", (0, 1), (4, 5)) == []
-    one(faults("pico_w", (0, 1), (16, 17)), "sensors[1].tx: UART0 is that of sensors[0]", "UART1")
-    one(faults("pico_w", (4, 5), (8, 9)), "sensors[1].tx: UART1 is that of sensors[0]", "UART0")
+    only_fault(
+        faults("pico_w", (0, 1), (16, 17)), "sensors[1].tx: UART0 is that of sensors[0]", "UART1"
+    )
+    only_fault(
+        faults("pico_w", (4, 5), (8, 9)), "sensors[1].tx: UART1 is that of sensors[0]", "UART0"
+    )
 
 
 def test_an_esp32_has_two_beside_the_console_on_any_pins():
     assert faults("esp32", (16, 17), (25, 35)) == []
     found = faults("esp32", (16, 17), (25, 26), (32, 33))
-    one(found, "sensors[2]: this board has no serial port left", "leave it out")
-    one(faults("esp32", (35, 16)), "sensors[0].tx: GPIO35 can only be read")
-    one(faults("esp32", (1, 3)), "sensors[0].tx: GPIO1 is the serial console")
+    only_fault(found, "sensors[2]: this board has no serial port left", "leave it out")
+    only_fault(faults("esp32", (35, 16)), "sensors[0].tx: GPIO35 can only be read")
+    only_fault(faults("esp32", (1, 3)), "sensors[0].tx: GPIO1 is the serial console")
     for model in ("esp32s2", "esp32c3", "esp32c6"):
         assert faults(model, (4, 5)) == [], model
-        one(faults(model, (4, 5), (6, 7)), "sensors[1]: this board has no serial port left")
+        only_fault(faults(model, (4, 5), (6, 7)), "sensors[1]: this board has no serial port left")
     assert faults("esp32s3", (4, 5), (6, 7)) == []
 
 
@@ -69,10 +75,10 @@ def test_a_pin_has_one_user():
     for model in ("esp32", "pico_w"):
         found = faults(model, (16, 17), (16, 17))
         assert len(found) == 2, found
-        one(found[:1], "sensors[1].tx: ", "16 is sensors[0].tx already")
-        one(found[1:], "sensors[1].rx: ", "17 is sensors[0].rx already")
-        one(faults(model, (16, 17), others=(17,)), "sensors[0].rx: ", "17 is other already")
-    one(faults("esp32", (16, 16)), "sensors[0].rx: GPIO16 is sensors[0].tx already")
+        only_fault(found[:1], "sensors[1].tx: ", "16 is sensors[0].tx already")
+        only_fault(found[1:], "sensors[1].rx: ", "17 is sensors[0].rx already")
+        only_fault(faults(model, (16, 17), others=(17,)), "sensors[0].rx: ", "17 is other already")
+    only_fault(faults("esp32", (16, 16)), "sensors[0].rx: GPIO16 is sensors[0].tx already")
 
 
 class Echo:

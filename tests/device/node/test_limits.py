@@ -125,7 +125,7 @@ def numbers(rig, channel):
     )
 
 
-def two(qos=2, **options):
+def two_channels(qos=2, **options):
     return Rig(Channel("one", qos), Channel("other", 1), **options)
 
 
@@ -145,7 +145,7 @@ def delivers(rig, s=240, doubles=0):
 
 
 def test_a_broker_that_closes_at_qos_2():
-    rig = two()
+    rig = two_channels()
     rig.broker.refuses = lambda first, body, message: first & 0xF6 == PUBLISH | 4
     delivers(rig)
     assert rig.uplink.qos_max == 1
@@ -154,7 +154,7 @@ def test_a_broker_that_closes_at_qos_2():
 
 
 def test_a_broker_that_answers_qos_2_as_qos_1():
-    rig = two()
+    rig = two_channels()
     rig.broker.hear = lambda first, pid, answer: (
         [packet(0x40, pid)] if first & 0xF6 == 0x34 else answer
     )
@@ -165,7 +165,7 @@ def test_a_broker_that_answers_qos_2_as_qos_1():
 
 
 def test_a_broker_that_never_answers_qos_2():
-    rig = two()
+    rig = two_channels()
     rig.broker.hear = lambda first, pid, answer: [] if first & 0xF6 == 0x34 else answer
     delivers(rig)
     assert rig.uplink.qos_max == 1
@@ -202,7 +202,7 @@ def test_messages_that_newer_ones_replace_are_found_out_too():
 
 
 def test_a_topic_that_closes_the_connection_is_set_aside_and_all_else_goes_on():
-    rig = two(qos=1)
+    rig = two_channels(qos=1)
     one, other = rig.channels
     rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"one"
     rig.run(300)
@@ -223,11 +223,11 @@ def test_a_topic_that_closes_the_connection_is_set_aside_and_all_else_goes_on():
 
 
 def test_what_was_set_aside_outlives_a_restart_and_is_tried_again_then():
-    rig = two(qos=1)
+    rig = two_channels(qos=1)
     rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"one"
     rig.run(120, lambda: rig.health()["set_aside"] >= 3)
     rig.node._keep()
-    after = two(qos=1)
+    after = two_channels(qos=1)
     after.node.seq = rig.node.seq
     assert after.health()["set_aside"] >= 3
     after.run(60)
@@ -236,7 +236,7 @@ def test_what_was_set_aside_outlives_a_restart_and_is_tried_again_then():
 
 
 def test_history_that_is_forbidden_costs_no_reading_of_now():
-    rig = two(qos=1)
+    rig = two_channels(qos=1)
     rig.broker.refuses = lambda first, body, message: message and message[0].endswith(b"/history")
     rig.run(10)
     rig.broker.mute = True
@@ -251,7 +251,7 @@ def test_history_that_is_forbidden_costs_no_reading_of_now():
 
 
 def test_a_broker_that_keeps_nothing_retained():
-    rig = two(qos=1)
+    rig = two_channels(qos=1)
     rig.broker.refuses = lambda first, body, message: first & 0xF1 == PUBLISH | 1
     delivers(rig)
     assert rig.uplink.retain is False
@@ -260,7 +260,7 @@ def test_a_broker_that_keeps_nothing_retained():
 
 def test_a_broker_that_will_have_no_retained_will():
     for flag, told in ((0x20, "no retained will"), (4, "no will")):
-        rig = two(qos=1)
+        rig = two_channels(qos=1)
         rig.broker.refuses = lambda first, body, message: (
             first == 0x10 and body[7] & flag and not body[7] & 2
         )
@@ -270,7 +270,7 @@ def test_a_broker_that_will_have_no_retained_will():
 
 def test_two_brokers_that_will_have_no_retained_will():
     # They are tried in turn: what was learnt of one at CONNECT outlives the attempt at the other.
-    rig = two(qos=1, brokers=2)
+    rig = two_channels(qos=1, brokers=2)
     for broker in rig.hosts.values():
         broker.refuses = lambda first, body, message: (
             first == 0x10 and body[7] & 0x20 and not body[7] & 2
@@ -281,7 +281,7 @@ def test_two_brokers_that_will_have_no_retained_will():
 
 def test_a_broker_that_was_busy_at_connect_keeps_its_will():
     # A proxy whose broker is away closes at once: that says nothing of wills.
-    rig = two(qos=1)
+    rig = two_channels(qos=1)
     rig.broker.refuses = lambda first, body, message: first == 0x10
     rig.run(30)
     rig.broker.refuses = None
@@ -291,7 +291,7 @@ def test_a_broker_that_was_busy_at_connect_keeps_its_will():
 
 
 def test_a_subscription_that_closes_the_connection_is_left_out():
-    rig = two(qos=1)
+    rig = two_channels(qos=1)
     rig.broker.refuses = lambda first, body, message: first == SUBSCRIBE and b"/all/" in body
     delivers(rig)
     assert rig.broker.filters.count(BARRED + b"cmd/+") >= 1
@@ -300,21 +300,21 @@ def test_a_subscription_that_closes_the_connection_is_left_out():
 
 def test_a_subscription_that_is_made_on_the_connection_is_found_too():
     # The node's own `info`, which it asks for to see who else has its name.
-    rig = two(qos=1)
+    rig = two_channels(qos=1)
     rig.broker.refuses = lambda first, body, message: first == SUBSCRIBE and b"/info" in body
     delivers(rig, 360)
     assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/info"
 
 
 def test_a_log_that_closes_the_connection_is_left_out():
-    rig = two(qos=1)
+    rig = two_channels(qos=1)
     rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"log"
     rig.node.log.level = 1
     delivers(rig)
 
 
 def test_a_broker_that_closes_at_a_pubrel_it_does_not_know():
-    rig = two()
+    rig = two_channels()
     rig.run(20)
     stored = rig.broker.stored
     rig.broker.hear = lambda first, pid, answer: [] if first == PUBREL else answer
@@ -347,7 +347,7 @@ def test_a_broker_that_takes_few_of_qos_2_at_once():
 
 
 def test_an_exchange_of_one_broker_begins_anew_at_the_other_even_after_a_power_cut():
-    rig = two(brokers=2)
+    rig = two_channels(brokers=2)
     first, second = rig.hosts["192.0.2.1"], rig.hosts["192.0.2.2"]
     rig.run(12)
     answers = rig.broker.answer
@@ -362,7 +362,7 @@ def test_an_exchange_of_one_broker_begins_anew_at_the_other_even_after_a_power_c
     first.cut()
     for node in ("the same", "one after a power cut"):
         if node != "the same":
-            after = two(brokers=2)
+            after = two_channels(brokers=2)
             after.hosts["192.0.2.1"].mute = True
             after.hosts["192.0.2.2"] = rig.hosts["192.0.2.2"]
             rig = after
@@ -374,7 +374,7 @@ def test_an_exchange_of_one_broker_begins_anew_at_the_other_even_after_a_power_c
 
 def test_a_new_board_does_not_inherit_its_predecessors_exchanges():
     # The old board's PUBLISH was stored under the id of the new one's first: it was acknowledged, and the old one delivered.
-    rig = two()
+    rig = two_channels()
     for pid in range(0x8001, 0x8020):
         rig.broker.stored[pid] = (b"outpost/old", b'{"seq":0}')
     rig.broker.session = True
@@ -384,7 +384,7 @@ def test_a_new_board_does_not_inherit_its_predecessors_exchanges():
 
 def test_connections_that_break_at_random_set_nothing_aside():
     # The network breaks behind any byte, forty times: nothing is the messages' fault.
-    rig = two(qos=2)
+    rig = two_channels(qos=2)
     rig.node.log.level = 9
     state = 1
     for _ in range(40):
@@ -399,7 +399,7 @@ def test_connections_that_break_at_random_set_nothing_aside():
 
 
 def test_a_link_that_breaks_while_messages_pass_is_no_broker_that_closes_at_one():
-    rig = two(qos=1)
+    rig = two_channels(qos=1)
     rig.broker.mute = True
     rig.run(300)
     rig.broker.mute = False
@@ -416,7 +416,7 @@ def test_a_link_that_breaks_while_messages_pass_is_no_broker_that_closes_at_one(
 
 
 def test_one_at_a_time_is_over_when_each_message_has_passed():
-    rig = two(qos=1)
+    rig = two_channels(qos=1)
     rig.run(10)
     for connects in range(
         2, 9
@@ -433,7 +433,7 @@ def test_one_at_a_time_is_over_when_each_message_has_passed():
 
 
 def test_a_silent_broker_sets_nothing_aside():
-    rig = two(qos=2)
+    rig = two_channels(qos=2)
     rig.node.log.level = 9
     rig.run(10)
     for _ in range(8):

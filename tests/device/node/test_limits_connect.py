@@ -3,7 +3,7 @@
 import json
 
 from mqtt_peer import Broker
-from test_limits import numbers, packet, two
+from test_limits import numbers, packet, two_channels
 
 HEAP = "700k"
 TIMEOUT = 60
@@ -36,20 +36,20 @@ def serves(rig, s):
 
 
 def test_a_broker_that_rejects_the_client_id_of_a_session_that_lasts():
-    rig = two()
+    rig = two_channels()
     greet = rig.broker.greet
     rig.broker.greet = lambda body: greet(body) if body[7] & CLEAN else [packet(0x20, b"\0\2")]
     serves(rig, 240)
 
 
 def test_a_broker_that_closes_at_a_session_that_lasts():
-    rig = two()
+    rig = two_channels()
     rig.broker.refuses = lambda first, body, message: first == CONNECT and not body[7] & CLEAN
     serves(rig, 120)
 
 
 def test_a_broker_that_says_of_each_session_that_it_was_kept():
-    rig = two()
+    rig = two_channels()
     greet = rig.broker.greet
 
     def lies(body):
@@ -62,7 +62,7 @@ def test_a_broker_that_says_of_each_session_that_it_was_kept():
 
 def test_an_outage_that_closes_at_connect_ends_no_session():
     # A proxy whose broker is away; then it is back, at whatever form of CONNECT the node has come to.
-    rig = two()
+    rig = two_channels()
     rig.node.log._write = lambda *line: None
     rig.run(12)
     clean = []
@@ -99,7 +99,7 @@ def test_an_outage_that_closes_at_connect_ends_no_session():
 
 
 def test_readings_that_it_will_not_have_are_set_aside_and_not_all_of_their_channel():
-    rig = two(qos=1)
+    rig = two_channels(qos=1)
     one, other = rig.channels
     bad = set(range(13, 1000, 20))  # one's own numbers are odd
 

@@ -1,6 +1,6 @@
 """Brokers at which exchanges of QoS 2 begin and do not end: the whole node, a scripted broker, and virtual time."""
 
-from test_limits import PUBREL, numbers, packet, two
+from test_limits import PUBREL, numbers, packet, two_channels
 
 HEAP = "700k"
 TIMEOUT = 60
@@ -36,23 +36,23 @@ def delivers_all(rig, s):
 
 def test_a_broker_that_never_answers_pubrel():
     for hear in (silent, repeats):
-        rig = two()
+        rig = two_channels()
         rig.broker.hear = hear
         delivers_all(rig, 400)
 
 
 def test_a_broker_that_closes_at_every_pubrel():
-    rig = two()
+    rig = two_channels()
     rig.broker.refuses = closes
     delivers_all(rig, 120)
 
 
 def test_exchanges_that_an_earlier_start_left_at_pubrel_are_abandoned_too():
-    rig = two()
+    rig = two_channels()
     rig.broker.hear = silent
     rig.run(20, lambda: rig.uplink.client.released)
     rig.node._keep()
-    after = two()
+    after = two_channels()
     after.node.seq = rig.node.seq
     after.hosts["192.0.2.1"] = after.broker = rig.broker
     assert after.node.delivery.restored
@@ -63,11 +63,11 @@ def test_exchanges_that_an_earlier_start_left_at_pubrel_are_abandoned_too():
     assert set(numbers(rig, rig.channels[0])[:taken]) <= set(after.seen(after.channels[0]))
     # Nor are they PUBRELs of the start after that.
     after.node._keep()
-    assert not two().node.delivery.restored
+    assert not two_channels().node.delivery.restored
 
 
 def test_a_broker_on_which_nothing_passes_is_left_for_the_next_one():
-    rig = two(brokers=2)
+    rig = two_channels(brokers=2)
     rig.broker.hear = lambda first, pid, answer: []
     rig.run(600, lambda: rig.uplink.broker == "192.0.2.2:1883" and rig.uplink.connected)
     assert rig.uplink.broker == "192.0.2.2:1883"

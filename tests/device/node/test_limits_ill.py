@@ -38,7 +38,7 @@ def acknowledges_nothing(rig):
     rig.broker.publish = lambda message: None
 
 
-def well(rig):
+def heal(rig):
     rig.broker.refuses = None
     rig.broker.hear = None
     rig.broker.publish = rig.publish
@@ -57,7 +57,7 @@ def outlives(rig, ill, s, told):
     assert told in rig.health()["broker_limits"]
     assert said(rig, told) and not said(rig, "will not have")
     assert rig.health()["set_aside"] == 0
-    well(rig)
+    heal(rig)
     rig.run(300)
     assert rig.uplink.connected and not rig.uplink.brokers.cautious
     assert (rig.uplink.qos_max, rig.uplink.retain) == (2, True)
@@ -129,7 +129,7 @@ def test_acknowledgements_that_come_late():
         assert len(set(seen)) >= channel.taken - 1, channel.name
         assert len(seen) - len(set(seen)) < 10, "nor do they go again and again"
     # When it is quick again, so is the node to notice that it is silent.
-    well(rig)
+    heal(rig)
     rig.run(900)
     assert rig.uplink.client.timeout_ms == 10000
 
@@ -147,7 +147,7 @@ def test_a_broker_that_answers_no_ping():
         rig.broker.hear = lambda first, pid, answer: []
         rig.run(120)
         assert said(rig, "no answer from the broker")
-        well(rig)
+        heal(rig)
         rig.run(180)
         assert rig.uplink.connected
 
@@ -194,7 +194,7 @@ def test_pings_are_tried_again():
     assert 2 <= len(pings) <= 4, pings
     assert rig.health()["broker_limits"] == "no answer to pings"
     connects = rig.uplink.connects
-    well(rig)
+    heal(rig)
     rig.run(9600)
     assert rig.health()["broker_limits"] is None and rig.uplink.connects == connects
     assert said(rig, "has it again") and rig.uplink.client.keepalive
@@ -206,7 +206,7 @@ def test_what_has_to_go_alone_when_it_comes_puts_off_no_try():
     rig = rig_of(1)
     rig.broker.hear = lambda first, pid, answer: [] if first & 0xF0 == PINGREQ else answer
     rig.run(600, lambda: rig.health()["broker_limits"] == "no answer to pings")
-    well(rig)
+    heal(rig)
     rig.uplink.brokers.last.append(BARRED + b"reply")
     rig.run(900)
     assert rig.health()["broker_limits"] is None and said(rig, "has it again")
@@ -240,7 +240,7 @@ def test_silence_is_no_sign_of_too_many_at_once():
     for _ in range(3):
         acknowledges_nothing(rig)
         rig.run(200)
-        well(rig)
+        heal(rig)
         rig.run(200)
     assert not said(rig, "at once") and rig.uplink.client.window2 == 20
 
@@ -268,7 +268,7 @@ def test_online_is_not_said_where_status_and_info_are_forbidden():
     for channel in rig.channels:
         assert len(set(rig.seen(channel))) >= channel.taken - 1, channel.name
     # They are allowed again: ten minutes later they are there, on the same connection.
-    well(rig)
+    heal(rig)
     rig.run(600)
     connects = rig.uplink.connects
     rig.run(300)

@@ -3,7 +3,7 @@
 import time
 
 from mqtt_peer import publish
-from test_limits import BARRED, Channel, Rig, numbers, two
+from test_limits import BARRED, Channel, Rig, numbers, two_channels
 
 HEAP = "1m"
 TIMEOUT = 120
@@ -11,7 +11,7 @@ TIMEOUT = 120
 UNSUBSCRIBE = 0xA2
 
 
-def holds(rig, s, calm=900, aside=None):
+def connection_holds(rig, s, calm=900, aside=None):
     """After so long the connection holds, and all channels' readings are there, but for those of `aside`."""
     rig.node.log._write = lambda *line: None
     rig.run(s)
@@ -31,9 +31,9 @@ def refused_topic(end):
 
 
 def test_a_health_report_that_closes_the_connection():
-    rig = two()
+    rig = two_channels()
     rig.broker.refuses = refused_topic(b"/health")
-    holds(rig, 600)
+    connection_holds(rig, 600)
     assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/health"
 
 
@@ -75,21 +75,21 @@ def test_a_reading_of_qos_0_each_quarter_of_an_hour():
 
 
 def test_unsubscribe_that_closes_the_connection():
-    rig = two()
+    rig = two_channels()
     rig.broker.refuses = lambda first, body, message: first == UNSUBSCRIBE
-    holds(rig, 600)
+    connection_holds(rig, 600)
     assert rig.health()["broker_limits"] == "not UNSUBSCRIBE"
 
 
 def test_payloads_above_a_limit_close_the_connection():
-    rig = two()
+    rig = two_channels()
     rig.broker.refuses = lambda first, body, message: message and len(message[1]) > 200
-    holds(rig, 900)
+    connection_holds(rig, 900)
     assert "not outpost/esp32-a1b2c3/health" in rig.health()["broker_limits"]
 
 
 def test_replies_that_close_the_connection():
-    rig = two()
+    rig = two_channels()
     rig.broker.refuses = refused_topic(b"/reply")
     connects = None
     for n in range(30):
@@ -104,7 +104,7 @@ def test_replies_that_close_the_connection():
 
 def test_what_is_forbidden_and_does_not_come_again_costs_no_more_than_speed():
     # A log line, once: each kind passes, and everything goes as ever.
-    rig = two()
+    rig = two_channels()
     rig.node.log.level = 1
     rig.broker.refuses = refused_topic(b"/log")
     rig.run(200)
@@ -157,7 +157,7 @@ def test_history_that_is_never_answered_leaves_room_for_readings_of_qos_2():
 
 def test_a_restart_is_acknowledged_where_its_reply_is_barred():
     # The board was reset in the same pass: the broker sent the command again to the restarted one.
-    rig = two()
+    rig = two_channels()
     rig.run(30)
     limits = rig.uplink.brokers.learnt()
     limits.judge((rig.node.topics.reply, 1, False), 0, "closes at", 0, True)

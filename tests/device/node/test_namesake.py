@@ -188,7 +188,7 @@ def live(seconds, *places):
             place.turn()
 
 
-def whose(broker, topic=b"outpost/attic/info"):
+def who_holds_the_name(broker, topic=b"outpost/attic/info"):
     return json.loads(broker.retained[topic])["id"]
 
 
@@ -197,7 +197,7 @@ def alike(broker):
     return len(broker.readings) - len(set(broker.readings))
 
 
-def two():
+def two_boards():
     broker = Broker()
     first = Place(broker, "aaaaaa")
     live(5, first)
@@ -208,10 +208,13 @@ def two():
 
 def test_the_second_board_takes_a_name_of_its_own_and_says_so():
     # They threw each other out for ever, without a word, and ten of twenty (boot, seq) stood for two readings.
-    broker, first, second = two()
+    broker, first, second = two_boards()
     assert second.node.name == "attic-bbbbbb" and first.node.name == "attic"
     assert broker.taken_over <= 5, broker.taken_over
-    assert whose(broker) == "aaaaaa" and whose(broker, b"outpost/attic-bbbbbb/info") == "bbbbbb"
+    assert (
+        who_holds_the_name(broker) == "aaaaaa"
+        and who_holds_the_name(broker, b"outpost/attic-bbbbbb/info") == "bbbbbb"
+    )
     info = json.loads(broker.retained[b"outpost/attic-bbbbbb/info"])
     assert info["name_taken"] == "attic is board aaaaaa"
     assert second.client.client_id == "attic-bbbbbb"
@@ -234,7 +237,7 @@ def test_the_others_health_says_that_it_is_alive():
     second = Place(broker, "bbbbbb", client_id="two")
     live(100, first, second)
     assert second.node.name == "attic-bbbbbb" and broker.taken_over == 0
-    assert whose(broker) == "aaaaaa" and alike(broker) == 0
+    assert who_holds_the_name(broker) == "aaaaaa" and alike(broker) == 0
     # The second has said goodbye before it left: its will would have called the first offline.
     assert broker.offline == 0 and broker.retained[b"outpost/attic/status"] == b"online"
 
@@ -246,7 +249,7 @@ def test_a_retained_health_says_nothing_of_who_is_alive():
     broker.publish(b"outpost/attic/health", b"{}", True)  # by a bridge that retains everything
     second = Place(broker, "bbbbbb")
     live(100, second)
-    assert second.node.name == "attic" and whose(broker) == "bbbbbb"
+    assert second.node.name == "attic" and who_holds_the_name(broker) == "bbbbbb"
     assert any("stands in for it" in line for line in second.log), second.log
 
 
@@ -256,7 +259,7 @@ def test_who_stands_in_does_not_take_its_own_health_for_the_others():
     live(5, first)
     second = Place(broker, "bbbbbb")
     live(95, second)
-    assert whose(broker) == "bbbbbb"
+    assert who_holds_the_name(broker) == "bbbbbb"
     second.client.lost = True  # it may still hear what it said on the connection before
     live(1, second)
     broker.publish(b"outpost/attic/health", b"{}", False)
@@ -293,7 +296,7 @@ def test_on_a_full_flash_nothing_is_said_under_the_name():
     second = Place(broker, "bbbbbb", client_id="two")
     while len(tries) < 2:
         live(10, first, second)
-        assert whose(broker) == "aaaaaa"
+        assert who_holds_the_name(broker) == "aaaaaa"
     assert second.run_.board.resets == 0
     boot = second.node.delivery.boot
     assert not [each for each in broker.readings if each[1] == boot]
@@ -344,7 +347,7 @@ def test_health_that_comes_rarely_is_waited_for():
     live(500, first, second)
     assert not any("stands in for it" in line for line in second.log), second.log
     assert (first.node.name, second.node.name) == ("attic", "attic-bbbbbb")
-    assert whose(broker) == "aaaaaa" and alike(broker) == 0
+    assert who_holds_the_name(broker) == "aaaaaa" and alike(broker) == 0
 
 
 def test_a_board_that_was_replaced_has_its_successor():
@@ -354,7 +357,7 @@ def test_a_board_that_was_replaced_has_its_successor():
     # The power is gone, and the broker does not know yet: the other's status is still `online`.
     second = Place(broker, "bbbbbb")
     live(100, second)
-    assert second.node.name == "attic" and whose(broker) == "bbbbbb"
+    assert second.node.name == "attic" and who_holds_the_name(broker) == "bbbbbb"
     assert any("stands in for it" in line for line in second.log), second.log
     boot = second.node.delivery.boot
     seqs = [seq for _, b, seq in broker.readings if b == boot]
@@ -367,7 +370,7 @@ def test_a_board_that_was_replaced_has_its_successor():
     first.start()  # it is mended, and switched on again
     live(60, first, second)
     assert (first.node.name, second.node.name) == ("attic-aaaaaa", "attic")
-    assert whose(broker) == "bbbbbb" and alike(broker) == 0
+    assert who_holds_the_name(broker) == "bbbbbb" and alike(broker) == 0
 
 
 def breaks(broker, place):
@@ -392,7 +395,7 @@ def test_a_link_that_breaks_is_no_other_board():
             live(seconds, second)
             breaks(broker, second)
         assert second.node.name == "attic" and second.run_.board.resets == 0, seconds
-        assert whose(broker) == "bbbbbb" and alike(broker) == 0
+        assert who_holds_the_name(broker) == "bbbbbb" and alike(broker) == 0
         boot = second.node.delivery.boot
         seqs = {seq for _, b, seq in broker.readings if b == boot}
         assert len(seqs) >= second.node.seq - 3, (len(seqs), second.node.seq)
@@ -408,7 +411,7 @@ def test_a_link_that_breaks_three_times_at_once_is_no_other_board():
         live(4, second)
         breaks(broker, second)
     live(100, second)
-    assert second.node.name == "attic" and whose(broker) == "bbbbbb"
+    assert second.node.name == "attic" and who_holds_the_name(broker) == "bbbbbb"
     # One that goes on like that is held for the other: nobody can tell.
     os.chdir(START)
     second = Place(broker, "cccccc")
@@ -435,7 +438,7 @@ def test_where_the_broker_says_offline_when_a_connection_is_taken_over():
     second = Place(broker, "bbbbbb")
     live(60, first, second)
     assert (first.node.name, second.node.name) == ("attic", "attic-bbbbbb")
-    assert alike(broker) == 0 and whose(broker) == "aaaaaa"
+    assert alike(broker) == 0 and who_holds_the_name(broker) == "aaaaaa"
 
 
 def test_an_info_that_comes_now_says_that_the_other_is_alive():
@@ -463,25 +466,33 @@ def test_who_stands_in_hears_what_it_says():
     live(30, second)
     breaks(broker, second)
     live(180, second)
-    assert whose(broker) == "bbbbbb" and second.node.control.heard
+    assert who_holds_the_name(broker) == "bbbbbb" and second.node.control.heard
     assert second.node.namesake is None and second.node.control.fault is None
 
 
 def test_the_name_comes_back_when_the_others_info_is_taken_back():
-    broker, first, second = two()
+    broker, first, second = two_boards()
     broker.dies(first.client)
     broker.publish(b"outpost/attic/info", b"", True)
     live(5, second)
-    assert second.node.name == "attic" and whose(broker) == "bbbbbb" and alike(broker) == 0
+    assert (
+        second.node.name == "attic"
+        and who_holds_the_name(broker) == "bbbbbb"
+        and alike(broker) == 0
+    )
 
 
 def test_the_name_comes_back_when_the_other_has_been_away_for_an_hour():
-    broker, first, second = two()
+    broker, first, second = two_boards()
     broker.dies(first.client)
     live(3000, second)
     assert second.node.name == "attic-bbbbbb"
     live(900, second)
-    assert second.node.name == "attic" and whose(broker) == "bbbbbb" and alike(broker) == 0
+    assert (
+        second.node.name == "attic"
+        and who_holds_the_name(broker) == "bbbbbb"
+        and alike(broker) == 0
+    )
 
 
 def test_an_id_that_no_board_has_is_no_other_board():
@@ -502,7 +513,7 @@ def test_an_id_that_no_board_has_is_no_other_board():
 
 
 def test_another_name_in_the_settings_settles_it():
-    _, first, second = two()
+    _, first, second = two_boards()
     second.name = "cellar"
     second.start()
     live(5, first, second)
@@ -532,9 +543,9 @@ def test_on_a_slow_link_nothing_is_said_before_the_answer():
     second = Place(broker, "bbbbbb")
     live(8, second)
     Client.slow = 0
-    assert second.node.namesake.other == "aaaaaa" and whose(broker) == "aaaaaa"
+    assert second.node.namesake.other == "aaaaaa" and who_holds_the_name(broker) == "aaaaaa"
     live(90, second)
-    assert whose(broker) == "bbbbbb" and second.node.name == "attic"
+    assert who_holds_the_name(broker) == "bbbbbb" and second.node.name == "attic"
 
 
 def test_what_this_board_said_before_it_knew_of_the_other_is_not_the_others():
@@ -560,7 +571,7 @@ def test_a_board_alone_waits_half_a_second_and_listens_no_longer():
     broker = Broker()
     first = Place(broker, "aaaaaa")
     live(2, first)
-    assert whose(broker) == "aaaaaa"
+    assert who_holds_the_name(broker) == "aaaaaa"
     live(1, first)
     assert first.node.namesake is None and b"outpost/attic/info" not in first.client.topics
 
@@ -585,7 +596,7 @@ def test_an_info_with_anything_in_it_silences_nobody():
         live(3, board)
         broker.publish(b"outpost/attic/health", b"{}", False)
         live(3, board)
-        assert board.node.name == "attic" and whose(broker) == "bbbbbb", info
+        assert board.node.name == "attic" and who_holds_the_name(broker) == "bbbbbb", info
         assert board.run_.board.resets == 0 and len(broker.readings) >= 4, info
 
 

@@ -52,7 +52,7 @@ def faults(raw, model="esp32"):
     return found
 
 
-def one(found, start, *parts):
+def only_fault(found, start, *parts):
     """There is exactly this fault."""
     assert len(found) == 1, found
     assert found[0].startswith(start + ": "), found

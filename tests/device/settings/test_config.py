@@ -6,7 +6,7 @@ import os
 import sys
 
 import config_checks
-from config_checks import TYPES, faults, least, one
+from config_checks import TYPES, faults, least, only_fault
 
 from firmware import config
 
@@ -135,7 +135,7 @@ def test_every_fault_at_once_in_the_order_of_the_table():
 
 
 def test_an_unknown_setting_near_nothing_lists_the_known_ones():
-    one(faults(least(log={"xyzzyx": 1})), "log.xyzzyx", "unknown", "known here: level")
+    only_fault(faults(least(log={"xyzzyx": 1})), "log.xyzzyx", "unknown", "known here: level")
 
 
 def test_the_nearest_setting_is_found():
@@ -147,13 +147,13 @@ def test_the_nearest_setting_is_found():
     ):
         raw = least()
         raw["mqtt"][wrong] = 1
-        one(faults(raw), "mqtt." + wrong, "did you mean %s?" % right)
+        only_fault(faults(raw), "mqtt." + wrong, "did you mean %s?" % right)
 
 
 def test_what_is_not_an_object():
-    one(faults([]), "config", "is a list", "give an object")
-    one(faults(None), "config", "is null")
-    one(faults(least(publish=[])), "publish", "is a list")
+    only_fault(faults([]), "config", "is a list", "give an object")
+    only_fault(faults(None), "config", "is null")
+    only_fault(faults(least(publish=[])), "publish", "is a list")
     found = faults({"wifi": {"networks": {}}, "mqtt": {"brokers": [1]}})
     assert found[0].startswith("wifi.networks: is an object, give a list of 1 to 8"), found
     assert found[1].startswith("mqtt.brokers[0]: is a number, give an object"), found
@@ -167,18 +167,22 @@ def test_a_number_is_no_text_and_true_is_no_number():
         (None, "is null"),
         ([60], "is a list"),
     ):
-        one(faults(least(ntp={"interval_s": value})), "ntp.interval_s", said)
+        only_fault(faults(least(ntp={"interval_s": value})), "ntp.interval_s", said)
     for value in (0, 1, "true", None):
-        one(faults(least(watchdog={"enabled": value})), "watchdog.enabled", "give true or false")
-    one(faults(least(publish={"qos": True})), "publish.qos", "is true or false", "one of 0, 1, 2")
-    one(faults(least(publish={"qos": 3})), "publish.qos", "one of 0, 1, 2")
+        only_fault(
+            faults(least(watchdog={"enabled": value})), "watchdog.enabled", "give true or false"
+        )
+    only_fault(
+        faults(least(publish={"qos": True})), "publish.qos", "is true or false", "one of 0, 1, 2"
+    )
+    only_fault(faults(least(publish={"qos": 3})), "publish.qos", "one of 0, 1, 2")
 
 
 def test_a_number_may_be_whole_or_decimal():
     for interval_s in (1, 0.05, 86400, 2.5):
         assert not sensors(("gpio", {"pin": 4, "interval_s": interval_s}))
     for interval_s in (0, 0.049, -1, 86401, 1e30):
-        one(
+        only_fault(
             sensors(("gpio", {"pin": 4, "interval_s": interval_s})),
             "sensors[0].interval_s",
             "is out of range, give a number from 0.05 to 86400",
@@ -199,35 +203,43 @@ def test_the_limits_are_inclusive():
         for value in (low, high):
             assert not faults(least(**{section: {key: value}})), (key, value)
         for value in (low - 1, high + 1):
-            one(faults(least(**{section: {key: value}})), section + "." + key, "out of range")
+            only_fault(
+                faults(least(**{section: {key: value}})), section + "." + key, "out of range"
+            )
 
 
 def test_a_setting_of_the_type_replaces_the_common_one():
     assert not sensors(("dht22", {"pin": 4, "interval_s": 2}))
-    one(sensors(("dht22", {"pin": 4, "interval_s": 1.9})), "sensors[0].interval_s", "from 2 to")
-    one(sensors(("dht22", {"pin": 4, "interval_s": 0})), "sensors[0].interval_s", "from 2 to")
+    only_fault(
+        sensors(("dht22", {"pin": 4, "interval_s": 1.9})), "sensors[0].interval_s", "from 2 to"
+    )
+    only_fault(
+        sensors(("dht22", {"pin": 4, "interval_s": 0})), "sensors[0].interval_s", "from 2 to"
+    )
 
 
 def test_deadbands_are_of_the_sensors_own_quantities():
     pins = {"sda": 21, "scl": 22, "delivery": "change"}
     assert not sensors(("bme280", dict(pins, deadband={"temperature": 0.2, "pressure": 1})))
     assert not sensors(("gpio", {"pin": 4, "delivery": "change", "deadband": {"pressed": 0}}))
-    one(
+    only_fault(
         sensors(("bme280", dict(pins, deadband={"temp": 0.2}))),
         "sensors[0].deadband.temp",
         "did you mean temperature?",
     )
-    one(
+    only_fault(
         sensors(("bme280", dict(pins, deadband={"temperature": -1}))),
         "sensors[0].deadband.temperature",
         "out of range",
     )
-    one(
+    only_fault(
         sensors(("bme280", dict(pins, delivery="all", deadband={"temperature": 1}))),
         "sensors[0].deadband",
         "has no effect",
     )
-    one(sensors(("bme280", dict(pins, delivery="last"))), "sensors[0].delivery", "is none of them")
+    only_fault(
+        sensors(("bme280", dict(pins, delivery="last"))), "sensors[0].delivery", "is none of them"
+    )
 
 
 def test_a_topic_level():
@@ -235,12 +247,12 @@ def test_a_topic_level():
     assert not faults(least(node={"name": "a" * 64}))
     for bad in ("a/b", "+", "a#", "$SYS", "a\x00b", "a\nb", "\x7f", "a" * 65, "é" * 33):
         found = faults(least(node={"name": bad}))
-        one(found, "node.name", "give text of 0 to 64 bytes")
-    one(faults(least(node={"base": ""})), "node.base", "is empty")
+        only_fault(found, "node.name", "give text of 0 to 64 bytes")
+    only_fault(faults(least(node={"base": ""})), "node.base", "is empty")
     # <base>/all/cmd/… is for every node
-    one(faults(least(node={"name": "all"})), "node.name", "is taken by the node itself")
+    only_fault(faults(least(node={"name": "all"})), "node.name", "is taken by the node itself")
     for name in ("status", "health", "info", "log", "cmd", "reply", "history"):
-        one(
+        only_fault(
             sensors(("gpio", {"pin": 4, "name": name})),
             "sensors[0].name",
             "is taken by the node itself",
@@ -282,7 +294,7 @@ def test_hosts():
         "",
     ):
         found = faults(least(ntp={"host": bad}))
-        one(found, "ntp.host", "give a name such as broker.local")
+        only_fault(found, "ntp.host", "give a name such as broker.local")
         assert "hunter22" not in found[0]
 
 
@@ -293,12 +305,12 @@ def test_wifi_networks():
     for good in ("", "12345678", "x" * 63, "0123456789abcdef" * 4):
         assert not network(ssid="attic", password=good), good
     for bad in ("1234567", "x" * 64, "x" * 65):
-        one(network(ssid="attic", password=bad), "wifi.networks[0].password", "give")
-    one(network(ssid="é" * 17), "wifi.networks[0].ssid", "is too long")
+        only_fault(network(ssid="attic", password=bad), "wifi.networks[0].password", "give")
+    only_fault(network(ssid="é" * 17), "wifi.networks[0].ssid", "is too long")
     static = {"address": "192.168.1.7", "gateway": "192.168.1.1", "dns": "9.9.9.9"}
     assert not network(ssid="attic", static=static)
     assert not network(ssid="attic", static=None)
-    one(
+    only_fault(
         network(ssid="attic", static=dict(static, gateway="192.168.2.1")),
         "wifi.networks[0].static.gateway",
         "cannot be reached",
@@ -327,7 +339,7 @@ def test_wifi_networks():
         ({"dns": "255.255.255.255"}, "dns", "is no address of one computer"),
     ):
         found = network(ssid="attic", static=dict(static, **given))
-        one(found, "wifi.networks[0].static." + key, wrong, "give ")
+        only_fault(found, "wifi.networks[0].static." + key, wrong, "give ")
     for given in (
         {"netmask": "255.255.255.252", "address": "192.168.1.2"},
         {"netmask": "255.255.0.0", "address": "192.168.1.255"},
@@ -336,7 +348,7 @@ def test_wifi_networks():
         {"dns": "9.9.9.0"},  # in a network that the node knows nothing of
     ):
         assert not network(ssid="attic", static=dict(static, **given)), given
-    one(
+    only_fault(
         network(ssid="attic", static=dict(static, dns="9.9.9")),
         "wifi.networks[0].static.dns",
         "IPv4",
@@ -345,9 +357,9 @@ def test_wifi_networks():
     assert [fault.split(":")[0] for fault in found] == [
         "wifi.networks[0].static." + key for key in ("address", "gateway", "dns")
     ]
-    one(faults(least(wifi={"networks": []})), "wifi.networks", "has 0 entries")
+    only_fault(faults(least(wifi={"networks": []})), "wifi.networks", "has 0 entries")
     many = [{"ssid": "n%d" % i} for i in range(9)]
-    one(faults(least(wifi={"networks": many})), "wifi.networks", "has 9 entries")
+    only_fault(faults(least(wifi={"networks": many})), "wifi.networks", "has 9 entries")
 
 
 def test_country_and_hostname():
@@ -356,10 +368,10 @@ def test_country_and_hostname():
 
     assert not wifi("country", "DE") and not wifi("country", "")
     for bad in ("de", "DEU", "D1"):
-        one(wifi("country", bad), "wifi.country", "two capital letters")
+        only_fault(wifi("country", bad), "wifi.country", "two capital letters")
     assert not wifi("hostname", "attic-1")
     for bad in ("a.b", "a_b", "a" * 33, "-a"):
-        one(wifi("hostname", bad), "wifi.hostname", "at most 32")
+        only_fault(wifi("hostname", bad), "wifi.hostname", "at most 32")
 
 
 def test_brokers():
@@ -378,37 +390,41 @@ def test_brokers():
         "key": "",
         "server_name": "",
     }
-    one(brokers({"host": "a", "password": "x"})[1], "mqtt.brokers[0].user", "beside a password")
+    only_fault(
+        brokers({"host": "a", "password": "x"})[1], "mqtt.brokers[0].user", "beside a password"
+    )
     assert not brokers({"host": "a", "user": "x"})[1]
-    one(brokers({"host": "a", "tls": {}})[1], "mqtt.brokers[0].tls.ca", "missing")
-    one(
+    only_fault(brokers({"host": "a", "tls": {}})[1], "mqtt.brokers[0].tls.ca", "missing")
+    only_fault(
         brokers({"host": "a", "tls": dict(tls, cert="x")})[1],
         "mqtt.brokers[0].tls",
         "cert and key",
     )
     assert not brokers({"host": "a", "tls": dict(tls, cert="x", key="y")})[1]
-    one(brokers({"host": "a", "tls": True})[1], "mqtt.brokers[0].tls", "is true or false")
-    one(brokers({"host": "a"}, {})[1], "mqtt.brokers[1].host", "missing")
+    only_fault(brokers({"host": "a", "tls": True})[1], "mqtt.brokers[0].tls", "is true or false")
+    only_fault(brokers({"host": "a"}, {})[1], "mqtt.brokers[1].host", "missing")
 
 
 def test_what_waits_has_room():
-    one(
+    only_fault(
         faults(least(outbox={"bytes": 16384, "ram_bytes": 65536})),
         "outbox.ram_bytes",
         "65536 is too much, give at most 8192, half of bytes",
     )
     assert not faults(least(outbox={"bytes": 16384, "ram_bytes": 8192}))
-    one(faults(least(outbox={"bytes": 8192, "ram_bytes": 4097})), "outbox.ram_bytes", "4096")
+    only_fault(
+        faults(least(outbox={"bytes": 8192, "ram_bytes": 4097})), "outbox.ram_bytes", "4096"
+    )
     raw = least(outbox={"bytes": 1048576})
     assert not faults(raw, "esp32") and not faults(raw, "pico2_w") and not faults(raw)
-    one(faults(raw, "pico_w"), "outbox.bytes", "give at most 614400")
+    only_fault(faults(raw, "pico_w"), "outbox.bytes", "give at most 614400")
     assert not faults(least(outbox={"bytes": 614400}), "pico_w")
 
 
 def test_the_watchdog_of_a_pico_ends_at_8_s():
     raw = least(watchdog={"timeout_s": 9})
     assert not faults(raw, "esp32") and not faults(raw, None)
-    one(faults(raw, "pico_w"), "watchdog.timeout_s", "a Pico takes 8 at most")
+    only_fault(faults(raw, "pico_w"), "watchdog.timeout_s", "a Pico takes 8 at most")
     assert not faults(least(watchdog={"timeout_s": 8}), "pico_w")
 
 
@@ -460,22 +476,24 @@ def test_pins_of_the_boards():
         if said is None:
             assert not found, (model, found)
         else:
-            one(found, "sensors[0].pin", said, "give one of")
+            only_fault(found, "sensors[0].pin", said, "give one of")
 
 
 def test_a_pin_without_a_resistor():
-    one(sensors(("gpio", {"pin": 35})), "sensors[0].pull", "GPIO35 has no resistor", "give null")
+    only_fault(
+        sensors(("gpio", {"pin": 35})), "sensors[0].pull", "GPIO35 has no resistor", "give null"
+    )
     assert not sensors(("gpio", {"pin": 35, "pull": None}))
     assert not sensors(("gpio", {"pin": 35}), model=None)
 
 
 def test_a_pin_used_twice():
     found = sensors(("gpio", {"pin": 4}), ("dht22", {"pin": 4}), ("gpio", {"pin": 5}))
-    one(found, "sensors[1].pin", "GPIO4 is sensors[0].pin already")
+    only_fault(found, "sensors[1].pin", "GPIO4 is sensors[0].pin already")
     found = sensors(("bme280", {"sda": 4, "scl": 4}))
-    one(found, "sensors[0].scl", "GPIO4 is sensors[0].sda already")
+    only_fault(found, "sensors[0].scl", "GPIO4 is sensors[0].sda already")
     found = sensors(("bme280", {"sda": 4, "scl": 5}), ("ds18b20", {"pin": 5}))
-    one(found, "sensors[1].pin", "GPIO5 is sensors[0].scl already")
+    only_fault(found, "sensors[1].pin", "GPIO5 is sensors[0].scl already")
     # the other way round
     found = sensors(("bme280", {"sda": 4, "scl": 5}), ("bme280", {"sda": 5, "scl": 4}))
     assert found == [
@@ -488,17 +506,17 @@ def test_a_pin_used_twice():
 def test_sensors_on_one_i2c_bus():
     bus = {"sda": 21, "scl": 22}
     assert not sensors(("bme280", bus), ("bme280", dict(bus, address=119)))
-    one(
+    only_fault(
         sensors(("bme280", bus), ("bme280", bus)),
         "sensors[1].address",
         "does not tell it from sensors[0]",
     )
-    one(
+    only_fault(
         sensors(("bme280", bus), ("bme280", dict(bus, address=119, freq=400000))),
         "sensors[1].freq",
         "differs from that of sensors[0]",
     )
-    one(
+    only_fault(
         sensors(("bme280", bus), ("bme280", dict(bus, scl=19, address=119))),
         "sensors[1].sda",
         "GPIO21 is sensors[0].sda already, give the other wire of that bus, too, or a free pin",
@@ -566,7 +584,7 @@ def test_sensors_on_one_wire():
         ("ds18b20", {"pin": 4, "address": rom}),
         ("ds18b20", {"pin": 4, "address": "10ff641e0f160375"}),
     )
-    one(
+    only_fault(
         sensors(
             ("ds18b20", {"pin": 4, "address": rom}),
             ("ds18b20", {"pin": 4, "address": rom.upper()}),
@@ -575,12 +593,12 @@ def test_sensors_on_one_wire():
         "does not tell it from sensors[0]",
     )
     # Without an address a sensor answers for whatever is on the wire.
-    one(
+    only_fault(
         sensors(("ds18b20", {"pin": 4}), ("ds18b20", {"pin": 4, "address": rom})),
         "sensors[1].address",
         "does not tell it from sensors[0]",
     )
-    one(
+    only_fault(
         sensors(("ds18b20", {"pin": 4, "address": "28ff"})), "sensors[0].address", "16 hexadecimal"
     )
 
@@ -591,16 +609,18 @@ def test_i2c_controllers_of_a_pico():
         return sensors(*entries, model="pico_w")
 
     assert not buses((4, 5)) and not buses((4, 5), (6, 7)) and not buses((0, 5))
-    one(buses((5, 6))[:1], "sensors[0].sda", "GP5 is an SCL pin")
-    one(buses((5, 4))[1:], "sensors[0].scl", "GP4 is an SDA pin", "give an odd one")
-    one(buses((5, 7)), "sensors[0].sda", "GP5 is an SCL pin")
-    one(buses((4, 7)), "sensors[0].scl", "GP7 is not SCL of I2C0", "1 5 9 13 17 21")
-    one(buses((22, 21)), "sensors[0].scl", "GP21 is not SCL of I2C1", "3 7 11 15 19 27")
+    only_fault(buses((5, 6))[:1], "sensors[0].sda", "GP5 is an SCL pin")
+    only_fault(buses((5, 4))[1:], "sensors[0].scl", "GP4 is an SDA pin", "give an odd one")
+    only_fault(buses((5, 7)), "sensors[0].sda", "GP5 is an SCL pin")
+    only_fault(buses((4, 7)), "sensors[0].scl", "GP7 is not SCL of I2C0", "1 5 9 13 17 21")
+    only_fault(buses((22, 21)), "sensors[0].scl", "GP21 is not SCL of I2C1", "3 7 11 15 19 27")
     for sda, pins in ((4, "1 5 9 13 17 21"), (22, "3 7 11 15 19 27")):
         for scl in pins.split():
             assert not buses((sda, int(scl))), (sda, scl)
-    one(buses((4, 6)), "sensors[0].scl", "GP6 is not SCL of I2C0")
-    one(buses((4, 5), (8, 9)), "sensors[1].sda", "I2C0 is on the pins of sensors[0]", "I2C1")
+    only_fault(buses((4, 6)), "sensors[0].scl", "GP6 is not SCL of I2C0")
+    only_fault(
+        buses((4, 5), (8, 9)), "sensors[1].sda", "I2C0 is on the pins of sensors[0]", "I2C1"
+    )
 
 
 def test_sensor_entries_that_are_no_sensors():
@@ -773,7 +793,7 @@ def test_load_falls_back_on_the_last_good_settings_and_says_why():
     os.remove("config.json")
     _, source, found = config.load("config.json", "last.json", TYPES, "esp32")
     assert source == "last.json"
-    one(found, "config.json", "is not there, copy config.json.example")
+    only_fault(found, "config.json", "is not there, copy config.json.example")
 
 
 def test_load_with_nothing_usable():
@@ -783,7 +803,7 @@ def test_load_with_nothing_usable():
             write("last.json", last)
         settings, source, found = config.load("config.json", "last.json", TYPES, "esp32")
         assert settings is None and source is None
-        one(found, "config.json", "is not closed")
+        only_fault(found, "config.json", "is not closed")
 
 
 def test_load_takes_the_byte_order_mark_of_some_editors():

@@ -1,7 +1,7 @@
 """What there may be several of in config.json, and what belongs together: sensors' calibration and filters, outputs,
 their buttons, names and pins; and the short forms of parts that can be turned off."""
 
-from config_checks import TYPES, faults, least, one
+from config_checks import TYPES, faults, least, only_fault
 
 from firmware import config
 
@@ -62,7 +62,7 @@ def test_calibrate():
             "is text",
         ),
     ):
-        one(calibrate(bad), where, *said)
+        only_fault(calibrate(bad), where, *said)
 
 
 def test_quantities_are_those_of_every_value_of_the_setting_that_decides():
@@ -106,7 +106,7 @@ def test_filter():
             "is above max, give one below it",
         ),
     ):
-        one(limits(bad), where, *said)
+        only_fault(limits(bad), where, *said)
 
 
 def outputs(*entries, listed=(), model="esp32", **more):
@@ -157,10 +157,10 @@ def test_outputs():
         (7, path, "is a number, give an object"),
         (None, path, "is null"),
     ):
-        one(outputs(bad), where, *said)
-    one(faults(least(outputs={})), "outputs", "is an object, give a list of 0 to 16")
+        only_fault(outputs(bad), where, *said)
+    only_fault(faults(least(outputs={})), "outputs", "is an object, give a list of 0 to 16")
     many = [{"name": "o%d" % i, "pin": 4} for i in range(17)]
-    one(faults(least(outputs=many)), "outputs", "has 17 entries")
+    only_fault(faults(least(outputs=many)), "outputs", "has 17 entries")
 
 
 def test_the_button_of_an_output():
@@ -176,10 +176,14 @@ def test_the_button_of_an_output():
     assert not buttons("wall", wall)
     assert not buttons("")
     where = "outputs[0].button"
-    one(buttons("wall"), where, "is no sensor of type input, add one, or leave it out")
-    one(buttons("bell", button), where, "is no sensor of type input, add one, or leave it out")
-    one(buttons("bell", wall, door), where, "is no sensor of type input, give one of wall, door")
-    one(buttons(None, wall), where, "is null")
+    only_fault(buttons("wall"), where, "is no sensor of type input, add one, or leave it out")
+    only_fault(
+        buttons("bell", button), where, "is no sensor of type input, add one, or leave it out"
+    )
+    only_fault(
+        buttons("bell", wall, door), where, "is no sensor of type input, give one of wall, door"
+    )
+    only_fault(buttons(None, wall), where, "is null")
     # Two outputs may have one button.
     both = [{"name": "a", "pin": 4, "button": "wall"}, {"name": "b", "pin": 2, "button": "wall"}]
     assert not config.check(least(outputs=both, sensors=[wall]), real, "esp32")[1]
@@ -187,12 +191,12 @@ def test_the_button_of_an_output():
 
 def test_sensors_and_outputs_share_the_names():
     sensor = {"name": "fan", "type": "gpio", "pin": 5}
-    one(
+    only_fault(
         outputs({"name": "fan", "pin": 4}, listed=[sensor]),
         "outputs[0].name",
         "is that of sensors[0].name too, give each its own",
     )
-    one(
+    only_fault(
         outputs({"name": "fan", "pin": 4}, {"name": "fan", "pin": 2}),
         "outputs[1].name",
         "is that of outputs[0].name too",
@@ -206,20 +210,28 @@ def test_pins_of_outputs_sensors_and_the_led():
 
     led = {"node": {"led": 2}}
     assert not outputs({"pin": 4}, {"pin": 16}, listed=[gpio(5)], **led)
-    one(
+    only_fault(
         outputs({"pin": 5}, listed=[gpio(5)]),
         "outputs[0].pin",
         "GPIO5 is sensors[0].pin already, give a free pin",
     )
-    one(outputs({"pin": 4}, {"pin": 4}), "outputs[1].pin", "GPIO4 is outputs[0].pin already")
-    one(outputs({"pin": 2}, **led), "node.led", "GPIO2 is outputs[0].pin already")
-    one(outputs(listed=[gpio(2)], **led), "node.led", "GPIO2 is sensors[0].pin already")
+    only_fault(
+        outputs({"pin": 4}, {"pin": 4}), "outputs[1].pin", "GPIO4 is outputs[0].pin already"
+    )
+    only_fault(outputs({"pin": 2}, **led), "node.led", "GPIO2 is outputs[0].pin already")
+    only_fault(outputs(listed=[gpio(2)], **led), "node.led", "GPIO2 is sensors[0].pin already")
     # A bus is shared with sensors of the bus only.
     bus = {"name": "s", "type": "bme280", "sda": 21, "scl": 22}
-    one(outputs({"pin": 22}, listed=[bus]), "outputs[0].pin", "GPIO22 is sensors[0].scl already")
+    only_fault(
+        outputs({"pin": 22}, listed=[bus]), "outputs[0].pin", "GPIO22 is sensors[0].scl already"
+    )
     wire = {"name": "s", "type": "ds18b20", "pin": 4}
-    one(outputs({"pin": 4}, listed=[wire]), "outputs[0].pin", "GPIO4 is sensors[0].pin already")
-    one(outputs(node={"led": 4}, listed=[wire]), "node.led", "GPIO4 is sensors[0].pin already")
+    only_fault(
+        outputs({"pin": 4}, listed=[wire]), "outputs[0].pin", "GPIO4 is sensors[0].pin already"
+    )
+    only_fault(
+        outputs(node={"led": 4}, listed=[wire]), "node.led", "GPIO4 is sensors[0].pin already"
+    )
 
 
 def test_the_led_of_the_node():
@@ -238,7 +250,7 @@ def test_the_led_of_the_node():
         if said is None:
             assert not found, (model, pin, found)
         else:
-            one(found, "node.led", said)
+            only_fault(found, "node.led", said)
 
 
 def test_true_and_false_are_short_for_enabled():
@@ -256,6 +268,6 @@ def test_true_and_false_are_short_for_enabled():
             ("false", "is text"),
             ([], "list"),
         ):
-            one(faults(least(**{part: bad})), part, said, "give an object")
+            only_fault(faults(least(**{part: bad})), part, said, "give an object")
     for part in ("node", "publish", "ntp", "log"):  # nothing to enable
-        one(faults(least(**{part: False})), part, "is true or false")
+        only_fault(faults(least(**{part: False})), part, "is true or false")

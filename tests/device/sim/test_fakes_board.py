@@ -585,26 +585,59 @@ def test_the_world_stands_still_in_a_test():
     raises(ValueError, sim.set, "a", warmth=3)
 
 
-def test_a_living_world_is_the_same_for_the_same_seed():
-    def live():
-        sim.seed(7)
-        start = sim.now()
-        world = sys.modules["world"].World()
-        world.seen = []
-        world.on_door("d", lambda opened: world.seen.append((sim.now() - start, opened)))
-        world.on_tip("r", lambda: world.seen.append(sim.now() - start))
-        world.start()
-        time.sleep(60)
-        sim._events.clear()
-        return world
+def live(seed, minutes):
+    """Let a new world live. Return it, with `seen`: when its door and its rain gauge moved."""
+    sim.seed(seed)
+    start = sim.now()
+    world = sys.modules["world"].World()
+    world.seen = []
+    world.on_door("d", lambda opened: world.seen.append((sim.now() - start, opened)))
+    world.start()
+    world.on_tip("r", lambda: world.seen.append(sim.now() - start), lambda: 120)
+    time.sleep(minutes * 60)
+    sim._events.clear()
+    return world
 
+
+def test_a_living_world_is_the_same_for_the_same_seed():
     sim.virtual()
     sim.the_world()
-    one, other = live(), live()
-    assert len(one.seen) > 20 and one.seen == other.seen
-    a = one.get("temperature", "x")
-    time.sleep(30)
-    assert abs(one.get("temperature", "x") - a) > 0.3
+    one, again, other = live(7, 60), live(7, 60), live(8, 60)
+    doors = [
+        [event for event in world.seen if isinstance(event, tuple)]
+        for world in (one, again, other)
+    ]
+    assert doors[0] == doors[1] != doors[2]
+    assert len(one.seen) - len(doors[0]) == 120
+    # It begins shut, somebody comes in soon, and then not too often.
+    assert doors[0][0] == (0, False) and doors[0][1][1] and 4000 <= doors[0][1][0] <= 9000
+    for i in range(2, len(doors[0])):
+        (before, was), (at, opened) = doors[0][i - 1 : i + 1]
+        assert opened is not was
+        assert (5000 if was else 60_000) <= at - before <= (20_000 if was else 300_000)
+    assert len(doors[0]) > 20
+
+
+def test_a_rain_gauge_tips_as_fast_as_it_rains():
+    sim.virtual()
+    setting = {"name": "rain", "type": "pulse", "pin": 18, "per_pulse": 0.2794, "unit": "mm/h"}
+    sim.no_stand()
+    world = sim.the_world()
+    import chips
+
+    chips.attach(setting, world, sim)
+    tips = []
+    bucket = world._tips["rain"]
+    tip = bucket.tip
+    bucket.tip = lambda: (tips.append(sim.now()), tip())
+    time.sleep(3600)
+    assert not tips, "it stands still"
+    world.start()
+    for mm_h, count in ((0, 0), (0.2794 * 12, 12), (28, 100), (0, 0)):
+        tips.clear()
+        sim.set("rain", rain=mm_h)
+        time.sleep(3600)
+        assert abs(len(tips) - count) <= 1, (mm_h, tips)
 
 
 def test_a_scenario():
