@@ -38,7 +38,7 @@ from firmware.entries import BROKER, NETWORK, OUTPUT, SENSOR
 # A table, one setting a row:
 # fmt: off
 SETTINGS = (
-    ("$schema", "text", "", (0, 256), "for editors: where the JSON Schema is, `./docs/config.schema.json`"),
+    ("$schema", "text",    "", (0, 256),        "for editors: where the JSON Schema is, `./docs/config.schema.json`"),
     ("node", "object", (), (
         ("name", "level", "",        "all",    "name in all topics; empty: from the hardware, as esp32-a1b2c3"),
         ("base", "level", "outpost", "",       "first level of all topics"),

@@ -27,6 +27,7 @@ COMMANDS = {
     # name           module                       what it does
     "setup":        ("tools.setup.setup",         "bring everything the other commands need"),
     "run":          ("tools.simulate.simulate",   "a node on a simulated board, a real broker, and what it publishes"),
+    "config":       ("tools.boards.writeconfig",  "write a config.json to begin with, for a board and its sensors"),
     "check-config": ("tools.settings.check",      "check a config.json"),
     "deploy":       ("tools.boards.deploy",       "put the firmware and the settings of a node on a board, or on several"),
     "provision":    ("tools.boards.provision",    "ask for a node's network, broker and name, try them, write them"),

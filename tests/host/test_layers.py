@@ -68,6 +68,7 @@ HOST = (
     ("tools.settings tools.settings.*",),
     ("tools.setup tools.setup.*", "sim sim.*"),
     (
+        "tools.jsontext",
         "tools.models",
         "tools.mpy",
         "tools.numbers",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tools import CommandError
 from tools import pins as usual
 from tools.settings import judge
+from tools.settings.newconfig import new_name
 
 # What `check` wants beside sensors.
 _REST = {
@@ -137,7 +138,8 @@ class Known:
                 kept += [self._in_order(entry) for entry in same]
                 continue
             names = [entry["name"] for entry in theirs if isinstance(entry.get("name"), str)]
-            for name in [*names[:1], self._new_name(chip, kept)]:
+            taken = self.names | {entry["name"] for entry in kept}
+            for name in [*names[:1], new_name(chip.types[0], self.types, taken)]:
                 entry = self._entry(chip, name, theirs)
                 faults = self._check([*kept, entry])
                 if not faults:
@@ -151,16 +153,6 @@ class Known:
 
     def _check(self, sensors):
         return self.config.check({**_REST, "sensors": sensors}, self.types, self.model)[1]
-
-    def _new_name(self, chip, kept):
-        kind = chip.types[0]
-        quantities = self.types[kind][3]
-        base = quantities[0] if len(quantities) == 1 else kind
-        taken = self.names | {entry["name"] for entry in kept}
-        number = 1
-        while f"{base}-{number}" in taken:
-            number += 1
-        return f"{base}-{number}"
 
     def _entry(self, chip, name, theirs):
         entry = {"name": name, "type": chip.types[0]}

@@ -3,27 +3,22 @@
 import json
 
 from tools import ROOT, CommandError, pins
+from tools.jsontext import pretty
 from tools.reference import sensors
-from tools.reference.jsontext import pretty
 from tools.reference.schema import BEYOND, rows_of, schema
+from tools.settings import newconfig
 from tools.settings.judge import node
 
 EXAMPLE_BOARD = "esp32"
-SCHEMA = "docs/config.schema.json"
 
 
 def _usual(use):
     return pins.usual(EXAMPLE_BOARD, use, use)
 
 
-# What the tables cannot know: how a setting is called by those who set it for the first time. The rest of the example
-# is defaults. The sensors are on pins of an ESP32 that are free on every board.
-EXAMPLE = {
-    "$schema": f"./{SCHEMA}",  # editors want the point
-    "node": {"name": ...},
-    "wifi": {"networks": [{"ssid": "your network", "password": "your password"}]},
-    "mqtt": {"brokers": [{"host": "192.168.1.10", "user": ..., "password": ...}]},
-    "sensors": [
+# The sensors are on pins of an ESP32 that are free on every board. `...` is the default.
+EXAMPLE = newconfig.whole(
+    [
         {"name": "room", "type": "bme280", "interval_s": ..., **_usual("i2c")},
         {
             "name": "cellar",
@@ -59,16 +54,17 @@ EXAMPLE = {
             "per_pulse": 0.2794,
             "unit": "mm/h",
         },
-    ],
-}
+    ]
+)
 _INTRO = """\
 # Settings
 
 <!-- Made by `python -m tools reference` from firmware/settings.py and firmware/sensors/types.py: edit those. -->
 
-A node reads one file, `config.json`, when it starts. `config.json.example` is one that works once your network and
-broker are in it; every setting that is left out has the default given here. `make check-config` checks a file on
-your computer with the code the node uses, `make deploy` does so before it writes anything:
+A node reads one file, `config.json`, when it starts. `make config BOARD=pico_w SENSORS=bme280` writes one that works once
+your network and your broker are in it; `config.json.example` has more sensors, for an ESP32. A setting that you leave out has
+the default given here. `make check-config` checks a file on your computer with the code the node uses, `make deploy`
+does so before it writes anything:
 
 ```
 {fault}
@@ -115,7 +111,7 @@ def generate():
     return {
         "config.json.example": pretty(example(config, types)) + "\n",
         "docs/config.md": reference(config, types),
-        SCHEMA: json.dumps(schema(config, types), indent=1, ensure_ascii=False) + "\n",
+        newconfig.SCHEMA: json.dumps(schema(config, types), indent=1, ensure_ascii=False) + "\n",
         "docs/sensors.md": sensors.page(types),
     }
 

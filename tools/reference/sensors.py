@@ -6,7 +6,8 @@ import re
 
 from tools import ROOT, CommandError
 from tools.reference.processing import processing
-from tools.reference.wiring import BOARDS, NAMES, entry, picture
+from tools.reference.wiring import BOARDS, NAMES, picture
+from tools.settings.newconfig import entry
 
 _LIB = ROOT / "lib"
 
@@ -23,7 +24,7 @@ What there is, how it is wired, what it publishes and what can go wrong. One tha
 _WIRING = """
 ## Wiring
 
-The pins below are those of `config.json.example` and of `make run`; [config.md](config.md#pins) has the others. All
+The pins below are those of `make config`, `config.json.example` and `make run`; [config.md](config.md#pins) has the others. All
 sensors have their ground in common with the board, and none may put more than 3.3 V on a pin.
 
 | bus | besides the picture |
@@ -155,7 +156,7 @@ def section(module, names, types, quantities):
         parts.append(f"\n**Range**: {limits}\n")
     parts.append(f"\n```text\n{picture(first, bus, rows)}\n```\n")
     for board in BOARDS:
-        entries = [json.dumps(entry(name, types[name][1], board)) for name in names]
+        entries = [json.dumps(entry(name, name, types, board)) for name in names]
         # One after the other, as they are pasted; each is JSON.
         parts.append(
             f"\n{NAMES[board]}:\n\n```json\n" + "\n```\n\n```json\n".join(entries) + "\n```\n"

@@ -50,9 +50,10 @@ def judge(raw, model):
 
 
 def missing(path):
+    out = "" if str(path) == "config.json" else f" OUT={shlex.quote(str(path))}"
     return (
-        f"there is no {path}: cp config.json.example {shlex.quote(str(path))}, "
-        "then edit wifi.networks, mqtt.brokers and sensors in it"
+        f"there is no {path}: make config BOARD=pico_w{out} writes one for such a board, "
+        "then put your network and your broker into it"
     )
 
 
