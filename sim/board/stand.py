@@ -68,6 +68,9 @@ def the_world():
     return sim.world
 
 
+_wired = []  # places at which wire() has put a chip
+
+
 def attach_all():
     sensors = _config().get("sensors")
     if not isinstance(sensors, list):
@@ -76,6 +79,8 @@ def attach_all():
 
     for setting in sensors:
         try:
+            if _place(setting) in _wired:
+                continue
             chips.attach(setting, the_world(), sim)
         except Exception as e:  # a setting that no chip fits has no chip
             print("stand: no chip for", setting, repr(e))
@@ -260,6 +265,18 @@ def ntp(how="ok"):
     TimeServer.mode = how
 
 
+def wire(**setting):
+    """The chip of an entry of `sensors` is on its pins, whether config.json has one there or not."""
+    import chips
+
+    _wired.append(_place(setting))
+    chips.attach(setting, the_world(), sim)
+
+
+def _place(setting):
+    return [setting.get(key) for key in ("sda", "scl", "pin", "address")]
+
+
 def unplug(name):
     sim.unplugged.add(name)
 
@@ -385,6 +402,7 @@ CALLS = {
         internet,
         dns,
         ntp,
+        wire,
         unplug,
         replug,
         bus_stuck,

@@ -476,10 +476,10 @@ def test_the_usual_pins_are_those_of_the_example():
 
 
 def test_every_model_has_usual_pins():
-    assert pins.PINS.keys() == models.BOARDS.keys()
+    assert pins.USUAL.keys() == models.BOARDS.keys()
 
 
-@pytest.mark.parametrize("model", pins.PINS)
+@pytest.mark.parametrize("model", pins.USUAL)
 def test_every_pin_that_is_tried_may_be(model):
     known = Known(model, [], [], None)
     pairs = known.pairs([], True)
