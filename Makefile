@@ -59,9 +59,10 @@ test-board: ready ## the tests on the emulated Pico: deploy, boot, watchdog, pow
 	@$(TOOLS) board --build
 	@$(VENV) -m pytest -n auto tests/board
 
-check: ready ## format, lint, spelling, import direction and the quick tests, in seconds
+check: ready ## format, lint, types, spelling, import direction and the quick tests, in minutes
 	@$(VENV) -m ruff format --check --quiet .
 	@$(VENV) -m ruff check --quiet .
+	@$(VENV) -m mypy --no-error-summary
 	@$(VENV) -m codespell_lib
 	@$(VENV) -m pytest -n auto tests/device tests/host -m "not slow and not system"
 
@@ -125,7 +126,7 @@ lock: ready ## lock the Python packages anew: requirements.in -> requirements.tx
 	  --no-emit-index-url --upgrade requirements.in --output-file requirements.txt
 
 clean: ## remove what was built or simulated
-	rm -rf .build .sim .pytest_cache .ruff_cache .hypothesis
+	rm -rf .build .sim .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find boot.py main.py emulator firmware lib sim tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove what the set-up brought, too

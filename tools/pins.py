@@ -10,7 +10,7 @@ _WIRES = {"i2c": ("sda", "scl"), "uart": ("tx", "rx"), "echo": ("trigger", "echo
 USES = {use: _WIRES.get(use, ("pin",)) for use in usualpins.USES}
 
 
-def usual(model, kind, bus):
+def usual(model: str, kind: str, bus: str) -> dict[str, int]:
     """Return the pins of a type of sensor on its bus as settings: {"sda": 21, "scl": 22}."""
     use = kind if kind in USES else bus
     return dict(zip(USES[use], each(model, use)[0], strict=True))

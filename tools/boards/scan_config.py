@@ -42,7 +42,7 @@ class Known:
 
     def _type(self, entry):
         kind = entry.get("type")
-        return self.types.get(kind if isinstance(kind, str) else None, ("", "", (), ()))
+        return self.types.get(kind if isinstance(kind, str) else "", ("", "", (), ()))
 
     # which pins
 
@@ -56,7 +56,7 @@ class Known:
 
     def _faults(self, pins):
         """Why these cannot be the wires of one bus, empty if they can."""
-        faults = []
+        faults: list[str] = []
         wiring = self._wiring(faults)
         if len(set(pins)) < len(pins):
             faults.append("SDA and SCL are the same pin, give two")
@@ -128,7 +128,8 @@ class Known:
 
         What the config has already stays as it is; another chip in its place takes its name.
         """
-        kept, remarks = [], []
+        kept: list[dict] = []
+        remarks = []
         for chip in chips:
             theirs = self.theirs(chip)
             if "pin" in chip.pins and sum(other.pins == chip.pins for other in chips) > 1:

@@ -110,7 +110,7 @@ _BUSES = {
 def page(types):
     from firmware.sensors import QUANTITIES as quantities
 
-    modules = {}
+    modules: dict[str, list[str]] = {}
     for name, row in sorted(types.items()):
         modules.setdefault(row[0].split(".")[0], []).append(name)
     parts = [_INTRO, index(types, modules), _WIRING]
@@ -183,7 +183,7 @@ def settings(names, types):
 
 def publishes(names, types, quantities):
     """The tables of quantities; types that publish the same have one."""
-    tables = {}
+    tables: dict[str, list[str]] = {}
     for name in names:
         tables.setdefault(table(types[name][3], quantities), []).append(name)
     return "".join(
@@ -197,7 +197,7 @@ def listed(measured):
     if not isinstance(measured[-1], dict):
         return [(quantity, "") for quantity in measured]
     setting, choices = measured
-    conditions = {}
+    conditions: dict[str, list[str]] = {}
     for value, names in choices.items():
         for quantity in names:
             conditions.setdefault(quantity, []).append(json.dumps(value))
@@ -221,7 +221,7 @@ def table(measured, quantities):
 
 def about(module):
     """Return (a driver's own words, its range and accuracy, its source), the last two "" if it does not say."""
-    words = ast.get_docstring(ast.parse((_LIB / "drivers" / f"{module}.py").read_text()))
+    words = ast.get_docstring(ast.parse((_LIB / "drivers" / f"{module}.py").read_text())) or ""
     words, _, source = words.partition("\nSource: ")
     words, _, limits = words.partition("\nRange: ")
     return words.rstrip(), " ".join(limits.split()), " ".join(source.split())
@@ -251,7 +251,7 @@ def _with_imports(path):
     yield path
     for node in ast.walk(ast.parse(path.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module] if isinstance(node, ast.ImportFrom) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         for name in names:
             if name == "outbox_reading":
                 continue  # it reads the flash, and a driver says in its own words what failed

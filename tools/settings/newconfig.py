@@ -1,12 +1,14 @@
 """A config to begin with: a network and a broker to put in, and sensors on the pins that a board usually has for them."""
 
+from collections.abc import Collection, Iterable, Iterator
+
 from tools import CommandError, pins
 from tools.settings import judge, usable
 
 SCHEMA = "docs/config.schema.json"
 
 # Settings without which an entry would not show what its type is for.
-SHOWN = {
+SHOWN: dict[str, dict] = {
     "adc": {"r1": 10000, "r2": 10000},
     "battery": {"r1": 100, "r2": 100},
     "input": {"kind": "reed"},
@@ -14,7 +16,7 @@ SHOWN = {
 }
 
 
-def whole(sensors, schema="./" + SCHEMA):
+def whole(sensors: list[dict], schema: str = "./" + SCHEMA) -> dict:
     """Return a config with these entries of `sensors`. schema: where editors find it, from the file on; they want the point."""
     ssid, password = usable.PLACEHOLDERS
     return {
@@ -26,7 +28,7 @@ def whole(sensors, schema="./" + SCHEMA):
     }
 
 
-def entry(name, kind, types, model):
+def entry(name: str, kind: str, types: dict[str, tuple], model: str) -> dict:
     """Return the entry of `sensors` for one of a type, on the board's usual pins: all it must say, and what it is for."""
     return {
         "name": name,
@@ -36,7 +38,7 @@ def entry(name, kind, types, model):
     }
 
 
-def new_name(kind, types, taken):
+def new_name(kind: str, types: dict[str, tuple], taken: Collection[str]) -> str:
     """Return a name for a sensor of a type: what it measures, if that is one thing, and a number."""
     quantities = types[kind][3]
     base = quantities[0] if len(quantities) == 1 else kind
@@ -46,13 +48,13 @@ def new_name(kind, types, taken):
     return f"{base}-{number}"
 
 
-def entries(names, model):
+def entries(names: Iterable[str], model: str) -> list[dict]:
     """Return entries of `sensors` for types, by any of their names, on a board's usual pins, so that they get on with each other.
 
     CommandError: there is no such type, or no usual pin is left for one.
     """
     _, types = judge.node()
-    found = []
+    found: list[dict] = []
     for name in names:
         kind = _kind(name, types)
         made = entry(new_name(kind, types, [each["name"] for each in found]), kind, types, model)
@@ -70,7 +72,7 @@ def entries(names, model):
     return found
 
 
-def _kind(name, types):
+def _kind(name: str, types: dict[str, tuple]) -> str:
     """Return the type that is called so."""
     from firmware.partnames import SYNONYMS
 
@@ -81,12 +83,12 @@ def _kind(name, types):
     return kind
 
 
-def _ways(made, types, model):
+def _ways(made: dict, types: dict[str, tuple], model: str) -> Iterator[dict]:
     """Yield an entry as it is, and as it is at the other addresses and on the other pins that are usual for it."""
     kind = made["type"]
     _, bus, rows, _ = types[kind]
     use = kind if kind in pins.USES else bus
-    addresses = [{}]
+    addresses: list[dict] = [{}]
     for key, row_kind, default, limit, _ in rows:
         if key == "address" and row_kind == "choice":
             addresses += [{key: address} for address in limit if address != default]

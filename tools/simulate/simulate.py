@@ -221,7 +221,7 @@ class Console:
                 lines = file.read().splitlines(keepends=True)
         except FileNotFoundError:
             return
-        found = []
+        found: list[bytes] = []
         for line in lines:
             if not line.endswith(b"\n"):
                 return  # the rest of it next time

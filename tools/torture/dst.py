@@ -99,7 +99,7 @@ def faults():
         tree = ast.parse((ROOT / "sim" / "dst" / name).read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "may":
-                found.add(node.args[0].value)
+                found.add(ast.literal_eval(node.args[0]))
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in _TABLES:
                 rows = ast.literal_eval(node.value)
                 found |= {row if isinstance(row, str) else row[0] for row in rows}
@@ -132,7 +132,7 @@ def tell(device, seed, without):
         errors="replace",
     )
     result = None
-    for line in done.stdout:
+    for line in done.stdout or ():
         if line.startswith("@"):
             result = Result(**json.loads(line[1:]))
         else:
@@ -167,7 +167,7 @@ def play(device, seeds, without="-"):
     timer.start()
     output = ""
     try:
-        for line in process.stdout:
+        for line in process.stdout or ():
             if line.startswith("@"):
                 yield Result(**json.loads(line[1:]))
                 seeds.pop(0)
@@ -177,7 +177,8 @@ def play(device, seeds, without="-"):
     finally:
         timer.cancel()
         code = processes.kill(process) if process.poll() is None else process.wait()
-        process.stdout.close()
+        if process.stdout:
+            process.stdout.close()
     if seeds:
         text = f"the simulator itself failed (exit code {code}): {output}"
         yield Result(seeds[0], "", 0, 0, 0, "", [text])
@@ -233,7 +234,7 @@ def search(device, args):
     found = Search(device, args.seed, args.lives, args.jobs, args.without, args.go_on)
     for thread in found.threads:
         thread.start()
-    shown = deque()
+    shown: deque = deque()
     terminal = sys.stdout.isatty()
     told = began
     try:
