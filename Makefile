@@ -7,7 +7,7 @@ TOOLS := $(VENV) -m tools
 # Messages are in make's words: BOARD=, not --board
 export OUTPOST_MAKE := 1
 
-TARGETS := help setup ready packages run board test test-board check format size bench bench-outbox mutate torture dst config check-config scan deploy flash provision watch logs repl lock clean distclean
+TARGETS := $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 .PHONY: $(TARGETS)
 .DEFAULT_GOAL := help
 

@@ -67,13 +67,15 @@ SENSOR = (
     ("filter",      "quantities", None,  ("object", None, _FILTER),    "against outliers and noise, by quantity, after `calibrate`"),
 )
 
+OUTPUTS = ("switch", "light", "number")
+
 OUTPUT = (
-    ("name",   "level",  ...,      _TAKEN,                        "its topic: what it switches"),
-    ("type",   "choice", "switch", ("switch", "light", "number"), "switch: on or off; light: dimmed; number: 0 to 100 %"),
-    ("pin",    "pin",    ...,      "output",                      "pin of the relay or LED"),
-    ("invert", "bool",   False,    None,                          "it is on when the pin is low, as many relay modules"),
-    ("freq",   "int",    1000,     (10, 40000),                   "Hz, of a light or number: how fast the pin is switched"),
-    ("safe",   "int",    0,        (0, 100),                      "per cent, 0: off; at start, and when nobody can control it"),
-    ("loss_s", "int",    300,      (0, 86400),                    "without a broker for so long it becomes `safe`; 0: never"),
-    ("button", "text",   "",       (0, 64),                       "name of a sensor of type input that switches it, with a network or without"),
+    ("name",   "level",  ...,      _TAKEN,      "its topic: what it switches"),
+    ("type",   "choice", "switch", OUTPUTS,     "switch: on or off; light: dimmed; number: 0 to 100 %"),
+    ("pin",    "pin",    ...,      "output",    "pin of the relay or LED"),
+    ("invert", "bool",   False,    None,        "it is on when the pin is low, as many relay modules"),
+    ("freq",   "int",    1000,     (10, 40000), "Hz, of a light or number: how fast the pin is switched"),
+    ("safe",   "int",    0,        (0, 100),    "per cent, 0: off; at start, and when nobody can control it"),
+    ("loss_s", "int",    300,      (0, 86400),  "without a broker for so long it becomes `safe`; 0: never"),
+    ("button", "text",   "",       (0, 64),     "name of a sensor of type input that switches it, with a network or without"),
 )
