@@ -7,7 +7,7 @@ TOOLS := $(VENV) -m tools
 # Messages are in make's words: BOARD=, not --board
 export OUTPOST_MAKE := 1
 
-TARGETS := help setup ready packages run board test test-board check format size bench bench-outbox mutate torture dst check-config scan deploy flash provision watch logs repl lock clean distclean
+TARGETS := $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 .PHONY: $(TARGETS)
 .DEFAULT_GOAL := help
 
@@ -61,9 +61,10 @@ test-board: ready ## the tests on the emulated Pico: deploy, boot, watchdog, pow
 	@$(TOOLS) board --build
 	@$(VENV) -m pytest -n auto tests/board
 
-check: ready ## format, lint, spelling, import direction and the quick tests, in seconds
+check: ready ## format, lint, types, spelling, import direction and the quick tests, in minutes
 	@$(VENV) -m ruff format --check --quiet .
 	@$(VENV) -m ruff check --quiet .
+	@$(VENV) -m mypy --no-error-summary
 	@$(VENV) -m codespell_lib
 	@$(VENV) -m pytest -n auto tests/device tests/host -m "not slow and not system"
 
@@ -89,6 +90,10 @@ torture: ready ## cut link, broker and power of a node, a thousand times, and co
 dst: ready ## deterministic simulation: live a node's lives among faults, from a seed (SEED=1 LIVES=1000 JOBS=2 GO_ON=1; STORY=1 tells one)
 	@$(TOOLS) dst $(call option,SEED,seed) $(call option,LIVES,lives) $(call option,JOBS,jobs) $(call option,WITHOUT,without) $(call option,PLANT,plant) \
 	  $(call flag,GO_ON,go-on) $(call flag,STORY,story)
+
+config: packages ## write a config.json to begin with, for a board (BOARD=pico_w, SENSORS=bme280,ds18b20 or scan; OUT=file, REPLACE=1)
+	@$(TOOLS) config $(call option,BOARD,board) $(call option,SENSORS,sensors) $(call option,OUT,out) $(call flag,REPLACE,replace) \
+	  $(call option,PORT,port)
 
 check-config: packages ## check config.json (CONFIG=file, BOARD= checks the pins too, NODE=name|all: nodes/<name>.json over it)
 	@$(TOOLS) check-config $(if $(value CONFIG),$(call given,CONFIG)) $(call option,BOARD,board) $(call option,NODE,node)
@@ -123,7 +128,7 @@ lock: ready ## lock the Python packages anew: requirements.in -> requirements.tx
 	  --no-emit-index-url --upgrade requirements.in --output-file requirements.txt
 
 clean: ## remove what was built or simulated
-	rm -rf .build .sim .pytest_cache .ruff_cache
+	rm -rf .build .sim .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find boot.py main.py emulator firmware lib sim tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove what the set-up brought, too

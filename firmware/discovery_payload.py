@@ -48,6 +48,8 @@ _NUMBER = (
     '"val_tpl":"{{ value_json.value | default(none) }}",'
     '"min":0,"max":100,"step":1,"mode":"slider","unit_of_meas":"%"'
 )
+# Kind of an output, which is the platform, too: what else there is to say of it.
+_OUTPUTS = {"switch": _SWITCH, "light": _LIGHT, "number": _NUMBER}
 
 
 def safe(name):
@@ -195,9 +197,7 @@ class Config:
         key = safe(output.name) + "-" + output.kind
         text = self._common(key, title(output.name, node.name))
         text += ',"stat_t":%s,"cmd_t":%s,' % (_text(state), _text(command))
-        kind = output.kind
-        more = _LIGHT if kind == "light" else _NUMBER if kind == "number" else _SWITCH
-        return kind, key, text + more
+        return output.kind, key, text + _OUTPUTS[output.kind]
 
 
 def _number(unit, kind):

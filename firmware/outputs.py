@@ -19,7 +19,7 @@ _FULL = const(65535)
 def load(setting, board):
     """Return the Output of a checked setting; from now on its pin is driven."""
     kind = _KINDS[setting["type"]]
-    if kind is Switch:
+    if issubclass(kind, Switch):
         low = bool(setting["invert"])
         pin = board.output(setting["pin"], low ^ (setting["safe"] > 0))
 

@@ -21,6 +21,7 @@ from firmware.provisioning_dns import NameServer
 from firmware.provisioning_form import (
     CA,
     OURS,
+    clashes,
     entered,
     first_only,
     merge,
@@ -59,6 +60,10 @@ class Portal:
         self.ap = board.access_point()
         self.address = None
         self.heard = []
+        self.offered, self.places = (
+            (),
+            "",
+        )  # entries of `sensors` for what answers, and where it was looked for
         broken = any(fault.startswith(CONFIG + ":") for fault in faults)
         raw = stored(LAST_GOOD) if broken else stored(CONFIG, LAST_GOOD)
         parts = [part(fault) for fault in faults]
@@ -95,11 +100,17 @@ class Portal:
         self.visited()
 
     def search(self):
-        """Look for networks; blocks for some seconds."""
+        """Look for networks, and for the sensors of a node without settings; blocks for some seconds."""
         try:
             self.heard = self.ap.heard()[:_NETWORKS]
         except OSError as e:
             print("provisioning: no search: %s" % reason(e))  # one can still be typed
+        if not (self.raw or self.notes):  # whose pins may be a relay's
+            from firmware import provisioning_sensors
+
+            self.offered = provisioning_sensors.offered(self.board)
+            self.places = provisioning_sensors.places(self.board.model)
+            provisioning_sensors.drop()
 
     def visited(self):
         self.seen = time.ticks_ms()
@@ -121,7 +132,7 @@ class Portal:
     def submit(self, form, test):
         """Take what was entered, to be tried or saved at once by the next steps; is_busy() until it was looked at."""
         if not (self.trial or self.is_busy() or self.is_saved):  # else another phone was first
-            self._entered = entered(form), test
+            self._entered = entered(form, self.offered), test
 
     def is_busy(self):
         return bool(self._entered or self._is_good or (self._checked and not self.trial))
@@ -182,8 +193,10 @@ class Portal:
         self.draft = merge(self.raw, fields, unprotected)
         self.fields = shown(self.draft)
         self._forget()
-        types = sensors.TYPES if self.draft.get("sensors") else {}  # 20 KB
-        settings, faults = config.check(self.draft, types, self.board.model)
+        given = without(self.draft, ("sensors",) if self.offered else ())  # which are right
+        types = sensors.TYPES if given.get("sensors") else {}  # 20 KB
+        settings, faults = config.check(given, types, self.board.model)
+        faults += clashes(fields["sensors"])
         if faults:
             self.faults, self.others = placed(faults)
         elif test:

@@ -1,6 +1,6 @@
 """What a phone is asked for, and how it gets into config.json: the first network, the first broker, the node's name.
 
-Everything else of config.json stays as it is; a node without one gets these three and no sensors. A secret that is stored never
+Everything else of config.json stays as it is; a node without sensors is offered those that answer. A secret that is stored never
 leaves the node: an empty field keeps it, as long as what it belongs to is the same (the network; host, user and TLS of the broker,
 so that nobody can have it sent elsewhere).
 """
@@ -90,14 +90,28 @@ def shown(raw):
     }
 
 
-def entered(form):
-    """Return {field: text} of what came from the phone."""
+def box(entry):
+    """Return the name of the field that takes a sensor that was offered."""
+    return entry["type"] + "-" + entry["address"]
+
+
+def entered(form, offered):
+    """Return {field: text} of what came from the phone, and as `sensors` which of those offered."""
     fields = {name: form.get(name) or "" for name in FIELDS}
+    fields["sensors"] = [entry for entry in offered if form.get(box(entry))]
     for name in ("host", "port", "user", "name"):
         fields[name] = fields[name].strip()
     if not fields["ssid"]:
         fields["ssid"] = fields["other"]
     return fields
+
+
+def clashes(entries):
+    """Return the faults of sensors that were ticked: each of them alone is right."""
+    addresses = [entry["address"] for entry in entries]
+    if len(set(addresses)) == len(addresses):
+        return []
+    return ["sensors: two have one address, tick the one that is there"]
 
 
 def merge(raw, fields, unprotected):
@@ -112,6 +126,8 @@ def merge(raw, fields, unprotected):
         node["name"] = fields["name"]
     config = dict(raw)
     config["node"], config["wifi"], config["mqtt"] = node, wifi, mqtt
+    if fields["sensors"]:
+        config["sensors"] = fields["sensors"]
     return config
 
 

@@ -5,6 +5,8 @@ Works without JavaScript, fetches nothing, escapes whatever it did not write its
 
 from micropython import const
 
+from firmware.provisioning_form import box
+
 _STRONG, _GOOD, _WEAK = const(-60), const(-70), const(-80)  # dBm
 _BARS = "▂▄▆█"
 
@@ -109,12 +111,23 @@ Join this phone to your own network again.</p>"
     if portal.missed:
         yield "<p>It works, but:</p>"
         yield from _list(portal.missed)
+    yield "<h2>What comes next</h2>"
+    yield from _next([entry["name"] for entry in portal.draft.get("sensors") or ()])
     yield "</main></body></html>"
+
+
+def _next(names):
+    if names:
+        yield "<p>Within a minute your broker has the first readings of:</p>"
+        yield from _list(names)
+    else:
+        yield "<p>The node has no sensors yet: it publishes only its own state. Wire one, plug the node into a computer, and \
+<b>make scan</b> finds it. Put the line that it prints into config.json; <b>make deploy</b> brings it to the node.</p>"
 
 
 def form(portal):
     """The form, with what was entered, and what was wrong with it."""
-    bad = portal.fault or portal.faults
+    bad = portal.fault or portal.faults or portal.others
     yield from _head("%sSet up %s" % ("That did not work: " if bad else "", portal.ssid))
     yield "<main><h1>Set up this node</h1><p class=dim>%s, board: %s</p>" % (
         escape(portal.ssid),
@@ -135,6 +148,8 @@ def form(portal):
     yield "<input type=hidden name=token value=%s>" % portal.token
     yield from _wifi(portal)
     yield from _broker(portal)
+    if portal.places:
+        yield from _sensors(portal)
     yield "<fieldset><legend>This node</legend>"
     yield from _field(portal, "name", "Name", 'placeholder="%s"' % escape(portal.board.name))
     yield (
@@ -211,6 +226,29 @@ def _wifi(portal):
     )
     yield from _field(portal, "other", "Name of that other network", "maxlength=32")
     yield from _field(portal, "key", "Password of the network", "maxlength=64", True)
+    yield "</fieldset>"
+
+
+def _sensors(portal):
+    """What answers, if the node has no sensors; which of several types it is knows who wired it."""
+    yield "<fieldset><legend>Sensors</legend>"
+    if portal.offered:
+        yield "<p class=dim>Something answers on %s. Tick what you have wired.</p>" % portal.places
+    else:
+        yield (
+            "<p class=dim>Nothing answers on %s. Wire a sensor there and press Search again, or add one later.</p>"
+            % portal.places
+        )
+    for entry in portal.offered:
+        yield (
+            "<label class=pick><input type=checkbox name=%s value=1%s><span>%s</span><span class=sig>address<br>%s</span></label>"
+            % (
+                box(entry),
+                " checked" if entry in portal.draft.get("sensors", ()) else "",
+                entry["type"],
+                entry["address"],
+            )
+        )
     yield "</fieldset>"
 
 

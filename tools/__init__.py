@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 BY_MAKE = "OUTPOST_MAKE"  # in the environment of what make starts
-_TARGETS = "setup|run|board|check-config|scan|deploy|flash|provision|watch|logs|repl"
+_TARGETS = "setup|run|board|config|check-config|scan|deploy|flash|provision|watch|logs|repl"
 _FLAGS = {"DRY": "dry-run"}  # make's names that are not ours
 
 
-def said(text):
+def said(text: str) -> str:
     """Return a message that is written in make's words, `make flash BOARD=esp32`, in the words of who calls us without make."""
     if os.environ.get(BY_MAKE):
         return text
@@ -31,14 +31,14 @@ def said(text):
     )
 
 
-def _ours(name):
+def _ours(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
 class CommandError(Exception):
     """What the user must hear: one line on stderr, and an exit code. Never a traceback."""
 
-    def __init__(self, text, code=1):
+    def __init__(self, text: str, code: int = 1) -> None:
         super().__init__(text)
         self.code = code
 
@@ -47,7 +47,7 @@ class Stopped(KeyboardInterrupt):
     """A Ctrl-C of which the user has heard already."""
 
 
-def unreadable(path, error):
+def unreadable(path: "str | Path", error: OSError) -> str:
     """Return what to tell of a file that could not be opened, and why: error is the OSError."""
     path = Path(path)
     if path.is_dir():

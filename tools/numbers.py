@@ -1,26 +1,26 @@
 """Numbers that somebody types: what is none, or cannot be meant, is answered by what would be right."""
 
 import argparse
+import contextlib
 import math
+from collections.abc import Callable
 
 
-def whole(least, most=None):
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
     """Return a type for argparse: whole numbers from `least` on, or to `most`."""
     right = f"from {least} on" if most is None else f"from {least} to {most}"
 
-    def number(text):
-        try:
+    def number(text: str) -> int:
+        with contextlib.suppress(ValueError):
             n = int(text)
-        except ValueError:
-            n = None
-        if n is None or n < least or (most is not None and n > most):
-            raise argparse.ArgumentTypeError(f"give a whole number {right}, not {text!r}")
-        return n
+            if n >= least and (most is None or n <= most):
+                return n
+        raise argparse.ArgumentTypeError(f"give a whole number {right}, not {text!r}")
 
     return number
 
 
-def seconds(text):
+def seconds(text: str) -> float:
     """A type for argparse: seconds, more than none."""
     n = _finite(text)
     if n is None or n <= 0:
@@ -28,7 +28,7 @@ def seconds(text):
     return n
 
 
-def patience(text):
+def patience(text: str) -> float:
     """A type for argparse: seconds to wait for something, 0 for not at all."""
     n = _finite(text)
     if n is None or n < 0:
@@ -36,7 +36,7 @@ def patience(text):
     return n
 
 
-def _finite(text):
+def _finite(text: str) -> float | None:
     try:
         n = float(text)
     except ValueError:

@@ -9,11 +9,13 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterable
+from typing import Any
 
-_running = []
+_running: list[subprocess.Popen] = []
 
 
-def start(words, **options):
+def start(words: Iterable[object], **options: Any) -> subprocess.Popen:
     """subprocess.Popen in a process group of its own, killed at exit."""
     process = subprocess.Popen([str(word) for word in words], start_new_session=True, **options)
     _running[:] = [child for child in _running if child.returncode is None]
@@ -21,7 +23,7 @@ def start(words, **options):
     return process
 
 
-def stop(process, patience=5):
+def stop(process: subprocess.Popen, patience: float = 5) -> int:
     """Ask a process of `start` to end, give it `patience` seconds, then make it. Returns its exit code."""
     if process.poll() is None:
         process.terminate()
@@ -33,7 +35,7 @@ def stop(process, patience=5):
     return kill(process)
 
 
-def kill(process):
+def kill(process: subprocess.Popen) -> int:
     """End a process of `start` and its group at once. Returns its exit code."""
     if process.returncode is None:
         try:
@@ -43,7 +45,7 @@ def kill(process):
     return process.wait()
 
 
-def _ended(process):
+def _ended(process: subprocess.Popen) -> bool:
     """Looked at, not reaped: until `kill` has reaped it, nothing else can have its number. (macOS can look from Python 3.13 on only.)"""
     if not hasattr(os, "waitid"):
         return process.poll() is not None
@@ -51,6 +53,6 @@ def _ended(process):
 
 
 @atexit.register
-def _kill_all():
+def _kill_all() -> None:
     for process in _running:
         kill(process)

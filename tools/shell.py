@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from tools import ROOT, CommandError
 
@@ -14,11 +16,11 @@ LOCK = ROOT / ".build" / "setup.lock"
 LOG = ROOT / ".build" / "setup.log"
 
 
-def say(text):
+def say(text: str) -> None:
     print(text, flush=True)
 
 
-def show(text):
+def show(text: str) -> None:
     """One line that is written over; nothing where no one watches."""
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns - 1
@@ -27,7 +29,7 @@ def show(text):
 
 
 @contextmanager
-def locked():
+def locked() -> Iterator[None]:
     """One set-up at a time in one checkout."""
     LOCK.parent.mkdir(exist_ok=True)
     with LOCK.open("w") as file:
@@ -38,13 +40,13 @@ def locked():
         yield
 
 
-def take(file):
+def take(file: IO) -> bool:
     """Lock an open file until it is closed. False: another process has it."""
     try:
         if os.name == "nt":
             import msvcrt
 
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
         else:
             import fcntl
 
@@ -54,12 +56,16 @@ def take(file):
     return True
 
 
-def is_root():
+def is_root() -> bool:
     """True for the user who may install programs. Windows has none."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def command(words, progress=None, **options):
+def command(
+    words: Sequence[str | Path],
+    progress: Callable[[str], str | None] | None = None,
+    **options: Any,
+) -> None:
     """Run a command and show what `progress(line)` makes of its lines; CommandError with the last others if it fails."""
     lines = []
     with subprocess.Popen(
@@ -72,7 +78,7 @@ def command(words, progress=None, **options):
         **options,
     ) as process:
         try:
-            for line in process.stdout:
+            for line in process.stdout or ():
                 text = progress and progress(line)
                 if text:
                     show(text)
@@ -91,11 +97,12 @@ def command(words, progress=None, **options):
         raise CommandError(f"{name} failed ({process.returncode}; all of it: {LOG}):\n{told}")
 
 
-def output(words):
+def output(words: Sequence[str | Path]) -> str:
     """What a command prints; "" when it cannot run."""
-    options = {"capture_output": True, "text": True, "errors": "replace", "timeout": 20}
     try:
-        done = subprocess.run(words, check=False, **options)
+        done = subprocess.run(
+            words, check=False, capture_output=True, text=True, errors="replace", timeout=20
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout

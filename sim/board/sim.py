@@ -25,6 +25,7 @@ A supervisor may also write such objects, one a line, to standard input (`OUTPOS
     internet(on)                    names resolve, time servers answer
     dns(how)                        "ok", "fail" (at once), "silent" (after the board's own long time-out), "hang"
     ntp(how)                        "ok", "silent", "short", "kiss" (of death), "wrong" (20 years ahead)
+    wire(name, type, …)             the chip of an entry of `sensors` is there, whether config.json has one or not
     unplug(name) replug(name)       the chip of the sensor of that name leaves its bus
     bus_stuck(pin, on)              something holds the line of this pin low
     sda_held(sda, scl, pulses)      a chip cut off in mid-byte holds SDA until SCL has moved so often

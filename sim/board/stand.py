@@ -68,6 +68,9 @@ def the_world():
     return sim.world
 
 
+_wired = []  # places at which wire() has put a chip
+
+
 def attach_all():
     sensors = _config().get("sensors")
     if not isinstance(sensors, list):
@@ -77,6 +80,8 @@ def attach_all():
     the_world().altitude_m = _altitude_m(sensors)
     for setting in sensors:
         try:
+            if _place(setting) in _wired:
+                continue
             chips.attach(setting, the_world(), sim)
         except Exception as e:  # a setting that no chip fits has no chip
             print("stand: no chip for", setting, repr(e))
@@ -199,6 +204,18 @@ def dns(how="ok"):
 
 def ntp(how="ok"):
     servers.TimeServer.mode = how
+
+
+def wire(**setting):
+    """The chip of an entry of `sensors` is on its pins, whether config.json has one there or not."""
+    import chips
+
+    _wired.append(_place(setting))
+    chips.attach(setting, the_world(), sim)
+
+
+def _place(setting):
+    return [setting.get(key) for key in ("sda", "scl", "pin", "address")]
 
 
 def unplug(name):
@@ -326,6 +343,7 @@ CALLS = {
         internet,
         dns,
         ntp,
+        wire,
         unplug,
         replug,
         bus_stuck,

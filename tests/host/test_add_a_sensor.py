@@ -97,7 +97,7 @@ def test_names_are_those_of_the_code():
         (("QUANTITIES",), "firmware/sensors/types.py"),
         (("IDS", "OFTEN", "STRANGERS", "NOT", "PERHAPS"), "tools/boards/scan_ids.py"),
         (("FAILURES",), "tools/reference/sensors.py"),
-        (("_SHOWN",), "tools/reference/wiring.py"),
+        (("SHOWN",), "tools/settings/newconfig.py"),
     ):
         source = (ROOT / file).read_text()
         for name in names:

@@ -5,16 +5,21 @@ import random
 import re
 
 import pytest
+from configs import (
+    EVERYTHING,
+    OTHER_VALUES,
+    TYPES,
+    changed,
+    config,
+    jsonfault,
+    places,
+    with_everything,
+    with_the_rest,
+)
 
+from firmware import kinds
 from tools import CommandError
 from tools.reference import reference
-from tools.settings.judge import node
-
-config, TYPES = node()
-
-import jsonfault  # noqa: E402  (node() puts lib on the path)
-
-from firmware import kinds  # noqa: E402
 
 
 def rows_of(rows, place=""):
@@ -38,8 +43,8 @@ def all_rows():
 @pytest.mark.parametrize(("place", "row"), list(all_rows()), ids=lambda value: str(value)[:40])
 def test_a_row_says_all_there_is_to_say(place, row):
     key, kind, default, limit, text = row
-    assert re.fullmatch("[a-z][a-z0-9_]*", key)
-    assert kind in reference._SCHEMAS
+    assert re.fullmatch("[a-z][a-z0-9_]*", key.removeprefix("$"))
+    assert kind in kinds._TYPES or kind in kinds._CHECKS
     assert 5 < len(text) < 100 and not text.endswith(".")
     if default is not None and kind not in ("object", "list", "sensors"):
         assert kinds.right(kind, limit)
@@ -226,125 +231,13 @@ def test_random_pieces_of_json_are_judged_as_cpython_does():
 
 # whatever stands in config.json, the check says what is wrong with it or takes it
 
-EVERYTHING = {
-    "node": {"name": "n", "base": "o", "led": 2},
-    "wifi": {
-        "networks": [
-            {
-                "ssid": "a",
-                "password": "12345678",
-                "static": {
-                    "address": "10.0.0.2",
-                    "netmask": "255.0.0.0",
-                    "gateway": "10.0.0.1",
-                    "dns": "1.1.1.1",
-                },
-            }
-        ],
-        "hostname": "h",
-        "country": "DE",
-        "power_save": False,
-    },
-    "mqtt": {
-        "brokers": [
-            {
-                "host": "b",
-                "port": 1883,
-                "user": "u",
-                "password": "p",
-                "tls": {"ca": "a", "cert": "c", "key": "k", "server_name": "s"},
-            }
-        ],
-        "client_id": "c",
-        "keepalive_s": 60,
-        "clean_session": False,
-        "window": 3,
-        "window2": 1,
-        "qos_max": 2,
-        "retain": True,
-        "rate": None,
-    },
-    "publish": {"qos": 1, "live_s": 3, "health_s": 60},
-    "outbox": {"bytes": 8192, "sync_s": 5, "when_full": "drop-oldest", "ram_bytes": 4096},
-    "ntp": {"host": "h", "port": 123, "interval_s": 60},
-    "sensors": [{"name": "wall", "type": "input", "pin": 14, "pull": None}],
-    "outputs": [
-        {
-            "name": "fan",
-            "type": "light",
-            "pin": 13,
-            "invert": False,
-            "freq": 1000,
-            "safe": 0,
-            "loss_s": 0,
-            "button": "wall",
-        },
-        {"name": "lamp", "pin": 21},
-    ],
-    "discovery": {"enabled": True, "prefix": "h", "per_entity": False, "retain": True},
-    "watchdog": {"enabled": True, "timeout_s": 8, "arm_after_s": 1},
-    "log": {"level": "info"},
-}
-WIRES = {"sda": 4, "scl": 5, "onewire": 15, "input": 18, "output": 19, "tx": 16, "rx": 17}
-OTHER_VALUES = (
-    *(None, True, False, 0, 1, -1, 34, 10**30, 1.5, 1e300),
-    *("", "x", "a/b", "0x76", "x" * 300, "\0", "é"),
-    *([], [1], [None], [{}], [[]], {}, {"a": 1}, {"enabled": {}}, {"points": [{"reads": "x"}]}),
-)
-
-
-def with_everything(kind, name):
-    """A sensor with all there is to set of its type, as a Pico has it."""
-    _, _, rows, quantities = TYPES[kind]
-    if isinstance(quantities[-1], dict):
-        quantities = sorted(set(sum(quantities[-1].values(), ())))
-    line = [{"reads": 0, "is": 1}, {"reads": 1.5, "is": 2}]
-    calibration = {"points": line, "scale": 2, "offset": 1}
-    limits = {"median": 3, "average": 3, "min": 0, "max": 1}
-    sensor = {
-        "name": name,
-        "type": kind,
-        "interval_s": 60,
-        "qos": 1,
-        "retain": False,
-        "delivery": "change",
-        "heartbeat_s": 5,
-        "deadband": dict.fromkeys(quantities, 1),
-        "calibrate": dict.fromkeys(quantities, calibration),
-        "filter": dict.fromkeys(quantities, limits),
-    }
-    for key, _, default, limit, _ in rows:
-        value = WIRES.get(limit, 26) if default is ... else default
-        sensor[key] = limit[0] if value is None and limit else value
-    return sensor
-
-
-def places(value, place=()):
-    yield place
-    if isinstance(value, (dict, list)):
-        for key in value if isinstance(value, dict) else range(len(value)):
-            yield from places(value[key], (*place, key))
-
-
-def changed(value, place, new):
-    """A copy with another value at a place; `...` leaves it out."""
-    if not place:
-        return new
-    copy = value.copy()
-    key, *rest = place
-    if new is ... and not rest:
-        del copy[key]
-    else:
-        copy[key] = changed(value[key], rest, new)
-    return copy
-
 
 def is_judged(raw, model):
     """The check names faults, or takes it and would take what it made of it. Returns whether it did."""
     settings, faults = config.check(raw, TYPES, model)
     assert (settings is None) == bool(faults)
     for fault in faults:
-        assert re.fullmatch(r"[a-z][^ ]*: [^:]+(: .+)?, .+", fault, re.DOTALL), fault
+        assert re.fullmatch(r"[$a-z][^ ]*: [^:]+(: .+)?, .+", fault, re.DOTALL), fault
     if settings:
         assert config.check(settings, TYPES, model) == (settings, [])
     return settings is not None
@@ -389,119 +282,3 @@ def test_several_wrong_values_at_once_are_judged():
             place = chance.choice(list(places(raw))[1:])
             raw = changed(raw, place, chance.choice((*OTHER_VALUES, ...)))
         is_judged(raw, chance.choice(("esp32", "esp32c3", "pico_w", None)))
-
-
-# the schema, against the check
-
-WRONG = (
-    {"node": {"name": "a/b"}},
-    {"node": {"name": "all"}},
-    {"zone": 1},
-    {"mqtt": {"brokers": []}},
-    {"mqtt": {"brokers": [{"host": "mqtt://b"}]}},
-    {"mqtt": {"brokers": [{"host": "b", "tls": {}}]}},
-    {"mqtt": {"brokers": [{"host": "b"}], "keepalive_s": 3}},
-    {"mqtt": {"brokers": [{"host": "b"}], "keepalive_s": 6.5}},
-    {"publish": {"qos": 3}},
-    {"publish": {"qos": None}},
-    {"watchdog": {"enabled": 1}},
-    {"wifi": {"networks": [{"ssid": ""}]}},
-    {"wifi": {"networks": [{"ssid": "a"}], "country": "de"}},
-    {"wifi": {"networks": [{"ssid": "a", "static": {"address": "1.2.3.4"}}]}},
-    {"sensors": [{"name": "a"}]},
-    {"sensors": [{"name": "a", "type": "dht23", "pin": 4}]},
-    {"sensors": [{"name": "a", "type": "dht22"}]},
-    {"sensors": [{"name": "a", "type": "dht22", "pin": 4, "interval_s": 1}]},
-    {"sensors": [{"name": "status", "type": "dht22", "pin": 4}]},
-    {"sensors": [{"name": "a", "type": "dht22", "pin": 4, "sda": 5}]},
-    {"sensors": [{"name": "a", "type": "input", "pin": 4, "pull": "left"}]},
-    {"sensors": [{"name": "a", "type": "dht22", "pin": 4, "filter": {"humidity": {"median": 0}}}]},
-    {"sensors": [{"name": "a", "type": "dht22", "pin": 4, "calibrate": {"humidity": 3}}]},
-    {"outputs": [{"name": "a", "type": "lamp", "pin": 4}]},
-    {"discovery": 0},
-)
-RIGHT = (
-    {"node": {"name": "Küche"}},
-    {"mqtt": {"brokers": [{"host": "b", "tls": None}]}},
-    {"wifi": {"networks": [{"ssid": "a"}], "country": "DE"}},
-    {"sensors": [{"name": "a", "type": "input", "pin": 4, "pull": None, "qos": None}]},
-    {"sensors": [{"name": "a", "type": "adc", "pin": 34, "interval_s": 0.05}]},
-    {"sensors": [{"name": "a", "type": "dht22", "pin": 4, "filter": {"humidity": {"max": 100}}}]},
-    {
-        "sensors": [
-            {"name": "a", "type": "dht22", "pin": 4, "calibrate": {"humidity": {"offset": -3}}}
-        ]
-    },
-    {"outputs": [{"name": "a", "pin": 4}]},
-    {"discovery": False},
-    {"discovery": {"prefix": "ha"}},
-)
-
-
-def with_the_rest(part):
-    raw = {"wifi": {"networks": [{"ssid": "a"}]}, "mqtt": {"brokers": [{"host": "b"}]}}
-    return raw | part
-
-
-@pytest.mark.parametrize("part", WRONG, ids=json.dumps)
-def test_the_schema_refuses_what_the_check_refuses(part):
-    assert config.check(with_the_rest(part), TYPES, None)[1]
-    assert not fits(with_the_rest(part), reference.schema(config, TYPES))
-
-
-@pytest.mark.parametrize("part", RIGHT, ids=json.dumps)
-def test_the_schema_accepts_what_the_check_accepts(part):
-    assert not config.check(with_the_rest(part), TYPES, None)[1]
-    assert fits(with_the_rest(part), reference.schema(config, TYPES))
-
-
-def test_the_schema_accepts_the_example():
-    raw = json.loads((reference.ROOT / "config.json.example").read_text())
-    assert fits(raw, reference.schema(config, TYPES))
-
-
-JSON_TYPES = {
-    "object": dict,
-    "array": list,
-    "string": str,
-    "boolean": bool,
-    "integer": int,
-    "number": (int, float),
-    "null": type(None),
-}
-RULES = {
-    "$schema": lambda value, rule, schema: True,
-    "title": lambda value, rule, schema: True,
-    "description": lambda value, rule, schema: True,
-    "default": lambda value, rule, schema: True,
-    "then": lambda value, rule, schema: True,
-    "type": lambda value, rule, schema: (
-        isinstance(value, JSON_TYPES[rule]) and (not isinstance(value, bool) or rule == "boolean")
-    ),
-    "enum": lambda value, rule, schema: any(value is each or value == each for each in rule),
-    "const": lambda value, rule, schema: value == rule,
-    "minimum": lambda value, rule, schema: value >= rule,
-    "maximum": lambda value, rule, schema: value <= rule,
-    "minLength": lambda value, rule, schema: len(value) >= rule,
-    "maxLength": lambda value, rule, schema: len(value) <= rule,
-    "minItems": lambda value, rule, schema: len(value) >= rule,
-    "maxItems": lambda value, rule, schema: len(value) <= rule,
-    "pattern": lambda value, rule, schema: re.search(rule, value) is not None,
-    "required": lambda value, rule, schema: all(key in value for key in rule),
-    "items": lambda value, rule, schema: all(fits(each, rule) for each in value),
-    "anyOf": lambda value, rule, schema: any(fits(value, each) for each in rule),
-    "allOf": lambda value, rule, schema: all(fits(value, each) for each in rule),
-    "if": lambda value, rule, schema: not fits(value, rule) or fits(value, schema["then"]),
-    "properties": lambda value, rule, schema: all(
-        fits(value[key], each) for key, each in rule.items() if key in value
-    ),
-    "additionalProperties": lambda value, rule, schema: all(
-        key in schema["properties"] if rule is False else fits(value[key], rule) for key in value
-    ),
-}
-
-
-def fits(value, schema):
-    """Does a value fit a JSON Schema? The keywords that ours uses, in an order that looks at the type first."""
-    order = sorted(schema, key=lambda keyword: keyword != "type")
-    return all(RULES[keyword](value, schema[keyword], schema) for keyword in order)

@@ -473,7 +473,7 @@ def test_bad_config_leaves_the_node_alone(tmp_path, call, config):
         config.unlink()
         status, said = call(board)
         assert status == deploy.BAD_CONFIG
-        assert "cp config.json.example " in said
+        assert "config.json writes one for such a board" in said
         assert board.heard == 0
 
 

@@ -128,7 +128,7 @@ def test_nothing_to_keep(deployed):
     assert "no settings on the board to keep" in said
     status, said, config = deployed(None)
     assert status == deploy.BAD_CONFIG
-    assert "cp config.json.example config.json" in said
+    assert "make config BOARD=pico_w writes one" in said
     assert "make provision PORT=/" in said
     assert config is None
 

@@ -45,7 +45,7 @@ LAYERS = (
         "firmware.log firmware.reasons",
         "firmware.names firmware.lookup firmware.addresses",
     ),
-    ("firmware.pins", "firmware.files firmware.reading"),
+    ("firmware.pins", "firmware.usualpins", "firmware.files firmware.reading"),
     ("firmware",),  # its version
     ("mqtt mqtt_*", "jsonfault", "jsonpairs", "drivers.*"),
     ("outbox outbox_*",),
@@ -68,6 +68,7 @@ HOST = (
     ("tools.settings tools.settings.*",),
     ("tools.setup tools.setup.*", "sim sim.*"),
     (
+        "tools.jsontext",
         "tools.models",
         "tools.mpy",
         "tools.numbers",
@@ -106,6 +107,7 @@ KNOW_THE_DEVICE = (
     "tools.reference.*",
     "tools.boards.newnode",  # its version
     "tools.boards.scan_config",
+    "tools.pins",
     "tools.bench.*_probe",  # run by MicroPython
     "board.chips",  # other names of the types
     "board.sensorscript",  # a program that reads a sensor

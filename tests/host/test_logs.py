@@ -67,6 +67,12 @@ def test_logs_end_when_the_board_stays_away(tmp_path, capsys, monkeypatch):
             board.power_off()
             with pytest.raises(serialboard.LinkLost, match="did not come back"):
                 list(lines)
+            # who asks once more hears the same: there was a traceback
+            with pytest.raises(serialboard.LinkLost, match="did not come back"):
+                list(link.lines())
+            with pytest.raises(serialboard.LinkLost, match="lost the board"):
+                link.enter()
+            link.restart()
     finally:
         board.power_off()
 

@@ -63,14 +63,14 @@ def bme(name="room", kind="bme280", **more):
 def call(tmp_path, capsys):
     """Scan a board that has these settings and this stand: (exit code, stdout, stderr)."""
 
-    def run(*words, sensors=None, stand=None, board="esp32", settings=None):
+    def run(*words, sensors=None, stand=None, board="esp32", settings=None, command="scan"):
         pty = PtyBoard(tmp_path, board=board, fakes=True)
         files = {"main.py": MAIN, "boot.py": (STAND + stand).encode() if stand else b""}
         if sensors is not None or settings is not None:
             files["config.json"] = json.dumps(settings or config(sensors)).encode()
         pty.put(files)
         with pty:
-            status = main(["scan", "--port", pty.port, *words])
+            status = main([command, "--port", pty.port, *words])
             said = capsys.readouterr()
             pty.wait_for(lambda: pty.lives == ["hard", "raw", "hard"])
             pty.wait_for(lambda: pty.said.rstrip().endswith(b"node runs"))
@@ -135,6 +135,19 @@ def test_a_board_without_settings_has_the_usual_pins(board, call):
         {"name": "temperature-1", "type": "ds18b20", "pin": wire, "address": ROMS[0]},
     ]
     check(json.loads(out), board)
+
+
+@pytest.mark.slow
+def test_a_config_of_what_is_found(call):
+    stand = f"bosch(0x60, 4, 5, 0x77)\nrom({ROMS[0]!r}, 2)\n"
+    words = ("--sensors", "scan", "--out", "-")
+    status, out, err = call(*words, stand=stand, board="pico_w", command="config")
+    assert status == 0
+    assert "I2C, SDA GP4, SCL GP5:\n" in err
+    assert json.loads(out)["sensors"] == [
+        {"name": "bme280-1", "type": "bme280", "sda": 4, "scl": 5, "address": "0x77"},
+        {"name": "temperature-1", "type": "ds18b20", "pin": 2, "address": ROMS[0]},
+    ]
 
 
 @pytest.mark.slow
@@ -463,10 +476,10 @@ def test_the_usual_pins_are_those_of_the_example():
 
 
 def test_every_model_has_usual_pins():
-    assert pins.PINS.keys() == models.BOARDS.keys()
+    assert pins.USUAL.keys() == models.BOARDS.keys()
 
 
-@pytest.mark.parametrize("model", pins.PINS)
+@pytest.mark.parametrize("model", pins.USUAL)
 def test_every_pin_that_is_tried_may_be(model):
     known = Known(model, [], [], None)
     pairs = known.pairs([], True)

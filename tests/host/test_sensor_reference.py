@@ -9,6 +9,7 @@ import pytest
 from tools import ROOT, CommandError, pins
 from tools.reference import processing, reference, wiring
 from tools.reference.sensors import FAILURES, errors, failure, listed, raised, section
+from tools.settings import newconfig
 from tools.settings.judge import node
 
 GENERATED = reference.generate()
@@ -78,7 +79,7 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("name", sorted(TYPES))
 def test_an_entry_is_right_on_its_board(name, board):
-    entry = wiring.entry(name, TYPES[name][1], board)
+    entry = newconfig.entry(name, name, TYPES, board)
     assert checked(board, entry) == []
     assert json.dumps(entry) in TEXT
 
@@ -87,7 +88,7 @@ def test_an_entry_is_right_on_its_board(name, board):
 def test_a_sensor_of_each_bus_finds_its_pins_free(board):
     buses = {name if name in pins.USES else row[1]: name for name, row in TYPES.items()}
     assert buses.keys() == pins.USES.keys()
-    entries = [wiring.entry(name, TYPES[name][1], board) for name in buses.values()]
+    entries = [newconfig.entry(name, name, TYPES, board) for name in buses.values()]
     assert checked(board, *entries) == []
 
 
@@ -100,7 +101,7 @@ def test_every_entry_of_the_page_is_json_and_right():
 
 def test_pins_are_those_of_the_example():
     for entry in json.loads(GENERATED["config.json.example"])["sensors"]:
-        ours = wiring.entry(entry["type"], TYPES[entry["type"]][1], "esp32")
+        ours = newconfig.entry("any", entry["type"], TYPES, "esp32")
         for key in ("sda", "scl", "pin"):
             assert ours.get(key) == entry.get(key), entry
 
@@ -110,7 +111,7 @@ def test_the_picture_has_every_pin_of_both_boards(name):
     bus, rows = TYPES[name][1:3]
     picture = wiring.picture(name, bus, rows)
     for board, label in zip(BOARDS, ("GPIO", "GP"), strict=True):
-        entry = wiring.entry(name, bus, board)
+        entry = newconfig.entry(name, name, TYPES, board)
         for key, kind, *_ in rows:
             if kind == "pin":
                 assert re.search(rf"- .*\b{label}{entry[key]}\b", picture), (key, picture)
@@ -119,7 +120,7 @@ def test_the_picture_has_every_pin_of_both_boards(name):
 
 def test_the_serial_port_is_crossed():
     picture = wiring.picture("mhz19", "uart", TYPES["mhz19"][2])
-    pins = wiring.entry("mhz19", "uart", "esp32")
+    pins = newconfig.entry("any", "mhz19", TYPES, "esp32")
     assert re.search(rf"^RX -+ GPIO{pins['tx']}\b", picture, re.MULTILINE)
     assert re.search(rf"^TX -+ GPIO{pins['rx']}\b", picture, re.MULTILINE)
 

@@ -276,7 +276,7 @@ def test_the_untouched_example_is_refused(start):
 def test_no_config(tmp_path, start):
     _, err = start(tmp_path / "nothing.json").communicate(timeout=10)
     assert err.startswith("error: ")
-    assert "nothing.json: cp config.json.example " in err
+    assert "nothing.json: make config BOARD=pico_w OUT=" in err
 
 
 def test_the_subscriber_ends_with_the_block(tmp_path):

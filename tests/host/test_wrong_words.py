@@ -96,7 +96,7 @@ FILES = [
 def test_a_file_that_is_none(words, call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = call(*words, "none")
-    example = ": cp config.json.example none, " if "config" in words[-1] else "\n"
+    example = ": make config BOARD=pico_w OUT=none writes one " if "config" in words[-1] else "\n"
     assert f"error: there is no none{example}" in told, told
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -13,7 +13,7 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tools import ROOT
+from tools import ROOT, pins
 
 PAGE = f"http://{HOST}/"
 HOSTILE = (
@@ -24,11 +24,13 @@ HOSTILE = (
     "'&lt;b&gt;&amp;",
     "\u202egnorts\u202d",
 )
+SHARED = pins.usual("esp32", "bme280", "i2c")
 AIR = [
     {"at_s": 0, "do": "access_point", "ssid": "attic", "key": WIFI_PASSWORD, "rssi": -51},
     {"at_s": 0, "do": "access_point", "ssid": "Garden house 2.4", "key": "x" * 8, "rssi": -66},
     {"at_s": 0, "do": "access_point", "ssid": "Café", "rssi": -74},
     {"at_s": 0, "do": "access_point", "ssid": "neighbour", "key": "x" * 8, "rssi": -86},
+    {"at_s": 0, "do": "wire", "name": "x", "type": "bme280", "address": "0x76", **SHARED},
 ]
 
 
@@ -97,14 +99,17 @@ def test_from_the_first_page_to_a_node_that_publishes(broker, visit, seen, keep)
     _, found = visit()
     assert not browser.runs_scripts(found)
     fill(found, broker)
+    found.find_element(By.XPATH, "//label[contains(., 'bme280')]").click()
     keep(found, "form")
     press(found, "Test and save")
     wait_for(found, "Trying the settings")
     wait_for(found, "Saved")
     assert "joined attic" in words(found)
     assert f"broker 127.0.0.1:{broker.port} accepts the node" in words(found)
+    assert "bme280-1" in words(found)
     keep(found, "saved")
     seen.wait_for(f"{NAME}/status", "online", 60)
+    assert seen.wait_readings("bme280-1", 1)[0]["pressure"] > 900
 
 
 def test_a_wrong_password(broker, visit, seen, keep):
@@ -199,7 +204,7 @@ def test_every_field_has_a_name_and_says_its_fault(visit):
     for each in wrong:
         fault = found.find_element(By.ID, each.get_attribute("aria-describedby"))
         assert "give " in fault.text
-    assert len(found.find_elements(By.CSS_SELECTOR, "fieldset > legend")) == 4
+    assert len(found.find_elements(By.CSS_SELECTOR, "fieldset > legend")) == 5
 
 
 def test_by_keyboard_alone(broker, visit, seen):
@@ -241,6 +246,9 @@ def test_by_keyboard_alone(broker, visit, seen):
         "port",
         "user",
         "password",
+        "bme280-0x76",
+        "bme680-0x76",
+        "bmp280-0x76",
         "name",
     ]
     wait_for(found, "Saved")  # Enter is "Test and save"

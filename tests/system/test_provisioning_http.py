@@ -12,6 +12,7 @@ from outside import NAME, NODE, ONLINE_S, SECRETS, WIFI_PASSWORD, settings, stre
 from phone import HOST, Phone
 
 from sim import certificates
+from tools import pins
 
 AIR = [
     {"at_s": 0, "do": "access_point", "ssid": "attic", "key": WIFI_PASSWORD, "rssi": -51},
@@ -29,8 +30,8 @@ GOOD = {"ssid": "attic", "key": WIFI_PASSWORD, "user": NODE[0], "password": NODE
 def fresh(nodes, compiled):
     """Make a board on which nobody has put a config.json yet. (Compiled: microdot's source is too large for a board.)"""
 
-    def make(board="esp32", config="", **options):
-        node = nodes(config, board, scenario=list(AIR), files=compiled, **options)
+    def make(board="esp32", config="", wired=(), **options):
+        node = nodes(config, board, scenario=[*AIR, *wired], files=compiled, **options)
         if not config:
             (node.flash / "config.json").unlink()
         node.start()
@@ -380,6 +381,26 @@ def test_parts_that_cannot_be_used_are_left_out(broker, fresh, seen):
     phone.submit(**good(broker))
     assert "Saved" in phone.result().words
     seen.wait_for(f"{NAME}/status", "online", 60)
+
+
+@pytest.mark.parametrize("board", ["esp32", "pico_w"])
+def test_a_sensor_that_answers_is_offered_and_publishes(broker, fresh, seen, board):
+    """The whole of it in a heap of 140 KB, too: a Pico W has 196."""
+    at = pins.usual(board, "bme280", "i2c") | {"address": "0x77"}
+    wired = [{"at_s": 0, "do": "wire", "name": "x", "type": "bme280", **at}]
+    _, phone = fresh(board, wired=wired, heap="140k")
+    assert "bme280 address 0x77" in phone.ask().words
+    phone.submit(**good(broker), **{"bme280-0x77": "1"})
+    assert "the first readings of: bme280-1" in phone.result().words
+    assert seen.wait_readings("bme280-1", 1, 60)[0]["pressure"] > 900
+
+
+def test_without_a_sensor_the_page_says_what_comes_next(broker, fresh):
+    node, phone = fresh()
+    assert "Nothing answers on SDA pin 21, SCL pin 22, 1-Wire pin 4." in phone.ask().words
+    phone.submit(**good(broker))
+    assert "The node has no sensors yet" in phone.result().words
+    assert "sensors" not in saved(node)
 
 
 def test_a_heap_20_kilobytes_smaller_is_enough(broker, fresh, seen):

@@ -104,7 +104,8 @@ class Bench:
                     path = Path(member.name)
                     if path.parent.name == "umqtt" and path.suffix == ".py" and member.size:
                         source = self.folder / path.name
-                        source.write_bytes(sdist.extractfile(member).read())
+                        file = sdist.extractfile(member)
+                        source.write_bytes(file.read() if file else b"")
                         target = self.lib / "umqtt" / (path.stem + ".mpy")
                         subprocess.run([*toolchain.mpy_cross(), "-o", target, source], check=True)
         authority = Authority(self.folder / "ca")
@@ -114,7 +115,7 @@ class Bench:
 
     def circumstances(self):
         version = "import sys; print('MicroPython %d.%d.%d' % sys.implementation[1][:3])"
-        words = ([*toolchain.micropython(), "-c", version], [toolchain.mosquitto(), "-h"])
+        words = ([*toolchain.micropython(), "-c", version], [str(toolchain.mosquitto()), "-h"])
         told = [
             subprocess.run(w, capture_output=True, text=True, check=False).stdout for w in words
         ]
@@ -263,8 +264,10 @@ class Bench:
         few, many = (20, 60) if client in SLOW and qos else (500, 1500)
         for count in (few, many):
             out = self.folder / f"callgrind-{client}-{qos}-{count}"
-            before = ("valgrind", "--tool=callgrind", "--trace-children=yes")
-            before += (f"--callgrind-out-file={out}.%p",)
+            before = (
+                *("valgrind", "--tool=callgrind", "--trace-children=yes"),
+                f"--callgrind-out-file={out}.%p",
+            )
             if self.probe(client, f"plain{qos}", port, count, before=before) is None:
                 return "fails here"
             totals = [

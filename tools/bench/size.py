@@ -88,12 +88,11 @@ def kept(folder):
     )
     if done.returncode:
         raise CommandError(f"a module does not import: {(done.stderr or done.stdout).strip()}")
-    sizes = {}
+    sizes: dict[str, int] = {}
     for match in LINE.finditer(done.stdout):
         heap, names, text, total = (int(match[key]) for key in ("heap", "names", "text", "total"))
         sizes[match["name"]] = heap - (total - text) + names * ENTRY
-    names = list(sizes)
-    return {name: sizes[name] - sizes[before] for before, name in itertools.pairwise(names)}
+    return {name: sizes[name] - sizes[before] for before, name in itertools.pairwise(sizes)}
 
 
 def in_order():

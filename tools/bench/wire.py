@@ -125,7 +125,7 @@ class Link:
             ip("-n", name, "link", "set", "lo", "up")
             self.tuns.append(tun)
         for way in ((0, 1), (1, 0)):
-            packets = collections.deque()
+            packets: collections.deque = collections.deque()
             threading.Thread(target=self._hold, args=(way[0], packets), daemon=True).start()
             threading.Thread(target=self._release, args=(way[1], packets), daemon=True).start()
         return self
@@ -138,7 +138,7 @@ class Link:
     @contextlib.contextmanager
     def counted(self):
         """Yield a list that in the end holds how many bytes went over the link."""
-        count = []
+        count: list[int] = []
         time.sleep(_TRAILING_S)
         before = self.bytes
         yield count

@@ -130,7 +130,7 @@ def ask(before, networks, hardware_name):
     """Ask for all of them. before: the answers so far, networks: what the board sees, as `boardtrial.scan` returns it."""
     if not sys.stdin.isatty():
         raise CommandError("no terminal to ask at: give ANSWERS=file.json or CSV=nodes.csv", 2)
-    found = {}
+    found: dict[str, str | None] = {}
     try:
         _show(networks)
         for field in FIELDS.values():
@@ -167,8 +167,8 @@ def _one(field, before, found, networks, hardware_name):
         if field.key == "broker_password" and not found.get("user"):
             return None
         hint = "empty: as it is" if default else "empty: none"
-        typed = getpass.getpass(f"{field.question} (not shown; {hint}): ")
-        return typed or default or ""
+        secret = getpass.getpass(f"{field.question} (not shown; {hint}): ")
+        return secret or default or ""
     default = default or (hardware_name if field.key == "name" else None)
     usual = " (empty: the usual one)" if field.key == "port" else ""
     shown = f" [{printable(default)}]" if default else usual
@@ -181,8 +181,12 @@ def _one(field, before, found, networks, hardware_name):
 
 def _same_place(field, before, found):
     """Whether what was known of a network or broker is still about the same one."""
-    owners = {"password": ("ssid",), "port": ("host",), "user": ("host",)}
-    owners["broker_password"] = ("host", "user")
+    owners: dict[str, tuple[str, ...]] = {
+        "password": ("ssid",),
+        "port": ("host",),
+        "user": ("host",),
+        "broker_password": ("host", "user"),
+    }
     return all(found.get(key) == before.get(key) for key in owners.get(field.key, ()))
 
 

@@ -106,7 +106,7 @@ def has_radio(link):
 def scan(link):
     """The networks the board sees, strongest first: [(ssid, dBm, whether it has a password)]. The raw REPL is open."""
     link.run(_SCAN)
-    best = {}
+    best: dict[str, tuple[str, int, bool]] = {}
     for name, rssi, secured in link.answers("_scan()", timeout=25, most=8000):
         ssid = name.decode(errors="replace")
         if ssid.strip("\0") and (ssid not in best or best[ssid][1] < rssi):

@@ -33,7 +33,7 @@ def wait(link, seconds, settings, line):
     """Return the node's topic once it is online. CommandError: it is not, and why that may be."""
     line.say(f"restarted, waiting for the node to be online (at most {seconds:.0f} s)")
     line.doing("waiting for the node to be online")
-    last = deque(maxlen=_LAST_LINES)
+    last: deque[str] = deque(maxlen=_LAST_LINES)
     stopped = False
     try:
         for said in link.lines(seconds):

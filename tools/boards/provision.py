@@ -205,7 +205,7 @@ def as_they_come(roster, work):
         show.print(
             f"nodes to go: {len(roster.left())}; plug boards in, one after another or several at once; Ctrl-C ends it"
         )
-        seen = {}  # what a board is known by → when it was last there
+        seen: dict[str, float] = {}  # what a board is known by → when it was last there
         try:
             while roster.left() or crew.busy():
                 now = time.monotonic()

@@ -66,20 +66,30 @@ def add_arguments(parser):
 def run(args):
     if len(args.sda) != len(args.scl):
         raise CommandError("each SDA= goes with an SCL=, as SDA=21 SCL=22")
-    with Link(ports.find(args.port)) as link:
-        try:
-            entries = Scan(link, args).whole()
-        except KeyboardInterrupt:
-            print("\nstopped; the node restarts", file=sys.stderr)
-            raise Stopped from None
-        finally:
-            link.restart()
+    entries, _ = _found(args)
     if args.json:
         print(json.dumps(entries, indent=2, ensure_ascii=False))
     elif entries:
         lines = ",\n".join("  " + json.dumps(entry, ensure_ascii=False) for entry in entries)
         print(f'\nfor config.json:\n\n"sensors": [\n{lines}\n]')
     return 0
+
+
+def found(port):
+    """Return (entries of `sensors` for what answers on a board's pins, its model or None); what there is to say goes to stderr."""
+    return _found(argparse.Namespace(port=port, sda=[], scl=[], onewire=[], all=False, json=True))
+
+
+def _found(args):
+    with Link(ports.find(args.port)) as link:
+        scan = Scan(link, args)
+        try:
+            return scan.whole(), scan.known.model
+        except KeyboardInterrupt:
+            print("\nstopped; the node restarts", file=sys.stderr)
+            raise Stopped from None
+        finally:
+            link.restart()
 
 
 class Scan:

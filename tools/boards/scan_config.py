@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tools import CommandError
 from tools import pins as usual
 from tools.settings import judge
+from tools.settings.newconfig import new_name
 
 # What `check` wants beside sensors.
 _REST = {
@@ -41,7 +42,7 @@ class Known:
 
     def _type(self, entry):
         kind = entry.get("type")
-        return self.types.get(kind if isinstance(kind, str) else None, ("", "", (), ()))
+        return self.types.get(kind if isinstance(kind, str) else "", ("", "", (), ()))
 
     # which pins
 
@@ -55,7 +56,7 @@ class Known:
 
     def _faults(self, pins):
         """Why these cannot be the wires of one bus, empty if they can."""
-        faults = []
+        faults: list[str] = []
         wiring = self._wiring(faults)
         if len(set(pins)) < len(pins):
             faults.append("SDA and SCL are the same pin, give two")
@@ -129,7 +130,8 @@ class Known:
 
         What the config has already stays as it is; another chip in its place takes its name.
         """
-        kept, remarks = [], []
+        kept: list[dict] = []
+        remarks = []
         for chip in chips:
             theirs = self.entries_of(chip)
             if "pin" in chip.pins and sum(other.pins == chip.pins for other in chips) > 1:
@@ -139,7 +141,8 @@ class Known:
                 kept += [self._in_order(entry) for entry in same]
                 continue
             names = [entry["name"] for entry in theirs if isinstance(entry.get("name"), str)]
-            for name in [*names[:1], self._new_name(chip, kept)]:
+            taken = self.names | {entry["name"] for entry in kept}
+            for name in [*names[:1], new_name(chip.types[0], self.types, taken)]:
                 entry = self._entry(chip, name, theirs)
                 faults = self._check([*kept, entry])
                 if not faults:
@@ -153,16 +156,6 @@ class Known:
 
     def _check(self, sensors):
         return self.config.check({**_REST, "sensors": sensors}, self.types, self.model)[1]
-
-    def _new_name(self, chip, kept):
-        kind = chip.types[0]
-        quantities = self.types[kind][3]
-        base = quantities[0] if len(quantities) == 1 else kind
-        taken = self.names | {entry["name"] for entry in kept}
-        number = 1
-        while f"{base}-{number}" in taken:
-            number += 1
-        return f"{base}-{number}"
 
     def _entry(self, chip, name, theirs):
         entry = {"name": name, "type": chip.types[0]}

@@ -20,13 +20,14 @@ from tools import CommandError
 from tools.boards import ports
 from tools.boards.ports import BUSY, LOST, NO_BOARD, UNSUITABLE
 
-try:
-    from termios import error as _TerminalError
-except ImportError:  # Windows
-    _TerminalError = OSError
-
 # What mpremote raises when the line is cut.
-_LINK_ERRORS = (OSError, TransportError, struct.error, _TerminalError)
+_LINK_ERRORS: tuple[type[Exception], ...] = (OSError, TransportError, struct.error)
+try:
+    import termios
+except ImportError:
+    pass  # Windows
+else:
+    _LINK_ERRORS += (termios.error,)
 
 _ANSWER_S = 10  # a board that says nothing for so long is gone; erasing flash takes a second
 _PATIENCE_S = (5, 5, 10)  # to reach the prompt, attempt by attempt
@@ -79,7 +80,7 @@ class Link:
         self.identity = next(
             (p.serial_number for p in ports.boards() if p.device == port and p.serial_number), None
         )
-        self._repl = None
+        self._repl: _Repl | None = None
         self._open()
 
     def __enter__(self):
@@ -92,7 +93,7 @@ class Link:
         try:
             self._repl = _Repl(self.port, timeout=2)
             self._repl.serial.write_timeout = 5
-        except (*_LINK_ERRORS, ValueError):  # ValueError: a URL pyserial does not know
+        except _LINK_ERRORS + (ValueError,):  # noqa: RUF005 - mypy; ValueError: a URL pyserial does not know
             if "://" in self.port:
                 raise CommandError(ports.no_answer(self.port), NO_BOARD) from None
             if not ports.exists(self.port):
@@ -117,12 +118,12 @@ class Link:
             self._repl = None
 
     @contextlib.contextmanager
-    def _cut_is_lost(self):
-        """What a cut line raises becomes LinkLost. Its text stays unsaid: it may hold a part of what was being sent."""
+    def _line(self):
+        """The open line. What a cut one raises becomes LinkLost. Its text stays unsaid: it may hold a part of what was being sent."""
         if self._repl is None:
             raise LinkLost(f"lost the board on {self.port}")
         try:
-            yield
+            yield self._repl
         except _LINK_ERRORS:
             raise LinkLost(f"lost the board on {self.port}") from None
 
@@ -135,19 +136,19 @@ class Link:
         for attempt, patience in enumerate(patience_s or _PATIENCE_S):
             self._go_on()
             try:
-                with self._cut_is_lost():
+                with self._line() as repl:
                     # Case 1: a program runs, or none: interrupt, soft reset, a clean heap.
                     # Case 2: boot.py never ends: a soft reset leads into it again, an interrupt out of it; what the
                     # interrupt makes the board say must be past before mpremote asks.
                     if attempt == 1:
-                        self._repl.serial.write(b"\r\x03")
+                        repl.serial.write(b"\r\x03")
                         time.sleep(0.5)
-                    self._repl.enter_raw_repl(soft_reset=attempt != 1, timeout_overall=patience)
+                    repl.enter_raw_repl(soft_reset=attempt != 1, timeout_overall=patience)
                     return
             except LinkLost:
                 if not self._present():
                     raise
-        if b"appears to be corrupted" in self._repl.heard:
+        if self._repl and b"appears to be corrupted" in self._repl.heard:
             raise CommandError(
                 f"the board's flash holds no file system: run `make flash PORT={self.port}` with ERASE=1",
                 UNSUITABLE,
@@ -160,9 +161,10 @@ class Link:
 
     def _present(self):
         try:
-            self._repl.serial.in_waiting  # noqa: B018 - asks the driver
+            with self._line() as repl:
+                repl.serial.in_waiting  # noqa: B018 - asks the driver
             return True
-        except _LINK_ERRORS:
+        except LinkLost:
             return False
 
     def run(self, code, timeout=_ANSWER_S, most=_NOISE):
@@ -179,9 +181,9 @@ class Link:
             if len(printed) > most or time.monotonic() > deadline:
                 raise TransportError("not an answer")
 
-        with self._cut_is_lost():
-            self._repl.exec_raw_no_follow(code)
-            _, trace = self._repl.follow(timeout, take)
+        with self._line() as repl:
+            repl.exec_raw_no_follow(code)
+            _, trace = repl.follow(timeout, take)
         if trace:
             raise BoardError(trace.decode(errors="replace"))
         return printed.rstrip(b"\x04").decode(errors="replace")
@@ -194,19 +196,19 @@ class Link:
         self._go_on()
         deadline = time.monotonic() + seconds
         rest = b""
-        with self._cut_is_lost():
-            self._repl.exec_raw_no_follow(code)
+        with self._line() as repl:
+            repl.exec_raw_no_follow(code)
         while not rest.endswith(b"\x04"):  # byte by byte: what is behind it is the next command's
             self._go_on()
-            with self._cut_is_lost():
-                rest += self._repl.serial.read(1)
+            with self._line() as repl:
+                rest += repl.serial.read(1)
             if time.monotonic() > deadline or _STARTED.search(rest):
                 raise LinkLost(f"the board on {self.port} restarted, or took too long")
             if rest.endswith(b"\n"):
                 yield rest.decode(errors="replace").rstrip("\r\n")
                 rest = b""
-        with self._cut_is_lost():
-            trace = self._repl.read_until(1, b"\x04", timeout=_ANSWER_S)
+        with self._line() as repl:
+            trace = repl.read_until(1, b"\x04", timeout=_ANSWER_S)
         if trace != b"\x04":
             raise BoardError(trace.rstrip(b"\x04").decode(errors="replace"))
 
@@ -241,11 +243,9 @@ class Link:
         self._end("bootloader")
 
     def _end(self, how):
-        with self._cut_is_lost():
+        with self._line() as repl:
             # a moment later, so that the answer to the command still gets out
-            self._repl.exec_raw_no_follow(
-                f"import time, machine\ntime.sleep_ms(100)\nmachine.{how}()"
-            )
+            repl.exec_raw_no_follow(f"import time, machine\ntime.sleep_ms(100)\nmachine.{how}()")
 
     def lines(self, seconds=None):
         """Yield what the board prints, line by line, and `""` when it was silent for a while. Outlasts resets.
@@ -257,10 +257,10 @@ class Link:
         while deadline is None or time.monotonic() < deadline:
             self._go_on()
             try:
-                port = self._repl.serial
-                port.timeout = 0.2
-                data = port.read(max(1, port.in_waiting))
-            except _LINK_ERRORS:
+                with self._line() as repl:
+                    repl.serial.timeout = 0.2
+                    data = repl.serial.read(max(1, repl.serial.in_waiting))
+            except LinkLost:
                 self.close()
                 self._reopen()
                 rest = b""
@@ -292,11 +292,11 @@ class Link:
 
     def restart(self, first=""):
         """Ask for a reset, whatever the board is at, after code that may come first. Do not wait for an answer."""
-        with contextlib.suppress(LinkLost), self._cut_is_lost():
-            self._repl.serial.write(b"\r\x03")
+        with contextlib.suppress(LinkLost), self._line() as repl:
+            repl.serial.write(b"\r\x03")
             time.sleep(0.1)  # what is typed before the interrupt took effect is lost
-            self._repl.serial.write(f"\r\x01{first}\nimport machine\nmachine.reset()\x04".encode())
-            self._repl.serial.flush()
+            repl.serial.write(f"\r\x01{first}\nimport machine\nmachine.reset()\x04".encode())
+            repl.serial.flush()
 
     def awaited(self):
         """After a LinkLost: wait for the board to start anew, and open the port again. False: it is gone."""

@@ -1,7 +1,7 @@
 """docs/sensors.md, what becomes of a reading before it is published: examples, reckoned by the node's own code."""
 
-from tools.reference.jsontext import pretty
-from tools.reference.wiring import entry
+from tools.jsontext import pretty
+from tools.settings.newconfig import entry
 
 CALIBRATED = {
     "calibrate": {
@@ -22,7 +22,7 @@ _AIR = (21.5, 45.0, 952.3)
 
 def example(name, types, more):
     """Return an entry of that type with more settings, on an ESP32, as JSON."""
-    return pretty(entry(name, types[name][1], "esp32") | more)
+    return pretty(entry(name, name, types, "esp32") | more)
 
 
 def processing(types):

@@ -3,8 +3,10 @@
 import json
 
 from tools import ROOT, CommandError, pins
+from tools.jsontext import pretty
 from tools.reference import sensors
-from tools.reference.jsontext import pretty
+from tools.reference.schema import BEYOND, rows_of, schema
+from tools.settings import newconfig
 from tools.settings.judge import node
 
 EXAMPLE_BOARD = "esp32"
@@ -14,13 +16,9 @@ def _usual(use):
     return pins.usual(EXAMPLE_BOARD, use, use)
 
 
-# What the tables cannot know: how a setting is called by those who set it for the first time. The rest of the example
-# is defaults. The sensors are on pins of an ESP32 that are free on every board.
-EXAMPLE = {
-    "node": {"name": ...},
-    "wifi": {"networks": [{"ssid": "your network", "password": "your password"}]},
-    "mqtt": {"brokers": [{"host": "192.168.1.10", "user": ..., "password": ...}]},
-    "sensors": [
+# The sensors are on pins of an ESP32 that are free on every board. `...` is the default.
+EXAMPLE = newconfig.whole(
+    [
         {"name": "room", "type": "bme280", "interval_s": ..., **_usual("i2c")},
         {
             "name": "cellar",
@@ -56,16 +54,17 @@ EXAMPLE = {
             "per_pulse": 0.2794,
             "unit": "mm/h",
         },
-    ],
-}
+    ]
+)
 _INTRO = """\
 # Settings
 
 <!-- Made by `python -m tools reference` from firmware/settings.py and firmware/sensors/types.py: edit those. -->
 
-A node reads one file, `config.json`, when it starts. `config.json.example` is one that works once your network and
-broker are in it; every setting that is left out has the default given here. `make check-config` checks a file on
-your computer with the code the node uses, `make deploy` does so before it writes anything:
+A node reads one file, `config.json`, when it starts. `make config BOARD=pico_w SENSORS=bme280` writes one that works once
+your network and your broker are in it; `config.json.example` has more sensors, for an ESP32. A setting that you leave out has
+the default given here. `make check-config` checks a file on your computer with the code the node uses, `make deploy`
+does so before it writes anything:
 
 ```
 {fault}
@@ -75,7 +74,13 @@ Every fault is reported at once, as `path: what is wrong, what would be right`. 
 unusable runs on the last one that was good and says so in `info` and in its log. Passwords are never shown: not in
 faults, not in the log, not over MQTT.
 
-Editors that know JSON Schema complete and check the file with `docs/config.schema.json`.
+Editors that know JSON Schema, such as VS Code and PyCharm, check and complete the file while you write, if it begins as
+the example does:
+
+{scalars}A schema cannot say everything. Only `make check-config` finds:
+
+{beyond}
+- with `BOARD=`: a pin that the board does not have, or cannot use for that
 
 """
 
@@ -106,8 +111,7 @@ def generate():
     return {
         "config.json.example": pretty(example(config, types)) + "\n",
         "docs/config.md": reference(config, types),
-        "docs/config.schema.json": json.dumps(schema(config, types), indent=1, ensure_ascii=False)
-        + "\n",
+        newconfig.SCHEMA: json.dumps(schema(config, types), indent=1, ensure_ascii=False) + "\n",
         "docs/sensors.md": sensors.page(types),
     }
 
@@ -142,12 +146,6 @@ def filled_one(given, row, types):
     return given
 
 
-def rows_of(common, own):
-    """The rows of a sensor of one type: the common ones, and its own, which may replace some."""
-    replaced = {row[0] for row in own}
-    return [row for row in common if row[0] not in replaced] + list(own)
-
-
 # docs/config.md
 
 
@@ -162,7 +160,9 @@ def reference(config, types):
     )
     parts = [
         _INTRO.format(
-            fault="$ make check-config\n" + "\n".join("config.json: " + fault for fault in faults)
+            fault="$ make check-config\n" + "\n".join("config.json: " + fault for fault in faults),
+            scalars=tables("", [row for row in config.SETTINGS if row[1] == "text"], config),
+            beyond="\n".join(f"- {words}" for _, words in BEYOND),
         )
     ]
     for key, kind, _, limit, text in config.SETTINGS:
@@ -170,7 +170,7 @@ def reference(config, types):
             parts.append(
                 f"## `{key}`: {text}\n\nA list.\n\n" + tables(f"{key}[]", limit[2], config)
             )
-        elif kind != "sensors":
+        elif kind == "object":
             parts.append(f"## `{key}`: {text}\n\n" + tables(key, limit, config))
     (common,) = [row[3][2] for row in config.SETTINGS if row[1] == "sensors"]
     parts.append(
@@ -244,130 +244,3 @@ def allowed_pins():
             + " |"
         )
     return _PINS + "\n".join(lines) + "\n"
-
-
-# docs/config.schema.json
-
-
-def schema(config, types):
-    properties = schema_of_rows(config.SETTINGS, types)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Outpost config.json",
-        **properties,
-    }
-
-
-def schema_of_rows(rows, types):
-    required = [row[0] for row in rows if row[2] is ...]
-    result = {
-        "type": "object",
-        "properties": {row[0]: schema_of(row, types) for row in rows},
-        "additionalProperties": False,
-    }
-    return result | ({"required": required} if required else {})
-
-
-def schema_of(row, types):
-    _, kind, default, limit, text = row
-    result = _SCHEMAS[kind](limit, default, types)
-    if default is None and "enum" not in result:
-        result = {"anyOf": [result, {"type": "null"}]}
-    elif default not in (..., (), None):
-        result["default"] = default
-    return {"description": text} | result
-
-
-def _choice(limit, default, types):
-    return {"enum": [*limit, None] if default is None and None not in limit else list(limit)}
-
-
-def _text(limit, default, types):
-    # JSON Schema counts characters, the check bytes
-    return {"type": "string", "minLength": limit[0], "maxLength": limit[1]}
-
-
-def _level(limit, default, types):
-    taken = "|".join(limit.split())
-    pattern = rf"^(?!({taken})$)[^+#/$\u0000-\u001f]*$" if taken else r"^[^+#/$\u0000-\u001f]*$"
-    return {"type": "string", "minLength": int(default != ""), "maxLength": 64, "pattern": pattern}
-
-
-def _pattern(pattern):
-    def make(limit, default, types):
-        return {
-            "type": "string",
-            "pattern": f"^({pattern}|)$" if default == "" else f"^{pattern}$",
-        }
-
-    return make
-
-
-def names_of(kind):
-    """A sensor type, and what else it is called."""
-    from firmware.partnames import SYNONYMS
-
-    return [kind] + [name for name, meant in SYNONYMS.items() if meant == kind]
-
-
-def _sensors(limit, default, types):
-    # One branch a type; `if` and not `oneOf`, so that an editor speaks of the type that was meant.
-    branches = [
-        {
-            "if": {"properties": {"type": {"enum": names_of(name)}}, "required": ["type"]},
-            "then": schema_of_rows(rows_of(limit[2], own), types),
-        }
-        for name, (_, _, own, _) in sorted(types.items())
-    ]
-    items = {
-        "type": "object",
-        "properties": {
-            "type": {"enum": sorted(name for kind in types for name in names_of(kind))}
-        },
-        "required": ["type"],
-        "allOf": branches,
-    }
-    return {"type": "array", "minItems": limit[0], "maxItems": limit[1], "items": items}
-
-
-def _object(limit, default, types):
-    result = schema_of_rows(limit, types)
-    return {"anyOf": [result, {"type": "boolean"}]} if limit[0][0] == "enabled" else result
-
-
-_SCHEMAS = {
-    "bool": lambda limit, default, types: {"type": "boolean"},
-    "int": lambda limit, default, types: {
-        "type": "integer",
-        "minimum": limit[0],
-        "maximum": limit[1],
-    },
-    "number": lambda limit, default, types: {
-        "type": "number",
-        "minimum": limit[0],
-        "maximum": limit[1],
-    },
-    "pin": lambda limit, default, types: {"type": "integer", "minimum": 0, "maximum": 48},
-    "object": _object,
-    "list": lambda limit, default, types: {
-        "type": "array",
-        "minItems": limit[0],
-        "maxItems": limit[1],
-        "items": schema_of_rows(limit[2], types),
-    },
-    "quantities": lambda limit, default, types: {
-        "type": "object",
-        "additionalProperties": schema_of(("", *limit, ""), types),
-    },
-    "choice": _choice,
-    "text": _text,
-    "secret": _text,
-    "level": _level,
-    "path": lambda limit, default, types: {"type": "string", "maxLength": 128},
-    "host": _pattern(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?"),
-    "hostname": _pattern(r"[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?"),
-    "country": _pattern("[A-Z]{2}"),
-    "ipv4": _pattern(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}"),
-    "rom": _pattern("[0-9A-Fa-f]{16}"),
-    "sensors": _sensors,
-}

@@ -6,7 +6,8 @@ import re
 
 from tools import ROOT, CommandError
 from tools.reference.processing import processing
-from tools.reference.wiring import BOARDS, NAMES, entry, picture
+from tools.reference.wiring import BOARDS, NAMES, picture
+from tools.settings.newconfig import entry
 
 _LIB = ROOT / "lib"
 
@@ -23,7 +24,7 @@ What there is, how it is wired, what it publishes and what can go wrong. One tha
 _WIRING = """
 ## Wiring
 
-The pins below are those of `config.json.example` and of `make run`; [config.md](config.md#pins) has the others. All
+The pins below are those of `make config`, `config.json.example` and `make run`; [config.md](config.md#pins) has the others. All
 sensors have their ground in common with the board, and none may put more than 3.3 V on a pin.
 
 | bus | besides the picture |
@@ -109,7 +110,7 @@ _BUSES = {
 def page(types):
     from firmware.sensors import QUANTITIES as quantities
 
-    modules = {}
+    modules: dict[str, list[str]] = {}
     for name, row in sorted(types.items()):
         modules.setdefault(row[0].split(".")[0], []).append(name)
     parts = [_INTRO, index(types, modules), _WIRING]
@@ -155,7 +156,7 @@ def section(module, names, types, quantities):
         parts.append(f"\n**Range**: {limits}\n")
     parts.append(f"\n```text\n{picture(first, bus, rows)}\n```\n")
     for board in BOARDS:
-        entries = [json.dumps(entry(name, types[name][1], board)) for name in names]
+        entries = [json.dumps(entry(name, name, types, board)) for name in names]
         # One after the other, as they are pasted; each is JSON.
         parts.append(
             f"\n{NAMES[board]}:\n\n```json\n" + "\n```\n\n```json\n".join(entries) + "\n```\n"
@@ -182,7 +183,7 @@ def settings(names, types):
 
 def publishes(names, types, quantities):
     """The tables of quantities; types that publish the same have one."""
-    tables = {}
+    tables: dict[str, list[str]] = {}
     for name in names:
         tables.setdefault(table(types[name][3], quantities), []).append(name)
     return "".join(
@@ -196,7 +197,7 @@ def listed(measured):
     if not isinstance(measured[-1], dict):
         return [(quantity, "") for quantity in measured]
     setting, choices = measured
-    conditions = {}
+    conditions: dict[str, list[str]] = {}
     for value, names in choices.items():
         for quantity in names:
             conditions.setdefault(quantity, []).append(json.dumps(value))
@@ -220,7 +221,7 @@ def table(measured, quantities):
 
 def about(module):
     """Return (a driver's own words, its range and accuracy, its source), the last two "" if it does not say."""
-    words = ast.get_docstring(ast.parse((_LIB / "drivers" / f"{module}.py").read_text()))
+    words = ast.get_docstring(ast.parse((_LIB / "drivers" / f"{module}.py").read_text())) or ""
     words, _, source = words.partition("\nSource: ")
     words, _, limits = words.partition("\nRange: ")
     return words.rstrip(), " ".join(limits.split()), " ".join(source.split())
@@ -250,7 +251,7 @@ def _with_imports(path):
     yield path
     for node in ast.walk(ast.parse(path.read_text())):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module] if isinstance(node, ast.ImportFrom) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         for name in names:
             if name == "outbox_reading":
                 continue  # it reads the flash, and a driver says in its own words what failed

@@ -1,28 +1,14 @@
-"""How a sensor is wired, as text, and its entry for config.json: on an ESP32 and on a Pico W."""
+"""How a sensor is wired, as text: on an ESP32 and on a Pico W."""
 
 from tools import pins
 
 BOARDS = ("esp32", "pico_w")
 NAMES = {"esp32": "ESP32", "pico_w": "Pico W"}
 
-# Settings without which an entry would not show what the type is for.
-_SHOWN = {
-    "adc": {"r1": 10000, "r2": 10000},
-    "battery": {"r1": 100, "r2": 100},
-    "input": {"kind": "reed"},
-    "pulse": {"per_pulse": 0.2794, "unit": "mm/h"},
-}
-
-
-def entry(name, bus, board):
-    """Return the entry of `sensors` for one of this type: all it must say, and what it is for."""
-    own = pins.usual(board, name, bus)
-    return {"name": name, "type": name, **own, **_SHOWN.get(name, {})}
-
 
 def picture(name, bus, rows):
     """Return the text picture for a type on its bus. rows: its own settings."""
-    entries = [entry(name, bus, board) for board in BOARDS]
+    entries = [pins.usual(board, name, bus) for board in BOARDS]
 
     def at(key):
         return tuple(

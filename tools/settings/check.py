@@ -38,27 +38,29 @@ def run(args):
 
 def run_overlays(path, args):
     """Check what nodes are given by overlays: the one named, or all."""
-    if args.node == "all":
-        found = overlays.each(path)
-    else:
+    if args.node != "all":
         try:
-            overlay = overlays.named(path, args.node)
+            return look_over(path, overlays.named(path, args.node), args.board)
         except BadConfig as e:
             return tell(e.title, e.faults)
-        found = [(overlay.path, overlay, [])]
+    found = overlays.each(path)
     if not found:
         place = overlays.folder(path)
         raise CommandError(f"there is no {place}/<name>.json; docs/deploy.md shows one")
     bad = 0
     for place, overlay, faults in found:
-        if faults:
+        if faults or overlay is None:
             bad += tell(place, faults)
         else:
-            title = overlays.title(path, overlay)
-            bad += look(title, overlays.laid_over(path, overlay), path, args.board)
+            bad += look_over(path, overlay, args.board)
     if bad and found[1:]:
         print(f"{bad} of {len(found)} cannot be used", file=sys.stderr)
     return 1 if bad else 0
+
+
+def look_over(path, overlay, board):
+    """Check what an overlay makes of the config in path. Returns the exit code."""
+    return look(overlays.title(path, overlay), overlays.laid_over(path, overlay), path, board)
 
 
 def tell(title, faults):

@@ -3,25 +3,28 @@
 import shlex
 import sys
 import threading
+from pathlib import Path
+from typing import Any
 
 from tools import ROOT, CommandError, unreadable
 
 # The node's code unloads what it needs once, and may be asked by several threads.
 LOCK = threading.Lock()
+Judged = tuple[dict | None, list[str]]  # settings with every default, or None if there are faults
 BAD_CONFIG = 7  # exit code of the commands that want a config for something
 
 
 class BadConfig(CommandError):
     """A config cannot be used: the faults of all of it."""
 
-    def __init__(self, title, faults):
+    def __init__(self, title: object, faults: list[str]) -> None:
         lines = "\n".join("  " + fault for fault in faults)
         super().__init__(f"{title} cannot be used:\n{lines}", BAD_CONFIG)
         self.title = title
         self.faults = faults
 
 
-def node():
+def node() -> tuple[Any, dict[str, tuple]]:
     """Return (firmware.config, TYPES): the node's own code."""
     # lib is a folder of modules on a board, not a package
     sys.path += [folder for folder in (str(ROOT), str(ROOT / "lib")) if folder not in sys.path]
@@ -31,7 +34,7 @@ def node():
     return config, TYPES
 
 
-def check(path, model):
+def check(path: Path, model: str | None) -> Judged:
     """Return (settings with defaults or None, faults) of a file."""
     try:
         return judge(parse(path), model)
@@ -39,7 +42,7 @@ def check(path, model):
         return None, e.faults
 
 
-def judge(raw, model):
+def judge(raw: Any, model: str | None) -> Judged:
     """Return (settings with defaults or None, faults) of parsed JSON; the pins only for a model."""
     config, types = node()
     from tools.settings import meant
@@ -49,21 +52,22 @@ def judge(raw, model):
     return settings, meant.explained(raw, faults, types)
 
 
-def missing(path):
+def missing(path: Path) -> str:
+    out = "" if str(path) == "config.json" else f" OUT={shlex.quote(str(path))}"
     return (
-        f"there is no {path}: cp config.json.example {shlex.quote(str(path))}, "
-        "then edit wifi.networks, mqtt.brokers and sensors in it"
+        f"there is no {path}: make config BOARD=pico_w{out} writes one for such a board, "
+        "then put your network and your broker into it"
     )
 
 
-def parse(path):
+def parse(path: Path) -> Any:
     """Return the JSON of a config. BadConfig: it is none; CommandError: it cannot be read."""
     if not path.exists():
         raise CommandError(missing(path))
     return parse_file(path)
 
 
-def parse_file(path):
+def parse_file(path: Path) -> Any:
     """Return the JSON of a file, of whatever. BadConfig: it is none; CommandError: it cannot be read."""
     try:
         data = path.read_bytes()
@@ -72,7 +76,7 @@ def parse_file(path):
     return parse_bytes(data, path)
 
 
-def parse_bytes(data, title):
+def parse_bytes(data: bytes, title: object) -> Any:
     """Return the JSON in what a file holds. BadConfig: it is none."""
     config, _ = node()
     if not data.strip():

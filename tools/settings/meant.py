@@ -111,8 +111,10 @@ def _place(fault, types):
         return f"{inside}{key}: unknown, {_NO_SETTING[key.lower()]}"
     here = [part for part in inside.split(".") if part]
     ours = _SETTINGS.get(key.lower(), key)
-    fit = {path for path, name in places(types) if name == ours}
-    fit = sorted(fit, key=lambda path: (len(path), path))
+    fit = sorted(
+        {path for path, name in places(types) if name == ours},
+        key=lambda path: (len(path), path),
+    )
     if any(len(path) == len(here) == _common(here, path) for path in fit):
         # Of another type of sensor, or another name.
         return None if ours == key else f"{inside}{key}: unknown, did you mean {ours}?"

@@ -81,7 +81,8 @@ class Choice:
             )
         self.keep = args.keep
         self.common = args.config or DEFAULT
-        self.overlay = self.overlays = None
+        self.overlay = None
+        self.overlays: dict[str, overlays.Overlay] = {}  # by name
         self.settings = None  # checked but for the pins
         self._given = {}  # name of an overlay → board
         self._lock = threading.Lock()
@@ -165,7 +166,7 @@ class Choice:
             link.run(_MISSING)
             missing = link.answers(f"_missing({list(paths)!r})")
             faults = [f"{paths[name]}: {name} is not on the board" for name in missing]
-        if faults:
+        if faults or settings is None:
             raise CommandError(
                 f"{BadConfig(title, faults)}\ngive another: make deploy PORT={link.port} CONFIG=file",
                 BAD_CONFIG,

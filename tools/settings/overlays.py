@@ -6,7 +6,7 @@ as `make deploy` says it. It may be left out once the board knows its name.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tools import CommandError
 from tools.settings import judge
@@ -22,7 +22,7 @@ class Overlay(NamedTuple):
     patch: dict
 
 
-def merge(target, patch):
+def merge(target: Any, patch: Any) -> Any:
     """Return target with a merge patch applied; neither is changed."""
     if not isinstance(patch, dict):
         return patch
@@ -35,12 +35,12 @@ def merge(target, patch):
     return merged
 
 
-def plain(board):
+def plain(board: str) -> str:
     """A board's id as machine.unique_id() has it, whatever the way it is written: 24:0A:C4:… is 240ac4…"""
     return board.replace(":", "").replace("-", "").lower()
 
 
-def read(path):
+def read(path: Path) -> Overlay:
     """Return the Overlay of a file. BadConfig: it is none."""
     patch = judge.parse(path)
     faults = []
@@ -63,16 +63,17 @@ def read(path):
     return Overlay(path.stem, path, plain(board), patch)
 
 
-def folder(common):
+def folder(common: Path) -> Path:
     """Where the overlays are: beside the config they are laid over."""
     return common.parent / FOLDER
 
 
-def each(common):
+def each(common: Path) -> list[tuple[Path, Overlay | None, list[str]]]:
     """Return [(path, its Overlay or None, faults)] of all files of overlays. A board that two claim is the second one's fault."""
-    found, owners = [], {}
+    found = []
+    owners: dict[str, Path] = {}
     for path in sorted(folder(common).glob("*.json")):
-        overlay, faults = None, []
+        overlay, faults = None, list[str]()
         try:
             overlay = read(path)
         except CommandError as e:
@@ -85,7 +86,7 @@ def each(common):
     return found
 
 
-def read_all(common):
+def read_all(common: Path) -> dict[str, Overlay]:
     """Return all Overlays, by name. BadConfig: some are none, or two claim one board."""
     found = each(common)
     bad = [(path, faults) for path, _, faults in found if faults]
@@ -95,10 +96,10 @@ def read_all(common):
         )
     if bad:
         raise BadConfig(*bad[0])
-    return {path.stem: overlay for path, overlay, _ in found}
+    return {path.stem: overlay for path, overlay, _ in found if overlay}
 
 
-def named(common, name):
+def named(common: Path, name: str) -> Overlay:
     """Return the Overlay of a node. BadConfig: there is none."""
     path = folder(common) / f"{name}.json"
     if not path.is_file():
@@ -107,10 +108,10 @@ def named(common, name):
     return read(path)
 
 
-def laid_over(common, overlay):
+def laid_over(common: Path, overlay: Overlay) -> Any:
     """Return the raw config of a node: the overlay over the config file they have in common, which may be missing."""
     return merge(judge.parse(common) if common.exists() else {}, overlay.patch)
 
 
-def title(common, overlay):
+def title(common: Path, overlay: Overlay) -> str:
     return f"{overlay.path} over {common}" if common.exists() else str(overlay.path)

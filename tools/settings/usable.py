@@ -39,7 +39,7 @@ def warnings(raw, folder):
 
     raw: parsed JSON, or settings. What is at fault in it a check says. What is told of several settings is told once.
     """
-    told = {}
+    told: dict[str, list[str]] = {}
     for setting, wrong in _warnings(raw, folder):
         told.setdefault(wrong, []).append(setting)
     return [f"{', '.join(settings)}: {wrong}" for wrong, settings in told.items()]

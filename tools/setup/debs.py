@@ -160,7 +160,7 @@ def private_apt(parent, address, suite, architecture, kinds=("deb",)):
         (folder / "sources.list").write_text("".join(lines))
         config = folder / "apt.conf"
         config.write_text(APT_CONF.format(folder=folder, architecture=architecture))
-        apt = ["apt-get", "-c", config, "-q", "-y", "-o", "APT::Status-Fd=1"]
+        apt = ["apt-get", "-c", str(config), "-q", "-y", "-o", "APT::Status-Fd=1"]
         command([*apt, "update"], apt_progress("package lists"))
         yield apt, folder
 

@@ -87,7 +87,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    steps = (
+    steps: tuple[tuple, ...] = (
         ("Python packages", "into .venv", venv_ready, make_venv),
         ("umqtt and microdot", "from PyPI, into lib", libraries_ready, fetch_libraries),
     )
@@ -157,7 +157,7 @@ def venv_ready():
 def make_venv():
     stamp = VENV / "stamp"
     if not (stamp.exists() and venv_python().exists()):
-        python = sys.executable if sys.prefix == sys.base_prefix else sys._base_executable
+        python = sys.executable if sys.prefix == sys.base_prefix else sys._base_executable  # type: ignore[attr-defined]
         command([python, "-m", "venv", "--clear", VENV])
     rows = (ROOT / "requirements.txt").read_text().splitlines()
     packages = sum("==" in row and "'win32'" not in row for row in rows)
@@ -215,7 +215,8 @@ def fetch_libraries():
 def member(sdist, path, digest):
     """One file of a .tar.gz, checked."""
     with tarfile.open(fileobj=io.BytesIO(sdist)) as archive:
-        data = archive.extractfile(path).read()
+        file = archive.extractfile(path)
+        data = file.read() if file else b""
     if sha256(data) != digest:
         raise CommandError(f"{path} is not the file that was expected (SHA-256 {sha256(data)})")
     return data

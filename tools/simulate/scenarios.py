@@ -39,10 +39,12 @@ def calls():
     (table,) = (
         node.value
         for node in tree.body
-        if isinstance(node, ast.Assign) and node.targets[0].id == "CALLS"
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CALLS"
     )
-    found = {"reset": (["how"], [])}
-    for name in (each.id for each in table.generators[0].iter.elts):
+    found: dict[str, tuple[list[str] | None, list[str]]] = {"reset": (["how"], [])}
+    for name in (node.id for node in ast.walk(table) if isinstance(node, ast.Name)):
+        if name not in functions:
+            continue
         arguments = functions[name]
         every = [argument.arg for argument in arguments.args]
         needed = every[: len(every) - len(arguments.defaults)]

@@ -89,7 +89,7 @@ def run(args):
             print("warning: " + said(scarce))
         if args.portal:
             forget_settings(folder / "flash")
-            events = [{"at_s": 0, "do": "access_point", **WIFI}]
+            events = [{"at_s": 0, "do": "access_point", **WIFI}, *_wired(args.board)]
         account = settings["mqtt"]["brokers"][0] | {"tls": None}
         log = folder / "console.log"
         log.unlink(missing_ok=True)
@@ -118,6 +118,17 @@ def run(args):
         if code != NOT_ONLINE:
             return code
         return not_online(folder / "flash", args, log)
+
+
+def _wired(board):
+    """The events that put sensors on the usual pins of a board without settings, for the page to find."""
+    where = {
+        "bme280": pins.usual(board, "bme280", "i2c") | {"address": "0x76"},
+        "ds18b20": pins.usual(board, "ds18b20", "onewire") | {"address": "28ff641e0f160390"},
+    }
+    return [
+        {"at_s": 0, "do": "wire", "name": kind, "type": kind, **at} for kind, at in where.items()
+    ]
 
 
 def _names(raw):
@@ -221,7 +232,7 @@ class Console:
                 lines = file.read().splitlines(keepends=True)
         except FileNotFoundError:
             return
-        found = []
+        found: list[bytes] = []
         for line in lines:
             if not line.endswith(b"\n"):
                 return  # the rest of it next time

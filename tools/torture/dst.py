@@ -98,7 +98,7 @@ def faults():
     for path in sorted(_STORY.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "strikes":
-                found.add(node.args[0].value)
+                found.add(ast.literal_eval(node.args[0]))
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in _TABLES:
                 rows = ast.literal_eval(node.value)
                 found |= {row if isinstance(row, str) else row[0] for row in rows}
@@ -131,7 +131,7 @@ def tell(device, seed, without):
         errors="replace",
     )
     result = None
-    for line in done.stdout:
+    for line in done.stdout or ():
         if line.startswith("@"):
             result = Result(**json.loads(line[1:]))
         else:
@@ -166,7 +166,7 @@ def play(device, seeds, without="-"):
     timer.start()
     output = ""
     try:
-        for line in process.stdout:
+        for line in process.stdout or ():
             if line.startswith("@"):
                 yield Result(**json.loads(line[1:]))
                 seeds.pop(0)
@@ -176,7 +176,8 @@ def play(device, seeds, without="-"):
     finally:
         timer.cancel()
         code = processes.kill(process) if process.poll() is None else process.wait()
-        process.stdout.close()
+        if process.stdout:
+            process.stdout.close()
     if seeds:
         text = f"the simulator itself failed (exit code {code}): {output}"
         yield Result(seeds[0], "", 0, 0, 0, "", [text])

@@ -136,9 +136,11 @@ def mutants(source):
     starts = [sum(map(len, lines[:n])) for n in range(len(lines) + 1)]
     data = source.encode()
     for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, (ast.expr, ast.stmt)):
+            continue  # it has no place of its own
+        begin = starts[node.lineno - 1] + node.col_offset
+        end = starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
         for text in changes(node):
-            begin = starts[node.lineno - 1] + node.col_offset
-            end = starts[node.end_lineno - 1] + node.end_col_offset
             mutant = data[:begin] + text.encode() + data[end:]
             if mutant != data:  # `return None` is one of the changes
                 yield node.lineno, mutant.decode()

@@ -41,7 +41,7 @@ def judge(messages, lives, qos, ram_s):
     report = Report(readings=dict.fromkeys(qos, 0), repeats=dict.fromkeys(qos, 0))
     boots = _receive(messages, qos, report)
     report.boots = len(boots)
-    owners = {}  # life: boot
+    owners: dict[int, int] = {}  # life: boot
     for boot in sorted(boots):
         life = _life(boot, boots[boot], lives, report)
         if life is None:
@@ -49,7 +49,8 @@ def judge(messages, lives, qos, ram_s):
         if life in owners:
             report.faults.append(f"boots {owners[life]} and {boot} are one life")
         owners[life] = boot
-        _account(boot, boots[boot], *lives[life], ram_s, report)
+        began, ended = lives[life]
+        _account(boot, boots[boot], began, ended, ram_s, report)
     for number, (began, ended) in enumerate(lives):
         if number not in owners and (ended is None or ended - began > ram_s + _START_S):
             lasted = "that goes on" if ended is None else f"of {ended - began:.1f} s"
@@ -59,9 +60,9 @@ def judge(messages, lives, qos, ram_s):
 
 def _receive(messages, qos, report):
     """Check each message by itself and against those before. Returns {boot: {seq: ts or None}}."""
-    first = {}  # (boot, seq): (channel, text) of the first arrival
-    newest = {}  # (topic, boot): seq
-    boots = {}
+    first: dict[tuple, tuple] = {}  # (boot, seq): (channel, text) of the first arrival
+    newest: dict[tuple, int] = {}  # (topic, boot): seq
+    boots: dict[int, dict] = {}
     for message in messages:
         channel = message.topic.removesuffix("/history")
         if channel not in qos:
@@ -111,7 +112,7 @@ def parse(text):
 
 def _life(boot, seqs, lives, report):
     """Number of the life whose readings these are, by their times. None when none has a time: a very short life."""
-    found = set()
+    found: set[int] = set()
     for seq, ts in seqs.items():
         if ts is None:
             continue

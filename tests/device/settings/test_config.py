@@ -31,6 +31,7 @@ def write(path, text):
 def test_the_shortest_config_gets_every_default():
     settings, found = config.check(least(), TYPES, "esp32")
     assert not found
+    assert settings["$schema"] == ""
     assert settings["node"] == {"name": "", "base": "outpost", "led": None}
     assert settings["wifi"] == {
         "networks": [{"ssid": "attic", "password": "", "static": None}],

@@ -1,9 +1,10 @@
 """JSON as a person writes it."""
 
 import json
+from typing import Any
 
 
-def pretty(value, indent=""):
+def pretty(value: Any, indent: str = "") -> str:
     """JSON as a person writes it: what fits on a line is on one."""
     flat = json.dumps(value, ensure_ascii=False)
     if len(indent + flat) <= 99 and not (indent == "" and isinstance(value, dict)):
