@@ -60,10 +60,8 @@ class Portal:
         self.ap = board.access_point()
         self.address = None
         self.heard = []
-        self.offered, self.places = (
-            (),
-            "",
-        )  # entries of `sensors` for what answers, and where it was looked for
+        self.offered = ()  # entries of `sensors` for what answers,
+        self.places = ""  # and where it was looked for
         broken = any(fault.startswith(CONFIG + ":") for fault in faults)
         raw = stored(LAST_GOOD) if broken else stored(CONFIG, LAST_GOOD)
         parts = [part(fault) for fault in faults]

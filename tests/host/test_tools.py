@@ -15,7 +15,9 @@ from tools import ROOT, CommandError, Stopped
 from tools import __main__ as main
 
 SUDO = f"if this checkout was set up with sudo, sudo chown -R $USER {shlex.quote(str(ROOT))}"
-MAKE = subprocess.run(["make"], check=False, cwd=ROOT, capture_output=True, text=True).stdout
+MAKE = subprocess.run(
+    ["make", "--no-print-directory"], check=False, cwd=ROOT, capture_output=True, text=True
+).stdout
 
 
 def test_make_alone_prints_every_target_for_users():

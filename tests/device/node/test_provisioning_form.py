@@ -29,14 +29,14 @@ FULL = {
 
 
 def fields(**given):
-    return form.entered(given)
+    return form.entered(given, ())
 
 
 def same(**changed):
     """The form as it was shown, sent back with these changes."""
     got = {key: value for key, value in form.shown(FULL).items() if type(value) is str}
     got.update(changed)
-    return form.entered(got)
+    return form.entered(got, ())
 
 
 def checked(raw):
