@@ -11,7 +11,7 @@ import time
 from micropython import const
 
 from firmware import forget
-from firmware.files import TIME, read
+from firmware.files import TIME
 
 _RELEASE = const(1767225600)  # 2026-01-01: an earlier time is a clock that was never set
 _BEYOND = const(2398377600)  # 2046-01-01: as the newest time that is damage
@@ -25,19 +25,13 @@ def epoch():
     return 946684800 if time.gmtime(0)[0] == 2000 else 0
 
 
-def _newest_kept():
-    try:
-        newest_s = int(read(TIME) or "0")
-    except ValueError:
-        newest_s = 0
-    return newest_s if _RELEASE < newest_s < _BEYOND else _RELEASE
-
-
 class Clock:
     release_s = _RELEASE
 
     def __init__(self, settings, board, log, names):
         """settings: the `ntp` part; board: keeps the time for TLS, and over a reset; names: a Names."""
+        from firmware.reading import number
+
         self.host = settings["host"]
         self.port = settings["port"]
         self.interval_ms = int(settings["interval_s"]) * 1000
@@ -49,7 +43,9 @@ class Clock:
         self.denied = {}  # server that does not want to be asked: uptime until which it is left alone
         self.source = "unset"  # "rtc": was still set at boot; "ntp"
         self.synced_at = None  # uptime of the last sync, ms
-        self.newest_s = _newest_kept()  # no time before this is believed, but see sntp.py
+        # No time before this is believed, but see sntp.py.
+        self.newest_s = number(TIME, _RELEASE, _BEYOND)
+        forget("reading")
         self.past = {}  # server: (offset it gave against that, uptime at which it first did)
         self.offset = None  # Unix ms at uptime 0
         self._up = 0

@@ -2,9 +2,6 @@
 
 import os
 
-from micropython import const
-from outbox_reading import is_nothing
-
 from firmware import forget
 
 CRASH = "state/crash.txt"  # the last unforeseen exception, bounded
@@ -13,25 +10,16 @@ SESSION = "state/session"  # whose the exchanges are that the client has in flig
 TIME = "state/time"  # the newest that was believed without doubt
 CRASHED = "unforeseen error"  # why main.py resets the board
 NOTE = "state/reset"  # why the node reset the board on purpose: a Pico cannot tell its own reset from the watchdog's
-_LONGEST = const(1100)  # bytes that are read: the crash file is the longest
 
 
 def read(path):
     """Return the beginning of a file as text, or None: it is not there, or cannot be read, which the console shows."""
     try:
-        from firmware.reading import whole
+        from firmware.reading import text
 
-        data = whole(path, _LONGEST)
-    except OSError as e:
-        if not is_nothing(e):
-            print("files: %s cannot be read: %s" % (path, e))
-        return None
+        return text(path)
     finally:
         forget("reading")
-    try:
-        return data.decode()
-    except UnicodeError:  # not ours any more
-        return bytes([byte if byte < 128 else 63 for byte in data]).decode()
 
 
 def make_folder():

@@ -10,6 +10,7 @@ from micropython import const
 from outbox_reading import is_nothing, patiently, settle
 
 _PIECE = const(256)
+_LONGEST = const(1100)  # bytes of a file as text: the crash file is the longest
 
 
 def whole(path, longest):
@@ -25,6 +26,29 @@ def content(path, longest):
         if is_nothing(e):
             return b""
         raise
+
+
+def text(path):
+    """Return the beginning of a file as text, or None: it is not there, or cannot be read, which the console shows."""
+    try:
+        data = whole(path, _LONGEST)
+    except OSError as e:
+        if not is_nothing(e):
+            print("files: %s cannot be read: %s" % (path, e))
+        return None
+    try:
+        return data.decode()
+    except UnicodeError:  # not ours any more
+        return bytes([byte if byte < 128 else 63 for byte in data]).decode()
+
+
+def number(path, least, most):
+    """Return the whole number in a file; least if it is not between these two, or there is none."""
+    try:
+        found = int(text(path) or "0")
+    except ValueError:
+        return least
+    return found if least < found < most else least
 
 
 def _said_twice(path, longest):
