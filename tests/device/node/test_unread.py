@@ -156,7 +156,7 @@ def test_no_memory_for_a_file_is_not_called_a_failing_flash():
     put(LAST, json.dumps(SETTINGS))
     put("state/reset", "told to")
     said = []
-    files.print = said.append
+    reading.print = said.append
     reading.open = Failing("config.json", "state/reset")
     reading.open.error = MemoryError()
     try:
@@ -172,7 +172,7 @@ def test_no_memory_for_a_file_is_not_called_a_failing_flash():
         assert files.read("state/reset") is None
         assert len(said) == 1 and "state/reset" in said[0] and "ENOMEM" in said[0], said
     finally:
-        del reading.open
+        del reading.open, reading.print
     end()
 
 
