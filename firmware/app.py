@@ -154,6 +154,8 @@ class Node:
                 members = payload.body(channel.fields, result)
             except ValueError as e:
                 members = payload.error(str(e))
+        if self.delivery.values:
+            self.delivery.values.take(channel, members)
         if channel.qos:
             return self.delivery.take(channel, uptime, self.seq, members)
         # At QoS 0 nothing is kept for later.

@@ -178,9 +178,10 @@ class Checker:
             self.fault("outbox.bytes", "%d is out of range" % size, right)
 
     def names(self, settings):
-        """Sensors and outputs are known by their names."""
-        names, inputs = {}, []
+        """Sensors are known by their names, and outputs are."""
+        inputs = []
         for part in ("sensors", "outputs"):
+            names = {}
             for i, entry in enumerate(settings[part] or ()):
                 if not entry:
                     continue

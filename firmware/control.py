@@ -109,7 +109,7 @@ class Control:
             self.log.warning("control: %s ignored, it is %s" % (topic, why))
             return
         head, _, name = topic.rpartition("/")
-        if head.endswith("/cmd"):
+        if (head + "/+").encode() in self.topics.commands:
             self._command(name, data)
         elif self.panel:
             self.panel.set(topic, data)

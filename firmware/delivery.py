@@ -1,8 +1,8 @@
 """Readings on their way from the channels to the broker: kept by the outbox, sent by the client, dropped when acknowledged.
 
-What is late goes to `<channel>/history`, in the order it was taken. While late readings are sent, new ones are too, in turn.
-A reading that a newer one of its channel has overtaken goes to `history`, however young: the channel's own topic is in order. So does
-one of an earlier start: nobody remembers which of its readings went on the channel's own topic.
+What is late goes to `history/<channel>`, in the order it was taken. While late readings are sent, new ones are too, in turn.
+A reading that a newer one of its channel has overtaken goes there, however young: `reading/<channel>` is in order. So does
+one of an earlier start: nobody remembers which of its readings went to `reading/<channel>`.
 
 A record's key is the channel's name, its data what payload.record() makes. What else a reading needs is of its start: starts.py.
 `now` is ticks_ms, for the outbox and the client; `uptime` is Clock.uptime_ms().
@@ -37,7 +37,7 @@ class Delivery:
         self.sent = {}  # packet id → record
         self.restored = []  # of them, those of which the client has no message, only PUBREL
         self.again = []  # records to be sent anew: they were restored, and the broker has forgotten them
-        self._newest = {}  # key → seq of the last reading on the channel's own topic
+        self._newest = {}  # key → seq of the last reading that went as one of now
         self._turn = False  # whose: a fresh reading's?
         self.starts = Starts(boot, topics.prefix, log)
         self.starts.origin = clock.unix_ms(0)
@@ -45,6 +45,7 @@ class Delivery:
         self._told_at = None  # uptime
         self.aside = None  # readings that the broker will not have, if there are any
         self.pace = None  # how many may go in a second, if that is limited
+        self.values = None  # what also publishes bare numbers, if that is wanted
         client.set_journal(self._journal)
 
     def take(self, channel, at, seq, members):
@@ -82,6 +83,8 @@ class Delivery:
         if self.aside:
             self.aside.outbox.step(now)  # what could not be read is tried again
         self.starts.step(uptime, self)
+        if self.values:
+            self.values.step(self.uplink, uptime)
         # A broker keeps a place for each exchange, and drops what it acknowledges once it has no more. What was under way before
         # this start goes first on the first connection: from then on it is not what is given up.
         if outbox.abandoned and (self.uplink.connects or self.uplink.begin_anew()):
@@ -94,7 +97,10 @@ class Delivery:
             self.log.warning("outbox: no room: %d readings dropped in all" % outbox.dropped)
 
     def due(self, now):
-        return min(self.pace.due(), self.outbox.due(now)) if self.pace else self.outbox.due(now)
+        wait = self.outbox.due(now)
+        if self.pace:
+            wait = min(wait, self.pace.due())
+        return min(wait, self.values.due()) if self.values else wait
 
     def drain(self, uptime, now):
         """Hand readings to the client until it takes no more."""

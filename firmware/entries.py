@@ -42,8 +42,6 @@ BROKER = (
     ),
 )
 
-_TAKEN = "status health info log cmd reply history"  # topics of the node itself
-
 _BEYOND = 1000000000
 
 _POINT = (
@@ -81,8 +79,8 @@ SENSOR = (
         "name",
         "level",
         ...,
-        _TAKEN,
-        "its topic; what it measures or where",
+        "",
+        "last level of its topics; what it measures or where",
     ),
     ("type", "text", ..., (1, 32), "what it is, see below"),
     ("interval_s", "number", 60, (0.05, 86400), "time from one reading to the next"),
@@ -126,7 +124,7 @@ SENSOR = (
 )
 
 OUTPUT = (
-    ("name", "level", ..., _TAKEN, "its topic: what it switches"),
+    ("name", "level", ..., "", "last level of its topic: what it switches"),
     (
         "type",
         "choice",

@@ -1,8 +1,8 @@
-"""What this node had retained under another name, or of outputs it no longer has: taken back, or it stays at the broker for ever.
+"""What this node had retained under another name, or on topics it no longer has: taken back, or it stays at the broker for ever.
 
 state/retained has {topic prefix: names of what is retained there, beside status and info}; today's prefix, and those that are still to
-be taken back. Loaded at the start, and kept only if there are any. Another board may have the old name by now: under it nothing is
-touched unless the retained `info` is this board's.
+be taken back. A name is all that follows the prefix, such as `output/lamp`. Loaded at the start, and kept only if there are any. Another
+board may have the old name by now: under it nothing is touched unless the retained `info` is this board's.
 """
 
 import json
@@ -11,19 +11,20 @@ from micropython import const
 
 from firmware import forget
 from firmware.files import write
+from firmware.topics import below
 
 _PATH = "state/retained"
-_LONGEST = const(1100)  # bytes
+_LONGEST = const(4096)  # bytes: a hundred names, of bare numbers mostly
 _PREFIXES = const(3)  # of earlier, at most
 
 
 def look(node, names):
-    """Take back what is left of earlier settings, now and when the broker tells of it. names: what is retained today."""
+    """Return the Ghosts of earlier settings, None: there are none. names: what is retained today."""
     try:
         kept = _load()
     except OSError:
         node.log.warning("node: %s cannot be read: the next start looks again" % _PATH)
-        return
+        return None
     prefix = node.topics.prefix
     gone = [name for name in kept.get(prefix, ()) if name not in names]
     others = [other for other in kept if other != prefix][:_PREFIXES]
@@ -33,54 +34,62 @@ def look(node, names):
         if wanted != kept:
             _save(wanted)
     except OSError:
-        return  # it is not known to be kept: the next start looks again
-    if gone or others:
-        Ghosts(node, wanted, names)
+        return None  # it is not known to be kept: the next start looks again
+    return Ghosts(node, wanted, gone) if gone or others else None
 
 
 class Ghosts:
-    def __init__(self, node, wanted, names):
+    def __init__(self, node, wanted, gone):
+        """gone: names under today's prefix; under the others all are."""
         self.control = node.control
         self.uplink = node.uplink
         self.mark = b'"id":' + json.dumps(node.board.id).encode()
         self.log = node.log
         self.wanted = wanted
         self.prefix = node.topics.prefix
+        self.gone = gone
+        for name in gone:
+            self._watch(self.prefix, name, self._came_back)
         for prefix in wanted:
-            if prefix == self.prefix:
-                for name in wanted[prefix]:
-                    if name not in names:
-                        self._watch(prefix, name, name)
-            else:
-                self._watch(prefix, "info", None)
+            if prefix != self.prefix:
+                self._watch(prefix, "info", self._is_ours)
 
-    def _watch(self, prefix, last, gone):
-        """gone: this name only; None: all under the prefix."""
-        topic = _topic(prefix, last)
+    def introduce(self):
+        """A connection came up, and the name is this node's: empty what it no longer has."""
+        for name in self.gone:
+            self.uplink.introduce(below(self.prefix, name), b"")
 
-        def take(data, retained, uptime):
-            data = bytes(data)
-            if data and (gone or self.mark in data):
-                for name in [gone] if gone else ["status"] + self.wanted[prefix] + [last]:
-                    self.uplink.introduce(_topic(prefix, name), b"")
+    def _watch(self, prefix, name, take):
+        topic = below(prefix, name)
+
+        def look(data, retained, uptime):
+            if not take(prefix, name, bytes(data)):
                 return
-            # It was taken back, and comes back empty; or it is another board's.
             self.control.watch(topic, None)
-            if gone:
-                self.wanted[prefix].remove(gone)
-            else:
-                del self.wanted[prefix]
             try:
                 _save(self.wanted)
             except OSError:
-                pass  # the next start finds nothing to take back
+                pass  # the next start does it once more
             self.log.info("node: nothing is left at the broker of %s" % topic.decode())
 
-        self.control.watch(topic, take)
+        self.control.watch(topic, look)
 
+    def _came_back(self, prefix, name, data):
+        """Return whether a message is the empty one of introduce(): the broker keeps nothing there any more."""
+        if data:
+            return False
+        self.gone.remove(name)
+        self.wanted[prefix].remove(name)
+        return True
 
-def _topic(prefix, name):
-    return (prefix + "/" + name).encode()
+    def _is_ours(self, prefix, info, data):
+        """Have all under a prefix taken back, if its `info` is this board's. Return whether that is done, or it is another board's."""
+        if self.mark in data:
+            for name in ["status"] + self.wanted[prefix] + [info]:
+                self.uplink.introduce(below(prefix, name), b"")
+            return False
+        del self.wanted[prefix]
+        return True
 
 
 def _load():

@@ -13,6 +13,8 @@ def introduce(node):
     info = document.whole(_info(node))
     node.uplink.introduce(node.topics.status, b"online")
     node.uplink.introduce(node.topics.info, info)
+    if node.ghosts:
+        node.ghosts.introduce()
 
 
 def _info(node):

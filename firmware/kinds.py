@@ -55,6 +55,8 @@ def right(kind, limit, default=...):
         return "text of %d to %d bytes" % limit
     if kind == "level":
         return "text of %d to %d bytes without + # / $" % (default != "", LEVEL_BYTES)
+    if kind == "levels":
+        return "levels such as home/ground, at most %d bytes without + # $" % LEVEL_BYTES
     if kind in ("list", "sensors"):
         return "a list of %d to %d, [ … ]" % limit[:2]
     return _RIGHT[kind]
@@ -94,6 +96,14 @@ def _level(value, limit):
         return "has one of + # / $"
     if value in limit.split():
         return "is taken by the node itself"
+    return _text(value, (1, LEVEL_BYTES))
+
+
+def _levels(value, _):
+    if any(character in "+#$" for character in value):
+        return "has one of + # $"
+    if value and "" in value.split("/"):
+        return "has an empty level"
     return _text(value, (1, LEVEL_BYTES))
 
 
@@ -152,6 +162,7 @@ _CHECKS = {
     "text": _text,
     "secret": _text,
     "level": _level,
+    "levels": _levels,
     "host": _host,
     "hostname": _hostname,
     "country": _country,

@@ -4,8 +4,8 @@ switch   a relay or LED, on or off          `ON`, `OFF`, `TOGGLE`, {"state":"ON"
 light    a LED dimmed by PWM                the same, {"state":"ON","brightness":128}      {"state":"ON","brightness":128,…}
 number   a fan, a valve: 0 to 100 %         `42`, {"value":42}                             {"value":42}
 
-`1` and `true` are ON, `0` and `false` OFF, in small letters or large. What comes by `<output>/set` and what is told on
-`<output>` are Home Assistant's payloads for the platforms of these names.
+`1` and `true` are ON, `0` and `false` OFF, in small letters or large. What comes by `output/<name>/set` and what is told on
+`output/<name>` are Home Assistant's payloads for the platforms of these names.
 """
 
 import json
@@ -65,7 +65,7 @@ class Panel:
                     output.press()
 
     def set(self, topic, data):
-        """A message came to `<output>/set`."""
+        """A message came to `output/<name>/set`."""
         for output in self.outputs:
             if self.topics.output(output.name)[1] == topic.encode():
                 try:

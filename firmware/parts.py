@@ -10,7 +10,7 @@ from firmware.clock import Clock
 from firmware.files import make_folder
 from firmware.log import Log
 from firmware.names import Names
-from firmware.topics import Topics
+from firmware.topics import OUTPUT, READING, VALUE, Topics
 from firmware.uplink import Uplink
 from firmware.wifi import Wifi
 
@@ -35,14 +35,16 @@ def make(node, settings, outputs):
     node.wifi = Wifi(board.radio, settings["wifi"], node.name, log)
     node.clock = Clock(settings["ntp"], board, log, Names(board.radio))
     node.uplink = link = uplink(settings["mqtt"], node)
-    live_s = settings["publish"]["live_s"]
-    node.delivery = delivery(settings["outbox"], live_s, node, node.channels)
+    publish = settings["publish"]
+    node.delivery = delivery(settings["outbox"], publish["live_s"], node, node.channels)
+    if publish["plain"]:
+        node.delivery.values = values(node, settings["mqtt"]["rate"])
     node.panel = panel(outputs, node)
     from firmware.control import Control  # not before: the start of the outbox takes memory
 
     led = board.led(settings["node"]["led"])
     node.control = Control(link, node.topics, node.panel, led, log)
-    ghosts(node)
+    node.ghosts = ghosts(node)
     # In safe mode it would take back the sensors that are only left alone.
     node.discovery = None if node.safe else discovery(settings["discovery"], node)
     link.arrived = node.control.arrived
@@ -126,6 +128,18 @@ def delivery(settings, live_s, node, channels):
     return made
 
 
+def values(node, rate):
+    """Return the Values. rate: readings a second at most, or None; half as many numbers may go besides."""
+    from firmware.values import Values
+
+    pace = None
+    if rate:
+        from firmware.pace import Pace
+
+        pace = Pace(rate // 2 or 1)
+    return Values(node.channels, node.topics, pace)
+
+
 def _restore(delivery, record):
     """PUBREC had come before the restart: PUBREL is to be sent, and PUBLISH only if the broker has forgotten the session.
 
@@ -164,13 +178,25 @@ def panel(outputs, node):
 
 
 def ghosts(node):
-    """Have taken back what is left at the broker of earlier settings."""
-    if not node.safe:  # then the channels are only left alone
-        from firmware import forget, ghosts
+    """Return the Ghosts: what is left at the broker of earlier settings, to be taken back; None: nothing is."""
+    if node.safe:
+        return None  # the channels are only left alone
+    from firmware import forget, ghosts
 
-        names = [output.name for output in node.panel.outputs] if node.panel else []
-        ghosts.look(node, names + [channel.name for channel in node.channels if channel.retain])
-        forget("ghosts")
+    found = ghosts.look(node, _retained(node))
+    forget("ghosts")
+    return found
+
+
+def _retained(node):
+    """Return the topics, below the node's own, that the broker keeps for it, beside `status` and `info`."""
+    names = [OUTPUT + output.name for output in node.panel.outputs] if node.panel else []
+    for channel in node.channels:
+        if channel.retain:
+            names.append(READING + channel.name)
+        if node.delivery.values:
+            names += [VALUE + channel.name + "/" + field[0] for field in channel.fields]
+    return names
 
 
 def discovery(settings, node):

@@ -16,6 +16,7 @@ costs no code on a board). Kinds, with their limit:
     "secret"    the same, and never shown
     "level"     names not allowed: one level of an MQTT topic, 1 to 64 bytes without + # / $
                 (empty only if the default is empty)
+    "levels"    - : such levels with / between them, 1 to 64 bytes in all
     "host"      - : a name or an IPv4 address, without scheme and port
     "ipv4"      -
     "path"      - : a file on the board
@@ -48,7 +49,7 @@ SETTINGS = (
                 "all",
                 "name in all topics; empty: from the hardware, as esp32-a1b2c3",
             ),
-            ("base", "level", "outpost", "", "first level of all topics"),
+            ("base", "levels", "outpost", None, "first levels of all topics, as home/ground"),
             (
                 "led",
                 "pin",
@@ -142,8 +143,15 @@ SETTINGS = (
                 (0, 1, 2),
                 "0: sent once; 1: until acknowledged; 2: arrives exactly once",
             ),
-            ("live_s", "int", 30, (1, 86400), "a reading delivered later goes to `…/history`"),
+            ("live_s", "int", 30, (1, 86400), "a reading delivered later goes to `history/…`"),
             ("health_s", "int", 60, (5, 86400), "time from one health report to the next"),
+            (
+                "plain",
+                "bool",
+                False,
+                None,
+                "the newest of each quantity also as a bare number, on `value/…`; for what reads no JSON",
+            ),
         ),
         "what is published",
     ),

@@ -36,6 +36,7 @@ class Uplink:
         """
         self.names = names
         self.client = client
+        self.status = client.lw_topic  # of the node: `online`, or the will
         self.settings = settings
         self.identity = identity
         self.brokers = Brokers(self, settings["brokers"])
@@ -126,7 +127,7 @@ class Uplink:
     def acknowledged(self):
         """True when the broker has `status`, and every other document that introduces the node, but for those that it will not have."""
         for document in self.documents:
-            if document[2] != -1 or document[0].endswith(b"/status"):
+            if document[2] != -1 or document[0] == self.status:
                 return False
         return self.connected and not self.held
 

@@ -293,6 +293,11 @@ def _level(limit, default, types):
     return {"type": "string", "minLength": int(default != ""), "maxLength": 64, "pattern": pattern}
 
 
+def _levels(limit, default, types):
+    level = r"[^+#/$\u0000-\u001f]+"
+    return {"type": "string", "maxLength": 64, "pattern": f"^{level}(/{level})*$"}
+
+
 def _pattern(pattern):
     def make(limit, default, types):
         return {
@@ -363,6 +368,7 @@ _SCHEMAS = {
     "text": _text,
     "secret": _text,
     "level": _level,
+    "levels": _levels,
     "path": lambda limit, default, types: {"type": "string", "maxLength": 128},
     "host": _pattern(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?"),
     "hostname": _pattern(r"[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?"),

@@ -28,7 +28,7 @@ def settings():
             "retain": True,
             "rate": None,
         },
-        "publish": {"qos": 1, "live_s": 30, "health_s": 60},
+        "publish": {"qos": 1, "live_s": 30, "health_s": 60, "plain": False},
         "outbox": {"bytes": 16384, "sync_s": 5, "when_full": "drop-oldest", "ram_bytes": 4096},
         "ntp": {"host": "192.0.2.1", "port": 123, "interval_s": 21600},
         "sensors": [{"name": "climate"}],
@@ -143,6 +143,7 @@ class Client:
         self.wanted.append((pattern, qos))
 
     def set_last_will(self, topic, payload, retain=False, qos=0):
+        self.lw_topic = topic
         self.will = (topic, payload, retain, qos)
 
     def start(self, now, clean_session=False, anew=False):
@@ -247,7 +248,7 @@ class Run:
             self.now = time.ticks_add(self.now, step)
             self.node.step(self.now)
 
-    def readings(self, topic="outpost/esp32-a1b2c3/climate"):
+    def readings(self, topic="outpost/esp32-a1b2c3/reading/climate"):
         return [json.loads(message[1]) for message in self.client.on(topic)]
 
 
@@ -311,7 +312,7 @@ def test_an_outage_keeps_readings_and_late_ones_go_to_history():
     r.run(60000)
     r.client.reachable = True
     r.run(90000)
-    live, late = r.readings(), r.readings("outpost/esp32-a1b2c3/climate/history")
+    live, late = r.readings(), r.readings("outpost/esp32-a1b2c3/history/climate")
     seqs = [reading["seq"] for reading in live + late]
     assert len(late) >= 25 and r.node.delivery.outbox.dropped == 0
     assert sorted(seqs) == list(range(1, r.node.seq + 1)), "every number, once"
@@ -331,8 +332,8 @@ def test_a_full_outbox_drops_the_oldest_and_says_so():
     assert dropped > 0
     seqs = sorted(
         reading["seq"]
-        for t in ("", "/history")
-        for reading in r.readings("outpost/esp32-a1b2c3/climate" + t)
+        for t in ("reading", "history")
+        for reading in r.readings("outpost/esp32-a1b2c3/%s/climate" % t)
     )
     missing = [seq for seq in range(1, seqs[-1]) if seq not in seqs]
     # The oldest, but for the few that are on their way when room is made.
@@ -404,7 +405,7 @@ def test_sampling_goes_on_without_wifi():
     assert r.node.seq >= 39 and r.client.sent == []
     r.board.radio.up = True
     r.run(60000)
-    assert r.readings("outpost/esp32-a1b2c3/climate/history")[0]["seq"] == 1
+    assert r.readings("outpost/esp32-a1b2c3/history/climate")[0]["seq"] == 1
 
 
 def test_watchdog_is_armed_late_and_then_fed():
@@ -496,8 +497,8 @@ def everything(r):
     """All readings a subscriber has, by (boot, seq)."""
     return {
         (reading["boot"], reading["seq"]): reading
-        for t in ("", "/history")
-        for reading in r.readings("outpost/esp32-a1b2c3/climate" + t)
+        for t in ("reading", "history")
+        for reading in r.readings("outpost/esp32-a1b2c3/%s/climate" % t)
     }
 
 
@@ -735,7 +736,7 @@ def test_while_late_readings_go_new_ones_do_too():
         left[0] = 4
         r.run(1000)
     live = [reading["seq"] for reading in r.readings()]
-    late = [reading["seq"] for reading in r.readings("outpost/esp32-a1b2c3/climate/history")]
+    late = [reading["seq"] for reading in r.readings("outpost/esp32-a1b2c3/history/climate")]
     assert r.node.delivery.outbox.peek(r.now) is not None, "still under way"
     assert late == sorted(late) and live == sorted(live)
     assert len(set(live + late)) == len(live) + len(late), "none twice"

@@ -14,7 +14,7 @@ from firmware.files import make_folder
 from firmware.parts import _exists
 
 HEAP = "600k"
-WHY = "192.0.2.1:1883 closes at outpost/attic/room"
+WHY = "192.0.2.1:1883 closes at outpost/attic/reading/room"
 FULL = OSError(28)
 
 

@@ -114,7 +114,7 @@ def test_what_it_listens_to():
         "outpost/Küche/status",
         "outpost/Küche/cmd/+",
         "outpost/all/cmd/+",
-        "outpost/Küche/+/set",
+        "outpost/Küche/output/+/set",
     ]
     assert len(Rig(panel=False).broker.filters) == 3
 
@@ -241,7 +241,7 @@ def test_the_log_has_what_was_commanded():
 
 def test_what_is_retained_is_no_command():
     rig = Rig()
-    for topic in (CMD + "restart", "outpost/all/cmd/identify", "outpost/Küche/lamp/set"):
+    for topic in (CMD + "restart", "outpost/all/cmd/identify", "outpost/Küche/output/lamp/set"):
         rig.broker.out[9] = [topic.encode(), b"ON", 1, "sent"]
         rig.broker.say(publish(topic.encode(), b"ON", 1, 9, retain=True))
         rig.run()
@@ -265,15 +265,18 @@ def test_what_is_too_long_is_no_command():
 
 def test_what_is_for_an_output_goes_there():
     rig = Rig()
-    rig.tell("outpost/Küche/Lämpchen/set", b"\xff\x00", 0)
-    rig.tell("outpost/Küche/lamp/set", b" " * 510 + b"ON", 0)
+    rig.tell("outpost/Küche/output/Lämpchen/set", b"\xff\x00", 0)
+    rig.tell("outpost/Küche/output/lamp/set", b" " * 510 + b"ON", 0)
     rig.run()
     assert rig.panel.got == [
-        ("outpost/Küche/Lämpchen/set", b"\xff\x00"),
-        ("outpost/Küche/lamp/set", b" " * 510 + b"ON"),
+        ("outpost/Küche/output/Lämpchen/set", b"\xff\x00"),
+        ("outpost/Küche/output/lamp/set", b" " * 510 + b"ON"),
     ]
+    rig.tell("outpost/Küche/output/cmd/set", b"ON", 0)
+    rig.run()
+    assert rig.panel.got[2:] == [("outpost/Küche/output/cmd/set", b"ON")], "nor is it a command"
     rig = Rig(panel=False)  # an old session still brings it
-    rig.tell("outpost/Küche/lamp/set", b"ON", 0)
+    rig.tell("outpost/Küche/output/lamp/set", b"ON", 0)
     rig.run()
     assert not rig.replies()
 

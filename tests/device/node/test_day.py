@@ -91,7 +91,7 @@ class Client:
         reading = 0
         if b'"seq":' in payload:
             reading = 2 * int(payload.split(b'"seq":')[1].split(b",")[0])
-        self.readings[self.pid % len(self.readings)] = reading + topic.endswith(b"history")
+        self.readings[self.pid % len(self.readings)] = reading + (b"/history/" in topic)
         self.in_flight.append(self.pid)
         return self.pid
 
@@ -251,7 +251,7 @@ def node():
             "retain": True,
             "rate": None,
         },
-        "publish": {"live_s": 30, "health_s": 60},
+        "publish": {"live_s": 30, "health_s": 60, "plain": False},
         "outbox": {"bytes": 131072, "sync_s": 5, "when_full": "drop-oldest", "ram_bytes": 4096},
         "ntp": {"host": "b", "port": 123, "interval_s": 21600},
         "discovery": {"enabled": False},

@@ -16,7 +16,7 @@ BOARDS = ("esp32", "pico_w")
 HEAP = "400k"  # both ends of the connection are here
 
 SYNCED = 1795219200000
-LIVE, LATE = b"outpost/attic/room", b"outpost/attic/room/history"
+LIVE, LATE = b"outpost/attic/reading/room", b"outpost/attic/history/room"
 
 
 class Channel:

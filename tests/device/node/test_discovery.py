@@ -223,7 +223,7 @@ def test_names_beyond_ascii():
     root = json.loads(sent[0][1])
     assert root["dev"]["name"] == "Bücher Regal"
     entry = next(e for e in root["cmps"].values() if e.get("dev_cla") == "temperature")
-    assert entry["stat_t"] == "outpost/Bücher Regal/Küche"
+    assert entry["stat_t"] == "outpost/Bücher Regal/reading/Küche"
     assert entry["name"] == "Küche temperature"
     assert len(Rig(node).announce()) == 1  # and the file is read as it was written
 

@@ -53,14 +53,14 @@ def test_over_three_starts_with_their_times():
     boot, taken = all_aside(outage(name="attic"))
     back_at_a_slow_broker("attic")
     got = delivered("attic", boot)
-    assert got == {("outpost/attic/climate/history", True): set(range(1, taken + 1))}, got
+    assert got == {("outpost/attic/history/climate", True): set(range(1, taken + 1))}, got
 
 
 def test_over_three_starts_of_other_names():
     boot, taken = all_aside(outage(name="attic"))
     back_at_a_slow_broker("kitchen")
     got = delivered("cellar", boot)
-    assert got == {("outpost/attic/climate/history", True): set(range(1, taken + 1))}, got
+    assert got == {("outpost/attic/history/climate", True): set(range(1, taken + 1))}, got
 
 
 class Latest:

@@ -295,7 +295,9 @@ def test_a_broker_that_keeps_nothing_where_everything_is_retained():
 
 def test_what_is_still_forbidden_costs_one_connection_and_ever_more_rarely():
     rig = rig_of(1, 1)
-    rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"c0"
+    rig.broker.refuses = lambda first, body, message: (
+        message and message[0] == BARRED + b"reading/c0"
+    )
     rig.run(600)
     connects = rig.uplink.connects
     rig.run(6 * 3600)

@@ -42,7 +42,7 @@ def goes_on(r, ms=5000):
     """Readings are taken and delivered, each once."""
     r.run(ms)
     seqs = [each["seq"] for each in r.readings()]
-    seqs += [each["seq"] for each in r.readings("outpost/esp32-a1b2c3/climate/history")]
+    seqs += [each["seq"] for each in r.readings("outpost/esp32-a1b2c3/history/climate")]
     assert r.node.seq - 1 <= len(seqs) and sorted(seqs) == list(range(1, len(seqs) + 1)), seqs
     assert r.node.delivery.outbox.dropped == 0 and r.board.resets == 0
 
@@ -151,7 +151,7 @@ def test_the_time_that_readings_of_before_get():
     r.node._keep()
     after = run()
     after.run(8000)
-    late = after.readings("outpost/esp32-a1b2c3/climate/history")
+    late = after.readings("outpost/esp32-a1b2c3/history/climate")
     late += after.readings()
     of_before = [each for each in late if each["boot"] == r.node.delivery.boot]
     assert len(of_before) == r.node.seq
@@ -169,9 +169,9 @@ def test_the_start_that_a_reading_is_of():
     scarce.end()
     boots = {each["boot"] for each in r.readings()}
     assert boots == {r.node.delivery.boot}, "nothing goes before it is known when it was taken"
-    assert not r.readings("outpost/esp32-a1b2c3/climate/history")
+    assert not r.readings("outpost/esp32-a1b2c3/history/climate")
     r.run(70000)
-    late = r.readings("outpost/esp32-a1b2c3/climate/history") + r.readings()
+    late = r.readings("outpost/esp32-a1b2c3/history/climate") + r.readings()
     seqs = [each["seq"] for each in late if each["boot"] == first.node.delivery.boot]
     assert sorted(seqs) == list(range(1, first.node.seq + 1)), seqs
 

@@ -51,7 +51,7 @@ def test_the_shortest_config_gets_every_default():
         "retain": True,
         "rate": None,
     }
-    assert settings["publish"] == {"qos": 1, "live_s": 30, "health_s": 60}
+    assert settings["publish"] == {"qos": 1, "live_s": 30, "health_s": 60, "plain": False}
     assert settings["outbox"] == {
         "bytes": 131072,
         "sync_s": 5,
@@ -239,12 +239,30 @@ def test_a_topic_level():
     one(faults(least(node={"base": ""})), "node.base", "is empty")
     # <base>/all/cmd/… is for every node
     one(faults(least(node={"name": "all"})), "node.name", "is taken by the node itself")
-    for name in ("status", "health", "info", "log", "cmd", "reply", "history"):
-        one(
-            sensors(("gpio", {"pin": 4, "name": name})),
-            "sensors[0].name",
-            "is taken by the node itself",
-        )
+    # Channels have branches of their own.
+    for name in ("status", "cmd", "all", "reading"):
+        assert not sensors(("gpio", {"pin": 4, "name": name}))
+
+
+def test_the_base_may_have_several_levels():
+    for good in ("home", "home/ground", "a/b/c", "é" * 15 + "/" + "é" * 16, "all/" * 15 + "four"):
+        assert not faults(least(node={"base": good})), good
+    for bad, wrong in (
+        ("", "is empty"),
+        ("/home", "has an empty level"),
+        ("home/", "has an empty level"),
+        ("home//ground", "has an empty level"),
+        ("/", "has an empty level"),
+        ("home/+", "has one of + # $"),
+        ("home/#", "has one of + # $"),
+        ("$SYS/home", "has one of + # $"),
+        ("home/a\nb", "has a control character"),
+        ("home/" + "a" * 60, "is too long"),
+        ("é" * 33, "is too long"),
+        (7, "is a number"),
+    ):
+        right = "give levels such as home/ground, at most 64 bytes without + # $"
+        one(faults(least(node={"base": bad})), "node.base", wrong + ", " + right)
 
 
 def test_two_sensors_with_one_name():
