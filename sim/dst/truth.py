@@ -145,8 +145,10 @@ class Truth:
             self._health(payload)
         elif name == "info":
             self._info(payload)
-        elif name not in ("status", "log", "reply", "cmd", "all"):
+        elif name in ("reading", "history") and len(levels) == 4:
             self._reading(broker, levels, payload, qos, heard, dup)
+        elif name not in ("status", "log", "reply", "cmd") and levels[1] != "all":
+            stage.found("%s: what topic is that" % topic)
 
     def _health(self, payload):
         told = json.loads(payload)
@@ -166,7 +168,7 @@ class Truth:
                 stage.found("info has faults of the config: %s" % fault)
 
     def _reading(self, broker, levels, payload, qos, heard, dup):
-        node, name, rest = levels[1], levels[2], levels[3:]
+        node, name = levels[1], levels[3]
         topic = "/".join(levels)
         try:
             reading = json.loads(payload)
@@ -177,9 +179,7 @@ class Truth:
             stage.found("no reading: %s %r" % (topic, payload))
             return
         what = "%s boot %d seq %d" % (topic, boot, seq)
-        if rest not in ([], ["history"]):
-            stage.found("%s: what topic is that" % what)
-        late = bool(rest)
+        late = levels[2] == "history"
         text = payload.decode().split('"%s":' % quantity)[1][:-1]
         key = (node, boot, seq)
         if quantity == "error":
@@ -211,7 +211,7 @@ class Truth:
                 if quantity == "error":
                     continue
                 text = message[1].decode().split('"%s":' % quantity)[1][:-1]
-                event = self._identify(message[0], message[0].split("/")[2], quantity, text, ts)
+                event = self._identify(message[0], message[0].split("/")[3], quantity, text, ts)
                 if event and not event.came and event.gone is None:
                     event.gone = "forgotten"
 
@@ -347,7 +347,7 @@ class Truth:
         if known or levels[1] != self.life.node:
             return
         for sensor in self.life.config["sensors"]:
-            if sensor["name"] == levels[2] and qos > max(sensor["qos"], 1):
+            if sensor["name"] == levels[3] and qos > max(sensor["qos"], 1):
                 stage.found("%s: a new exchange of QoS %d: %r" % (topic, qos, payload))
 
     # lives

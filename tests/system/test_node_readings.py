@@ -76,7 +76,7 @@ def well_formed(seen, name, before):
     """Every reading has its time, its boot, a number of its own, and what the sensor measures."""
     taken = {}
     for channel, quantities in QUANTITIES.items():
-        for message in seen.of(f"{name}/{channel}"):
+        for message in seen.of(f"{name}/reading/{channel}"):
             assert message.qos == 1 and not message.retain
             reading = json.loads(message.text)
             assert set(reading) == {"ts", "boot", "seq"} | quantities, message.text
@@ -94,7 +94,7 @@ def well_formed(seen, name, before):
     assert 950 < first["pressure"] < 1080
     assert type(seen.readings("input", name)[0]["open"]) is bool
     # numbers keep their type: decimals as many as the sensor can tell apart
-    assert re.search(r'"temperature":-?\d+\.\d\d,', seen.texts(f"{name}/bme280")[0])
+    assert re.search(r'"temperature":-?\d+\.\d\d,', seen.texts(f"{name}/reading/bme280")[0])
     # one every 3 s from the first on; the first pass has every sensor to begin with
     bmp280 = [reading["ts"] for reading in seen.readings("bmp280", name)]
     assert 2400 < bmp280[1] - bmp280[0] < 3400
@@ -129,16 +129,17 @@ def test_base_retain_and_qos_are_as_configured(brokers, nodes, listen):
         {"name": "kept", "type": "adc", "pin": 32, "r1": 1, "interval_s": 2, "retain": True},
         {"name": "once", "type": "adc", "pin": 33, "r1": 1, "interval_s": 2, "qos": 0},
     ]
-    config = settings([broker.port], node={"name": "Küche", "base": "haus"}, sensors=channels)
+    config = settings([broker.port], node={"name": "Küche", "base": "haus/unten"}, sensors=channels)
     nodes(config).start()
     until(lambda: len([m for m in seen.messages if m.topic.endswith("/once")]) > 1, 20, "readings")
     by_topic = {m.topic: m for m in seen.messages}
-    assert by_topic["haus/Küche/status"].text == "online"
-    assert by_topic["haus/Küche/kept"].qos == 1 and by_topic["haus/Küche/once"].qos == 0
+    node = "haus/unten/Küche/"
+    assert by_topic[node + "status"].text == "online"
+    assert by_topic[node + "reading/kept"].qos == 1 and by_topic[node + "reading/once"].qos == 0
     late = listen(broker, name="late")
     until(lambda: len(late.messages) >= 4, 10, "retained messages")
     assert {m.topic for m in late.messages if m.retain and m.topic.startswith("haus/")} == {
-        "haus/Küche/" + name for name in ("status", "info", "kept")
+        node + name for name in ("status", "info", "reading/kept")
     }
 
 

@@ -37,7 +37,7 @@ class Broker:
             self.retained.pop(topic, None)
         if b'"seq"' in payload:
             reading = json.loads(payload)
-            prefix = topic.decode().split("/climate")[0]
+            prefix = topic.decode().rsplit("/", 2)[0]
             self.readings.append((prefix, reading["boot"], reading["seq"]))
         for client in self.clients.values():
             if topic in client.topics and client.connected:
