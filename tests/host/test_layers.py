@@ -35,6 +35,7 @@ LAYERS = (
         "firmware.discovery firmware.discovery_*",
         "firmware.control firmware.commands firmware.restart firmware.blink firmware.access",
         "firmware.ghosts",
+        "firmware.values",
     ),
     ("firmware.boots", "firmware.keeping"),
     (

@@ -135,7 +135,9 @@ def test_what_is_no_reading(text):
 
 def test_a_reading_of_a_time_when_no_node_ran():
     strange = reading(1, 1) | {"boot": 3, "ts": 900_000_000}
-    only_fault([*whole(), Message("reading/once", json.dumps(strange), 2)], "boot 3", "no node ran")
+    only_fault(
+        [*whole(), Message("reading/once", json.dumps(strange), 2)], "boot 3", "no node ran"
+    )
 
 
 def test_a_boot_number_used_twice():

@@ -67,7 +67,9 @@ class Rig:
 
     def state(self, output, times=1):
         """The last state told, once so many were."""
-        return json.loads(self.seen.wait_for(f"{NAME}/output/{output}", times=times, timeout=10).text)
+        return json.loads(
+            self.seen.wait_for(f"{NAME}/output/{output}", times=times, timeout=10).text
+        )
 
     def told(self, topic):
         return len(self.seen.of(f"{NAME}/{topic}"))

@@ -129,7 +129,9 @@ def test_base_retain_and_qos_are_as_configured(brokers, nodes, listen):
         {"name": "kept", "type": "adc", "pin": 32, "r1": 1, "interval_s": 2, "retain": True},
         {"name": "once", "type": "adc", "pin": 33, "r1": 1, "interval_s": 2, "qos": 0},
     ]
-    config = settings([broker.port], node={"name": "Küche", "base": "haus/unten"}, sensors=channels)
+    config = settings(
+        [broker.port], node={"name": "Küche", "base": "haus/unten"}, sensors=channels
+    )
     nodes(config).start()
     until(lambda: len([m for m in seen.messages if m.topic.endswith("/once")]) > 1, 20, "readings")
     by_topic = {m.topic: m for m in seen.messages}
@@ -141,6 +143,42 @@ def test_base_retain_and_qos_are_as_configured(brokers, nodes, listen):
     assert {m.topic for m in late.messages if m.retain and m.topic.startswith("haus/")} == {
         node + name for name in ("status", "info", "reading/kept")
     }
+
+
+def test_bare_numbers_are_taken_back_when_the_sensor_fails(broker, nodes, seen, listen):
+    channels = [each for each in sensors() if each["name"] in ("bme280", "input")]
+    channels = [each | {"interval_s": 1} for each in channels]
+    node = nodes(settings([broker.port], sensors=channels, publish={"plain": True}))
+    node.start()
+    for quantity in QUANTITIES["bme280"]:
+        message = seen.wait_for(f"{NAME}/value/bme280/{quantity}")
+        assert message.qos == 0 and float(message.text)
+    assert seen.wait_for(f"{NAME}/value/input/open").text in ("0", "1")
+    reading = json.loads(seen.texts(f"{NAME}/reading/bme280")[0])
+    assert float(seen.texts(f"{NAME}/value/bme280/humidity")[0]) == reading["humidity"]
+
+    def retained(name):
+        late = listen(broker, name=name, topics=f"outpost/{NAME}/value/#")
+        late.wait_for(f"{NAME}/value/input/open")
+        time.sleep(0.5)
+        return {m.topic.split("/", 3)[3] for m in list(late.messages) if m.retain}
+
+    everything = {"input/open"} | {"bme280/" + name for name in QUANTITIES["bme280"]}
+    assert retained("late") == everything
+    node.do("unplug", name="bme280")
+    for quantity in QUANTITIES["bme280"]:
+        seen.wait_for(f"{NAME}/value/bme280/{quantity}", "")
+    assert retained("later") == {"input/open"}
+    node.do("plug", name="bme280")
+    known = len(seen.of(f"{NAME}/value/bme280/humidity"))
+    seen.wait_for(f"{NAME}/value/bme280/humidity", times=known + 1)
+    assert float(seen.texts(f"{NAME}/value/bme280/humidity")[-1])
+
+    node.kill()
+    node.configure(settings([broker.port], sensors=channels))
+    node.start()
+    for name in everything:
+        seen.wait_for(f"{NAME}/value/{name}", "", times=1 if name == "input/open" else 2)
 
 
 def test_a_change_is_published_at_once(broker, nodes, seen):

@@ -46,7 +46,9 @@ def readings(tmp_path_factory):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = {}
-    for name, text in re.findall(r"^outpost/greenhouse/reading/(\S+) (\{.*\})$", done.stdout, re.M):
+    for name, text in re.findall(
+        r"^outpost/greenhouse/reading/(\S+) (\{.*\})$", done.stdout, re.M
+    ):
         found.setdefault(name, []).append(json.loads(text))
     return found
 
