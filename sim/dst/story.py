@@ -115,6 +115,10 @@ class Story:
         self.lowered = (
             False  # has a sensor's QoS been lowered from 2? A session begins anew for that
         )
+        self.plain = Random(
+            seed * seed + 7
+        )  # a stream of its own: in one story of six the node publishes bare numbers, too
+        self.has_plain = self.plain.chance(17)
         sim.seed(random(1 << 20))
         self._make_network()
         self.config = self._draw_config()
@@ -197,6 +201,7 @@ class Story:
                 "qos": random.choice((1, 2)),
                 "live_s": random.choice((5, 30)),
                 "health_s": random.choice(swarm.get("health_s", (5, 20))),
+                "plain": self.has_plain and self.plain.chance(80),
             },
             "outbox": {
                 "bytes": 8192 if self.may("small", 33) else 65536,

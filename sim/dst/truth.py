@@ -80,6 +80,7 @@ class Truth:
         self._measured = {}  # sensor's name → (quantity, text) of its last conversion
         self.keys = {}  # (node, boot, seq) → Event, or the text of a failure
         self.newest = {}  # live topic → ms of the newest event on it, and when it was heard
+        self.numbers = {}  # (broker, topic of a bare number) → ms of its event
         self.sensor_faults = False  # readings may be failures
         self.heap_faults = False
         self.spoiled = (
@@ -147,6 +148,8 @@ class Truth:
             self._info(payload)
         elif name in ("reading", "history") and len(levels) == 4:
             self._reading(broker, levels, payload, qos, heard, dup)
+        elif name == "value" and len(levels) == 5:
+            self._bare_number(broker, levels, payload)
         elif name not in ("status", "log", "reply", "cmd") and levels[1] != "all":
             stage.found("%s: what topic is that" % topic)
 
@@ -196,6 +199,20 @@ class Truth:
             self.doubled.append((what, event, event.came[-1], (sim.now(), broker.name, topic)))
         self.newest_came = max(self.newest_came, event.at)
         event.came.append((sim.now(), broker.name, topic))
+
+    def _bare_number(self, broker, levels, payload):
+        """A bare number has no time: it is never older than the one before."""
+        topic = "/".join(levels)
+        what = "%s %s" % (topic, payload.decode())
+        event = self._identify(what, levels[3], levels[4], payload.decode(), None)
+        if event is None:
+            return
+        if levels[1] != event.life.node and not self.spoiled:
+            stage.found("%s: was taken under the name %s" % (what, event.life.node))
+        place = broker.name, topic
+        if event.at < self.numbers.get(place, 0):
+            stage.found("%s: came after a newer one" % what)
+        self.numbers[place] = event.at
 
     def forgotten(self, messages):
         """A broker has forgotten exchanges of QoS 2, and the node does not know: the answer to CONNECT was lost, the next says that there

@@ -396,6 +396,11 @@ def test_several_wrong_values_at_once_are_judged():
 WRONG = (
     {"node": {"name": "a/b"}},
     {"node": {"name": "all"}},
+    {"node": {"base": ""}},
+    {"node": {"base": "home/"}},
+    {"node": {"base": "home//ground"}},
+    {"node": {"base": "home/+"}},
+    {"node": {"base": "home/" + "a" * 60}},
     {"zone": 1},
     {"mqtt": {"brokers": []}},
     {"mqtt": {"brokers": [{"host": "mqtt://b"}]}},
@@ -412,7 +417,6 @@ WRONG = (
     {"sensors": [{"name": "a", "type": "dht23", "pin": 4}]},
     {"sensors": [{"name": "a", "type": "dht22"}]},
     {"sensors": [{"name": "a", "type": "dht22", "pin": 4, "interval_s": 1}]},
-    {"sensors": [{"name": "status", "type": "dht22", "pin": 4}]},
     {"sensors": [{"name": "a", "type": "dht22", "pin": 4, "sda": 5}]},
     {"sensors": [{"name": "a", "type": "input", "pin": 4, "pull": "left"}]},
     {"sensors": [{"name": "a", "type": "dht22", "pin": 4, "filter": {"humidity": {"median": 0}}}]},
@@ -422,6 +426,7 @@ WRONG = (
 )
 RIGHT = (
     {"node": {"name": "Küche"}},
+    {"node": {"base": "home/ground"}},
     {"mqtt": {"brokers": [{"host": "b", "tls": None}]}},
     {"wifi": {"networks": [{"ssid": "a"}], "country": "DE"}},
     {"sensors": [{"name": "a", "type": "input", "pin": 4, "pull": None, "qos": None}]},
@@ -433,6 +438,10 @@ RIGHT = (
         ]
     },
     {"outputs": [{"name": "a", "pin": 4}]},
+    {
+        "sensors": [{"name": "status", "type": "dht22", "pin": 4}],
+        "outputs": [{"name": "status", "pin": 5}],
+    },
     {"discovery": False},
     {"discovery": {"prefix": "ha"}},
 )

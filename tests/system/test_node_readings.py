@@ -169,7 +169,7 @@ def test_bare_numbers_are_taken_back_when_the_sensor_fails(broker, nodes, seen, 
     for quantity in QUANTITIES["bme280"]:
         seen.wait_for(f"{NAME}/value/bme280/{quantity}", "")
     assert retained("later") == {"input/open"}
-    node.do("plug", name="bme280")
+    node.do("replug", name="bme280")
     known = len(seen.of(f"{NAME}/value/bme280/humidity"))
     seen.wait_for(f"{NAME}/value/bme280/humidity", times=known + 1)
     assert float(seen.texts(f"{NAME}/value/bme280/humidity")[-1])

@@ -183,6 +183,14 @@ PLANTS = {
         32,
         "after a newer one",
     ),
+    "number_of_an_old_reading": Plant(
+        "firmware/delivery.py",
+        "        self.sent[sent] = record\n        if not record.taken:\n",
+        "        self.sent[sent] = record\n        if self.values and record.key in self._channels:\n"
+        "            self.values.take(self._channels[record.key], record.data[HEAD_BYTES:])\n        if not record.taken:\n",
+        4,
+        "a newer one",
+    ),
     "acknowledged_when_sent": Plant(
         "firmware/delivery.py",
         "        if not record.taken:\n            self.outbox.take(record, now)\n",
