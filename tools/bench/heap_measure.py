@@ -114,6 +114,7 @@ def of_sensors():
         kind: _closure("drivers." + row[0].split(".")[0], graph) for kind, row in found.items()
     }
     more = ["firmware.sensors." + name for name in ("process", "derived", "change")]
+    more.append("firmware.values")
     names = {*every, *more, *(name for needed in types.values() for name in needed)}
     return {name: bytes_of[name] for name in sorted(names)}, types, every
 
