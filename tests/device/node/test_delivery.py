@@ -131,7 +131,7 @@ def test_what_is_still_of_now_is_sent_again_as_it_was():
 
 
 def test_of_an_earlier_start_nothing_is_of_now():
-    # 1 went on the channel's own topic again, behind 2.
+    # 1 went live again, behind 2.
     rig = Rig(sync_ms=0)
     rig.connect()
     rig.take()
@@ -142,7 +142,7 @@ def test_of_an_earlier_start_nothing_is_of_now():
     rig.seq = 2
     rig.take()
     rig.connect()
-    assert sorted(rig.seen()) == [(LIVE, 3), (LATE, 1), (LATE, 2)] and len(rig.outbox) == 0
+    assert sorted(rig.seen()) == [(LATE, 1), (LATE, 2), (LIVE, 3)] and len(rig.outbox) == 0
 
 
 def test_lost_again_and_again_it_is_withdrawn_once():
