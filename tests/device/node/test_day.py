@@ -27,7 +27,7 @@ class Subscriptions:
 class Client:
     """Network and broker. Takes messages while `up`, acknowledges them in the next step, and checks them off."""
 
-    last, unanswered, lied = None, (), False
+    lw_topic, last, unanswered, lied = None, None, (), False
     subscriptions = Subscriptions
 
     def __init__(self, client_id, server, keepalive=0, window=32, window2=1):
