@@ -22,12 +22,13 @@ READING = '{"ts":1795917130051,"boot":7,"seq":%d,"temperature":26.23}'
 
 
 def publish(broker, topic, text):
-    words = ["-h", broker.host, "-p", str(broker.port), "-q", "1", "-t", topic, "-m", text]
+    words = ["-h", broker.host, "-p", str(broker.port), "-u", "me", "-P", "your password"]
+    words += ["-q", "1", "-t", topic, "-m", text]
     subprocess.run([toolchain.mosquitto_pub(), *words], check=True, timeout=20)
 
 
 def test_the_program(brokers, tmp_path):
-    broker = brokers(users={}, acl=None)
+    broker = brokers(users={"me": "your password"}, acl=None)
     path = tmp_path / "reader.py"
     address = '"192.168.1.10", 1883'
     assert address in PROGRAM
@@ -40,7 +41,7 @@ def test_the_program(brokers, tmp_path):
         text=True,
     )
     try:
-        until(lambda: "reader" in broker.log.read_text(), 10, "the connection")
+        until(lambda: "Sending SUBACK to reader" in broker.log.read_text(), 10, "the subscription")
         for topic, text in (
             (TOPICS.status.decode(), "online"),
             (TOPICS.log.decode(), "1 info wifi: joined"),
