@@ -49,7 +49,7 @@ SETTINGS = (
                 "all",
                 "name in all topics; empty: from the hardware, as esp32-a1b2c3",
             ),
-            ("base", "levels", "outpost", None, "first levels of all topics, as home/ground"),
+            ("base", "levels", "outpost", None, "first level of all topics, or several"),
             (
                 "led",
                 "pin",
@@ -150,7 +150,7 @@ SETTINGS = (
                 "bool",
                 False,
                 None,
-                "the newest of each quantity also as a bare number, on `value/…`; for what reads no JSON",
+                "publish each quantity also as a bare number, on `value/…`, for programs that read no JSON",
             ),
         ),
         "what is published",
