@@ -3,7 +3,7 @@
 <base>/<node>/status | health | info | log | reply
 <base>/<node>/reading/<channel>             a reading of now
 <base>/<node>/history/<channel>             one delivered late
-<base>/<node>/value/<channel>/<quantity>    the newest as a bare number, see plain.py
+<base>/<node>/value/<channel>/<quantity>    the newest as a bare number, see values.py
 <base>/<node>/output/<name>                 what an output is
 <base>/<node>/output/<name>/set             what it is to become
 <base>/<node>/cmd/<command>, <base>/all/cmd/<command>
