@@ -95,7 +95,7 @@ def _but_for_faults(raw, model):
 
     with LOCK:
         found = Checker(types, model).object("", raw, SETTINGS) or {}
-    parts = {key: found.get(key) or {} for key in ("mqtt", "outbox", "discovery")}
+    parts = {key: found.get(key) or {} for key in ("mqtt", "publish", "outbox", "discovery")}
 
     def entries(value):
         return [entry for entry in value or () if entry]
@@ -105,5 +105,6 @@ def _but_for_faults(raw, model):
         "outputs": entries(found.get("outputs")),
         "mqtt": {"brokers": entries(parts["mqtt"].get("brokers"))},
         "outbox": {"ram_bytes": parts["outbox"].get("ram_bytes") or 0},
+        "publish": {"plain": bool(parts["publish"].get("plain"))},
         "discovery": {"enabled": bool(parts["discovery"].get("enabled"))},
     }
