@@ -6,9 +6,9 @@ import errno
 from errno import ECONNRESET
 
 from micropython import const
-from mqtt_client import ProtocolError, Refused
 
 from firmware import forget
+from mqtt.client import ProtocolError, Refused
 
 # What a connection that ended counts: the oldest message in flight is the same as before,
 _FRUITLESS = const(4)

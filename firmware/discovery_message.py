@@ -5,9 +5,9 @@ from which it is sent without any. It stays there: the next one is the same, mos
 """
 
 from micropython import const
-from mqtt_stream import Stream
 
 from firmware.log import reason
+from mqtt.stream import Stream
 
 PATH = "state/announcement"
 _SHORT = const(1024)  # bytes that go through the client's own buffer

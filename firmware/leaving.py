@@ -2,7 +2,7 @@
 
 import time
 
-from mqtt_client import ProtocolError, Refused
+from mqtt.client import ProtocolError, Refused
 
 
 def leave(uplink, topic, payload, timeout_ms):

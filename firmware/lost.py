@@ -7,10 +7,10 @@ import os
 from errno import ECONNREFUSED, ECONNRESET, ENOMEM
 
 from micropython import const
-from mqtt_client import ProtocolError, Refused
 
 from firmware import forget
 from firmware.log import reason
+from mqtt.client import ProtocolError, Refused
 
 _BACKOFF_MS = const(1000)
 _BACKOFF_MAX_MS = const(30000)

@@ -3,7 +3,6 @@
 import os
 import time
 
-from mqtt_client import Client
 from outbox_reading import is_nothing, patiently
 
 from firmware.clock import Clock
@@ -13,6 +12,7 @@ from firmware.names import Names
 from firmware.topics import Topics
 from firmware.uplink import Uplink
 from firmware.wifi import Wifi
+from mqtt.client import Client
 
 # Not `outbox`: a folder of that name would be imported in place of lib/outbox.
 _OUTBOX = "state/outbox"

@@ -17,12 +17,12 @@ import errno
 import sys
 
 from micropython import const
-from mqtt_client import Client, ProtocolError, Refused
 
 from firmware.clock import Clock
 from firmware.log import Log, reason
 from firmware.names import Names
 from firmware.wifi import Wifi
+from mqtt.client import Client, ProtocolError, Refused
 
 _ATTEMPTS = const(2)  # at one network: the first after power-up fails on a Pico
 _JOIN_MS = const(65000)  # both of them, at their longest

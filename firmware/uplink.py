@@ -14,12 +14,12 @@ import os
 from errno import ENOMEM
 
 from micropython import const
-from mqtt_client import ProtocolError, Refused
 from outbox_reading import is_nothing, patiently
 
 from firmware import forget
 from firmware.brokers import Brokers
 from firmware.files import SESSION
+from mqtt.client import ProtocolError, Refused
 
 _LOST_MS = const(2000)  # until the next attempt, if there is no memory to find out how long
 _STABLE_MS = const(10000)  # a connection that held this long ends the back-off
@@ -31,7 +31,7 @@ _CAUTIOUS_MS = const(100)  # between two looks at one message
 
 class Uplink:
     def __init__(self, client, settings, log, names=None, identity=""):
-        """client: lib/mqtt.py Client; settings: the `mqtt` part; names: a Names, without it the client looks names up and
+        """client: lib/mqtt Client; settings: the `mqtt` part; names: a Names, without it the client looks names up and
         blocks; identity: of this board.
         """
         self.names = names

@@ -45,7 +45,7 @@ def newer(changed):
     for path in (
         "firmware/app.py",
         "firmware/uplink.py",
-        "lib/mqtt.py",
+        "lib/mqtt/client.py",
         "lib/outbox.py",
         "main.py",
     ):

@@ -75,8 +75,8 @@ def test_the_whole_node_imports_in_80_kilobytes(compiled, tmp_path, heap):
 
 def test_the_node_does_without_umqtt(compiled, tmp_path):
     """Its calls block, and take 8 KB."""
-    node = "import firmware.app, firmware.parts, firmware.trial, mqtt_leave, outbox"
-    say = "print([name for name in sys.modules if name == 'mqtt' or 'umqtt' in name])"
+    node = "import firmware.app, firmware.parts, firmware.trial, mqtt.leave, outbox"
+    say = "print([name for name in sys.modules if name == 'mqtt.blocking' or 'umqtt' in name])"
     done = load(compiled, tmp_path, "pico_w", f"{node}; {say}", 200)
     assert done.stdout == "[]\n", done.stdout + done.stderr
 

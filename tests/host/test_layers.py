@@ -47,7 +47,7 @@ LAYERS = (
     ),
     ("firmware.pins", "firmware.files firmware.reading"),
     ("firmware",),  # its version
-    ("mqtt mqtt_*", "jsonfault", "jsonpairs", "drivers.*"),
+    ("mqtt mqtt.*", "jsonfault", "jsonpairs", "drivers.*"),
     ("outbox outbox_*",),
     ("sht", "adcmean", "uartframe"),
     ("umqtt.simple", "umqtt.robust", "microdot.microdot", "crc8"),
@@ -92,7 +92,7 @@ LATE = {
 DEVICE_PACKAGES = (
     "firmware",
     "drivers",
-    "mqtt*",
+    "mqtt",
     "outbox*",
     "jsonfault",
     "jsonpairs",
@@ -294,8 +294,8 @@ GOOD = {
     "main": "from firmware.board import Board\ndef f():\n    from firmware.app import Node",
     "firmware": "VERSION = '1'",
     "firmware.board": "import machine",
-    "firmware.app": "import json\nfrom firmware import topics, uplink\nfrom firmware.sensors import load\nimport mqtt_client",
-    "firmware.uplink": "from mqtt_client import Client\nfrom firmware import VERSION",
+    "firmware.app": "import json\nfrom firmware import topics, uplink\nfrom firmware.sensors import load\nimport mqtt.client",
+    "firmware.uplink": "from mqtt.client import Client\nfrom firmware import VERSION",
     "firmware.wifi": "import os",
     "firmware.sensors": "from firmware.sensors.channel import Channel",
     "firmware.sensors.channel": "from firmware.log import reason",
@@ -305,9 +305,10 @@ GOOD = {
     "firmware.log": "",
     "firmware.payload": "",
     "firmware.topics": "",
-    "mqtt": "from mqtt_link import Link\nfrom umqtt.robust import MQTTClient",
-    "mqtt_client": "",
-    "mqtt_link": "import socket",
+    "mqtt": "",
+    "mqtt.blocking": "import mqtt.client\nfrom umqtt.robust import MQTTClient",
+    "mqtt.client": "from mqtt.link import Link",
+    "mqtt.link": "import socket",
     "drivers.bme280": "import struct",
     "drivers.ds18b20": "",
 }
@@ -339,7 +340,11 @@ def test_checker_accepts_what_points_down():
         ("mqtt", "import drivers.bme280", "must not import drivers.bme280"),
         ("drivers.bme280", "from drivers.ds18b20 import crc8", "must not import drivers.ds18b20"),
         ("drivers.bme280", "import mqtt", "must not import mqtt"),
-        ("mqtt_link", "import mqtt", "mqtt -> mqtt_link -> mqtt: imports itself"),
+        (
+            "mqtt.link",
+            "import mqtt.client",
+            "mqtt.client -> mqtt.link -> mqtt.client: imports itself",
+        ),
         ("firmware.gossip", "import json", "firmware.gossip: has no place"),
         ("gossip", "import json", "gossip: has no place"),
     ],
@@ -427,7 +432,7 @@ def test_checker_finds_a_planted_fault_of_the_host(module, line, fault):
     assert any(fault in found for found in faults(planted, HOST))
 
 
-@pytest.mark.parametrize("name", ["firmware.app", "drivers.bme280", "mqtt_client", "outbox"])
+@pytest.mark.parametrize("name", ["firmware.app", "drivers.bme280", "mqtt.client", "outbox"])
 def test_checker_finds_who_should_not_know_the_device(name):
     planted = GOOD_HOST | {"sim.broker": f"def f():\n    import {name}"}
     assert strangers(planted, DEVICE_PACKAGES, KNOW_THE_DEVICE) == [

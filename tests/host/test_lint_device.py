@@ -24,7 +24,7 @@ BOARD = (
     "main.py",
 )
 STARTED = ("boot.py", "main.py")
-LARGEST = 8192  # bytes of .mpy; twice what most have
+LARGEST = 8192  # bytes of .mpy
 
 # `ticks_diff` is right for what is less than 6.2 days old. Where it may be used, and what bounds the age there:
 # "path function" in firmware/, "path attribute" in lib/.
@@ -48,12 +48,12 @@ BOUNDED = {
     "lib/drivers/max17048.py _began": "the chip's first second; the flag beside it is cleared at the first look after",
     "lib/drivers/mhz19.py _began": "3 minutes, and no longer looked at after the first reading beyond them",
     "lib/drivers/pulse.py began": "from one reading to the next, a day at most",
-    "lib/mqtt.py end": "reconnect_timeout",
-    "lib/mqtt_deadlines.py _answer": "cleared, or beyond `timeout` the connection is closed",
-    "lib/mqtt_deadlines.py _sent_at": "keepalive, 18 hours at most; without one it is not looked at",
-    "lib/mqtt_deadlines.py _heard_at": "keepalive, 18 hours at most; without one it is not looked at",
-    "lib/mqtt_deadlines.py since": "cleared, or beyond `timeout` the connection is closed",
-    "lib/mqtt_session.py _looked": "a minute, if step() is called as poll_ms() says",
+    "lib/mqtt/blocking.py end": "reconnect_timeout",
+    "lib/mqtt/deadlines.py _answer": "cleared, or beyond `timeout` the connection is closed",
+    "lib/mqtt/deadlines.py _sent_at": "keepalive, 18 hours at most; without one it is not looked at",
+    "lib/mqtt/deadlines.py _heard_at": "keepalive, 18 hours at most; without one it is not looked at",
+    "lib/mqtt/deadlines.py since": "cleared, or beyond `timeout` the connection is closed",
+    "lib/mqtt/session.py _looked": "a minute, if step() is called as poll_ms() says",
     "lib/outbox.py _retry_at": "10 s, and then cleared",
     "lib/outbox.py _again_at": "10 s, looked at in every step while something cannot be read",
     "lib/outbox.py since": "sync_ms, then written; if that fails, _retry_at is what counts",
@@ -61,7 +61,7 @@ BOUNDED = {
 }  # fmt: skip
 
 # Classes with a length, and what they are called where that is no matter of `if`. Of an empty Stream nothing is to be sent.
-SIZED = {"lib/outbox.py Outbox": "outbox", "lib/mqtt_stream.py Stream": None}
+SIZED = {"lib/outbox.py Outbox": "outbox", "lib/mqtt/stream.py Stream": None}
 
 CLOCKS = {"time", "time_ns", "ticks_ms", "ticks_us", "ticks_add"}
 STAMP = re.compile(r"(^|_)(ts|now|unix|epoch|stamp|timestamp)(_ms|_us|_ns|_s)?$")

@@ -46,7 +46,7 @@ def test_the_example_runs_as_printed(broker):
 
 def test_the_stream_example_runs(broker, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(bytes(range(256)) * 40)
-    example = the_program("from mqtt_stream import Stream").replace(
+    example = the_program("from mqtt import Stream").replace(
         "photo.jpg", str(tmp_path / "photo.jpg")
     )
     body = 'import os\nclient = Client("cam", "127.0.0.1", args["port"], user="me", password="secret")\n'
@@ -56,7 +56,7 @@ def test_the_stream_example_runs(broker, tmp_path):
 
 
 def test_the_matcher_example_runs():
-    body = the_program("from mqtt_topics import matches").replace('matches("', 'say(matches("', 1)
+    body = the_program("from mqtt import matches").replace('matches("', 'say(matches("', 1)
     line = next(line for line in body.splitlines() if line.startswith("say("))
     call = line.partition("  #")[0]
     said = run('topic = b"home/attic/temperature"\n' + body.replace(call, call + ")"))
@@ -65,9 +65,9 @@ def test_the_matcher_example_runs():
 
 def public_names():
     """Methods, attributes and arguments of Client and of what it stands on."""
-    files = ("mqtt.py", "Client"), ("mqtt_client.py", "Client"), ("mqtt_session.py", "Session")
+    files = ("blocking.py", "Client"), ("client.py", "Client"), ("session.py", "Session")
     for file, name in files:
-        tree = ast.parse((ROOT / "lib" / file).read_text())
+        tree = ast.parse((ROOT / "lib" / "mqtt" / file).read_text())
         (made,) = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name]
         for node in made.body:
             if isinstance(node, ast.FunctionDef):
@@ -94,8 +94,8 @@ def test_all_of_the_client_is_described():
 
 def test_every_file_is_named():
     section = PAGE.partition("## The files")[2].partition("\n## ")[0]
-    named = set(re.findall(r"mqtt\w*\.py", section))
-    assert named == {path.name for path in (ROOT / "lib").glob("mqtt*.py")}
+    named = set(re.findall(r"\w+\.py", section))
+    assert named == {path.name for path in (ROOT / "lib" / "mqtt").glob("*.py")}
 
 
 def test_links_lead_somewhere():

@@ -205,7 +205,7 @@ PLANTS = {
         "twice",
     ),
     "kept_topic_ends_it": Plant(
-        "lib/mqtt_incoming.py",
+        "lib/mqtt/incoming.py",
         "        named = self._is_named()\n",
         "        named = self._is_named()\n        if not named:\n            raise ProtocolError(self.topic)\n",
         59,

@@ -1,6 +1,5 @@
 """A permission that is missing is told, in either direction. The real client and uplink, a broker with access rules."""
 
-from mqtt_client import Client
 from mqtt_peer import Broker, Net
 
 import sim
@@ -8,6 +7,7 @@ from firmware.control import Control
 from firmware.log import Log
 from firmware.topics import Topics
 from firmware.uplink import Uplink
+from mqtt.client import Client
 
 HEAP = "400k"
 

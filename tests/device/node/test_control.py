@@ -3,7 +3,6 @@
 import json
 import sys
 
-from mqtt_client import Client
 from mqtt_peer import Broker, Net, publish
 
 import firmware
@@ -13,6 +12,7 @@ from firmware.board import Board
 from firmware.discovery import Discovery
 from firmware.log import Log
 from firmware.topics import Topics
+from mqtt.client import Client
 
 BOARDS = ("esp32", "pico_w")
 HEAP = "400k"  # both ends of the connection are here

@@ -3,13 +3,13 @@
 import json
 import time
 
-from mqtt_client import Client
 from mqtt_peer import Broker, Net, run
 
 import sim
 from firmware.delivery import Delivery
 from firmware.log import Log
 from firmware.topics import Topics
+from mqtt.client import Client
 from outbox import Outbox
 
 BOARDS = ("esp32", "pico_w")

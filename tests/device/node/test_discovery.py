@@ -4,13 +4,13 @@ import gc
 import json
 import os
 
-from mqtt_client import Client
 from mqtt_peer import Broker, Net, connect, run
 from unreadable import unreadable
 
 from firmware.discovery import Discovery
 from firmware.log import Log
 from firmware.topics import Topics
+from mqtt.client import Client
 
 HEAP = "512k"  # the messages, all of them
 
@@ -807,7 +807,7 @@ def test_a_message_is_begun_only_when_it_can_be_finished():
 
 def test_no_memory_to_begin_to_send_leaves_the_client_whole():
     """Not even for the piece that a file is read by."""
-    from mqtt_stream import Stream
+    from mqtt.stream import Stream
 
     net = Net(Acks())
     client = Client("node", "broker", net=net)

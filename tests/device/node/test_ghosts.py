@@ -3,7 +3,6 @@
 import json
 import os
 
-from mqtt_client import Client
 from mqtt_peer import Broker, Net, publish
 from unreadable import unreadable
 
@@ -13,6 +12,7 @@ from firmware.control import Control
 from firmware.log import Log
 from firmware.topics import Topics
 from firmware.uplink import Uplink
+from mqtt.client import Client
 
 HEAP = "400k"
 

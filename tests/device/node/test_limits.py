@@ -56,9 +56,8 @@ class Channel:
 
 class Rig:
     def __init__(self, *channels, brokers=1, **options):
-        from mqtt_client import Client
-
         from firmware import app, parts
+        from mqtt.client import Client
 
         self.board = Board()
         self.hosts = {"192.0.2.%d" % (i + 1): Broker() for i in range(brokers)}

@@ -3,7 +3,6 @@
 import time
 
 import stand
-from mqtt_packets import packet
 
 import sim
 from firmware import config
@@ -11,6 +10,7 @@ from firmware.board import Board
 from firmware.joining import begin
 from firmware.sensors import TYPES
 from firmware.trial import Trial
+from mqtt.packets import packet
 
 HEAP = "400k"  # sources are compiled, and the tables of the settings stay
 BOARDS = ("esp32", "pico_w")

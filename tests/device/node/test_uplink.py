@@ -5,12 +5,11 @@ import os
 import sys
 import time
 
-from mqtt_client import Refused
-
 import firmware
 from firmware import uplink as module
 from firmware.log import Log
 from firmware.uplink import Uplink
+from mqtt.client import Refused
 
 A = {"host": "a.test", "port": 1883, "user": "node", "password": "secret-a", "tls": None}
 B = {"host": "b.test", "port": 1884, "user": "", "password": "", "tls": None}

@@ -1,7 +1,8 @@
 """What is said on a new connection, as far as the broker does not know it: the birth message and the subscriptions."""
 
 from micropython import const
-from mqtt_packets import ProtocolError, check_filter, packet
+
+from mqtt.packets import ProtocolError, check_filter, packet
 
 _SUBSCRIBE = const(0x82)
 _UNSUBSCRIBE = const(0xA2)

@@ -10,7 +10,8 @@ import socket
 import time
 
 from micropython import const
-from mqtt_packets import ProtocolError
+
+from mqtt.packets import ProtocolError
 
 _LOOK_UP = const(2)  # failed connections in a row after which the name is looked up again
 _CLOCK_IS_SET = const(2024)  # a board starts in 2000 or 2021
@@ -107,7 +108,7 @@ class Link:
     def _verified(self, params):
         """Return the SSLContext for umqtt's `ssl=True`, made once for the same params."""
         if self._context is None or params != self._params:
-            from mqtt_tls import make_context
+            from mqtt.tls import make_context
 
             self._context = make_context(params)
             self._params = dict(params)
@@ -132,7 +133,7 @@ def explained(error, client):
     )
     if tls or early or isinstance(error, ValueError):
         try:
-            from mqtt_faults import explain
+            from mqtt.faults import explain
 
             return explain(error, client.ssl, client._opening, client._in.buf)
         except MemoryError:

@@ -1,15 +1,15 @@
-"""The client that never blocks: its settings, and what it is asked for. mqtt.py adds umqtt's calls to it; a program that does
+"""The client that never blocks: its settings, and what it is asked for. blocking.py adds umqtt's calls to it; a program that does
 without them takes `Client`, `Refused` and `ProtocolError` from here, and saves their 8 KB.
 """
 
 from time import ticks_ms
 
-from mqtt_deadlines import ask
-from mqtt_incoming import Incoming
-from mqtt_link import Link
-from mqtt_outgoing import Outgoing
-from mqtt_packets import ProtocolError, Refused, as_bytes, check_topic  # noqa: F401 (for who imports them from here)
-from mqtt_session import Session
+from mqtt.deadlines import ask
+from mqtt.incoming import Incoming
+from mqtt.link import Link
+from mqtt.outgoing import Outgoing
+from mqtt.packets import ProtocolError, Refused, as_bytes, check_topic  # noqa: F401 (for who imports them from here)
+from mqtt.session import Session
 
 
 class Client(Session):
@@ -123,7 +123,7 @@ class Client(Session):
     def _greeter(self):
         self._changed = True
         if not self._greetings:
-            from mqtt_greetings import Greetings
+            from mqtt.greetings import Greetings
 
             self._greetings = Greetings(self._out, self.refused)
         return self._greetings
@@ -141,6 +141,6 @@ class Client(Session):
 
     def disconnect(self):
         """Send what is waiting, DISCONNECT (the broker drops the will), close. Waits for no longer than the deadlines allow."""
-        from mqtt_leave import leave
+        from mqtt.leave import leave
 
         leave(self)

@@ -15,8 +15,9 @@ the broker forget the session it may have forgotten the message with it, which t
 from struct import pack_into
 
 from micropython import const
-from mqtt_buffer import Buffer
-from mqtt_packets import ProtocolError, length_size, put_length
+
+from mqtt.buffer import Buffer
+from mqtt.packets import ProtocolError, length_size, put_length
 
 _PUBACK = const(0x40)
 _PUBREC = const(0x50)

@@ -6,7 +6,7 @@ buf   [ sent before ..... | handed to the socket next | appended since | .......
 
 
 class Buffer:
-    """What mqtt_outgoing.py's Outgoing stands on, which adds cut() and close_gaps()."""
+    """What outgoing.py's Outgoing stands on, which adds cut() and close_gaps()."""
 
     def __init__(self, size):
         self.buf = bytearray(size)

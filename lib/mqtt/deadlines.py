@@ -2,7 +2,7 @@
 
 from time import ticks_diff
 
-from mqtt_link import ETIMEDOUT
+from mqtt.link import ETIMEDOUT
 
 LONGEST_MS = 60000  # what nothing-to-wait-for is called
 
@@ -13,7 +13,7 @@ def greeting(client, now):
     """Return ms until the broker must have said welcome. OSError: it has not."""
     wait = client._connect_timeout - ticks_diff(now, client._answer)
     if wait <= 0:
-        raise OSError(ETIMEDOUT)  # mqtt_faults.py has the words
+        raise OSError(ETIMEDOUT)  # faults.py has the words
     return wait
 
 

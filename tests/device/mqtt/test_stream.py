@@ -3,9 +3,9 @@
 import io
 
 from mqtt_peer import Broker, Net, connect, published, run, split
-from mqtt_stream import Stream
 
 from mqtt import Client
+from mqtt.stream import Stream
 
 
 class Image:

@@ -2,9 +2,9 @@
 
 import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 
-import mqtt_client
 from mqtt_peer import Broker, Net, connect, publish, published, run, split
 
+import mqtt.client
 import sim
 from mqtt import Client, ProtocolError, Refused
 
@@ -557,12 +557,12 @@ def test_published_helper_reads_what_the_client_writes():
 
 def test_a_client_without_umqtts_calls_leaves_by_itself():
     """What waits goes first, however little the socket takes; a link that dies meanwhile is only closed."""
-    from mqtt_client import Client
+    from mqtt.client import Client
 
     for dies in False, True:
         sim.virtual()
         net = Net(Broker())
-        client = mqtt_client.Client("c", "broker", net=net)
+        client = mqtt.client.Client("c", "broker", net=net)
         client.set_last_will("w", b"gone")
         connect(client)
         net.wire.takes = 50

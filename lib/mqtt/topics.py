@@ -1,6 +1,6 @@
 """Which topic filter takes which topic [4.7]: for programs that sort what arrives."""
 
-from mqtt_packets import as_bytes
+from mqtt.packets import as_bytes
 
 
 def matches(pattern, topic):

@@ -1,7 +1,8 @@
 """Messages that came: each handed over once, acknowledged as its QoS demands."""
 
 from micropython import const
-from mqtt_packets import ProtocolError
+
+from mqtt.packets import ProtocolError
 
 _PUBACK = const(0x40)
 _PUBREC = const(0x50)

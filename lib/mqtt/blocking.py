@@ -1,28 +1,16 @@
-"""MQTT 3.1.1 client over umqtt: QoS 0, 1 and 2, several messages in flight, nothing without a deadline.
-
-A drop-in for umqtt.simple and umqtt.robust; beneath their blocking calls is a client that never blocks:
-
-    client = Client("node", "192.168.1.2", keepalive=60)
-    client.start(ticks_ms())
-    while True:
-        acked, arrived = client.step(ticks_ms())     # OSError, Refused, ProtocolError: start again
-        if client.connected:
-            client.send(b"attic/temperature", b"21.3", qos=1)
-
-What was sent at QoS 1 or 2 stays in flight over lost connections until the broker has acknowledged it, and is sent
-again when the client has connected again. See docs/mqtt.md. Paragraphs in brackets are of OASIS MQTT Version 3.1.1.
-"""
+"""umqtt's calls, over the client that never blocks: for programs that were written for umqtt.simple or umqtt.robust."""
 
 import select
 from errno import ENOTCONN
 from time import ticks_add, ticks_diff, ticks_ms
 
-import mqtt_client
 from micropython import const
-from mqtt_leave import leave
-from mqtt_packets import ProtocolError, refusal
 from umqtt.robust import MQTTClient
 from umqtt.simple import MQTTException
+
+import mqtt.client
+from mqtt.leave import leave
+from mqtt.packets import ProtocolError, refusal
 
 _IN = const(1)  # POLLIN
 _OUT = const(4)  # POLLOUT
@@ -32,7 +20,7 @@ _ATTEMPTS = const(3)  # reconnections in one call, after which its error is the 
 Refused = refusal(MQTTException)
 
 
-class Client(mqtt_client.Client, MQTTClient):
+class Client(mqtt.client.Client, MQTTClient):
     """umqtt's calls, each of which waits for its answer, and for no longer than the deadlines allow.
     As in umqtt.robust, publish(), subscribe(), wait_msg() and check_msg() reconnect when the link fails; when that
     fails, too, the error is raised.

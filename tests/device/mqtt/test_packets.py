@@ -1,6 +1,6 @@
 """Packets as exact bytes; topics, filters and who matches what."""
 
-from mqtt_packets import (
+from mqtt.packets import (
     ProtocolError,
     Refused,
     check_filter,
@@ -10,7 +10,7 @@ from mqtt_packets import (
     packet,
     put_length,
 )
-from mqtt_topics import matches
+from mqtt.topics import matches
 
 
 def test_connect_with_everything():

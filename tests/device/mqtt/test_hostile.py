@@ -3,9 +3,10 @@ memory beyond the bounds."""
 
 import gc
 
-from mqtt_incoming import Incoming
-from mqtt_packets import ProtocolError, packet
 from mqtt_peer import publish
+
+from mqtt.incoming import Incoming
+from mqtt.packets import ProtocolError, packet
 
 TIMEOUT = 120
 

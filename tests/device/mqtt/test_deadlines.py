@@ -3,9 +3,9 @@
 import errno as errnos
 
 from mqtt_peer import Broker, Net, connect, publish, run
-from mqtt_stream import Stream
 
 from mqtt import Client, Refused
+from mqtt.stream import Stream
 
 BOARDS = ("esp32", "pico_w")
 

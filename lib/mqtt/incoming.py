@@ -9,7 +9,8 @@ it in the session, and would send it again on each connection.
 from errno import ECONNRESET
 
 from micropython import const
-from mqtt_packets import ProtocolError
+
+from mqtt.packets import ProtocolError
 
 _CONNACK = const(0x20)
 _PUBLISH = const(0x30)

@@ -2,8 +2,9 @@
 
 import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 
-from mqtt_client import Client
 from mqtt_peer import Broker, Net, connect, packet, run
+
+from mqtt.client import Client
 
 BOARDS = ("esp32", "pico_w")
 

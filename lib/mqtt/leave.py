@@ -2,7 +2,7 @@
 
 import time
 
-from mqtt_packets import ProtocolError
+from mqtt.packets import ProtocolError
 
 
 def leave(client, turn=None):

@@ -3,7 +3,8 @@
 import errno
 
 from micropython import const
-from mqtt_packets import ProtocolError
+
+from mqtt.packets import ProtocolError
 
 _ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)
 _EBUSY = const(16)  # mbedTLS's "no memory for a large number"

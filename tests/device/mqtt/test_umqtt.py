@@ -3,12 +3,12 @@
 import time
 
 from mqtt_peer import Broker, Net
-from mqtt_stream import Stream
 from umqtt.robust import MQTTClient as Robust
 from umqtt.simple import MQTTException
 
 import sim
 from mqtt import Client, ProtocolError, Refused
+from mqtt.stream import Stream
 
 SLOW = True
 BOARDS = ("esp32", "pico_w")

@@ -1,4 +1,4 @@
-"""The half of the client that never blocks: connect, send, acknowledge, resume. mqtt_client.py has the rest of it.
+"""The half of the client that never blocks: connect, send, acknowledge, resume. client.py has the rest of it.
 
 Time is an argument, and the socket is asked only for what it has or takes at once.
 """
@@ -7,10 +7,11 @@ import errno
 from time import ticks_diff
 
 from micropython import const
-from mqtt_deadlines import LONGEST_MS, greeting, look, ping
-from mqtt_inbox import arrive
-from mqtt_link import explained, would_block
-from mqtt_packets import ProtocolError, Refused, as_bytes, check_topic, connect
+
+from mqtt.deadlines import LONGEST_MS, greeting, look, ping
+from mqtt.inbox import arrive
+from mqtt.link import explained, would_block
+from mqtt.packets import ProtocolError, Refused, as_bytes, check_topic, connect
 
 _CONNACK = const(0x20)
 _PUBLISH = const(0x30)
@@ -26,7 +27,7 @@ _POLL_MS = const(20)  # how often to look at a socket that is opening, or takes 
 
 
 class Session:
-    """Attributes that start() does not set are set by mqtt_client.Client, on the instance: MicroPython finds them six times as fast."""
+    """Attributes that start() does not set are set by client.Client, on the instance: MicroPython finds them six times as fast."""
 
     Refused = Refused  # what to raise
 
