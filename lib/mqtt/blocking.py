@@ -9,7 +9,7 @@ from umqtt.robust import MQTTClient
 from umqtt.simple import MQTTException
 
 import mqtt.client
-from mqtt.leave import leave
+from mqtt.disconnect import disconnect
 from mqtt.packets import ProtocolError, refusal
 
 _IN = const(1)  # POLLIN
@@ -29,6 +29,7 @@ class Client(mqtt.client.Client, MQTTClient):
     reconnect_timeout = 60  # s that reconnect() tries
     callback_details = False
     cb = None
+    _poller = _polled = None
     Refused = Refused
 
     def set_callback(self, f, details=False):
@@ -64,7 +65,7 @@ class Client(mqtt.client.Client, MQTTClient):
 
     def disconnect(self):
         """Send what is waiting, DISCONNECT (the broker drops the will), close."""
-        leave(self, self._turn)
+        disconnect(self, self._turn)
 
     def publish(self, topic, msg, retain=False, qos=0):
         """Publish; at QoS 1 and 2 return when the broker has acknowledged it.
@@ -98,14 +99,14 @@ class Client(mqtt.client.Client, MQTTClient):
 
     def subscribe(self, topic, qos=0):
         """Subscribe, now and after every reconnection that finds the session gone. Refused: the broker will not."""
-        entry = self._greeter().want(topic, qos)
+        entry = self._ensure_subscriptions().want(topic, qos)
         self._until(lambda: entry.done)
         if entry.pattern in self.refused:
             raise Refused(0x80)
 
     def unsubscribe(self, topic):
         """Take a subscription back."""
-        entry = self._greeter().want(topic, None)
+        entry = self._ensure_subscriptions().want(topic, None)
         self._until(lambda: entry.done)
 
     def wait_msg(self):

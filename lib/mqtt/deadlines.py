@@ -1,9 +1,9 @@
 """When a peer has been silent for too long, and when to ask it for a sign of life."""
 
+import errno
 from time import ticks_diff
 
-from mqtt.link import ETIMEDOUT
-
+ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)
 LONGEST_MS = 60000  # what nothing-to-wait-for is called
 
 _PINGREQ = b"\xc0\0"

@@ -75,7 +75,7 @@ def test_the_whole_node_imports_in_80_kilobytes(compiled, tmp_path, heap):
 
 def test_the_node_does_without_umqtt(compiled, tmp_path):
     """Its calls block, and take 8 KB."""
-    node = "import firmware.app, firmware.parts, firmware.trial, mqtt.leave, outbox"
+    node = "import firmware.app, firmware.parts, firmware.trial, mqtt.disconnect, outbox"
     say = "print([name for name in sys.modules if name == 'mqtt.blocking' or 'umqtt' in name])"
     done = load(compiled, tmp_path, "pico_w", f"{node}; {say}", 200)
     assert done.stdout == "[]\n", done.stdout + done.stderr

@@ -53,7 +53,7 @@ BOUNDED = {
     "lib/mqtt/deadlines.py _sent_at": "keepalive, 18 hours at most; without one it is not looked at",
     "lib/mqtt/deadlines.py _heard_at": "keepalive, 18 hours at most; without one it is not looked at",
     "lib/mqtt/deadlines.py since": "cleared, or beyond `timeout` the connection is closed",
-    "lib/mqtt/session.py _looked": "a minute, if step() is called as poll_ms() says",
+    "lib/mqtt/client.py _looked": "a minute, if step() is called as poll_ms() says",
     "lib/outbox.py _retry_at": "10 s, and then cleared",
     "lib/outbox.py _again_at": "10 s, looked at in every step while something cannot be read",
     "lib/outbox.py since": "sync_ms, then written; if that fails, _retry_at is what counts",

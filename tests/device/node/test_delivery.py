@@ -194,7 +194,7 @@ def test_what_becomes_late_while_the_connection_is_made_goes_to_history():
     rig.lose()
     rig.seen()
     rig.wait(27)
-    net = rig.client._link.net
+    net = rig.client._transport.net
     net.setup = slow
     rig.connect()
     rig.wait(4)

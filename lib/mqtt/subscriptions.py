@@ -28,7 +28,7 @@ class Subscription:
         return self.state == _DONE
 
 
-class Greetings:
+class Subscriptions:
     def __init__(self, out, refused):
         self.out = out
         self.birth = None  # (topic, payload, retain, qos)

@@ -11,13 +11,9 @@ import time
 
 from micropython import const
 
-from mqtt.packets import ProtocolError
-
 _LOOK_UP = const(2)  # failed connections in a row after which the name is looked up again
 _CLOCK_IS_SET = const(2024)  # a board starts in 2000 or 2021
-_EBUSY = const(16)  # of TLS: mbedTLS's "no memory for a large number"
 
-ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)
 # What a socket that is still connecting says, by port.
 _NOT_YET = (
     errno.EAGAIN,
@@ -27,7 +23,7 @@ _NOT_YET = (
 )
 
 
-class Link:
+class Transport:
     def __init__(self, net=None):
         """net: what stands for the module `socket`."""
         self.net = net or socket
@@ -120,22 +116,3 @@ class Link:
 def would_block(error):
     """Return whether an OSError of a socket means: later."""
     return error.errno in _NOT_YET
-
-
-def explained(error, client):
-    """Return an error in words where it has none: TLS's own numbers, and why a connection did not come up."""
-    if isinstance(error, MemoryError):
-        return OSError(errno.ENOMEM, "not enough memory")
-    code = error.args[0] if error.args else 0
-    tls = client.ssl and isinstance(code, int) and (code < 0 or code == _EBUSY)
-    early = not client.connected and (
-        code in (errno.ECONNRESET, ETIMEDOUT) or isinstance(error, ProtocolError)
-    )
-    if tls or early or isinstance(error, ValueError):
-        try:
-            from mqtt.faults import explain
-
-            return explain(error, client.ssl, client._opening, client._in.buf)
-        except MemoryError:
-            pass
-    return error

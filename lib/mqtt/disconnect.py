@@ -5,7 +5,7 @@ import time
 from mqtt.packets import ProtocolError
 
 
-def leave(client, turn=None):
+def disconnect(client, turn=None):
     """Send what is waiting, DISCONNECT, close. turn: what waits for the socket, and advances the client."""
     if client.connected:
         try:
