@@ -141,8 +141,10 @@ class Client(mqtt.client.Client, MQTTClient):
 
     def _turn(self, wait=True):
         """Wait until there is something to do, do it. Return how many messages were given to the callback."""
-        if self.sock is None and not self._error:
-            raise OSError(ENOTCONN, "not connected")
+        if self.sock is None:
+            error = self._error or OSError(ENOTCONN, "not connected")
+            self.close()
+            raise error
         ms = self.poll_ms(ticks_ms())
         if wait and ms and self.sock is not None:
             self._poll(ms)
@@ -160,7 +162,7 @@ class Client(mqtt.client.Client, MQTTClient):
 
     def _poll(self, ms):
         """Wait until the socket has, or takes, something."""
-        flags = _IN if self._stall is None and not self._opening else _IN | _OUT
+        flags = _IN if self._stall is None and not self._out.first else _IN | _OUT
         if self.sock is not self._polled or flags != self._flags:
             self._polled = self.sock
             self._flags = flags

@@ -23,6 +23,20 @@ _PUBREL = const(0x62)
 _PUBCOMP = const(0x70)
 _SUBACK = const(0x90)
 _PINGRESP = const(0xD0)
+# States of the connection
+_CLOSED = const(0)
+_FAILED = const(1)
+_OPENING = const(2)
+_GREETING = const(3)
+_UP = const(4)
+_BROKEN = const(5)
+
+# What start() was asked for
+_CLEAN = const(1)
+_ANEW = const(2)
+_PROBE = const(4)
+_EARLY = const(8)
+
 _ACKS = b"\x40\x50\x70"  # PUBACK, PUBREC, PUBCOMP
 
 _EBUSY = const(16)  # of TLS: mbedTLS's "no memory for a large number"
@@ -33,6 +47,25 @@ _POLL_MS = const(20)  # how often to look at a socket that is opening, or takes 
 
 
 class Client:
+    """One connection, and the next. Its states, and where each thing that happens leads from them:
+
+    state      sock    CONNECT is written   CONNACK     send() fails   step() fails   close()
+    CLOSED     None                                                                   CLOSED
+    OPENING    there   GREETING                                        1. CLOSED      CLOSED
+    GREETING   there                        2. UP                      1. CLOSED      CLOSED
+    UP         there                        error       3. BROKEN      1. CLOSED      CLOSED
+    BROKEN     there                                    BROKEN         1. CLOSED      CLOSED
+    FAILED     None                                                    4. CLOSED      CLOSED
+
+    OPENING: TCP and TLS; GREETING: the broker owes CONNACK. start() closes, and leads to OPENING from any state.
+
+    1. FAILED, if there is something to report that came before the error.
+    2. CLOSED with Refused, if the broker says no, or it was a probe. A session that is to be forgotten takes two connections:
+       OPENING once more, with a clean session that ends it, and then for good.
+    3. step() says so: in send() or ping() the error would come at the wrong time.
+    4. What came before the error has been reported: the error follows.
+    """
+
     Refused = Refused  # what to raise
 
     def __init__(  # noqa: PLR0913
@@ -80,8 +113,10 @@ class Client:
         self.refused = []  # topic filters the broker refused
         self._subscriptions = None  # birth and subscriptions, when there are any
         self._result = self._acked, self._arrived = [], []
-        self.connected = self.session_present = self._early = False
-        self._error = None  # to be raised by the next step()
+        self._state = _CLOSED
+        self.connected = self.session_present = False
+        self._attempt = 0  # what start() was asked for
+        self._error = None  # of FAILED and BROKEN: to be raised by the next step()
         self._reported = False  # the caller has had what is in _result
         self._topic = None  # the last one that was checked
         # Called for every message: bound once, else each call of umqtt's client searches two classes.
@@ -184,10 +219,12 @@ class Client:
         except MemoryError:
             raise OSError(errno.ENOMEM, "not enough memory to connect")
         self._out.first, self._out.lowered = packet, False
-        self._clean, self._anew, self._probe = clean_session, anew, probe
-        # what is in flight goes first, and waits for CONNACK
-        self._early = early and not self.in_flight
-        self._opening = True  # TCP and TLS; ends when CONNECT was written
+        self._attempt = (_CLEAN if clean_session else 0) | (_ANEW if anew else 0)
+        if probe:
+            self._attempt |= _PROBE
+        if early and not self.in_flight:  # that goes first, and waits for CONNACK
+            self._attempt |= _EARLY
+        self._enter(_OPENING)
         self.pinging = self._busy = False  # _busy: there may be more to read
         self._now = self._looked = self._sent_at = self._heard_at = now
         self._changed = True  # since the deadlines were looked at
@@ -198,14 +235,20 @@ class Client:
     def close(self):
         """Drop the connection, without DISCONNECT: the broker publishes the will. What is in flight stays."""
         self._error = None
+        self._attempt = 0
+        self._enter(_CLOSED)
         if self.sock is not None:
             self._transport.close(self.sock)
             self.sock = None
-            self.connected = self._opening = self._early = self._busy = False
+            self._busy = False
             self._out.lost()
             self._in.reset()
             if self._subscriptions:
                 self._subscriptions.lost()
+
+    def _enter(self, state):
+        self._state = state
+        self.connected = state >= _UP
 
     def set_journal(self, f):
         """f(pids): PUBREC has come for these, PUBREL waits until f returns. On each connection f(None): the broker has forgotten
@@ -218,7 +261,8 @@ class Client:
         payload: bytes, str or a Stream. pid: the caller's choice of packet id, not one in flight. dup: an earlier run may
         have sent it. ValueError: it can never be sent. An error of the socket is left to the next step().
         """
-        if not (self.connected or self._early):
+        connected = self.connected
+        if not connected and not self._attempt & _EARLY:
             return None
         out = self._out
         if topic is not self._topic:
@@ -245,7 +289,7 @@ class Client:
         self.last = topic
         self._sent_at = self._now
         self._changed = True
-        if self.connected:
+        if connected:
             if start == out.sent and not out.first and not out.stream:
                 # nothing else waits: write this one packet without detours
                 out.stop = end = out.end
@@ -267,13 +311,14 @@ class Client:
 
     def poll_ms(self, now):
         """Return ms until step() wants to be called, though nothing came."""
-        if self.sock is None:
-            return 0 if self._error else LONGEST_MS
-        if self._opening or self._stall is not None:
+        state = self._state
+        if state < _OPENING:
+            return 0 if state == _FAILED else LONGEST_MS
+        if state == _OPENING or self._stall is not None:
             return _POLL_MS
         subscriptions = self._subscriptions
         if (
-            self._error
+            state == _BROKEN
             or self._busy
             or self._out.waiting()
             or (subscriptions and subscriptions.due)
@@ -292,17 +337,23 @@ class Client:
             self._arrived.clear()
             self._reported = False
         self._now = now
-        error = self._error
-        if not error:
-            if self.sock is None:
+        state = self._state
+        if state < _OPENING:
+            if state == _CLOSED or self._acked or self._arrived:
                 return
+            error = self._error
+            self.close()
+            raise error
+        error = self._error
+        if state != _BROKEN:
             try:
                 out = self._out
                 if out.sent < out.end or out.first or out.stream:
                     self._flush(now)
                     self._changed = True
-                    self._opening = self._opening and bool(out.first)
-                if not self._opening:
+                    if state == _OPENING and not out.first:
+                        self._enter(_GREETING)
+                if self._state != _OPENING:
                     try:
                         self._receive(now, out, self._in)
                     finally:  # also when the link has failed: the next one begins with PUBREL
@@ -314,12 +365,16 @@ class Client:
                 return
             except (OSError, self.Refused, ProtocolError, ValueError, MemoryError) as e:
                 error = self._explained(e)
+        self._fail(error)
+
+    def _fail(self, error):
         self.fruitless += self.connected and len(self.in_flight) > 0
-        self.turned_away = not (self.connected or self._opening)
+        self.turned_away = not self.connected and self._state != _OPENING
         self.close()
         if not self._acked and not self._arrived:
             raise error
-        self._error = error  # what came before it is reported first
+        self._error = error
+        self._enter(_FAILED)
 
     def _look(self, now, out):
         """Do what is due, now that something has changed, or a deadline is near."""
@@ -359,7 +414,7 @@ class Client:
                             self._acked.append(pid)
                 else:
                     self._take(kind, inc.pid, out)
-                    if self._opening:
+                    if self._state == _OPENING:
                         break  # the old session has ended, another connection begun
             else:
                 return
@@ -372,10 +427,11 @@ class Client:
         """Leave an error to the next step(): here it would come at the wrong time."""
         if errno.EAGAIN not in error.args:  # without memory it has none
             self._error = error
+            self._enter(_BROKEN)
 
     def _push(self):
         """Flush between two steps."""
-        if not self._error and self.sock is not None:
+        if self._state == _UP:
             try:
                 self._flush(self._now)
             except (OSError, ValueError) as e:
@@ -386,7 +442,7 @@ class Client:
         try:
             done = out.flush(self.sock)
         except OSError as e:
-            if e.errno != errno.EAGAIN and not (self._opening and would_block(e)):
+            if e.errno != errno.EAGAIN and not (self._state == _OPENING and would_block(e)):
                 raise
             done = False
         if done:
@@ -442,14 +498,15 @@ class Client:
 
     def _greeted(self):
         inc = self._in
-        if inc.code or self._probe:
+        attempt = self._attempt
+        if inc.code or attempt & _PROBE:
             raise self.Refused(inc.code)
         if inc.flags > 1:
             raise ProtocolError("CONNACK flags %d" % inc.flags)
         self._transport.failures = 0
-        self.session_present = present = inc.flags > self._clean
+        self.session_present = present = inc.flags > attempt & _CLEAN
         self.lied = self.lied or present != inc.flags  # [MQTT-3.2.2-1]
-        if present and self._anew:
+        if present and attempt & _ANEW:
             self.sock.write(b"\xe0\0", 0, 2)  # DISCONNECT: the will is not to be published
             return self.start(self._now, True, anew=True)
         if not present:
@@ -457,15 +514,14 @@ class Client:
         if self._out.recorded is not None:
             for pid in self._journal(() if present else None) or ():
                 self._out.forget(pid)
-        if self._anew and self._clean:
+        if attempt & _ANEW and attempt & _CLEAN:
             self._out.released.clear()
             return self.start(self._now)
-        self.connected = True
+        self._enter(_UP)
         self._answer = None
-        if not self._early:
+        if not attempt & _EARLY:
             self.resent += len(self.in_flight)
             self._out.resume(present)
-        self._early = False
         if self._subscriptions:
             self._subscriptions.resume(present)
 
@@ -482,7 +538,7 @@ class Client:
             try:
                 from mqtt.faults import explain
 
-                return explain(error, self.ssl, self._opening, self._in.buf)
+                return explain(error, self.ssl, self._state == _OPENING, self._in.buf)
             except MemoryError:
                 pass
         return error

@@ -259,3 +259,16 @@ def test_every_socket_is_closed_but_one():
         net.wire.ended = True
         client.check_msg()
     assert net.open() == 1
+
+
+def test_a_link_that_ends_with_an_acknowledgement_nobody_waits_for():
+    # The error waited for step() to be called, which such a program never does: it stayed without a connection.
+    net, client = make()
+    client.connect(False)
+    assert client.send(b"t", b"1", qos=1) == 1
+    net.wire.ended = True
+    client.check_msg()
+    assert client.sock is None
+    client.check_msg()
+    assert client.connected and len(net.wires) == 2
+    assert client.step(time.ticks_ms())[0] == [1]
