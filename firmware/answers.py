@@ -15,7 +15,8 @@ class Answers:
         """status: the topic of the message that stands for a ping."""
         self.uplink = uplink
         self._status = status
-        self._keepalive, self._timeout_ms = uplink.client.keepalive, uplink.client.timeout_ms
+        client = uplink.client
+        self._keepalive, self._timeout_ms = client.keepalive, client.deadlines.timeout_ms
         self._acked_at = 0  # uptime when an acknowledgement came,
         self._empty_at = 0  # or when nothing was in flight
         self.forget()
@@ -30,16 +31,16 @@ class Answers:
 
     def begin(self):
         """A connection is about to be opened, or something was learnt."""
-        client = self.uplink.client
-        client.timeout_ms = self._timeout_ms << self._longer
-        if self.pings or not self.uplink.connected:
-            client.keepalive = self._keepalive
+        deadlines = self.uplink.client.deadlines
+        deadlines.timeout_ms = self._timeout_ms << self._longer
+        if self.pings:
+            deadlines.keepalive = self._keepalive
 
     def up(self, uptime):
         """A connection came up."""
         self._acked_at = self._empty_at = uptime
         if not self.pings:
-            self.uplink.client.keepalive = 0  # the broker has had the true one
+            self.uplink.client.deadlines.keepalive = 0
 
     def step(self, acked, uptime):
         """A connection is up, and these were acknowledged."""

@@ -38,15 +38,15 @@ class Client(mqtt.client.Client, MQTTClient):
 
     def connect(self, clean_session=True, timeout=None):
         """Connect. Return whether the broker had kept the session. timeout: s, in place of connect_timeout."""
-        usual = self._connect_timeout
+        usual = self.deadlines.connect_ms
         if timeout is not None:
-            self._connect_timeout = int(timeout * 1000)
+            self.deadlines.connect_ms = int(timeout * 1000)
         try:
             self.start(ticks_ms(), clean_session)
             while not self.connected:
                 self._turn()
         finally:
-            self._connect_timeout = usual
+            self.deadlines.connect_ms = usual
         return self.session_present
 
     def reconnect(self):
@@ -74,7 +74,7 @@ class Client(mqtt.client.Client, MQTTClient):
         out = self._out
         pid = None
         failures = 0
-        self._now = ticks_ms()  # that of the last step may be hours old
+        self.deadlines.now = ticks_ms()  # that of the last step may be hours old
         while True:
             try:
                 if pid is None:
@@ -94,8 +94,9 @@ class Client(mqtt.client.Client, MQTTClient):
                     if qos == 1:
                         out.forget(pid)
                     raise
-        if qos and pid in self._acked:
-            self._acked.remove(pid)
+        acked = self._result[0]
+        if qos and pid in acked:
+            acked.remove(pid)
 
     def subscribe(self, topic, qos=0):
         """Subscribe, now and after every reconnection that finds the session gone. Refused: the broker will not."""
@@ -146,14 +147,15 @@ class Client(mqtt.client.Client, MQTTClient):
             self.close()
             raise error
         ms = self.poll_ms(ticks_ms())
-        if wait and ms and self.sock is not None:
+        if wait and ms:
             self._poll(ms)
         self._advance(ticks_ms())
-        if not self._arrived:
+        arrived = self._result[1]
+        if not arrived:
             return 0
         n = 0
-        while self._arrived:
-            message = self._arrived.pop(0)
+        while arrived:
+            message = arrived.pop(0)
             n += 1
             if self.cb:
                 self.cb(*(message if self.callback_details else message[:2]))
@@ -162,7 +164,7 @@ class Client(mqtt.client.Client, MQTTClient):
 
     def _poll(self, ms):
         """Wait until the socket has, or takes, something."""
-        flags = _IN if self._stall is None and not self._out.first else _IN | _OUT
+        flags = _IN if self.deadlines.stall is None and not self._out.first else _IN | _OUT
         if self.sock is not self._polled or flags != self._flags:
             self._polled = self.sock
             self._flags = flags

@@ -1,75 +1,111 @@
-"""When a peer has been silent for too long, and when to ask it for a sign of life."""
+"""How long a peer may be silent, and when it is asked for a sign of life."""
 
-import errno
-from time import ticks_diff
+from time import ticks_add, ticks_diff
 
-ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)
+from mqtt.transport import ETIMEDOUT
+
 LONGEST_MS = 60000  # what nothing-to-wait-for is called
 
 _PINGREQ = b"\xc0\0"
 
 
-def greeting(client, now):
-    """Return ms until the broker must have said welcome. OSError: it has not."""
-    wait = client._connect_timeout - ticks_diff(now, client._answer)
-    if wait <= 0:
-        raise OSError(ETIMEDOUT)  # faults.py has the words
-    return wait
+class Deadlines:
+    """Those of one connection, and of the next. Each time is a `ticks_ms`, or None while there is nothing to wait for.
 
-
-def ping(client, now):
-    """Send PINGREQ if it is due: three quarters of the keepalive with nothing sent, or nothing heard.
-
-    The broker waits one and a half times the keepalive [MQTT-3.1.2-24]. Return ms until then.
+    Only what was asked for puts a deadline off: a broker that sends messages, or answers pings, and never acknowledges is as
+    dead as a silent one. It is the oldest message that has to be acknowledged: one that the broker passes over would else
+    stay in flight for ever.
     """
-    keepalive = client.keepalive * 750
-    if not keepalive or client.pinging:
-        return LONGEST_MS
-    quiet = max(ticks_diff(now, client._sent_at), ticks_diff(now, client._heard_at))
-    if quiet >= keepalive:
-        ask(client, now)
-    return min(LONGEST_MS, max(0, keepalive - quiet))
 
+    def __init__(self, out, inc, timeout, connect_timeout):
+        """out: the Outgoing, inc: the Incoming that are watched; timeout: s for an answer, half a packet, a socket that takes
+        nothing; connect_timeout: s for TCP, TLS and CONNACK in all.
+        """
+        self.out = out
+        self.inc = inc
+        self.timeout_ms = timeout * 1000
+        self.connect_ms = connect_timeout * 1000
+        self.pinging = False  # a PINGREQ waits for its answer
 
-def ask(client, now):
-    """Ask for a sign of life, unless something else is on its way out."""
-    if not client._out.waiting() and client._out.add(_PINGREQ):
-        client.pinging = client._changed = True
-        client._sent_at = now
+    def begin(self, now, keepalive):
+        """A connection is being opened: the broker owes CONNACK."""
+        self.keepalive = keepalive  # s, 0: no pings
+        self.pinging = False
+        self.now = now  # when step() was called last
+        self.sent = self.heard = now  # the last time anything was
+        self.answer = now  # since when the broker owes an answer,
+        self.oldest = 0  # to the message with this packet id
+        self.stall = None  # since when the socket takes nothing
+        self.half = None  # since when a packet is half there,
+        self.progress = 0  # and how far
+        self.at = now  # when check() is due
+        self.changed = True  # check() is due in any case
 
+    def due(self, now):
+        """Return ms until check() is due, unless something changes."""
+        wait = ticks_diff(self.at, now)
+        if self.changed:
+            pids = self.out.pids
+            if pids and self.answer is None:
+                self.answer, self.oldest = now, pids[0]  # else with the next check()
+            if wait > self.timeout_ms:
+                return self.timeout_ms
+        return wait if wait > 0 else 0
 
-def look(client, now, wait):
-    """Return ms until the next deadline, at most wait. OSError: one has passed.
+    def check_connack(self, now):
+        """Look at the one deadline that there is before CONNACK. OSError: it has passed."""
+        wait = self.connect_ms - ticks_diff(now, self.answer)
+        if wait <= 0:
+            raise OSError(ETIMEDOUT)  # faults.py has the words
+        self.changed = False
+        self.at = ticks_add(now, wait)
 
-    Each time is a `ticks_ms`, or None while there is nothing to wait for. Only what was asked for puts a deadline off: a
-    broker that sends messages, or answers pings, and never acknowledges is as dead as a silent one. It is the oldest
-    message that has to be acknowledged: one that the broker passes over would else stay in flight for ever.
-    """
-    out = client._out
-    inc = client._in
-    oldest = out.pids[0] if out.pids else 0
-    # While a stream is being written the broker does not owe an answer yet.
-    if not (out.pids or client.pinging or out.reserved) or (out.stream and out.streaming()):
-        client._answer = None
-    elif client._answer is None or oldest != client._oldest:
-        client._answer = now
-    client._oldest = oldest
-    if client._busy or not (inc.start < inc.end or inc.large):
-        client._half = None
-    elif client._half is None or inc.progress != client._progress:
-        client._half = now
-        client._progress = inc.progress
-    if client._answer is not None:
-        wait = _left(client, now, client._answer, wait, "no answer from the broker")
-    if client._stall is not None:
-        wait = _left(client, now, client._stall, wait, "the broker takes nothing")
-    if client._half is not None:
-        wait = _left(client, now, client._half, wait, "half a packet, and no more")
-    return wait
+    def keep_alive(self, now):
+        """Send PINGREQ if it is due: three quarters of the keepalive with nothing sent, or nothing heard.
 
+        The broker waits one and a half times the keepalive [MQTT-3.1.2-24]. Return ms until then.
+        """
+        self.changed = False
+        keepalive = self.keepalive * 750
+        if not keepalive or self.pinging:
+            return LONGEST_MS
+        quiet = max(ticks_diff(now, self.sent), ticks_diff(now, self.heard))
+        if quiet >= keepalive:
+            self.ping(now)
+        return min(LONGEST_MS, max(0, keepalive - quiet))
 
-def _left(client, now, since, wait, text):
-    left = client.timeout_ms - ticks_diff(now, since)
-    if left <= 0:
-        raise OSError(ETIMEDOUT, text)
-    return left if left < wait else wait
+    def ping(self, now):
+        """Ask for a sign of life, unless something else is on its way out."""
+        if not self.out.waiting() and self.out.add(_PINGREQ):
+            self.pinging = self.changed = True
+            self.sent = now
+
+    def check(self, now, wait):
+        """Look at each deadline, again at the next one, or after `wait` ms. OSError: one has passed."""
+        out = self.out
+        inc = self.inc
+        oldest = out.pids[0] if out.pids else 0
+        # While a stream is being written the broker does not owe an answer yet.
+        if not (oldest or self.pinging or out.reserved) or (out.stream and out.streaming()):
+            self.answer = None
+        elif self.answer is None or oldest != self.oldest:
+            self.answer = now
+        self.oldest = oldest
+        if inc.more or not (inc.start < inc.end or inc.large):
+            self.half = None
+        elif self.half is None or inc.progress != self.progress:
+            self.half = now
+            self.progress = inc.progress
+        if self.answer is not None:
+            wait = self._left(now, self.answer, wait, "no answer from the broker")
+        if self.stall is not None:
+            wait = self._left(now, self.stall, wait, "the broker takes nothing")
+        if self.half is not None:
+            wait = self._left(now, self.half, wait, "half a packet, and no more")
+        self.at = ticks_add(now, wait)
+
+    def _left(self, now, since, wait, text):
+        left = self.timeout_ms - ticks_diff(now, since)
+        if left <= 0:
+            raise OSError(ETIMEDOUT, text)
+        return left if left < wait else wait

@@ -23,6 +23,7 @@ _UNSUBACK = const(0xB0)
 _PINGRESP = const(0xD0)
 
 _BUFFER = const(512)
+_RECEIVED = const(256)  # QoS 2 messages that the broker may leave unfinished
 _REST = const(12)  # of a PUBLISH beside its topic: header, two lengths, packet id
 
 # Packet type with its flags [2.2]: remaining length. All that a client may get but PUBLISH.
@@ -43,11 +44,13 @@ class Incoming:
         self.max_packet = max_packet
         self.sink = None  # sink(topic, size, retained, qos) returns what has write(), or None
         self.skipped = 0
+        self.received = []  # QoS 2 messages handed over whose PUBREL has not come
         self.buf = bytearray(_BUFFER)
         self.view = memoryview(self.buf)
         self.reset()
 
     def reset(self):
+        self.more = False  # whether the socket may have more
         self.start = self.end = 0  # what is in buf and not consumed
         self.left = 0  # payload bytes of a large PUBLISH that are still to come
         self.large = 0  # its first byte
@@ -58,10 +61,6 @@ class Incoming:
         self.pid = 0
         self.flags = 0  # CONNACK's first byte
         self.code = 0  # CONNACK's, SUBACK's return code
-
-    def half(self):
-        """Return whether a packet has begun and not ended."""
-        return self.left > 0 or self.end > self.start or self.large > 0
 
     def fill(self, sock):
         """Read what there is room for. Return False when nothing came. OSError: the peer closed."""
@@ -192,7 +191,7 @@ class Incoming:
             if target is not None:
                 return target
         try:
-            return _Memory(n) if n <= self.max_packet else None
+            return bytearray(n) if n <= self.max_packet else None
         except MemoryError:
             return None
 
@@ -220,11 +219,17 @@ class Incoming:
                 raise ProtocolError("packet id 0")
         n = min(self.left, self.end - self.start)
         if n:
-            if self.target is not None:
-                try:
-                    self.target.write(self.view[self.start : self.start + n])
-                except OSError:
-                    self.target = None  # the rest is skipped
+            target = self.target
+            if target is not None:
+                data = self.view[self.start : self.start + n]
+                if type(target) is bytearray:
+                    at = len(target) - self.left
+                    target[at : at + n] = data
+                else:
+                    try:
+                        target.write(data)
+                    except OSError:
+                        self.target = None  # the rest is skipped
             self.start += n
             self.left -= n
             self.progress += 1
@@ -236,19 +241,37 @@ class Incoming:
         self.target = None
         if self.payload is None:
             self.skipped += 1
-        elif isinstance(self.payload, _Memory):
-            self.payload = self.payload.buf
         self.progress += 1
         return kind
 
+    def accept(self, kind, out):
+        """Take the PUBLISH that next() returned [4.3], answer it. Return (topic, payload, retained, qos); None: not to be handed over.
 
-class _Memory:
-    """A payload larger than the buffer, in memory."""
+        state       PUBLISH at QoS 2               PUBREL
+        unknown id  handed over, PUBREC            1. PUBCOMP
+        received    2. PUBREC, not handed over     PUBCOMP, id forgotten
 
-    def __init__(self, size):
-        self.buf = bytearray(size)
-        self.at = 0
+        1. The broker did not see our PUBCOMP before the connection was lost: without it, it would ask for ever.
+        2. The broker did not see our PUBREL: the same message again.
 
-    def write(self, data):
-        self.buf[self.at : self.at + len(data)] = data
-        self.at += len(data)
+        What was skipped is answered, too: else it would come again for ever.
+        """
+        qos = kind >> 1 & 3
+        payload, self.payload = self.payload, None
+        if qos:
+            pid = self.pid
+            out.answer(_PUBACK if qos == 1 else _PUBREC, pid)
+            if qos == 2:
+                received = self.received
+                if pid in received:
+                    return None
+                if len(received) >= _RECEIVED:
+                    raise ProtocolError("too many unfinished QoS 2 messages")
+                received.append(pid)
+        return None if payload is None else (self.topic, payload, bool(kind & 1), qos)
+
+    def release(self, out):
+        """Take PUBREL."""
+        if self.pid in self.received:
+            self.received.remove(self.pid)
+        out.answer(_PUBCOMP, self.pid)

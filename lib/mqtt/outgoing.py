@@ -45,6 +45,7 @@ class Outgoing:
         self.reserved = []  # ids that SUBSCRIBE and UNSUBSCRIBE wait with
         self.exactly_once = 0  # how many of them are of QoS 2
         self.lowered = False  # the broker answered one of those as if it were of QoS 1
+        self.journal = None  # f(pids), see Client.set_journal()
         self.recorded = None  # with a journal: ids that PUBREC has just come for
         self.pid = 0  # the last one given out
         self.highest = 65535  # of those given out here; above are the caller's own
@@ -69,7 +70,9 @@ class Outgoing:
 
     def publish(self, topic, payload, retain, qos, pid, stream=None):
         """Append a PUBLISH; of a stream all but its payload. Return where it begins, -1: there is no room for it now."""
-        n = 2 + len(topic) + len(payload)
+        topic_size = len(topic)
+        payload_size = len(payload)
+        n = 2 + topic_size + payload_size
         if qos:
             n += 2
         size = 1 + (1 if n < 128 else length_size(n)) + n
@@ -92,14 +95,13 @@ class Outgoing:
             i += 2
         else:
             i = put_length(buf, i + 1, n)
-        n = len(topic)
-        buf[i] = n >> 8
-        buf[i + 1] = n & 0xFF
+        buf[i] = topic_size >> 8
+        buf[i + 1] = topic_size & 0xFF
         i += 2
-        pack_into(self.formats.get(n) or self._format(n), buf, i, topic)
-        i += n
-        n = len(payload)
-        form = self.formats.get(n) or self._format(n)
+        formats = self.formats
+        pack_into(formats.get(topic_size) or self._format(topic_size), buf, i, topic)
+        i += topic_size
+        form = formats.get(payload_size) or self._format(payload_size)
         if qos:
             buf[i] = pid >> 8
             buf[i + 1] = pid & 0xFF
@@ -108,9 +110,9 @@ class Outgoing:
             self.starts.append(start)
             self.exactly_once += qos >> 1
             self.pid = pid
-        if n:
+        if payload_size:
             pack_into(form, buf, i, payload)
-        self.end = i + n
+        self.end = i + payload_size
         self.gaps = True
         if stream:
             stream.pid = pid

@@ -11,9 +11,13 @@ import time
 
 from micropython import const
 
+from mqtt.packets import ProtocolError
+
 _LOOK_UP = const(2)  # failed connections in a row after which the name is looked up again
+_EBUSY = const(16)  # of TLS: mbedTLS's "no memory for a large number"
 _CLOCK_IS_SET = const(2024)  # a board starts in 2000 or 2021
 
+ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)
 # What a socket that is still connecting says, by port.
 _NOT_YET = (
     errno.EAGAIN,
@@ -116,3 +120,25 @@ class Transport:
 def would_block(error):
     """Return whether an OSError of a socket means: later."""
     return error.errno in _NOT_YET
+
+
+def explained(error, ssl, opening, connected, heard):
+    """Return an error in words where it has none: TLS's own numbers, and why a connection did not come up.
+
+    opening: TCP or the TLS handshake is not over; connected: CONNACK had come; heard: the first bytes that came.
+    """
+    if isinstance(error, MemoryError):
+        return OSError(errno.ENOMEM, "not enough memory")
+    code = error.args[0] if error.args else 0
+    tls = ssl and isinstance(code, int) and (code < 0 or code == _EBUSY)
+    early = not connected and (
+        code in (errno.ECONNRESET, ETIMEDOUT) or isinstance(error, ProtocolError)
+    )
+    if tls or early or isinstance(error, ValueError):
+        try:
+            from mqtt.faults import explain
+
+            return explain(error, ssl, opening, heard)
+        except MemoryError:
+            pass
+    return error

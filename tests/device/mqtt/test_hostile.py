@@ -48,6 +48,11 @@ class Feed:
         return n
 
 
+def half(inc):
+    """Whether a packet has begun and not ended."""
+    return inc.start < inc.end or inc.large
+
+
 def decode(data, gives=512, max_packet=4096):
     """Return the packets' first bytes, then "more", "whole" or "error"."""
     inc = Incoming(max_packet)
@@ -61,7 +66,7 @@ def decode(data, gives=512, max_packet=4096):
         if kind:
             got.append((kind, inc.topic, inc.payload and bytes(inc.payload), inc.pid, inc.code))
         elif not inc.fill(feed):
-            return got, "more" if inc.half() else "whole"
+            return got, "more" if half(inc) else "whole"
     raise RuntimeError("no end to it")
 
 
@@ -202,7 +207,7 @@ def test_sink():
         + publish(b"small", b"x")
     )
     got = []
-    while feed.at < len(feed.data) or inc.half():
+    while feed.at < len(feed.data) or half(inc):
         kind = inc.next()
         if kind:
             got.append((kind, inc.pid, inc.payload))

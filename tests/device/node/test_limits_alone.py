@@ -5,6 +5,7 @@ import sys
 from binascii import crc32
 
 from firmware.limits import BARRED, Limits
+from mqtt.deadlines import Deadlines
 
 DAY = 86400000
 WHOLE, UNRETAINED, NONE = "whole", "unretained", "none"
@@ -22,7 +23,8 @@ class Client:
         self.lw_topic = b"status"
         self.lw_retain = True
         self.window2 = None
-        self.keepalive, self.timeout_ms = 60, 10000
+        self.keepalive = 60
+        self.deadlines = Deadlines(None, None, 10, 20)
         self.released, self.in_flight = [], []
         self.subscriptions = Subscriptions()
 

@@ -131,7 +131,7 @@ def test_acknowledgements_that_come_late():
     # When it is quick again, so is the node to notice that it is silent.
     well(rig)
     rig.run(900)
-    assert rig.uplink.client.timeout_ms == 10000
+    assert rig.uplink.client.deadlines.timeout_ms == 10000
 
 
 def test_a_broker_that_answers_no_ping():
@@ -197,7 +197,7 @@ def test_pings_are_tried_again():
     well(rig)
     rig.run(9600)
     assert rig.health()["broker_limits"] is None and rig.uplink.connects == connects
-    assert said(rig, "has it again") and rig.uplink.client.keepalive
+    assert said(rig, "has it again") and rig.uplink.client.deadlines.keepalive
     assert len(set(rig.seen(rig.channels[0]))) >= rig.channels[0].taken - 1
 
 

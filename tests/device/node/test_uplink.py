@@ -10,6 +10,7 @@ from firmware import uplink as module
 from firmware.log import Log
 from firmware.uplink import Uplink
 from mqtt.client import Refused
+from mqtt.deadlines import Deadlines
 
 A = {"host": "a.test", "port": 1883, "user": "node", "password": "secret-a", "tls": None}
 B = {"host": "b.test", "port": 1884, "user": "", "password": "", "tls": None}
@@ -44,7 +45,8 @@ class Client:
         self.subscriptions = Subscriptions()
         self.in_flight = ()
         self.lw_topic = b"status"
-        self.keepalive, self.timeout_ms = 60, 10000
+        self.keepalive = 60
+        self.deadlines = Deadlines(None, None, 10, 20)
         self.pending = 0
         self.forgotten = []
 
