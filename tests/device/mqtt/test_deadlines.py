@@ -253,6 +253,31 @@ def test_no_keepalive_no_ping():
     assert net.broker.log == []
 
 
+def test_pings_that_are_switched_off_are_of_one_connection():
+    net, client = make(keepalive=60)
+    connects = []
+    greet = net.broker.greet
+    net.broker.greet = lambda body: connects.append(body[8] << 8 | body[9]) or greet(body)
+    for begin in 0, 500000:
+        connect(client, begin)
+        net.broker.log = []
+        client.deadlines.keepalive = 0
+        for now in range(begin, begin + 200000, 10000):
+            client.step(now)
+        assert net.broker.log == []
+        client.deadlines.keepalive = 60
+        client.step(begin + 250000)  # it is seen within a minute
+        assert net.broker.log == [(0xC0, None)] and client.pinging
+        client.step(begin + 250000)
+        assert not client.pinging
+        client.close()
+    assert connects == [60, 60]
+    connect(client, 900000)
+    net.broker.log = []
+    client.step(945000)
+    assert net.broker.log == [(0xC0, None)]
+
+
 def test_a_program_that_slept_reads_before_it_judges():
     _, client = make(keepalive=60)
     connect(client)
