@@ -2,7 +2,7 @@
 
 from time import ticks_add, ticks_diff
 
-from mqtt.transport import ETIMEDOUT
+from mqtt.packets import ETIMEDOUT
 
 LONGEST_MS = 60000  # what nothing-to-wait-for is called
 

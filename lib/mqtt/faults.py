@@ -4,9 +4,8 @@ import errno
 
 from micropython import const
 
-from mqtt.packets import ProtocolError
+from mqtt.packets import ETIMEDOUT, ProtocolError
 
-_ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)
 _EBUSY = const(16)  # mbedTLS's "no memory for a large number"
 
 _PORTS = "; MQTT has a port of its own, often 1883 or with TLS 8883"
@@ -56,13 +55,13 @@ def explain(error, ssl, opening, heard):
         else:  # TLS 1.3 tells of the refusal when the handshake is over
             text = "TLS: closed by the broker, which may have refused this node's certificate"
         return OSError(errno.ECONNRESET, text)
-    if code == _ETIMEDOUT:
+    if code == ETIMEDOUT:
         if not opening:
             text = "connected, but nothing answers in MQTT" + _PORTS
         else:
             tls = "TLS " if ssl else ""
             text = "no %sconnection in time; check address and port, and for a firewall" % tls
-        return OSError(_ETIMEDOUT, text)
+        return OSError(ETIMEDOUT, text)
     text = "not enough memory" if code == _EBUSY else str(error)
     for sign, meaning in _TLS:
         if sign in text:

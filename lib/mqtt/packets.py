@@ -3,9 +3,13 @@
 Pure: no socket, no clock. Paragraphs in brackets are of OASIS MQTT Version 3.1.1.
 """
 
+import errno
+
 from micropython import const
 
 _LONGEST = const(268435455)  # remaining length, four bytes of seven bits [2.2.3]
+
+ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)  # a deadline has passed
 
 _REASONS = {
     1: "the broker does not speak MQTT 3.1.1",

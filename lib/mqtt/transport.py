@@ -11,13 +11,12 @@ import time
 
 from micropython import const
 
-from mqtt.packets import ProtocolError
+from mqtt.packets import ETIMEDOUT, ProtocolError
 
 _LOOK_UP = const(2)  # failed connections in a row after which the name is looked up again
 _EBUSY = const(16)  # of TLS: mbedTLS's "no memory for a large number"
 _CLOCK_IS_SET = const(2024)  # a board starts in 2000 or 2021
 
-ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)
 # What a socket that is still connecting says, by port.
 _NOT_YET = (
     errno.EAGAIN,

@@ -224,7 +224,7 @@ def node():
     norflash.mount(image)
     gc.collect()
     fakes = gc.mem_alloc()
-    sys.modules["mqtt.client"] = Mqtt
+    sys.modules["mqtt"] = sys.modules["mqtt.client"] = Mqtt
     sys.modules["socket"] = NameServer()
     import outbox  # as the node will, and before the compiler's memory is taken away
     from firmware import app, parts
