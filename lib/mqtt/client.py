@@ -42,7 +42,7 @@ _POLL_MS = const(20)  # how often to look at a socket that is opening, or takes 
 
 
 class Client:
-    """One connection, and the next. Its states, and where each event leads from them; start() closes first.
+    """A connection, and then the next. These are its states; a cell says where an event leads. start() closes first.
 
     state      sock   start()   CONNECT written   CONNACK   send() fails   step() fails   close()
     CLOSED     None   OPENING                                                             CLOSED
@@ -52,13 +52,13 @@ class Client:
     BROKEN     there  OPENING                               BROKEN         1. CLOSED      CLOSED
     FAILED     None   OPENING                                              4. CLOSED      CLOSED
 
-    OPENING is TCP and TLS; in GREETING the broker owes CONNACK; `connected` is UP or BROKEN.
+    OPENING: TCP and TLS. GREETING: the broker owes CONNACK. `connected` means UP or BROKEN.
 
-    1. FAILED, if acknowledgements or messages came before the error: they are reported first.
-    2. CLOSED with Refused, if the broker says no, or it was a probe. OPENING, if a session is to be forgotten that the broker has
-       kept: a clean one ends it, and its CONNACK leads to OPENING once more.
-    3. The error waits for step(): in send() or ping() it would come at the wrong time.
-    4. What came before has been reported: the error follows.
+    1. FAILED, if acknowledgements or messages came before the error: step() reports them first.
+    2. CLOSED with Refused, if the broker says no or this was a probe. OPENING, if the broker has kept a session that start() is to
+       end: a connection with a clean session ends it, and its CONNACK leads to OPENING again.
+    3. send() and ping() leave the error to step(), whose caller expects it.
+    4. The previous step() has reported what came before; this one raises the error.
     """
 
     Refused = Refused  # what to raise
@@ -370,12 +370,13 @@ class Client:
 
     def _keep_deadlines(self, now, out, deadlines):
         """Do what is due, now that something has changed, or a deadline is near."""
+        deadlines.changed = False
         if not self.connected:
             deadlines.check_connack(now)
             return
         if self._subscriptions and self._subscriptions.due:
             self._subscriptions.send()
-        wait = deadlines.keep_alive(now)
+        wait = deadlines.ping_if_due(now)
         # The acknowledgement of what arrived waits until the caller has seen it.
         if not self._result[1] and (out.sent < out.end or out.first or out.stream):
             self._flush(now)

@@ -10,7 +10,7 @@ _PINGREQ = b"\xc0\0"
 
 
 class Deadlines:
-    """Those of one connection, and of the next. Each time is a `ticks_ms`, or None while there is nothing to wait for.
+    """The deadlines of a connection; begin() sets them for the next one. Each time is a `ticks_ms`, or None while nothing is awaited.
 
     Only what was asked for puts a deadline off: a broker that sends messages, or answers pings, and never acknowledges is as
     dead as a silent one. It is the oldest message that has to be acknowledged: one that the broker passes over would else
@@ -18,8 +18,8 @@ class Deadlines:
     """
 
     def __init__(self, out, inc, timeout, connect_timeout):
-        """out: the Outgoing, inc: the Incoming that are watched; timeout: s for an answer, half a packet, a socket that takes
-        nothing; connect_timeout: s for TCP, TLS and CONNACK in all.
+        """out, inc: the Outgoing and the Incoming to watch. timeout: s that an answer, the rest of a packet or a socket that takes
+        nothing may last. connect_timeout: s for TCP, TLS and CONNACK together.
         """
         self.out = out
         self.inc = inc
@@ -28,7 +28,7 @@ class Deadlines:
         self.pinging = False  # a PINGREQ waits for its answer
 
     def begin(self, now, keepalive):
-        """A connection is being opened: the broker owes CONNACK."""
+        """Start anew: a connection is being opened, and the broker owes CONNACK."""
         self.keepalive = keepalive  # s, 0: no pings
         self.pinging = False
         self.now = now  # when step() was called last
@@ -53,19 +53,17 @@ class Deadlines:
         return wait if wait > 0 else 0
 
     def check_connack(self, now):
-        """Look at the one deadline that there is before CONNACK. OSError: it has passed."""
+        """Look at the only deadline before CONNACK. OSError: it has passed."""
         wait = self.connect_ms - ticks_diff(now, self.answer)
         if wait <= 0:
             raise OSError(ETIMEDOUT)  # faults.py has the words
-        self.changed = False
         self.at = ticks_add(now, wait)
 
-    def keep_alive(self, now):
+    def ping_if_due(self, now):
         """Send PINGREQ if it is due: three quarters of the keepalive with nothing sent, or nothing heard.
 
         The broker waits one and a half times the keepalive [MQTT-3.1.2-24]. Return ms until then.
         """
-        self.changed = False
         keepalive = self.keepalive * 750
         if not keepalive or self.pinging:
             return LONGEST_MS
@@ -81,7 +79,7 @@ class Deadlines:
             self.sent = now
 
     def check(self, now, wait):
-        """Look at each deadline, again at the next one, or after `wait` ms. OSError: one has passed."""
+        """Look at each deadline. The next check is due at the first of them, or after `wait` ms. OSError: one has passed."""
         out = self.out
         inc = self.inc
         oldest = out.pids[0] if out.pids else 0

@@ -278,6 +278,27 @@ def test_pings_that_are_switched_off_are_of_one_connection():
     assert net.broker.log == [(0xC0, None)]
 
 
+def test_nothing_of_a_connection_is_waited_for_on_the_next():
+    net, client = make(keepalive=60)
+    connect(client)
+    net.broker.mute = True
+    client.step(45000)
+    assert client.pinging and client.sock
+    client.close()
+    net.broker.mute = False
+    connect(client, 50000)
+    net.broker.log = []
+    assert not client.pinging
+    client.step(95000)
+    assert net.broker.log == [(0xC0, None)], "the ping of the one before is still waited for"
+    client.step(95000)
+    for now in (100000, 200000):  # half a packet, as far on in both connections
+        client.close()
+        connect(client, now)
+        net.broker.say(b"\x30\x20\x00")
+        dies_after(client, net, now, 10000)
+
+
 def test_a_program_that_slept_reads_before_it_judges():
     _, client = make(keepalive=60)
     connect(client)
