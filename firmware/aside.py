@@ -8,6 +8,7 @@ found by halfway.py.
 
 import os
 
+from flashfile import BESIDE
 from micropython import const
 
 from firmware import forget
@@ -18,15 +19,7 @@ from outbox import Outbox
 FOLDER = "state/aside"  # parts.py looks for it
 _WHY = "state/aside/why"  # the last reason, over a restart
 SUM = "state/aside/sum"  # what the outbox has dropped, once the count of this one is in its own
-_OURS = (
-    "state",
-    "why",
-    "why.new",
-    "sum",
-    "sum.new",
-    "doubts",
-    "doubts.new",
-)  # without readings nothing else is there
+_OURS = ("state", "why", "sum", "doubts")  # without readings nothing else is there
 
 _BYTES = const(32768)
 _RAM = const(2048)
@@ -177,7 +170,7 @@ def forget_sum():
 def _remove():
     try:
         names = os.listdir(FOLDER)
-        if any(name not in _OURS for name in names):
+        if any(name.replace(BESIDE, "") not in _OURS for name in names):
             return  # there may be readings that do not show: it is looked at again after the next start
         for name in names:
             os.remove(FOLDER + "/" + name)

@@ -2,8 +2,10 @@
 
 import os
 
+from flashfile import read
+
 from firmware import boots, earlier, forget
-from firmware.boots import ABOVE_ALL, CREDIBLE, retried
+from firmware.boots import ABOVE_ALL, CREDIBLE
 from firmware.earlier import known, oldest
 from firmware.files import write
 from firmware.log import reason
@@ -55,7 +57,7 @@ def count(seen, log):
 def _counted(log):
     """Return the number of the last start, or None: there was none, or nobody knows."""
     try:
-        data = retried(_COUNT, lambda f: f.read(16))
+        data = read(_COUNT, lambda f: f.read(16))
         if data is None:
             return None
         n = int(data)

@@ -9,10 +9,12 @@ line before. A start without a line has the prefix of the last line before it, a
 written when readings get their time later, and when the node has another name than before.
 """
 
+import json
 import os
+from binascii import crc32
 
+from flashfile import read
 from micropython import const
-from outbox_reading import is_nothing, patiently
 
 from firmware.files import write
 
@@ -91,28 +93,40 @@ def _write(lines, oldest):
 
 def _lines():
     """Return [(number, Unix ms at uptime 0 or None, prefix or None)] of the lines that are one, and why it cannot be read."""
-    try:
-        return retried(_BOOTS, _parsed) or [], None
-    except OSError as e:
-        return [], e
-
-
-def _parsed(f):
     lines = []
-    for _ in range(2 * _LINES):
-        line = f.readline(_LINE_BYTES)
-        try:
-            number, origin, *prefix = line.decode()[:-1].split(" ", 2)
-            number = int(number)
-            origin = None if origin == "-" else _moment(origin)
-        except ValueError:
+
+    def parse(f):
+        """Fill the one list anew, for there may be no room for two. Return a checksum."""
+        lines.clear()
+        crc = 0
+        for _ in range(2 * _LINES):
+            line = f.readline(_LINE_BYTES)
             if not line:
                 break
-            continue
-        prefix = prefix[0] if prefix else None
-        if 0 <= number < CREDIBLE and not (prefix and _is_strange(prefix)):
-            lines.append((number, origin, prefix))
-    return lines
+            crc = crc32(line, crc)
+            found = _parsed(line)
+            if found:
+                lines.append(found)
+        return crc
+
+    try:
+        read(_BOOTS, parse)
+    except OSError as e:
+        return [], e
+    return lines, None
+
+
+def _parsed(line):
+    """Return what a line says, None: it is none of ours."""
+    try:
+        number, origin, *prefix = line.decode()[:-1].split(" ", 2)
+        number = int(number)
+        origin = None if origin == "-" else _moment(origin)
+    except ValueError:
+        return None
+    prefix = prefix[0] if prefix else None
+    if 0 <= number < CREDIBLE and not (prefix and _is_strange(prefix)):
+        return number, origin, prefix
 
 
 def _moment(text):
@@ -129,15 +143,12 @@ def _is_strange(prefix):
 
 
 def _earlier():
-    """Return what state/times knows, which versions before state/boots kept: {"<boot>": Unix ms at uptime 0}."""
-    import json
-
+    """Return what state/times knows, which versions before state/boots kept: {"<boot>": Unix ms at uptime 0}. OSError: nobody knows now."""
     lines = []
     try:
-        with open(_TIMES) as f:
-            times = json.load(f)
-    except (OSError, ValueError):
-        return lines  # it is not there, or nothing that we wrote
+        times = read(_TIMES, json.load)
+    except ValueError:
+        return lines  # it is nothing that we wrote
     for boot in times if type(times) is dict else ():
         try:
             number, origin = int(boot), _moment(str(times[boot]))
@@ -146,18 +157,3 @@ def _earlier():
         if 0 < number < CREDIBLE:
             lines.append((number, origin, None))
     return sorted(lines)
-
-
-def retried(path, f):
-    """Return f(open file), None if there is none. OSError: it cannot be read, several times over."""
-
-    def read(path):
-        with open(path, "rb") as file:
-            return f(file)
-
-    try:
-        return patiently(read, path)
-    except OSError as e:
-        if is_nothing(e):
-            return None
-        raise

@@ -71,17 +71,15 @@ def load(path, last_good, types, model, safe=False):
 
 
 def _read(path, types, model, safe):
-    from outbox_reading import is_nothing
-
     from firmware.reading import whole
 
     try:
         data = whole(path, _LONGEST + 1)
     except OSError as e:
-        if is_nothing(e):
-            return None, ["%s: is not there, copy config.json.example and edit it" % path]
         why = "not enough memory" if e.errno == ENOMEM else "EIO, the flash fails"
         return None, [path + _UNREAD + why]
+    if data is None:
+        return None, ["%s: is not there, copy config.json.example and edit it" % path]
     if len(data) > _LONGEST:
         return None, ["%s: longer than %d bytes, leave something out" % (path, _LONGEST)]
     try:

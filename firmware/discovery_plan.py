@@ -18,8 +18,8 @@ import os
 from binascii import hexlify
 from hashlib import sha256
 
+from flashfile import read, write
 from micropython import const
-from outbox_reading import is_nothing, patiently
 
 from firmware.discovery_payload import Config, Device, Entity, safe
 from firmware.log import reason
@@ -41,30 +41,24 @@ def _load(entries=None):
     entries: a dict that gets key: platform of each entity. ValueError: the file is damaged; OSError: it cannot be read.
     """
 
-    def parsed(path):
+    def parsed(f):
         hash = sha256(b"")
         head = None
-        with open(path, "rb") as f:
-            while True:
-                line = f.readline(_LINE)
-                if line[:2] == b"= ":
-                    if head and line[2:].decode().strip() == _hex(hash):
-                        return head
-                if line[:2] == b"= " or not line:
-                    raise ValueError(path)
-                hash.update(line)
-                if head is None:
-                    head = json.loads(line)
-                elif entries is not None:
-                    platform, _, key = line.decode().strip().partition(" ")
-                    entries[key] = platform
+        while True:
+            line = f.readline(_LINE)
+            if line[:2] == b"= ":
+                if head and line[2:].decode().strip() == _hex(hash):
+                    return head
+            if line[:2] == b"= " or not line:
+                raise ValueError(_PATH)
+            hash.update(line)
+            if head is None:
+                head = json.loads(line)
+            elif entries is not None:
+                platform, _, key = line.decode().strip().partition(" ")
+                entries[key] = platform
 
-    try:
-        return patiently(parsed, _PATH)
-    except OSError as e:
-        if is_nothing(e):
-            return None
-        raise
+    return read(_PATH, parsed)
 
 
 def messages(settings, node, log):
@@ -145,15 +139,15 @@ def _with_entries(old, entries, log):
 
 
 def _save(config, mine, log):
-    """Old or new, never half: power may fail at any time."""
-    hash = sha256(b"")
+    def lines(f):
+        hash = sha256(b"")
+        _write(f, hash, json.dumps(mine))
+        for platform, key, _ in config.entities():
+            _write(f, hash, platform + " " + key)
+        f.write(b"= " + _hex(hash).encode() + b"\n")
+
     try:
-        with open(_PATH + ".new", "wb") as f:
-            _write(f, hash, json.dumps(mine))
-            for platform, key, _ in config.entities():
-                _write(f, hash, platform + " " + key)
-            f.write(b"= " + _hex(hash).encode() + b"\n")
-        os.rename(_PATH + ".new", _PATH)
+        write(_PATH, lines)
     except OSError as e:
         log.warning("discovery: %s: %s" % (_PATH, reason(e)))
 

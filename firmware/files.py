@@ -1,9 +1,9 @@
-"""The node's own small files in `state/`: read whatever is in them, written whole."""
+"""The node's own small files in `state/`: read() whatever is in them, write() them whole."""
 
 import os
 
+from flashfile import write
 from micropython import const
-from outbox_reading import is_nothing
 
 from firmware import forget
 
@@ -23,11 +23,12 @@ def read(path):
 
         data = whole(path, _LONGEST)
     except OSError as e:
-        if not is_nothing(e):
-            print("files: %s cannot be read: %s" % (path, e))
+        print("files: %s cannot be read: %s" % (path, e))
         return None
     finally:
         forget("reading")
+    if data is None:
+        return None
     try:
         return data.decode()
     except UnicodeError:  # not ours any more
@@ -40,14 +41,6 @@ def make_folder():
         os.mkdir("state")
     except OSError:
         pass  # it is there
-
-
-def write(path, text):
-    """Old or new, never half: power may fail at any time. OSError: it is as it was."""
-    make_folder()
-    with open(path + ".new", "w") as f:
-        f.write(text)
-    os.rename(path + ".new", path)
 
 
 def note_reset(why):

@@ -88,7 +88,7 @@ def _load():
     try:
         from firmware import reading
 
-        kept = json.loads(reading.content(_PATH, _LONGEST))
+        kept = json.loads(reading.whole(_PATH, _LONGEST) or b"")
     except ValueError:
         return {}
     finally:

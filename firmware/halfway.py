@@ -135,7 +135,7 @@ def _sum_kept():
     try:
         from firmware import reading
 
-        return int(reading.content(SUM, 16))
+        return int(reading.whole(SUM, 16) or b"")
     except ValueError:
         return None
     finally:

@@ -5,10 +5,9 @@ Without the tables of the settings, 27 KB, which need not be in memory for it.
 
 import json
 import os
-from errno import EIO
 
+from flashfile import BESIDE, is_nothing, patiently, read, write
 from micropython import const
-from outbox_reading import is_nothing, patiently, settle
 
 from firmware.files import SESSION
 
@@ -17,55 +16,30 @@ _PIECE = const(512)
 
 def keep(settings, last_good):
     """Write checked settings to last_good if it holds others. As put(), and OSError: it cannot be read, and is as it was."""
-
-    def holds(path):
-        """Said twice: after an error littlefs may give what the file held before, or damage, without a word."""
-        return _load(path) == settings and settle(path) and _load(path) == settings
-
-    if _read(holds, last_good):
+    if read(last_good, lambda f: _load(f) == settings):
         return
-    if _read(_said_twice, last_good) & _names(settings, (0, 1)):
+    had_qos_2 = read(last_good, _names_of_qos_2)
+    if had_qos_2 and had_qos_2 & _names(settings, (0, 1)):
         # An exchange of QoS 2 would never end, and take one of the broker's few places: the session begins anew.
-        _read(os.remove, SESSION)
-    folder = last_good.rpartition("/")[0]
-    if folder:
         try:
-            os.mkdir(folder)
-        except OSError:
-            pass  # there already; if not, open() says why
+            patiently(os.remove, SESSION)
+        except OSError as e:
+            if not is_nothing(e):
+                raise  # nobody knows: the next start finds out
     put(settings, last_good)
 
 
-def _read(read, path):
-    """Return read(path), or nothing, if there is nothing. OSError: nobody knows, so that it is found out at the next start."""
+def _load(f):
+    """Return the settings in an open file, None: it is not ours any more."""
     try:
-        return patiently(read, path)
-    except OSError as e:
-        if not is_nothing(e):
-            raise
-        return set()
-
-
-def _load(path):
-    """Return the settings in a file, None: it is not ours any more."""
-    try:
-        with open(path) as f:
-            return json.load(f)
+        return json.load(f)
     except ValueError:
         return None
 
 
-def _said_twice(path):
-    """Return the names of the sensors of QoS 2."""
-    found = _had_qos_2(path)
-    if settle(path) and _had_qos_2(path) == found:
-        return found
-    raise OSError(EIO)
-
-
-def _had_qos_2(path):
+def _names_of_qos_2(f):
     try:
-        return _names(_load(path), (2,))
+        return _names(_load(f), (2,))
     except (TypeError, KeyError, AttributeError):
         return set()
 
@@ -75,15 +49,11 @@ def put(settings, path):
 
     OSError: the flash is full or failed. MemoryError: there is no room for it. The file is then as it was.
     """
-    beside = path + ".tmp"
     try:
-        with open(beside, "w") as f:
-            json.dump(settings, f)
-        # Replaces the file in one step: after a power cut it is wholly the old one or wholly the new.
-        os.rename(beside, path)
+        write(path, lambda f: json.dump(settings, f))  # in pieces: never as one text in memory
     except (OSError, MemoryError):
         try:
-            os.remove(beside)
+            os.remove(path + BESIDE)  # half a file takes room
         except OSError:
             pass
         raise

@@ -3,8 +3,8 @@
 import os
 import time
 
+from flashfile import is_nothing, patiently
 from mqtt_client import Client
-from outbox_reading import is_nothing, patiently
 
 from firmware.clock import Clock
 from firmware.files import make_folder

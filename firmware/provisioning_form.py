@@ -34,7 +34,7 @@ def stored(*paths):
     for path in paths:
         try:
             data = whole(path, _LONGEST + 1)
-            raw = loads(data) if len(data) <= _LONGEST else None
+            raw = loads(data) if data and len(data) <= _LONGEST else None
             if type(raw) is dict:
                 return raw
         except (OSError, ValueError):

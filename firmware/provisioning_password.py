@@ -18,7 +18,7 @@ def password():
     try:
         from firmware import reading
 
-        kept = reading.content(_PATH, 12)
+        kept = reading.whole(_PATH, 12) or b""
         if len(kept) == 11 and all(chr(c) in _LETTERS or c == 45 for c in kept):
             return kept.decode()
     except OSError:

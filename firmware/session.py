@@ -13,7 +13,7 @@ _LONGEST = const(1100)  # bytes of it
 def read(uplink, uptime):
     """Look whose they are. Return False: the flash does not say it yet."""
     try:
-        uplink.session = reading.content(SESSION, _LONGEST).decode() or None
+        uplink.session = (reading.whole(SESSION, _LONGEST) or b"").decode() or None
     except UnicodeError:  # not ours any more
         uplink.session = None
     except OSError as e:

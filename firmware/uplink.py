@@ -13,9 +13,9 @@ not want a certain message: brokers.py has the way to find which.
 import os
 from errno import ENOMEM
 
+from flashfile import is_nothing, patiently
 from micropython import const
 from mqtt_client import ProtocolError, Refused
-from outbox_reading import is_nothing, patiently
 
 from firmware import forget
 from firmware.brokers import Brokers

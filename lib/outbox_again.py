@@ -1,8 +1,8 @@
 """What an Outbox could not read when it was opened, or since: tried again. Loaded for it only."""
 
 import outbox_open
+from flashfile import patiently, settle
 from outbox_backlog import BEGUN
-from outbox_reading import patiently, settle
 from outbox_state import State
 
 

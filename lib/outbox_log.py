@@ -11,9 +11,9 @@ from binascii import crc32
 from errno import EIO, ENOENT, ENOMEM
 from struct import pack_into, unpack_from
 
+from flashfile import is_nothing, patiently
 from micropython import const
 from outbox_backlog import ON_FLASH
-from outbox_reading import is_nothing, patiently
 
 _MARK = const(0xB5)  # a frame's first byte
 HEAD = const(12)  # bytes of a frame before its body

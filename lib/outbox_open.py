@@ -5,10 +5,10 @@ from binascii import crc32
 from errno import EIO, EISDIR, ENOENT
 from struct import unpack_from
 
+from flashfile import is_nothing, patiently, settle
 from micropython import const
 from outbox_backlog import ON_FLASH, RELEASED, Backlog, Record
 from outbox_log import HEAD, MOST, NO_LIMIT, PIECE, Log, Segment, check_frame
-from outbox_reading import is_nothing, patiently, settle
 from outbox_state import State
 
 _SEGMENTS = const(16)  # a full outbox has so many

@@ -4,10 +4,10 @@ import sys
 from errno import ENOENT
 from time import ticks_add
 
+from flashfile import settle
 from micropython import const
 from outbox_backlog import LATEST, QOS, TAKEN
 from outbox_log import HEAD, HIGH
-from outbox_reading import settle
 
 _OVERHEAD = const(112)  # RAM of a record besides its body, 32 bits
 _SLOTS = const(8192)  # bytes of RAM for the newest of all keys, which are written all at once

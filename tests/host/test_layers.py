@@ -49,7 +49,7 @@ LAYERS = (
     ("firmware",),  # its version
     ("mqtt mqtt_*", "jsonfault", "jsonpairs", "drivers.*"),
     ("outbox outbox_*",),
-    ("sht", "adcmean", "uartframe"),
+    ("flashfile", "sht", "adcmean", "uartframe"),
     ("umqtt.simple", "umqtt.robust", "microdot.microdot", "crc8"),
 )
 
@@ -94,6 +94,7 @@ DEVICE_PACKAGES = (
     "drivers",
     "mqtt*",
     "outbox*",
+    "flashfile",
     "jsonfault",
     "jsonpairs",
     "umqtt",

@@ -60,6 +60,11 @@ BOUNDED = {
     "lib/outbox.py at": "sync_ms, then written; if that fails, _retry_at is what counts",
 }  # fmt: skip
 
+RENAMES = (
+    "lib/flashfile.py",
+    "lib/outbox_open.py",
+)  # the latter: a strange file in place of its folder
+
 # Classes with a length, and what they are called where that is no matter of `if`. Of an empty Stream nothing is to be sent.
 SIZED = {"lib/outbox.py Outbox": "outbox", "lib/mqtt_stream.py Stream": None}
 
@@ -202,9 +207,18 @@ def no_work_at_import(path, tree):
             yield node.lineno, "runs at import"
 
 
+def no_rename(path, tree):
+    """A file is replaced whole by lib/flashfile.py, and by nobody else in another way."""
+    if path in RENAMES:
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr == "rename":
+            yield node.lineno, "rename: flashfile.write() replaces a file"
+
+
 RULES = (
     no_assert, no_bare_except, no_u_names, no_hardware, no_float_time, no_old_ticks, no_uptime_in_ticks, no_length_for_truth,
-    no_work_at_import,
+    no_work_at_import, no_rename,
 )  # fmt: skip
 
 
@@ -337,6 +351,7 @@ def test_every_place_that_may_use_ticks_still_does():
         (no_work_at_import, "for i in range(3):\n    x = i"),
         (no_work_at_import, "with open('x') as f:\n    x = 1"),
         (no_work_at_import, "if x:\n    pass\nelse:\n    print()"),
+        (no_rename, "import os\ndef f():\n    os.rename('a.new', 'a')"),
     ],
 )
 def test_rule_finds_a_planted_fault(rule, sample):

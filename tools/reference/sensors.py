@@ -252,7 +252,7 @@ def _with_imports(path):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module] if isinstance(node, ast.ImportFrom) else []
         for name in names:
-            if name == "outbox_reading":
+            if name == "flashfile":
                 continue  # it reads the flash, and a driver says in its own words what failed
             if (_LIB / f"{name}.py").exists():
                 yield from _with_imports(_LIB / f"{name}.py")

@@ -241,7 +241,7 @@ PLANTS = {
         "lost,",
     ),
     "opening_reads_once": Plant(
-        "lib/outbox_reading.py", "_TRIES = const(3)", "_TRIES = const(1)", 4, "lost"
+        "lib/flashfile.py", "_TRIES = const(3)", "_TRIES = const(1)", 4, "lost"
     ),
     "main_dies": Plant(
         "main.py",
@@ -259,8 +259,8 @@ PLANTS = {
     ),
     "crash_of_a_state_file": Plant(
         "firmware/boots.py",
-        "        except ValueError:\n            if not line:",
-        "        except KeyError:\n            if not line:",
+        "    except ValueError:\n        return None\n    prefix =",
+        "    except KeyError:\n        return None\n    prefix =",
         35,
         "crashed",
     ),

@@ -3,7 +3,7 @@
 import builtins
 import os
 
-from outbox_reading import is_nothing
+from flashfile import is_nothing
 from test_delivery import Rig as Delivering
 from unreadable import unreadable
 

@@ -5,6 +5,7 @@ import json
 import os
 import time
 
+import flashfile
 from test_app import SYNCED, Run, everything
 
 from firmware import bootcount, boots, payload
@@ -110,7 +111,7 @@ def failing(times, path, errors=(errno.EIO,)):
             raise OSError(errors[(times - left[0] - 1) % len(errors)])
         return open(name, *mode)
 
-    boots.open = fail
+    flashfile.open = fail
 
 
 def test_a_read_error_is_no_missing_file():

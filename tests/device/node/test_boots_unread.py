@@ -3,7 +3,7 @@
 import json
 import os
 
-import outbox_reading
+import flashfile
 from test_app import Run
 from test_boots import outage
 
@@ -20,8 +20,8 @@ class Fails:
         self.path = path
         self.on = not writes
         self.writes = writes
-        self.read, self.write = outbox_reading.patiently, files.write
-        outbox_reading.patiently, files.write = self._patiently, self._write
+        self.read, self.write = flashfile.patiently, files.write
+        flashfile.patiently, files.write = self._patiently, self._write
         forget("boots", "earlier", "bootcount")
 
     def _patiently(self, read, path):

@@ -139,7 +139,7 @@ def test_twice_without_memory_is_told_and_nothing_entered_is_lost():
         with Starving(owner, name, 2):
             work(page)
         assert not page.is_saved and "not enough memory" in page.fault, name
-        assert "config.json" not in os.listdir() and "config.json.tmp" not in os.listdir(), name
+        assert "config.json" not in os.listdir() and "config.json.new" not in os.listdir(), name
         assert page.fields["ssid"] == "home" and page.fields["name"] == "attic", name
         assert Trial.closed - closed == (2 if name == "step" else 0), "its connection is left"
         text = "".join([piece if type(piece) is str else piece.decode() for piece in page.page()])
@@ -181,7 +181,7 @@ def test_a_write_without_memory_leaves_the_old_file():
     finally:
         keeping.json = json
     assert dump is json.dump and saved() == {"old": 1}
-    assert "config.json.tmp" not in os.listdir()
+    assert "config.json.new" not in os.listdir()
 
 
 def test_a_page_is_in_memory_in_small_pieces():

@@ -10,8 +10,8 @@ import os
 
 import power
 import vfs
+from flashfile import settle
 from outbox_flash import FOLDER, finish, put, read, send, there
-from outbox_reading import settle
 
 from outbox import Outbox
 

@@ -793,6 +793,8 @@ def test_load_takes_the_byte_order_mark_of_some_editors():
 
 
 def test_keep_writes_only_what_changed():
+    import flashfile
+
     from firmware import keeping
 
     settings, _ = config.check(json.loads(GOOD), TYPES, "esp32")
@@ -808,12 +810,12 @@ def test_keep_writes_only_what_changed():
             written.append(path)
         return open(path, mode)
 
-    keeping.open = counting
+    flashfile.open = counting
     keeping.keep(settings, "state/config.json")
     assert not written
     settings["node"]["name"] = "attic"
     keeping.keep(settings, "state/config.json")
-    assert written == ["state/config.json.tmp"], written
+    assert written == ["state/config.json.new"], written
 
 
 def test_a_lowered_qos_begins_the_session_anew():
@@ -842,6 +844,8 @@ def test_a_lowered_qos_begins_the_session_anew():
 
 
 def test_keep_on_a_full_flash_leaves_the_old_settings():
+    import flashfile
+
     from firmware import keeping
 
     settings, _ = config.check(json.loads(GOOD), TYPES, "esp32")
@@ -860,7 +864,7 @@ def test_keep_on_a_full_flash_leaves_the_old_settings():
         def write(self, data):
             raise OSError(28)
 
-    keeping.open = lambda path, mode="r": Full(path) if "w" in mode else open(path, mode)
+    flashfile.open = lambda path, mode="r": Full(path) if "w" in mode else open(path, mode)
     keeping.json = type("Json", (), {"load": json.load, "dump": lambda value, f: f.write("{")})
     changed = dict(settings, node={"name": "attic", "base": "outpost"})
     try:
