@@ -147,7 +147,7 @@ def _move(record, to, now):
     if not taken:
         to.dropped -= 1  # it is not
         return None
-    if _synced(to, now) or taken.number:  # or only how many were dropped is not
+    if _synced(to, now) or taken.on_flash:  # or only how many were dropped is not
         return taken
     to.drop(taken, now)
     return None
@@ -189,7 +189,6 @@ def put(record, delivery, now):
     if not delivery.aside.take(record, delivery.uplink.why, now):
         delivery.aside.wait_until = uptime + _AGAIN_MS
         return False
-    if not record.taken:
-        delivery.outbox.take(record, now)
+    delivery.outbox.take(record, now)
     delivery.outbox.drop(record, now)
     return True

@@ -13,10 +13,9 @@ import time
 from micropython import const
 
 from firmware import forget, payload
-from firmware.payload import HEAD_BYTES, head, is_reading
+from firmware.payload import head, is_reading
 from firmware.starts import Starts
 
-_RETAIN = const(1)
 _UNKNOWN = const(2)
 _TELL_MS = const(60000)  # between two lines about a full outbox
 
@@ -52,8 +51,7 @@ class Delivery:
         ts = self.clock.unix_ms(at)
         if ts is None:
             self.starts.untimed = True
-        flags = _RETAIN if channel.retain else 0
-        data = payload.record(flags, self.boot, seq, at, ts or 0, members)
+        data = payload.record(channel.retain, self.boot, seq, at, ts or 0, members)
         key = channel.name.encode()
         return self.outbox.append(key, data, time.ticks_ms(), channel.qos, channel.latest)
 
@@ -124,8 +122,7 @@ class Delivery:
                     return
             except ValueError as e:
                 self.log.error("outbox: a record that is no reading is left out: %s" % e)
-                outbox.log.corrupt += 1
-                outbox.drop(record, now)
+                outbox.drop(record, now, damaged=True)
             if record in self.again:
                 self.again.remove(record)
 
@@ -186,20 +183,20 @@ class Delivery:
         return 1 if qos < 2 else self.uplink.qos_max
 
     def _message(self, record, late):
-        """Return a record's flags, boot and seq, and the topic and the payload it goes with."""
-        flags, boot, seq, at, ts = head(record)
+        """Return whether a record is to be retained, its boot and seq, and the topic and the payload it goes with."""
+        retain, boot, seq, at, ts = head(record)
         ts = self.starts.time_of(boot, at, ts)
         topic = self._late_topic(record) if late else self._topic(record.key)[0]
-        return flags, boot, seq, topic, payload.reading(ts, boot, seq, record.data[HEAD_BYTES:])
+        return retain, boot, seq, topic, payload.reading(ts, boot, seq, payload.members(record))
 
     def _send(self, record, late, message, now):
         client = self.client
         qos = self._qos(record)
-        pid = record.pid if qos == 2 and record.number else 0
+        pid = record.pid if qos == 2 else 0
         if pid in client.in_flight:
             return False
-        flags, boot, seq, topic, text = message
-        retain = bool(flags & _RETAIN) and not late and self.uplink.retain
+        retain, boot, seq, topic, text = message
+        retain = bool(retain) and not late and self.uplink.retain
         if pid:
             self.sent[pid] = record  # now: it goes on, too, if there is no memory to write it
         sent = self.uplink.send(topic, text, retain, qos, pid, boot != self.boot)
@@ -218,14 +215,11 @@ class Delivery:
         if self.pace:
             self.pace.went()
         self.sent[sent] = record
-        if not record.taken:
-            self.outbox.take(record, now)
-        # What is left of the flags is the program's own: the QoS it went at as a reading of now, 0: late.
-        record.flags = record.flags & 63 | (0 if late else qos << 6)
+        # Its mark is the QoS it went at as a reading of now, 0: late.
+        self.outbox.take(record, now, 0 if late else qos)
         if not late:
             self._newest[record.key] = seq
-        if record.number and not record.latest:
-            record.body = None  # it is on flash, and the client has the message
+        record.unload()  # the client has the message
         return True
 
     def _journal(self, pids):

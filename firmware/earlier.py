@@ -1,9 +1,6 @@
 """What of earlier starts the readings that wait are of: see boots.py. Loaded when it is needed, then let go of."""
 
-import sys
-
 from micropython import const
-from outbox_last import last
 
 from firmware import boots, forget
 from firmware.log import reason
@@ -32,7 +29,6 @@ def note(starts, delivery):
 
 def drop():
     """Forget this module, and what only it needs."""
-    sys.modules.pop("outbox_last", None)
     forget("earlier", "boots")
 
 
@@ -54,7 +50,7 @@ def oldest(outbox, aside, boot):
 
 def known(outbox, aside):
     """Return the boots of the last readings in the outbox, and of those in an Aside, which may be None."""
-    return _boots(last(outbox)) + _boots(aside.outbox if aside else ())
+    return _boots(outbox.last()) + _boots(aside.outbox if aside else ())
 
 
 def _boots(records):

@@ -152,8 +152,7 @@ def _keep_once(aside, outbox, boot, now):
             identity = head(record)[1:3]
             if identity[0] == boot:
                 continue  # since this start the power has not failed
-            if not record.latest:
-                record.body = None  # the number is enough
+            record.unload()  # the number is enough
             if len(found) > _LAST:
                 found.pop(oldest)
                 more = True

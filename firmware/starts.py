@@ -4,7 +4,6 @@ It is in `state/boots`, see boots.py, which is loaded when it is needed. What ca
 tried again after a minute: nothing is dated or named by guess.
 """
 
-import sys
 from errno import EIO
 
 from micropython import const
@@ -87,5 +86,4 @@ class Starts:
                 self._write_at = uptime + _AGAIN_MS
         except MemoryError:
             pass  # again with the next step
-        sys.modules.pop("outbox_last", None)
         forget("earlier", "boots")

@@ -15,25 +15,22 @@ def late(delivery, uptime, anew, forgotten):
     pids = [
         pid
         for pid in delivery.client.in_flight
-        if pid in sent and sent[pid].flags >> 6 in ((1, 2) if anew else (1,))
+        if pid in sent and sent[pid].mark in ((1, 2) if anew else (1,))
     ]
-    lost = [sent[pid] for pid in pids if sent[pid].body is None]
-    if lost:  # what is on flash is not kept in memory, too
-        for found in delivery.outbox:
-            for record in lost:
-                if record.number == found.number and not found.latest:
-                    record.body = found.body
+    unloaded = [sent[pid] for pid in pids if not sent[pid].loaded]
+    if unloaded:  # what is on flash is not kept in memory, too
+        delivery.outbox.load(unloaded)
     for pid in pids:
         record = sent[pid]
-        if record.body is None:
+        if not record.loaded:
             continue  # the flash could not be read
         # As a reading of now only those of this start are sent.
         if uptime - head(record)[3] > delivery.live_ms:
             delivery.again.append(record)
             forgotten.append(pid)
             del sent[pid]
-        elif record.number and not record.latest:
-            record.body = None
+        else:
+            record.unload()
 
 
 def everything(delivery):

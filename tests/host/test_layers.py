@@ -48,7 +48,7 @@ LAYERS = (
     ("firmware.pins", "firmware.files firmware.reading"),
     ("firmware",),  # its version
     ("mqtt mqtt_*", "jsonfault", "jsonpairs", "drivers.*"),
-    ("outbox outbox_*",),
+    ("outbox outbox.*",),
     ("flashfile", "sht", "adcmean", "uartframe"),
     ("umqtt.simple", "umqtt.robust", "microdot.microdot", "crc8"),
 )
@@ -93,7 +93,7 @@ DEVICE_PACKAGES = (
     "firmware",
     "drivers",
     "mqtt*",
-    "outbox*",
+    "outbox",
     "flashfile",
     "jsonfault",
     "jsonpairs",

@@ -54,19 +54,19 @@ BOUNDED = {
     "lib/mqtt_deadlines.py _heard_at": "keepalive, 18 hours at most; without one it is not looked at",
     "lib/mqtt_deadlines.py since": "cleared, or beyond `timeout` the connection is closed",
     "lib/mqtt_session.py _looked": "a minute, if step() is called as poll_ms() says",
-    "lib/outbox.py _retry_at": "10 s, and then cleared",
-    "lib/outbox.py _again_at": "10 s, looked at in every step while something cannot be read",
-    "lib/outbox.py since": "sync_ms, then written; if that fails, _retry_at is what counts",
-    "lib/outbox.py at": "sync_ms, then written; if that fails, _retry_at is what counts",
+    "lib/outbox/__init__.py _retry_at": "10 s, and then cleared",
+    "lib/outbox/__init__.py _again_at": "10 s, looked at in every step while something cannot be read",
+    "lib/outbox/__init__.py since": "sync_ms, then written; if that fails, _retry_at is what counts",
+    "lib/outbox/__init__.py at": "sync_ms, then written; if that fails, _retry_at is what counts",
 }  # fmt: skip
 
 RENAMES = (
     "lib/flashfile.py",
-    "lib/outbox_open.py",
+    "lib/outbox/opening.py",
 )  # the latter: a strange file in place of its folder
 
 # Classes with a length, and what they are called where that is no matter of `if`. Of an empty Stream nothing is to be sent.
-SIZED = {"lib/outbox.py Outbox": "outbox", "lib/mqtt_stream.py Stream": None}
+SIZED = {"lib/outbox/__init__.py Outbox": "outbox", "lib/mqtt_stream.py Stream": None}
 
 CLOCKS = {"time", "time_ns", "ticks_ms", "ticks_us", "ticks_add"}
 STAMP = re.compile(r"(^|_)(ts|now|unix|epoch|stamp|timestamp)(_ms|_us|_ns|_s)?$")

@@ -185,13 +185,13 @@ PLANTS = {
     ),
     "acknowledged_when_sent": Plant(
         "firmware/delivery.py",
-        "        if not record.taken:\n            self.outbox.take(record, now)\n",
-        "        if not record.taken:\n            self.outbox.take(record, now)\n        self.outbox.drop(record, now)\n",
+        "        self.outbox.take(record, now, 0 if late else qos)\n",
+        "        self.outbox.take(record, now, 0 if late else qos)\n        self.outbox.drop(record, now)\n",
         31,
         "lost",
     ),
     "released_unwritten": Plant(
-        "lib/outbox.py",
+        "lib/outbox/__init__.py",
         "released.append(number)\n        return self._save(now)",
         "released.append(number)\n        return True",
         12,
@@ -199,7 +199,7 @@ PLANTS = {
     ),
     "pid_not_the_records": Plant(
         "firmware/delivery.py",
-        "pid = record.pid if qos == 2 and record.number else 0",
+        "pid = record.pid if qos == 2 else 0",
         "pid = 0",
         12,
         "twice",
@@ -214,7 +214,11 @@ PLANTS = {
     ),
     # memory and files
     "dropped_forgotten": Plant(
-        "lib/outbox_open.py", "store.dropped = state.dropped", "store.dropped = 0", 14, "lost,"
+        "lib/outbox/__init__.py",
+        "self.dropped = self.state.dropped",
+        "self.dropped = 0",
+        14,
+        "lost,",
     ),
     "reading_in_hand": Plant(
         "firmware/app.py",
@@ -224,19 +228,19 @@ PLANTS = {
         "lost",
     ),
     "torn_tail_appended": Plant(
-        "lib/outbox_log.py", "sealed = there != segment.size", "sealed = False", 4, "lost"
+        "lib/outbox/log.py", "sealed = there != segment.size", "sealed = False", 4, "lost"
     ),
     "half_an_append_again": Plant(
-        "lib/outbox_log.py",
+        "lib/outbox/log.py",
         "        except OSError:\n            done = 0\n            raise\n",
         "        except (OSError, MemoryError):\n            done = 0\n            raise\n",
         3000092,
         "twice",
     ),
     "given_up_uncounted": Plant(
-        "lib/outbox_store.py",
-        "        counted = self._save(now)\n        self._backlog.remove(segment)\n        if not counted:",
-        "        self._backlog.remove(segment)\n        if False:",
+        "lib/outbox/__init__.py",
+        "        counted = self._save(now)\n        self.backlog.remove(segment)\n        if not counted:",
+        "        self.backlog.remove(segment)\n        if False:",
         14,
         "lost,",
     ),
@@ -265,7 +269,7 @@ PLANTS = {
         "crashed",
     ),
     "flush_not_due": Plant(
-        "lib/outbox.py",
+        "lib/outbox/__init__.py",
         "if self._unsynced and (failed or self._left(self._unsynced_since(now), now) <= 0):",
         "if failed:",
         14,

@@ -2,12 +2,12 @@
 
 import json
 
-import outbox_state
 from test_aside import Rig, failing, starved
 from test_boots import outage
 from test_boots_unread import readings_of
 
 from firmware.aside import put
+from outbox import state as outbox_state
 
 HEAP = "3m"
 TIMEOUT = 60

@@ -110,14 +110,14 @@ def test_copies_of_what_is_on_flash_make_room_for_what_begins_a_connection():
     r.client.reachable = False
     r.run(20000)
     outbox = r.node.delivery.outbox
-    on_flash = [record for record in outbox._recent if record.number]
+    on_flash = [record for record in outbox.recent if record.number]
     assert len(on_flash) > 3
     scarce = starve("connecting")
     for _ in range(700):
         if scarce.left:
             r.run(100)
     assert not scarce.left
-    assert not any(record in outbox._recent for record in on_flash)
+    assert not any(record in outbox.recent for record in on_flash)
     r.client.reachable = True
     goes_on(r, 80000)
 

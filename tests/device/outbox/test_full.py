@@ -1,4 +1,4 @@
-"""When there is no room for lib/outbox.py's queue, by its own limits: of flash, of RAM, of a record."""
+"""When there is no room for lib/outbox's queue, by its own limits: of flash, of RAM, of a record."""
 
 import gc
 import os

@@ -1,12 +1,13 @@
-"""lib/outbox*.py: no memory for a file. A write that can wait does; one that has to be now says so."""
+"""lib/outbox: no memory for a file. A write that can wait does; one that has to be now says so."""
 
 import sys
 
-import outbox_log
-import outbox_open
-import outbox_state
 from outbox_flash import Flash, deliver, ends_well, finish, put, send, there
 from uctypes import addressof
+
+from outbox import log as outbox_log
+from outbox import opening as outbox_opening
+from outbox import state as outbox_state
 
 HEAP = "2m"
 BOARDS = ("esp32", "pico_w")
@@ -343,7 +344,7 @@ def test_a_segment_in_use_that_cannot_be_read_keeps_its_place():
     for now in 0, 10000:
         full = Full(outbox_log)
         box.step(now)
-        sys.modules["outbox_open"] = outbox_open  # the next attempt has no memory either
+        sys.modules["outbox.opening"] = outbox_opening  # the next attempt has no memory either
         full.end()
     assert segment.unread and (segment.last, len(box)) == (10, 10)
     put(box, *range(10, 15))
@@ -365,8 +366,10 @@ def test_what_is_on_its_way_does_not_come_again_without_memory():
         raise MemoryError
         yield
 
+    flying, box.backlog.flying = box.backlog.flying, none()
     try:
-        box._backlog.come_back(none())
+        box.backlog.come_back()
     except MemoryError:
         pass
+    box.backlog.flying = flying
     assert [int(record.data) for record in send(box, 10)] == [4, 5, 6, 7, 8, 9]

@@ -1,4 +1,4 @@
-"""What lib/outbox.py owes from one start to the next, and when: numbers, the state's file, time that wraps."""
+"""What lib/outbox owes from one start to the next, and when: numbers, the state's file, time that wraps."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Records on flash, in order, in append-only segments: what outbox.py's Outbox stands on. Format: docs/outbox.md.
+"""A record, its frame on flash, and the log: frames in order, in append-only segments. Format: docs/outbox.md.
 
 A segment is a file named by the number of its first record, in eight hexadecimal digits; the others have higher ones. It is written by
 appending and closing, which littlefs makes one step that happens or does not, read through one buffer, and removed whole. A frame that is
@@ -13,7 +13,16 @@ from struct import pack_into, unpack_from
 
 from flashfile import is_nothing, patiently
 from micropython import const
-from outbox_backlog import ON_FLASH
+
+# Flags of a record. A frame has those of ON_FLASH, and in the state RELEASED.
+QOS = const(3)
+LATEST = const(4)
+RELEASED = const(8)  # PUBREC has come for it, and that is on flash
+BEGUN = const(16)  # of LATEST and QoS 2: its exchange has begun, or may have
+TAKEN = const(32)  # on its way
+FLAGS = const(0x3F)  # all of these
+MARKS = const(6)  # above them are two bits of the program's own
+ON_FLASH = const(0x17)
 
 _MARK = const(0xB5)  # a frame's first byte
 HEAD = const(12)  # bytes of a frame before its body
@@ -26,6 +35,55 @@ _SHORTEST = const(13)  # bytes of a frame: its body begins with the length of th
 NO_LIMIT = 0xF0000000  # every number is below: an outbox gets there after a century
 HIGH = 0xE0000000  # from here on they begin anew as soon as no record is on flash
 MOST = const(1261)  # records of a segment: 16 KB of the shortest
+
+
+class Record:
+    """A message. key: bytes, what it belongs to; data: bytes; qos; pid: the packet id of a record of QoS 2, 0 if it is not on flash.
+
+    Four attributes take 48 bytes, seven would take 80, and thirty records may be on their way: the others are in these.
+    """
+
+    def __init__(self, body, flags, number=0, at=0):
+        self.body = body  # length of key, key, data; None: see unload()
+        self.flags = flags
+        self.number = number  # in the log (of LATEST: among the slots), 0: it is in RAM only
+        self.at = at  # ticks of append(), while in RAM only
+
+    def __getattr__(self, name):
+        if name == "key":
+            return self.body[1 : 1 + self.body[0]]
+        if name == "data":
+            return self.body[1 + self.body[0] :]
+        if name == "qos":
+            return self.flags & QOS
+        if name == "latest":
+            return bool(self.flags & LATEST)
+        if name == "released":
+            return bool(self.flags & RELEASED)
+        if name == "pid":
+            # From the upper half, which is no other message's; the same after a power cut.
+            kind = 0xC000 if self.flags & LATEST else 0x8000
+            return self.number and kind | self.number & 0x3FFF
+        if name == "frame_bytes":
+            return HEAD + len(self.body)
+        if name == "data_bytes":
+            return len(self.body) - 1 - self.body[0]
+        if name == "mark":
+            return self.flags >> MARKS
+        if name == "on_flash":
+            return self.number > 0
+        if name == "loaded":
+            return self.body is not None
+        raise AttributeError(name)
+
+    def unpack(self, form):
+        """Return the numbers that the data begins with, as struct's unpack() does, without a copy. ValueError: it is too short."""
+        return unpack_from(form, self.body, 1 + self.body[0])
+
+    def unload(self):
+        """Let go of key and data, if they are on flash: Outbox.load() reads them again."""
+        if self.number and not self.flags & LATEST:
+            self.body = None
 
 
 class Segment:
@@ -41,6 +99,10 @@ class Segment:
 
     def __contains__(self, number):
         return self.first <= number <= self.last
+
+    def holds(self, record):
+        """Is a record in it? Those of LATEST are in none: they have numbers of their own."""
+        return record.number in self and not record.flags & LATEST
 
 
 class Log:
@@ -61,7 +123,7 @@ class Log:
         self.crowded = False  # had the last file no other place?
         self.window = None  # (segment, offset) of what is in `buffer`
         self._wanted = self._least = self._filled = 0
-        self.file = None  # the one that outbox_open.py looks at: to open it for every piece would take ten times as long
+        self.file = None  # the one that opening.py looks at: to open it for every piece would take ten times as long
         self.hold()
 
     def append(self, records):
@@ -70,7 +132,7 @@ class Log:
             raise OSError(EIO)
         size = 0
         for record in records:
-            size += HEAD + len(record.body)
+            size += record.frame_bytes
         segment = self.segments[-1] if self.segments else None
         fresh = not segment or not self._takes(segment, size)
         if fresh:
@@ -86,8 +148,8 @@ class Log:
                 for record in records:
                     number = self.next + done
                     flags = record.flags & ON_FLASH
-                    write_frame(f, self._head, offset, number, flags, record.body)
-                    offset += HEAD + len(record.body)
+                    write_frame(f.write, self._head, offset, number, flags, record.body)
+                    offset += record.frame_bytes
                     done += 1
         except OSError:
             done = 0
@@ -103,8 +165,8 @@ class Log:
                 record.number = segment.last = self.next
                 self.next += 1
                 segment.pending += 1
-                self.bytes += HEAD + len(record.body)
-                segment.size += HEAD + len(record.body)
+                self.bytes += record.frame_bytes
+                segment.size += record.frame_bytes
             if self.window and self.window[0] is segment:
                 self.window = None
 
@@ -202,7 +264,7 @@ class Log:
     def read(self, segment, offset):
         """Find the first sound frame at or behind offset: `number`, `flags`, `start`, `end`, body(). False: none.
 
-        A segment that cannot be read from there on is `unread` then, and nothing is found in it until look() of outbox_open.py has.
+        A segment that cannot be read from there on is `unread` then, and nothing is found in it until look() of opening.py has.
         MemoryError: there is none to read it now.
         """
         try:
@@ -275,12 +337,12 @@ class Log:
         return "%s/%08x" % (self.folder, segment.first)
 
 
-def write_frame(file, head, offset, number, flags, body):
-    """Write one frame, which is sound at this offset of its file only. head: a bytearray of HEAD bytes."""
+def write_frame(write, head, offset, number, flags, body):
+    """Write one frame, which is sound at this offset of its file only. write: of the file; head: a bytearray of HEAD bytes."""
     pack_into("<BBHI", head, 0, _MARK, flags, len(body), number)
     pack_into("<I", head, 8, crc32(body, crc32(memoryview(head)[:8], offset)))
-    file.write(head)
-    file.write(body)
+    write(head)
+    write(body)
 
 
 def check_frame(buf, at, end, offset):

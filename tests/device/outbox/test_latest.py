@@ -1,4 +1,4 @@
-"""lib/outbox.py: only the newest of a key, and who may overtake a backlog."""
+"""lib/outbox: only the newest of a key, and who may overtake a backlog."""
 
 from outbox_flash import Flash, deliver, finish, put, read, send, there
 

@@ -7,9 +7,20 @@ from struct import unpack_from
 
 from flashfile import is_nothing, patiently, settle
 from micropython import const
-from outbox_backlog import ON_FLASH, RELEASED, Backlog, Record
-from outbox_log import HEAD, MOST, NO_LIMIT, PIECE, Log, Segment, check_frame
-from outbox_state import State
+
+from outbox.log import (
+    HEAD,
+    MOST,
+    NO_LIMIT,
+    ON_FLASH,
+    PIECE,
+    RELEASED,
+    Log,
+    Record,
+    Segment,
+    check_frame,
+)
+from outbox.state import State
 
 _SEGMENTS = const(16)  # a full outbox has so many
 _LARGEST = const(16384)  # bytes of a segment: less RAM and time for fewer, larger ones
@@ -20,31 +31,7 @@ _AT_ONCE = const(1024)  # bytes that are read, while everything is
 _LONGEST = const(16384)  # bytes of a state that is believed
 
 
-def fill(store, folder):
-    """Give a Store its log, state and backlog, with what is there."""
-    there = make(store, folder)
-    store.log = log = Log(folder, min(_LARGEST, store.limit // _SEGMENTS))
-    store.state = state = State(folder + "/state")
-    if not load(state, lambda *slot: take_up(store, *slot), log.open):
-        log.corrupt += 1
-        # The numbers of `latest` begin anew, and the broker may have unfinished exchanges of them.
-        store.abandoned = True
-    log.next = state.next
-    log.piece = bytearray(_AT_ONCE)
-    # Without the state nobody knows what is done: what is there is left for later.
-    list_all(log, None if state.unread else store.is_pending, there)
-    log.piece = log.buffer = bytearray(PIECE)
-    log.window = None
-    store.fresh_from = log.next
-    store.errors += store.unread
-    store.dropped = state.dropped
-    if log.listed:
-        state.prune(log.segments + log.left)
-    store._backlog = Backlog(log, state, store._held)
-    store._backlog.restart(log.next - 1)
-
-
-def make(store, folder):
+def make(folder):
     """Have the folder. Return whether it is there."""
     try:
         try:
@@ -57,20 +44,41 @@ def make(store, folder):
         os.mkdir(folder)
         return True
     except OSError:
-        store.errors += 1
         return False
 
 
-def take_up(store, number, flags, body):
-    """The newest of a key is there."""
-    store.keep(Record(body, flags & (ON_FLASH | RELEASED), number))
+def find(folder, limit, there, keep):
+    """Return the Log and the State with what is in the folder, if it is there, and whether the state was sound.
+
+    limit: bytes of flash of the outbox; keep(record) is given the newest of each key.
+    """
+    log = Log(folder, min(_LARGEST, limit // _SEGMENTS))
+    state = State(folder + "/state", log.open)
+    sound = load(state, lambda *slot: keep(newest(*slot)))
+    if not sound:
+        # The numbers of `latest` begin anew, and the broker may have unfinished exchanges of them.
+        log.corrupt += 1
+    log.next = state.next
+    log.piece = bytearray(_AT_ONCE)
+    # Without the state nobody knows what is done: what is there is left for later.
+    list_all(log, None if state.unread else state.has, there)
+    log.piece = log.buffer = bytearray(PIECE)
+    log.window = None
+    if log.listed:
+        state.prune(log.segments + log.left)
+    return log, state, sound
+
+
+def newest(number, flags, body):
+    """Return the newest record of a key, as load() finds it."""
+    return Record(body, flags & (ON_FLASH | RELEASED), number)
 
 
 # segments
 
 
-def list_all(log, pending, there=True):
-    """Look at all there is. pending(number) → is this record still to be delivered? None: nobody knows. there: the folder is."""
+def list_all(log, done, there):
+    """Look at all there is. done(number) → is this record done? None: nobody knows. there: the folder is."""
     try:
         found = patiently(segments, log.folder)
     except OSError as e:
@@ -87,29 +95,29 @@ def list_all(log, pending, there=True):
     log.bytes += size
     log.listed = True
     for segment in made:
-        look(log, segment, pending)
+        look(log, segment, done)
         if segment.last >= segment.first:
             log.next = max(log.next, segment.last + 1)
     for segment in [each for each in made if not (each.pending or each.unread)]:
         log.remove(segment)
 
 
-def look(log, segment, pending):
+def look(log, segment, done):
     """Look what is in a segment, or find that it cannot be read."""
     following = log.after(segment)
     following = following.first if following else NO_LIMIT
     last, waiting = segment.last, segment.pending
     log.bytes -= segment.size
     try:
-        if pending is None:
+        if done is None:
             raise OSError(EIO)
         corrupt = log.corrupt
-        _scan(log, segment, following, pending)
+        _scan(log, segment, following, done)
         if log.corrupt != corrupt:
             log.corrupt = corrupt  # once more: an error may look like damage
             if not settle(log.folder):
                 raise OSError(EIO)
-            _scan(log, segment, following, pending)
+            _scan(log, segment, following, done)
         segment.unread = False
     except (OSError, MemoryError) as e:
         segment.sealed = True
@@ -127,7 +135,7 @@ def look(log, segment, pending):
     log.bytes += segment.size
 
 
-def _scan(log, segment, following, pending):
+def _scan(log, segment, following, done):
     path = log.path(segment)
     segment.last = segment.first - 1
     segment.pending = 0
@@ -141,7 +149,7 @@ def _scan(log, segment, following, pending):
     log.window = None
     with patiently(lambda path: log.open(path, "rb"), path) as log.file:
         _identify(log, segment, following)
-        _count(log, segment, pending)
+        _count(log, segment, done)
 
 
 def _identify(log, segment, following):
@@ -153,7 +161,7 @@ def _identify(log, segment, following):
         log.corrupt += 1
 
 
-def _count(log, segment, pending):
+def _count(log, segment, done):
     i = log.segments.index(segment)
     last = log.segments[i - 1].last if i else 0
     offset = 0
@@ -162,7 +170,7 @@ def _count(log, segment, pending):
             log.corrupt += 1
         if log.number > last:
             segment.last = last = log.number
-            segment.pending += bool(pending(last))
+            segment.pending += not done(last)
         offset = log.end
     if offset < segment.size:
         log.corrupt += 1
@@ -195,15 +203,15 @@ def _size(path):
 # the state
 
 
-def load(state, slot, opened=open):
-    """Read a State's file, which opened() opens. slot(number, flags, body) is given each record of a key. False: damaged; nothing is known.
+def load(state, slot):
+    """Read a State's file. slot(number, flags, body) is given each record of a key. False: damaged; nothing is known.
 
     `unread` says that it cannot be read, now.
     """
 
     def read(path):
         data = bytearray(min(os.stat(path)[6], _LONGEST))
-        with opened(path, "rb") as f:
+        with state.open(path, "rb") as f:
             f.readinto(data)
         return data
 

@@ -1,14 +1,14 @@
-"""lib/outbox_state.py: what is done, by ranges, against a set; its file, against the format of docs/outbox.md."""
+"""lib/outbox/state.py: what is done, by ranges, against a set; its file, against the format of docs/outbox.md."""
 
 import os
 from binascii import crc32
 from struct import pack
 
-import outbox_open
-from outbox_backlog import LATEST, RELEASED, Record
-from outbox_log import Segment
-from outbox_state import State
 from power import Random
+
+from outbox import opening as outbox_opening
+from outbox.log import LATEST, RELEASED, Record, Segment
+from outbox.state import State
 
 HEAP = "400k"
 PATH = "state"
@@ -132,7 +132,7 @@ def saved(ranges, released, slots, dropped=0):
         assert f.read() == encoded(state, records), (ranges, released, slots)
     found = State(PATH)
     got = []
-    assert outbox_open.load(found, lambda *slot: got.append(slot)) and not found.unread
+    assert outbox_opening.load(found, lambda *slot: got.append(slot)) and not found.unread
     assert got == [(r.number, r.flags, r.body) for r in records]
     return state, found
 

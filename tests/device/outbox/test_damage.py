@@ -1,4 +1,4 @@
-"""What lib/outbox*.py makes of files that are not as it left them: every byte changed, every length, gone, copied, foreign.
+"""What lib/outbox makes of files that are not as it left them: every byte changed, every length, gone, copied, foreign.
 
 Nothing raises; what is sound is delivered, once and in order; what is not is counted, and its file is gone in the end.
 """
@@ -25,10 +25,10 @@ from outbox_flash import (
     three_segments,
     write,
 )
-from outbox_log import HEAD, write_frame
 from power import Random
 
 from outbox import Outbox
+from outbox.log import HEAD, write_frame
 
 HEAP = "2m"
 CHANGES = (0x01, 0x80, 0xFF)
@@ -144,12 +144,12 @@ def test_a_number_of_a_key_or_of_a_segment_that_no_outbox_gives_is_damage():
     at = len(state) - 12 - 4  # the frame of the newest of a key
     for number in (0, 0xF0000000, 0xFFFFFFFF):
         frame = io.BytesIO()
-        write_frame(frame, bytearray(HEAD), at, number, 5, b"\x01l20")
+        write_frame(frame.write, bytearray(HEAD), at, number, 5, b"\x01l20")
         whole = with_crc(state[:at] + frame.getvalue(), "<H", 6, 2)
         box, _, found = opened_with(name, segment, whole)
         assert box.corrupt == 1 and found == list(range(10))
         frame = io.BytesIO()
-        write_frame(frame, bytearray(HEAD), len(segment), number, 1, b"\x01k99")
+        write_frame(frame.write, bytearray(HEAD), len(segment), number, 1, b"\x01k99")
         box, _, found = opened_with(name, segment + frame.getvalue(), state)
         assert box.corrupt == 1 and found == [3, 4, 6, 7, 8, 9, 20], (number, found)
         put(box, 30)
@@ -326,8 +326,8 @@ def test_a_sound_frame_without_a_key_is_damage():
     for body in (b"", b"\x05", b"\xff" + b"k" * 99):
         flash = Flash()
         file = io.BytesIO()
-        write_frame(file, bytearray(HEAD), 0, 1, 2, body)
-        write_frame(file, bytearray(HEAD), file.tell(), 2, 2, b"\x01k7")
+        write_frame(file.write, bytearray(HEAD), 0, 1, 2, body)
+        write_frame(file.write, bytearray(HEAD), file.tell(), 2, 2, b"\x01k7")
         write("00000001", file.getvalue())
         assert there(flash.restart()) == [7] and flash.box.corrupt
         flash.end()
@@ -338,7 +338,7 @@ def test_of_two_exchanges_with_one_packet_id_the_later_begins_anew():
     name, segment, state = a_state()
     number = 0x4004  # as 4, which is released
     frame = io.BytesIO()
-    write_frame(frame, bytearray(HEAD), 0, number, 2, b"\x01k50")
+    write_frame(frame.write, bytearray(HEAD), 0, number, 2, b"\x01k50")
     write("%08x" % number, frame.getvalue())
     write(name, segment)
     write("state", state)

@@ -1,12 +1,13 @@
-"""Numbers of lib/outbox*.py near their end: nothing is written that is never read, and they begin anew where no record is on flash."""
+"""Numbers of lib/outbox near their end: nothing is written that is never read, and they begin anew where no record is on flash."""
 
 import io
 from binascii import crc32
 from struct import pack
 
 from outbox_flash import FOLDER, Flash, deliver, finish, put, segments, send, there, write
-from outbox_log import HEAD, HIGH, NO_LIMIT, write_frame
-from test_outbox_reads import fails
+from test_reads import fails
+
+from outbox.log import HEAD, HIGH, NO_LIMIT, write_frame
 
 HEAP = "2m"
 TIMEOUT = 30
@@ -24,7 +25,7 @@ def segment(*numbers):
     """A segment whose records have their numbers as data."""
     file = io.BytesIO()
     for number in numbers:
-        write_frame(file, bytearray(HEAD), file.tell(), number, 1, b"\x01k%d" % number)
+        write_frame(file.write, bytearray(HEAD), file.tell(), number, 1, b"\x01k%d" % number)
     write("%08x" % numbers[0], file.getvalue())
 
 
@@ -132,7 +133,7 @@ def test_while_a_file_is_there_they_go_on():
 
 def test_the_newest_of_keys_outlive_the_last_number_of_theirs():
     frame = io.BytesIO()
-    write_frame(frame, bytearray(HEAD), 24, LAST, 5, b"\x01a1")
+    write_frame(frame.write, bytearray(HEAD), 24, LAST, 5, b"\x01a1")
     for slots in (LAST - 1, LAST):
         flash = opened(5, slots=slots, slot=frame.getvalue())
         for n in range(10, 30, 2):

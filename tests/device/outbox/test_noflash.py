@@ -1,15 +1,15 @@
-"""When the flash takes nothing of lib/outbox.py's: it is full, there is no folder, it cannot be written."""
+"""When the flash takes nothing of lib/outbox's: it is full, there is no folder, it cannot be written."""
 
 import os
 from time import ticks_add
 
-import outbox_log
 import power
 import vfs
 from outbox_flash import FOLDER, Flash, deliver, ends_well, finish, put, segments, send, there
 from power import PROG
 
 from outbox import Outbox
+from outbox import log as outbox_log
 
 HEAP = "2m"
 BOARDS = ("esp32", "pico_w")

@@ -9,8 +9,8 @@ from errno import EIO
 from struct import pack, pack_into
 
 from micropython import const
-from outbox_backlog import LATEST, ON_FLASH, RELEASED
-from outbox_log import HEAD, NO_LIMIT, write_frame
+
+from outbox.log import HEAD, LATEST, NO_LIMIT, ON_FLASH, RELEASED, write_frame
 
 _VERSION = const(2)
 _FIXED = const(24)  # CRC, length, version, counts, next of log and slots, given up
@@ -18,8 +18,10 @@ _PIECE = const(128)  # bytes written at once
 
 
 class State:
-    def __init__(self, path):
+    def __init__(self, path, opened=open):
+        """opened: what opens the file."""
         self.path = path
+        self.open = opened
         self.done = []  # first and last of each range of numbers in the log that are done, ascending, apart
         self.released = []  # numbers in the log for which PUBREC came
         self.next = 1  # no number of the log from here on is in `done` or `released`
@@ -27,27 +29,32 @@ class State:
         self.dropped = 0  # records given up, ever
         self.unread = False  # the flash fails there: it is not written over, and read again later
 
-    def save(self, following, slots, dropped, opened=open):
-        """Write the file. following: number of the log's next record; slots: records; opened: what opens it. OSError: it is as it was."""
+    def save(self, following, slots, dropped):
+        """Write the file. following: number of the log's next record; slots: records. OSError: it is as it was."""
         if self.unread:
             raise OSError(EIO)
         self.next = min(following, NO_LIMIT)
         self.dropped = dropped & 0xFFFFFFFF
         size = _FIXED + 4 * len(self.done) + 4 * len(self.released)
         for record in slots:
-            size += HEAD + len(record.body)
+            size += record.frame_bytes
         # What is before it is the CRC of all: it goes through the pieces once, without the file. In one piece they would need
         # a kilobyte or more, which a crowded heap may not have.
-        check = _Check()
-        piece, head = bytearray(_PIECE), bytearray(HEAD)
-        self._write(check, piece, head, size, slots)
-        crc = pack("<I", check.crc)
-        # In place: littlefs keeps what was there until the file is closed, and if the flash is full.
-        with opened(self.path, "wb") as f:
-            f.write(crc)
-            self._write(f, piece, head, size, slots)
+        crc = 0
 
-    def _write(self, into, piece, head, size, slots):
+        def count(piece):
+            nonlocal crc
+            crc = crc32(piece, crc)
+
+        piece, head = bytearray(_PIECE), bytearray(HEAD)
+        self._write(count, piece, head, size, slots)
+        crc = pack("<I", crc)
+        # In place: littlefs keeps what was there until the file is closed, and if the flash is full.
+        with self.open(self.path, "wb") as f:
+            f.write(crc)
+            self._write(f.write, piece, head, size, slots)
+
+    def _write(self, write, piece, head, size, slots):
         numbers = len(self.done) // 2, len(self.released)
         numbers += self.next, self.next_slot, self.dropped
         pack_into("<HHHHIII", piece, 0, size, _VERSION, *numbers)
@@ -55,16 +62,16 @@ class State:
         for each in (self.done, self.released):
             for number in each:
                 if at == _PIECE:
-                    into.write(piece)
+                    write(piece)
                     at = 0
                 pack_into("<I", piece, at, number)
                 at += 4
-        into.write(memoryview(piece)[:at])
+        write(memoryview(piece)[:at])
         at = _FIXED + 4 * len(self.done) + 4 * len(self.released)
         for record in slots:
             flags = record.flags & (ON_FLASH | RELEASED)
-            write_frame(into, head, at, record.number, flags, record.body)
-            at += HEAD + len(record.body)
+            write_frame(write, head, at, record.number, flags, record.body)
+            at += record.frame_bytes
 
     def has(self, number):
         """Return whether a record of the log is done."""
@@ -128,11 +135,15 @@ class State:
                 kept += 2
         while len(done) > kept:
             done.pop()
-        self.released = [number for number in self.released if _meets(number, number, segments)]
+        for number in self.released[:]:
+            if not _meets(number, number, segments):
+                self.released.remove(number)
 
     def close(self, segment):
         """All of a segment is done."""
-        self.released = [number for number in self.released if number not in segment]
+        for number in self.released[:]:
+            if number in segment:
+                self.released.remove(number)
         self._join(segment.first, segment.last)
 
 
@@ -141,13 +152,3 @@ def _meets(first, last, segments):
         if first <= segment.last and segment.first <= last:
             return True
     return False
-
-
-class _Check:
-    """A file's write() that only counts up the CRC."""
-
-    def __init__(self):
-        self.crc = 0
-
-    def write(self, piece):
-        self.crc = crc32(piece, self.crc)

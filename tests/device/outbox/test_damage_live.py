@@ -1,9 +1,8 @@
-"""lib/outbox*.py: segments that vanish or are damaged while they are in use."""
+"""lib/outbox: segments that vanish or are damaged while they are in use."""
 
 import builtins
 import os
 
-import outbox_log
 from outbox_flash import (
     FOLDER,
     Flash,
@@ -22,6 +21,8 @@ from outbox_flash import (
     write,
 )
 from power import Random
+
+from outbox import log as outbox_log
 
 HEAP = "2m"
 
@@ -103,12 +104,12 @@ def _append_ends(real, sent, n, part):
     put(box, 6, 7, qos=2)
     left = [n]
 
-    def failing(file, *rest):
+    def failing(write, *rest):
         if left[0]:
             left[0] -= 1
-            real(file, *rest)
+            real(write, *rest)
         else:
-            file.write(b"\xb5" + bytes(part)[1:])
+            write(b"\xb5" + bytes(part)[1:])
             raise MemoryError()
 
     outbox_log.write_frame = failing
