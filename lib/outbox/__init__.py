@@ -149,7 +149,7 @@ class Outbox:
 
     def _make_room(self, size, now):
         """Have room on flash. False: there is none."""
-        while self.bytes + size > self.limit:
+        while self.log.bytes + self._unsynced + size > self.limit:
             if self.drop_newest or not self._give_up(now):
                 return False
         return True
@@ -217,19 +217,13 @@ class Outbox:
 
     def peek(self, now):
         """Return the oldest Record that is not on its way, or None: there is none, or no memory to read it."""
-        backlog = self.backlog
-        if self.log.crowded and backlog and len(backlog.flying) >= _FEW:
+        if self.log.crowded and self.backlog and len(self.backlog.flying) >= _FEW:
             return None
         try:
-            found = backlog.peek()
-            if found:
-                return found
-            for record in self.recent:
-                if not record.flags & TAKEN:
-                    return self._safe(record, now)
+            return self.backlog.peek() or self._safe(self._waiting(), now)
         except MemoryError:
             self.spare(now)
-        return None
+            return None
 
     def fresh(self, now, late=None, exchanges=True):
         """Return the oldest Record in RAM that may overtake the one of peek(), or None.
@@ -249,8 +243,15 @@ class Outbox:
                     return None
                 self._leave(record, now)
 
+    def _waiting(self):
+        for record in self.recent:
+            if not record.flags & TAKEN:
+                return record
+
     def _safe(self, record, now):
-        """Have a record on flash that must be there before it is sent, if the flash takes it."""
+        """Have a record, if there is one, on flash that must be there before it is sent, if the flash takes it."""
+        if record is None:
+            return None
         if record.flags & (LATEST | BEGUN) == LATEST and record.qos == 2:
             # That it may be sent is on flash, too: of those that only wait, over many restarts, the newest does.
             record.flags |= BEGUN

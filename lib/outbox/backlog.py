@@ -62,15 +62,8 @@ class Backlog:
         segment, offset = self.cursor
         if not log.read(segment, offset):
             self.pass_over(segment)
-            # What is pending of a segment that was read to its end is held by others, or can no longer be read.
-            held = 0
-            for record in self.flying + self.recent:
-                held += segment.holds(record)
-            if segment.pending > held and not segment.unread:
-                log.corrupt += 1
-                segment.pending = held
-                if not held:
-                    self.remove(segment)
+            if not segment.unread:
+                self._leave(segment)
         elif log.number > self.last:
             self.cursor = None
         else:
@@ -82,6 +75,17 @@ class Backlog:
                 self.head = Record(log.body(), log.flags, number)
         if not self.cursor:
             self.ahead.clear()
+
+    def _leave(self, segment):
+        """A segment was read to its end: what is pending of it is held by others, or can no longer be read."""
+        held = 0
+        for record in self.flying + self.recent:
+            held += segment.holds(record)
+        if segment.pending > held:
+            self.log.corrupt += 1
+            segment.pending = held
+            if not held:
+                self.remove(segment)
 
     def pass_over(self, segment):
         """If reading has come to a segment, go on with the next."""

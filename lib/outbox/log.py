@@ -50,6 +50,8 @@ class Record:
         self.at = at  # ticks of append(), while in RAM only
 
     def __getattr__(self, name):
+        if name == "frame_bytes":
+            return HEAD + len(self.body)
         if name == "key":
             return self.body[1 : 1 + self.body[0]]
         if name == "data":
@@ -64,8 +66,6 @@ class Record:
             # From the upper half, which is no other message's; the same after a power cut.
             kind = 0xC000 if self.flags & LATEST else 0x8000
             return self.number and kind | self.number & 0x3FFF
-        if name == "frame_bytes":
-            return HEAD + len(self.body)
         if name == "data_bytes":
             return len(self.body) - 1 - self.body[0]
         if name == "mark":
@@ -148,11 +148,10 @@ class Log:
                 for record in records:
                     number = self.next + done
                     flags = record.flags & ON_FLASH
-                    write_frame(f.write, self._head, offset, number, flags, record.body)
-                    offset += record.frame_bytes
+                    offset += write_frame(f.write, self._head, offset, number, flags, record.body)
                     done += 1
         except OSError:
-            done = 0
+            offset, done = segment.size, 0
             raise
         finally:  # a MemoryError, too, has closed the file: what was written is on flash
             if fresh and not done:
@@ -165,8 +164,8 @@ class Log:
                 record.number = segment.last = self.next
                 self.next += 1
                 segment.pending += 1
-                self.bytes += record.frame_bytes
-                segment.size += record.frame_bytes
+            self.bytes += offset - segment.size
+            segment.size = offset
             if self.window and self.window[0] is segment:
                 self.window = None
 
@@ -338,11 +337,12 @@ class Log:
 
 
 def write_frame(write, head, offset, number, flags, body):
-    """Write one frame, which is sound at this offset of its file only. write: of the file; head: a bytearray of HEAD bytes."""
+    """Write one frame, which is sound at this offset of its file only. Return its length. write: of the file; head: a bytearray of HEAD bytes."""
     pack_into("<BBHI", head, 0, _MARK, flags, len(body), number)
     pack_into("<I", head, 8, crc32(body, crc32(memoryview(head)[:8], offset)))
     write(head)
     write(body)
+    return HEAD + len(body)
 
 
 def check_frame(buf, at, end, offset):

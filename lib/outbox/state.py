@@ -70,8 +70,7 @@ class State:
         at = _FIXED + 4 * len(self.done) + 4 * len(self.released)
         for record in slots:
             flags = record.flags & (ON_FLASH | RELEASED)
-            write_frame(write, head, at, record.number, flags, record.body)
-            at += record.frame_bytes
+            at += write_frame(write, head, at, record.number, flags, record.body)
 
     def has(self, number):
         """Return whether a record of the log is done."""

@@ -107,10 +107,9 @@ def _append_ends(real, sent, n, part):
     def failing(write, *rest):
         if left[0]:
             left[0] -= 1
-            real(write, *rest)
-        else:
-            write(b"\xb5" + bytes(part)[1:])
-            raise MemoryError()
+            return real(write, *rest)
+        write(b"\xb5" + bytes(part)[1:])
+        raise MemoryError()
 
     outbox_log.write_frame = failing
     try:
