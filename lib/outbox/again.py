@@ -3,8 +3,8 @@
 from flashfile import patiently, settle
 
 from outbox import opening
+from outbox.backlog import State
 from outbox.log import BEGUN
-from outbox.state import State
 
 
 def read(outbox):

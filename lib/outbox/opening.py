@@ -8,6 +8,7 @@ from struct import unpack_from
 from flashfile import is_nothing, patiently, settle
 from micropython import const
 
+from outbox.backlog import State
 from outbox.log import (
     HEAD,
     MOST,
@@ -20,7 +21,6 @@ from outbox.log import (
     Segment,
     check_frame,
 )
-from outbox.state import State
 
 _SEGMENTS = const(16)  # a full outbox has so many
 _LARGEST = const(16384)  # bytes of a segment: less RAM and time for fewer, larger ones

@@ -7,7 +7,7 @@ from test_boots import outage
 from test_boots_unread import readings_of
 
 from firmware.aside import put
-from outbox import state as outbox_state
+from outbox import backlog as outbox_backlog
 
 HEAP = "3m"
 TIMEOUT = 60
@@ -104,11 +104,11 @@ class no_flash:
 
 class no_memory:
     def __enter__(self):
-        self.save = outbox_state.State.save
-        outbox_state.State.save = starved
+        self.save = outbox_backlog.State.save
+        outbox_backlog.State.save = starved
 
     def __exit__(self, *exception):
-        outbox_state.State.save = self.save
+        outbox_backlog.State.save = self.save
 
 
 def test_beside_one_in_flight_while_the_state_cannot_be_written():

@@ -5,9 +5,9 @@ import sys
 from outbox_flash import Flash, deliver, ends_well, finish, put, send, there
 from uctypes import addressof
 
+from outbox import backlog as outbox_backlog
 from outbox import log as outbox_log
 from outbox import opening as outbox_opening
-from outbox import state as outbox_state
 
 HEAP = "2m"
 BOARDS = ("esp32", "pico_w")
@@ -264,7 +264,7 @@ def test_what_is_acknowledged_waits_for_memory():
 
 def test_a_state_that_memory_ends_half_way_is_written_again():
     flash, box = forty_on_flash()
-    real = outbox_state.pack_into
+    real = outbox_backlog.pack_into
 
     left = [4]  # its head and a range of numbers, twice: into the CRC, then into the file
 
@@ -274,10 +274,10 @@ def test_a_state_that_memory_ends_half_way_is_written_again():
             raise MemoryError()
         real(form, piece, at, *numbers)
 
-    outbox_state.pack_into = ends
+    outbox_backlog.pack_into = ends
     finish(box, send(box, 20))
     assert left[0] <= 0
-    outbox_state.pack_into = real
+    outbox_backlog.pack_into = real
     assert box.errors == 1
     box.step(10000)
     box = flash.restart()

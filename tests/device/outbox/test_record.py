@@ -20,7 +20,7 @@ def loaded():
     return names
 
 
-RESIDENT = ["outbox.backlog", "outbox.log", "outbox.state"]
+RESIDENT = ["outbox.backlog", "outbox.log"]
 
 
 def test_numbers_are_read_out_of_the_data_without_a_copy():

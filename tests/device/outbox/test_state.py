@@ -1,4 +1,4 @@
-"""lib/outbox/state.py: what is done, by ranges, against a set; its file, against the format of docs/outbox.md."""
+"""State of lib/outbox: what is done, by ranges, against a set; its file, against the format of docs/outbox.md."""
 
 import os
 from binascii import crc32
@@ -7,8 +7,8 @@ from struct import pack
 from power import Random
 
 from outbox import opening as outbox_opening
+from outbox.backlog import State
 from outbox.log import LATEST, RELEASED, Record, Segment
-from outbox.state import State
 
 HEAP = "400k"
 PATH = "state"
