@@ -16,7 +16,7 @@ from firmware.files import read, write
 from firmware.payload import head, is_reading
 from firmware.starts import Starts
 
-# Of those set aside: of drops in the outbox 16 at most are not on flash, see outbox.py, or more if the flash took nothing.
+# Of those set aside: of drops in the outbox 16 at most are not on flash, see lib/outbox, or more if the flash took nothing.
 _LAST = const(32)
 _AGAIN_MS = const(10000)  # between two looks
 _LONGEST_MS = const(600000)
