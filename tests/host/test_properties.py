@@ -150,9 +150,9 @@ def test_a_record_is_read_back(device, text, name, boot, seq, at, ts):
 RECORDS = st.lists(st.binary(max_size=300), min_size=1, max_size=20)
 
 
-def fill(outbox, folder, datas):
+def fill(outbox, folder, contents):
     box = outbox(str(folder), sync_ms=0)
-    for data in datas:
+    for data in contents:
         assert box.append(b"k", data, 0)
     assert box.sync(0)
     return box
@@ -174,9 +174,9 @@ def test_what_is_in_the_outbox_comes_out_once_and_in_order(device, tmp_path_fact
     outbox = device("outbox").Outbox
     folder = tmp_path_factory.mktemp("outbox") / "box"
     owed = []
-    for datas, acknowledged in lives:
-        box = fill(outbox, folder, datas)
-        owed += datas
+    for contents, acknowledged in lives:
+        box = fill(outbox, folder, contents)
+        owed += contents
         for data in owed[:acknowledged]:
             record = box.peek(0)
             assert record.data == data
@@ -191,18 +191,18 @@ def test_what_is_in_the_outbox_comes_out_once_and_in_order(device, tmp_path_fact
 @given(RECORDS, st.data())
 @settings(max_examples=100)
 def test_a_damaged_byte_takes_one_record_with_it_and_invents_none(
-    device, tmp_path_factory, datas, data
+    device, tmp_path_factory, contents, data
 ):
     outbox = device("outbox").Outbox
     folder = tmp_path_factory.mktemp("outbox") / "box"
-    fill(outbox, folder, datas)
+    fill(outbox, folder, contents)
     (segment,) = folder.glob("[0-9a-f]" * 8)
     content = bytearray(segment.read_bytes())
     at = data.draw(st.integers(0, len(content) - 1))
     content[at] ^= data.draw(st.integers(1, 255))
     segment.write_bytes(content)
     found = drained(outbox(str(folder)))
-    assert found in [datas[:lost] + datas[lost + 1 :] for lost in range(len(datas))]
+    assert found in [contents[:lost] + contents[lost + 1 :] for lost in range(len(contents))]
 
 
 # --- names and addresses
