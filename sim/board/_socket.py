@@ -431,9 +431,9 @@ class socket(io.IOBase):
             raise _translated(e)
         self._served = True
         if not port and address[1]:
-            import stand
+            import servers
 
-            print("stand: port %d is 127.0.0.1:%d" % (address[1], stand._bound_port(self._s)))
+            print("stand: port %d is 127.0.0.1:%d" % (address[1], servers.bound_port(self._s)))
         if self._type != SOCK_STREAM:
             self._state = _CONNECTED
 

@@ -14,7 +14,7 @@ class TimeServer:
         self._s = sim.usocket.socket(sim.usocket.AF_INET, sim.usocket.SOCK_DGRAM)
         address = sim.usocket.getaddrinfo("127.0.0.1", 0)[0][-1]
         self._s.bind(address)
-        self.port = _bound_port(self._s)
+        self.port = bound_port(self._s)
         self.address = b"\x02\0" + struct.pack(">H", self.port) + b"\x7f\0\0\x01" + bytes(8)
         self.asked = None
 
@@ -48,7 +48,7 @@ class NameServer:
     def __init__(self):
         self._s = sim.usocket.socket(sim.usocket.AF_INET, sim.usocket.SOCK_DGRAM)
         self._s.bind(sim.usocket.getaddrinfo("127.0.0.1", 0)[0][-1])
-        self.port = _bound_port(self._s)
+        self.port = bound_port(self._s)
         self.address = b"\x02\0" + struct.pack(">H", self.port) + b"\x7f\0\0\x01" + bytes(8)
         self.asked = None
         self.questions = 0
@@ -68,7 +68,7 @@ class NameServer:
             self._s.sendto(data, self._s.recvfrom(1)[1])
 
 
-def _bound_port(s):
+def bound_port(s):
     """The port the kernel chose. The host's sockets have no getsockname of their own."""
     address = bytearray(16)
     getsockname = sim.libc.func("i", "getsockname", "ipp")

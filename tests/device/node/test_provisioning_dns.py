@@ -83,11 +83,11 @@ def ask(port, packet):
 
 def test_on_a_socket_it_never_waits():
     import network
-    import stand
+    import servers
 
     network.WLAN(network.AP_IF).active(True)
     server = dns.NameServer("192.168.4.1")
-    port = stand._bound_port(server.sock._s)
+    port = servers.bound_port(server.sock._s)
     server.step()
     good = ask(port, ASKED)
     bad = ask(port, b"\xff" * 300)

@@ -2,6 +2,7 @@
 
 import time
 
+import servers
 import stand
 from mqtt_packets import packet
 
@@ -29,7 +30,7 @@ class Broker:
         self.server.bind(sim.usocket.getaddrinfo("127.0.0.1", 0)[0][-1])
         self.server.listen(4)
         self.server.setblocking(False)
-        self.port = stand._bound_port(self.server)
+        self.port = servers.bound_port(self.server)
         self.peers = []
         self.heard = b""
 
