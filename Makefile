@@ -72,7 +72,7 @@ format: ready ## let ruff format the sources and mend what it can
 	@$(VENV) -m ruff format .
 	@$(VENV) -m ruff check --fix .
 
-mutate: ready ## small mutants of a device module against its tests (FILE=lib/mqtt_deadlines.py, TESTS=files with commas)
+mutate: ready ## small mutants of a device module against its tests (FILE=lib/mqtt/deadlines.py, TESTS=files with commas)
 	@$(TOOLS) mutate $(call given,FILE) $(call option,TESTS,tests)
 
 size: ready ## flash and RAM each device module takes, and the change since the last time

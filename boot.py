@@ -16,13 +16,13 @@ _BOOT_S = 60  # it takes one
 def boot():
     import json
 
-    from firmware.guard import Guard
+    from firmware.hardware.guard import Guard
 
     guard = Guard()
     guard.begin(_BOOT_S)
     try:
-        from firmware.board import Board
-        from firmware.joining import begin
+        from firmware.hardware.board import Board
+        from firmware.link.joining import begin
 
         # Not checked here: main.py does that, and says what is wrong.
         with open("config.json") as f:

@@ -15,7 +15,7 @@ _PAUSE_S = 5  # so that a node in a crash loop can still be reached with Ctrl-C
 
 
 def run(guard):
-    from firmware.board import Board
+    from firmware.hardware.board import Board
     from firmware.start import run as run_node
 
     run_node(Board(guard))
@@ -31,11 +31,11 @@ def main():
             # First what the end needs: by then there may be no memory for it.
             if hasattr(micropython, "alloc_emergency_exception_buf"):
                 micropython.alloc_emergency_exception_buf(100)
-            from firmware.guard import Guard
+            from firmware.hardware.guard import Guard
 
             guard = Guard()
             guard.begin(_START_S)
-            from firmware.crash import record_crash as record
+            from firmware.upkeep.crash import record_crash as record
 
             run(guard)
         except Exception as e:

@@ -5,8 +5,10 @@ import sys
 VERSION = "0.1.0"
 
 
-def forget(*names):
-    """Let go of modules of this package that are in memory; an import brings them back."""
-    for name in names:
-        sys.modules.pop("firmware." + name, None)
-        globals().pop(name, None)
+def forget(room, *modules):
+    """Let go of modules of a room, such as "link", that are in memory; of the package's own if it is "". An import brings them back."""
+    room = "firmware." + room if room else "firmware"
+    for module in modules:
+        sys.modules.pop(room + "." + module, None)
+        if hasattr(sys.modules.get(room), module):
+            delattr(sys.modules[room], module)

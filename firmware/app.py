@@ -90,7 +90,7 @@ class Node:
         self._sample(now, uptime)
         self._feed(uptime)
         if self.crashes:
-            from firmware import safemode
+            from firmware.upkeep import safemode
 
             safemode.settle(self, uptime)
         self._network(now, uptime)
@@ -154,6 +154,8 @@ class Node:
                 members = payload.body(channel.fields, result)
             except ValueError as e:
                 members = payload.error(str(e))
+        if self.delivery.values:
+            self.delivery.values.take(channel, members)
         if channel.qos:
             return self.delivery.take(channel, uptime, self.seq, members)
         # At QoS 0 nothing is kept for later.
@@ -176,7 +178,8 @@ class Node:
             self._introduce(uptime)
         except MemoryError:
             # Tried again on another connection; after a few a restart may help.
-            forget("namesake", "info", "document")  # they may be there by half
+            forget("link", "namesake")  # they may be there by half
+            forget("upkeep", "info", "document")
             self.uplink.lose(uptime, OSError(ENOMEM))
         if not self._announced and self.uplink.acknowledged():
             self._announced = True
@@ -201,7 +204,7 @@ class Node:
         """On a new connection ask whose the name is, then say who is there. MemoryError: it was not said."""
         connected = self.uplink.connected
         if self._unnamed and connected:
-            from firmware import namesake
+            from firmware.link import namesake
 
             self.namesake = namesake.begin(self, uptime)
             self._unnamed = False
@@ -209,10 +212,10 @@ class Node:
             self._unsaid = True
         if not (self._unsaid and connected):
             return
-        from firmware import info
+        from firmware.upkeep import info
 
         info.introduce(self)
-        forget("info", "document")
+        forget("upkeep", "info", "document")
         self._unsaid = False
         self.health_wait = 0
         self._announced = False
@@ -242,7 +245,7 @@ class Node:
             self._health_since = uptime
             self.health_wait = self.health_ms
             try:
-                from firmware import document, health
+                from firmware.upkeep import document, health
 
                 state = document.whole(health.report(self, uptime))
                 if (
@@ -254,7 +257,7 @@ class Node:
                     self.health_wait = _TURN_MS
             except MemoryError:  # a minute without
                 self.log.error("node: not enough memory for `health`")
-            forget("health", "document")
+            forget("upkeep", "health", "document")
 
     # staying alive
 

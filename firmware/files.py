@@ -1,6 +1,8 @@
-"""The node's own small files in `state/`: read whatever is in them, written whole."""
+"""The node's own small files in `state/`: read() whatever is in them, write() them whole."""
 
 import os
+
+from flashfile import write
 
 from firmware import forget
 
@@ -8,7 +10,6 @@ CRASH = "state/crash.txt"  # the last unforeseen exception, bounded
 RESERVE = "state/reserve"  # a block that is given up when the flash is full: for the count of crashes, or the last readings
 SESSION = "state/session"  # whose the exchanges are that the client has in flight
 TIME = "state/time"  # the newest that was believed without doubt
-CRASHED = "unforeseen error"  # why main.py resets the board
 NOTE = "state/reset"  # why the node reset the board on purpose: a Pico cannot tell its own reset from the watchdog's
 
 
@@ -19,7 +20,7 @@ def read(path):
 
         return text(path)
     finally:
-        forget("reading")
+        forget("", "reading")
 
 
 def make_folder():
@@ -28,14 +29,6 @@ def make_folder():
         os.mkdir("state")
     except OSError:
         pass  # it is there
-
-
-def write(path, text):
-    """Old or new, never half: power may fail at any time. OSError: it is as it was."""
-    make_folder()
-    with open(path + ".new", "w") as f:
-        f.write(text)
-    os.rename(path + ".new", path)
 
 
 def note_reset(why):

@@ -3,16 +3,16 @@
 import os
 import time
 
-from mqtt_client import Client
-from outbox_reading import is_nothing, patiently
+from flashfile import is_nothing, patiently
 
-from firmware.clock import Clock
 from firmware.files import make_folder
-from firmware.log import Log
-from firmware.names import Names
-from firmware.topics import Topics
-from firmware.uplink import Uplink
-from firmware.wifi import Wifi
+from firmware.link.clock import Clock
+from firmware.link.names import Names
+from firmware.link.uplink import Uplink
+from firmware.link.wifi import Wifi
+from firmware.topics import OUTPUT, READING, VALUE, Topics
+from firmware.upkeep.log import Log
+from mqtt.client import Client
 
 # Not `outbox`: a folder of that name would be imported in place of lib/outbox.
 _OUTBOX = "state/outbox"
@@ -26,7 +26,7 @@ def make(node, settings, outputs):
     board = node.board
     node.safe = False
     if node.crashes:
-        from firmware import safemode
+        from firmware.upkeep import safemode
 
         node.safe = safemode.is_on(node.crashes)
     node.log = log = Log(settings["log"]["level"])
@@ -35,14 +35,18 @@ def make(node, settings, outputs):
     node.wifi = Wifi(board.radio, settings["wifi"], node.name, log)
     node.clock = Clock(settings["ntp"], board, log, Names(board.radio))
     node.uplink = link = uplink(settings["mqtt"], node)
-    live_s = settings["publish"]["live_s"]
-    node.delivery = delivery(settings["outbox"], live_s, node, node.channels)
+    publish = settings["publish"]
+    node.delivery = delivery(settings["outbox"], publish["live_s"], node, node.channels)
+    if publish["plain"]:
+        node.delivery.values = values(node, settings["mqtt"]["rate"])
     node.panel = panel(outputs, node)
-    from firmware.control import Control  # not before: the start of the outbox takes memory
+    from firmware.control import (
+        Control,  # not before: the start of the outbox takes memory
+    )
 
     led = board.led(settings["node"]["led"])
     node.control = Control(link, node.topics, node.panel, led, log)
-    ghosts(node)
+    node.ghosts = ghosts(node)
     # In safe mode it would take back the sensors that are only left alone.
     node.discovery = None if node.safe else discovery(settings["discovery"], node)
     link.arrived = node.control.arrived
@@ -52,10 +56,11 @@ def make(node, settings, outputs):
 
 def name(settings, board):
     """Return the node's name, and (the name it should have, id of the other board that has it) or None."""
-    from firmware import forget, namesake
+    from firmware import forget
+    from firmware.link import namesake
 
     found = namesake.name(settings, board)
-    forget("namesake")
+    forget("link", "namesake")
     return found
 
 
@@ -96,34 +101,47 @@ def delivery(settings, live_s, node, channels):
         )
     aside = None
     if _exists(_ASIDE):
-        from firmware.aside import Aside
+        from firmware.readings.aside import Aside
 
         aside = Aside(node.log)
-    from firmware import bootcount
+    from firmware.readings import bootcount
 
     boot, named = bootcount.begin(outbox, aside, node.topics.prefix, node.log)
     bootcount.drop()
     del bootcount  # it is not to be in memory together with what follows
-    from firmware.delivery import Delivery
+    from firmware.readings import Delivery
 
     uplink = node.uplink
     made = Delivery(outbox, uplink, node.clock, node.topics, boot, channels, live_s, node.log)
     made.aside = aside
     made.starts.unnamed = not named
     if aside:
-        from firmware import forget, halfway
+        from firmware import forget
+        from firmware.readings import halfway
 
         now = time.ticks_ms()
         halfway.begin(made, node.clock.uptime_ms(now), now)
-        forget("halfway")
+        forget("readings", "halfway")
     for record in outbox.unfinished(time.ticks_ms()):
         _restore(made, record)
     uplink.take_back = made.take_back
     if uplink.settings["rate"]:
-        from firmware.pace import Pace
+        from firmware.readings.pace import Pace
 
         made.pace = Pace(uplink.settings["rate"])
     return made
+
+
+def values(node, rate):
+    """Return the Values. rate: readings a second at most, or None; half as many numbers may go besides."""
+    from firmware.readings.values import Values
+
+    pace = None
+    if rate:
+        from firmware.readings.pace import Pace
+
+        pace = Pace(rate // 2 or 1)
+    return Values(node.channels, node.topics, pace)
 
 
 def _restore(delivery, record):
@@ -158,26 +176,39 @@ def panel(outputs, node):
     """Return the Panel of the outputs, or None."""
     if not outputs:
         return None
-    from firmware.outputs import Panel
+    from firmware.control.outputs import Panel
 
     return Panel(outputs, node.topics, node.log)
 
 
 def ghosts(node):
-    """Have taken back what is left at the broker of earlier settings."""
-    if not node.safe:  # then the channels are only left alone
-        from firmware import forget, ghosts
+    """Return the Ghosts: what is left at the broker of earlier settings, to be taken back; None: nothing is."""
+    if node.safe:
+        return None  # the channels are only left alone
+    from firmware import forget
+    from firmware.link import ghosts
 
-        names = [output.name for output in node.panel.outputs] if node.panel else []
-        ghosts.look(node, names + [channel.name for channel in node.channels if channel.retain])
-        forget("ghosts")
+    found = ghosts.look(node, _retained(node))
+    forget("link", "ghosts")
+    return found
+
+
+def _retained(node):
+    """Return the topics, below the node's own, that the broker keeps for it, beside `status` and `info`."""
+    names = [OUTPUT + output.name for output in node.panel.outputs] if node.panel else []
+    for channel in node.channels:
+        if channel.retain:
+            names.append(READING + channel.name)
+        if node.delivery.values:
+            names += [VALUE + channel.name + "/" + field[0] for field in channel.fields]
+    return names
 
 
 def discovery(settings, node):
     """Return the Discovery; None: Home Assistant is told nothing, and has not been."""
     if not (settings["enabled"] or _exists(_ANNOUNCED)):
         return None
-    from firmware.discovery import Discovery
+    from firmware.discovery.announce import Discovery
 
     made = Discovery(settings, node, node.log)
     if settings["enabled"]:
@@ -198,4 +229,4 @@ def drop():
     """Forget this module."""
     from firmware import forget
 
-    forget("parts")
+    forget("", "parts")

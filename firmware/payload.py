@@ -6,13 +6,14 @@ boards, so a quantity is printed with the decimals its table row gives and never
 
 import json
 from math import isfinite
-from struct import pack, unpack_from
+from struct import pack
 
 from micropython import const
 
 _LONGEST_ERROR = const(160)
+# What the data of a record in the outbox begin with: retain, boot, seq, uptime in ms when it was taken, Unix ms or 0. JSON members follow.
 _HEAD = "<BIIQQ"
-HEAD_BYTES = const(25)
+_HEAD_BYTES = const(25)
 
 
 def _number(name, value, decimals):
@@ -51,16 +52,21 @@ def reading(ts, boot, seq, members):
     return b'%s"boot":%d,"seq":%d,%s}' % (head.encode(), boot, seq, members)
 
 
-def record(flags, boot, seq, at, ts, members):
+def record(retain, boot, seq, at, ts, members):
     """Return a reading as data of a record in the outbox. at: uptime in ms; ts: Unix ms, 0 while the clock is not trusted."""
-    return pack(_HEAD, flags, boot, seq, at, ts) + members
+    return pack(_HEAD, bool(retain), boot, seq, at, ts) + members
 
 
 def is_reading(record):
     """Is a record long enough to be one of ours?"""
-    return len(record.body) > HEAD_BYTES + record.body[0]
+    return record.data_bytes > _HEAD_BYTES
 
 
 def head(record):
-    """Return flags, boot, seq, uptime and Unix ms, without a copy of the record. ValueError: it is too short."""
-    return unpack_from(_HEAD, record.body, 1 + record.body[0])
+    """Return retain, boot, seq, uptime and Unix ms, without a copy of the record. ValueError: it is too short."""
+    return record.unpack(_HEAD)
+
+
+def members(record):
+    """Return the quantities of a reading, as body() made them."""
+    return record.data[_HEAD_BYTES:]

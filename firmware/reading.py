@@ -1,31 +1,29 @@
-"""Small files of a flash that may fail to read. In memory only while it is needed.
+"""The beginning of a small file, in memory only once. Loaded when it is needed, then let go of."""
 
-What is read twice is believed: after an error littlefs may give what the file held before, without a word (lib/outbox_reading.py).
-"""
-
-import os
+from binascii import crc32
 from errno import EIO
 
+from flashfile import read
 from micropython import const
-from outbox_reading import is_nothing, patiently, settle
 
-_PIECE = const(256)
-_LONGEST = const(1100)  # bytes of a file as text: the crash file is the longest
+_LONGEST = const(1100)  # bytes of a file of the node's own: the crash file is the longest
 
 
 def whole(path, longest):
-    """Return what a file holds, its first bytes if there are more than longest. OSError: there is none, or it cannot be read."""
-    return patiently(lambda path: _said_twice(path, longest), path)
+    """Return what a file holds, its first bytes if there are more than longest; None: there is no such file. OSError: it cannot be read."""
+    data = None
 
+    def checksum(f):
+        nonlocal data
+        size = min(f.seek(0, 2), longest)
+        f.seek(0)
+        if data is None or len(data) != size:
+            data = bytearray(size)
+        if f.readinto(data) != size:
+            raise OSError(EIO)
+        return crc32(data)
 
-def content(path, longest):
-    """As whole(), but b"" if there is no such file. OSError: it cannot be read, and is not to be written over."""
-    try:
-        return whole(path, longest)
-    except OSError as e:
-        if is_nothing(e):
-            return b""
-        raise
+    return None if read(path, checksum) is None else data
 
 
 def text(path):
@@ -33,8 +31,9 @@ def text(path):
     try:
         data = whole(path, _LONGEST)
     except OSError as e:
-        if not is_nothing(e):
-            print("files: %s cannot be read: %s" % (path, e))
+        print("files: %s cannot be read: %s" % (path, e))
+        return None
+    if data is None:
         return None
     try:
         return data.decode()
@@ -49,23 +48,3 @@ def number(path, least, most):
     except ValueError:
         return least
     return found if least < found < most else least
-
-
-def _said_twice(path, longest):
-    size = os.stat(path)[6]
-    with open(path, "rb") as f:
-        data = f.read(min(size, longest))
-    complete = len(data) == min(size, longest)
-    if complete and settle(path) and os.stat(path)[6] == size and _is(path, data):
-        return data
-    raise OSError(EIO)
-
-
-def _is(path, data):
-    """In pieces: there may be no room for all of it twice."""
-    with open(path, "rb") as f:
-        for at in range(0, len(data), _PIECE):
-            piece = data[at : at + _PIECE]
-            if f.read(len(piece)) != piece:
-                return False
-    return True

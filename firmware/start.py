@@ -8,7 +8,7 @@ import time
 
 from micropython import const
 
-from firmware.log import reason
+from firmware.upkeep.log import reason
 
 CONFIG = "config.json"
 LAST_GOOD = "state/config.json"
@@ -21,7 +21,7 @@ _START_S = const(120)  # more than it takes until the watchdog can be armed
 
 def _load_settings(board, safe):
     """Return (settings or None, the file they came from, faults of config.json)."""
-    from firmware import config
+    from firmware.settings import config
 
     types = ()
     if not safe:
@@ -37,12 +37,13 @@ def _keep_good(settings, faults):
     from firmware import forget
 
     try:
-        from firmware.keeping import keep
+        from firmware.settings.keeping import keep
 
         keep(settings, LAST_GOOD)
     except (OSError, MemoryError) as e:
         faults.append("%s: not kept as the last good one: %s" % (CONFIG, reason(e)))
-    forget("keeping")
+    forget("settings", "keeping")
+    forget("", "settings")
 
 
 def _load_hardware(settings, board):
@@ -51,7 +52,7 @@ def _load_hardware(settings, board):
 
     outputs = ()
     if settings["outputs"]:
-        from firmware.outputs import load
+        from firmware.control.outputs import load
 
         outputs = [load(setting, board) for setting in settings["outputs"]]
     channels = [sensors.load(setting, board) for setting in settings.pop("sensors")]
@@ -71,12 +72,13 @@ def _is_held(board, settings):
 
 def _count_crashes(board):
     """Return why the board started, how many starts in a row were crashes, and whether they are too many: then there are no sensors."""
-    from firmware import cause, forget, safemode
+    from firmware import forget
+    from firmware.upkeep import cause, safemode
 
     why = cause.find(board)
     crashes = safemode.crashes(why)
     safe = safemode.is_on(crashes)
-    forget("cause", "safemode")
+    forget("upkeep", "cause", "safemode")
     return why, crashes, safe
 
 
@@ -94,7 +96,7 @@ def run(board):
         print("config: nothing to run on; mend config.json and run `make deploy`, or use a phone:")
     if settings is None or _is_held(board, settings["provisioning"]):
         board.guard.end()  # people take their time
-        from firmware.provisioning import open_portal
+        from firmware.provisioning.portal import open_portal
 
         open_portal(board, settings, faults)  # ends in a reset
         return

@@ -1,35 +1,52 @@
 """Names of the topics a node publishes on, and listens to. How they are sent is not known here.
 
-<base>/<node>/status | health | info | log | reply | <channel> | <channel>/history | <output>
-<base>/<node>/cmd/<command>, <base>/all/cmd/<command>, <base>/<node>/<output>/set
+<base>/<node>/status | health | info | log | reply
+<base>/<node>/reading/<channel>             a reading of now
+<base>/<node>/history/<channel>             one delivered late
+<base>/<node>/value/<channel>/<quantity>    the newest as a bare number, see values.py
+<base>/<node>/output/<name>                 what an output is
+<base>/<node>/output/<name>/set             what it is to become
+<base>/<node>/cmd/<command>, <base>/all/cmd/<command>
 """
+
+# Branches, below <base>/<node>/.
+READING = "reading/"
+HISTORY = "history/"
+VALUE = "value/"
+OUTPUT = "output/"
+
+
+def below(prefix, name):
+    return (prefix + "/" + name).encode()
 
 
 class Topics:
     def __init__(self, base, node):
+        """base: one level or several."""
         self.prefix = base + "/" + node
-        self.status = self._under("status")
-        self.health = self._under("health")
-        self.info = self._under("info")
-        self.log = self._under("log")
-        self.reply = self._under("reply")
-        self.commands = (self._under("cmd/+"), (base + "/all/cmd/+").encode())
-        self.sets = self._under("+/set")
+        self.status = self.own("status")
+        self.health = self.own("health")
+        self.info = self.own("info")
+        self.log = self.own("log")
+        self.reply = self.own("reply")
+        self.commands = (self.own("cmd/+"), below(base, "all/cmd/+"))
+        self.sets = self.own(OUTPUT + "+/set")
 
-    def _under(self, name):
-        return (self.prefix + "/" + name).encode()
+    def own(self, name):
+        """Return a topic of this node."""
+        return below(self.prefix, name)
 
     def channel(self, name):
         """Return the topics of a channel: for a reading of now, and for one delivered late."""
-        return self._under(name), self.late(self.prefix, name)
+        return self.own(READING + name), self.late(self.prefix, name)
 
     def late(self, prefix, name):
         """Return the topic for a late reading of a channel, which may have been taken under another prefix."""
-        return (prefix + "/" + name + "/history").encode()
+        return below(prefix, HISTORY + name)
 
     def output(self, name):
         """Return the topics of an output: what it is, and what it is to become."""
-        return self._under(name), self._under(name + "/set")
+        return self.own(OUTPUT + name), self.own(OUTPUT + name + "/set")
 
     def command(self, name):
-        return self._under("cmd/" + name)
+        return self.own("cmd/" + name)

@@ -1,4 +1,4 @@
-"""BOARDS: the boards Outpost runs on, as the host sees them. One row a board model (the names are those of firmware/pins.py).
+"""BOARDS: the boards Outpost runs on, as the host sees them. One row a board model (the names are those of firmware/hardware/pins.py).
 
 Offsets: `flash_offset` in MicroPython's ports/esp32/boards/*/board.json. Chip ids: esp_image_format.h of ESP-IDF.
 UF2 families: uf2families.json of the UF2 specification.

@@ -1,7 +1,7 @@
 """The pins that a sensor usually has on a board, for the example, docs/sensors.md, `make config`, `make run`, `make scan` and the tests."""
 
-from firmware import usualpins
-from firmware.usualpins import USUAL, each
+from firmware.hardware import usualpins
+from firmware.hardware.usualpins import USUAL, each
 
 __all__ = ["USES", "USUAL", "each", "usual"]
 

@@ -3,8 +3,6 @@
 TYPES and QUANTITIES are those of `types.py`, loaded when they are asked for. Also under CPython, `load` excepted.
 """
 
-import sys
-
 # Settings that are the bus's or the channel's; a driver is told the others by name.
 _NOT_THE_DRIVERS = (
     "sda",
@@ -110,7 +108,5 @@ def drop():
     """Forget the tables with their help texts, and this module. They come back when they are asked for."""
     from firmware import forget
 
-    for name in ("types", "options"):
-        sys.modules.pop("firmware.sensors." + name, None)
-        globals().pop(name, None)
-    forget("sensors")
+    forget("sensors", "types", "options")
+    forget("", "sensors")

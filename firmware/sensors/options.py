@@ -1,4 +1,4 @@
-"""The settings of the sensor types: rows as in `firmware/settings.py`, put together in `types.py`.
+"""The settings of the sensor types: rows as in `firmware/settings/tables.py`, put together in `types.py`.
 
 The bus takes the pins, the channel what is derived (AIR, BAROMETER), the driver the others, by name.
 """

@@ -6,7 +6,7 @@ loaded, help texts and all.
 
 A row of TYPES: `driver, bus, settings, quantities`. driver: "module.Class" in `lib/drivers`. bus: what it is wired
 to, which is a method of Board, see `_WIRES` in `firmware/sensors/__init__.py`. settings: rows as in
-`firmware/settings.py`; the bus takes the pins, the channel what is derived, the class the others, by name. quantities:
+`firmware/settings/tables.py`; the bus takes the pins, the channel what is derived, the class the others, by name. quantities:
 in the order of what `read()` returns; `(setting, {value: quantities})` if a setting decides.
 
 A row of QUANTITIES: `unit, device class, decimals`. unit: empty for a yes or no, None if a setting of the sensor

@@ -12,13 +12,12 @@ each reading tries again to write it. Where the flash cannot be read, nothing is
 begins at 0 would be wrong.
 """
 
-import os
 import time
 from binascii import crc32
-from errno import EIO, ENOENT
+from errno import EIO
 
+from flashfile import read, write
 from micropython import const
-from outbox_reading import is_nothing, patiently, settle
 
 _MASK = const(0x1FFFFFFF)  # the counter stays a small integer: an interrupt must not allocate
 _LONGEST = const(64)  # bytes of a file that is believed
@@ -143,7 +142,7 @@ class Counter:
             return
         number = b"%d" % count
         try:
-            _write(self.path, b"%s %08x\n" % (number, crc32(number)))
+            write(self.path, b"%s %08x\n" % (number, crc32(number)))
             self._kept = count
         except OSError:
             pass  # better a count that is not kept than none
@@ -160,39 +159,13 @@ class Counter:
 
 def _count_in(path):
     """Return the count in a file: 0 if there is none, None if it is damaged. OSError: it cannot be read."""
-    for _ in range(2):  # once more: an error may look like damage
-        try:
-            data = patiently(_read, path)
-        except OSError as e:
-            if e.errno == ENOENT:
-                return 0
-            if is_nothing(e):
-                return None  # a folder
-            data = None
-        if data is None or not settle(path):
-            raise OSError(EIO, "count on flash cannot be read")
-        number = data.split(b" ")[0]
-        if number.isdigit() and data == b"%s %08x\n" % (number, crc32(number)):
-            return int(number)
-    return None
-
-
-def _read(path):
-    with open(path, "rb") as f:
-        return f.read(_LONGEST)
-
-
-def _write(path, data):
-    """Old or new, never half: power may fail at any time."""
-    folder, slash, _ = path.rpartition("/")
-    beside = path + ".new"
     try:
-        f = open(beside, "wb")
-    except OSError as e:
-        if e.errno != ENOENT or not slash:
-            raise
-        os.mkdir(folder)
-        f = open(beside, "wb")
-    with f:
-        f.write(data)
-    os.rename(beside, path)
+        data = read(path, lambda f: f.read(_LONGEST))
+    except OSError:
+        raise OSError(EIO, "count on flash cannot be read") from None
+    if data is None:
+        return 0
+    number = data.split(b" ")[0]
+    if number.isdigit() and data == b"%s %08x\n" % (number, crc32(number)):
+        return int(number)
+    return None

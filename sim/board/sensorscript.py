@@ -28,7 +28,7 @@ def run(case):
     except ImportError:
         sys.modules["network"] = object()  # a Pico without radio has none
     from firmware import payload, sensors
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     line = machine.I2C(1, sda=machine.Pin(2), scl=machine.Pin(3), freq=400000)
 

@@ -239,9 +239,9 @@ class Conn:
             pass
         elif "retain_close" in ways and retain:
             self.close("a retained message")
-        elif "history_close" in ways and topic.endswith("/history"):
+        elif "history_close" in ways and "/history/" in topic:
             self.close("a forbidden topic")
-        elif "history_silent" in ways and topic.endswith("/history"):
+        elif "history_silent" in ways and "/history/" in topic:
             pass
         elif qos < 2:
             if payload == b"online":

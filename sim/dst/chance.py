@@ -5,13 +5,17 @@ from swarm import Swarm
 
 
 class Chance:
-    """random: numbers; swarm: the theme; ill: is the story's theme what lasts for minutes?"""
+    """random: numbers; swarm: the theme; ill: is the story's theme what lasts for minutes?
+
+    plain: does the node publish bare numbers, too? Drawn by a stream of its own: seeds play as they did before there were any.
+    """
 
     def __init__(self, seed, without=()):
         """without: names of faults that are left out."""
         self.random = Random(seed)
         self.without = without
         self.swarm = Swarm(seed, without)
+        self.plain = Random(seed * seed + 7).chance(14)
         self.ill = self.swarm.name == "ill"
         self.steady = False  # are there no faults after which readings may come twice?
 

@@ -47,6 +47,6 @@ class DeviceFiles:
 
     def open(self, path, mode):
         stage.allocate()
-        if path == "/firmware/provisioning.mpy":
+        if path == "/firmware/provisioning/portal.mpy":
             stage.portal()
         return io.BytesIO(self.files[path])

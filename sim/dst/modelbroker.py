@@ -6,7 +6,7 @@
     qos2_puback      answers it with PUBACK
     qos2_silent      does not answer it
     early            hands a message of QoS 2 on when it comes, and not at PUBREL
-    history_close    closes at a topic that ends in /history
+    history_close    closes at a topic of late readings, …/history/…
     history_silent   does not answer such a PUBLISH
     retain_close     closes at a retained PUBLISH
     will_close       closes at a CONNECT with a retained will

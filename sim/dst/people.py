@@ -66,6 +66,7 @@ class People:
                 "qos": random.choice((1, 2)),
                 "live_s": random.choice((5, 30)),
                 "health_s": random.choice(swarm.get("health_s", (5, 20))),
+                "plain": chance.plain,
             },
             "outbox": {
                 "bytes": 8192 if chance.strikes("small", 33) else 65536,

@@ -33,6 +33,7 @@ class Truth:
         self._measured = {}  # sensor's name → (quantity, text) of its last conversion
         self.keys = {}  # (node, boot, seq) → Event, or the text of a failure
         self.newest = {}  # live topic → ms of the newest event on it, and when it was heard
+        self.numbers = {}  # (broker, topic of a bare number) → ms of its event
         self.exact = True  # do sessions persist, and so each reading of QoS 2 arrives once?
         self.lowered = (
             False  # has a sensor's QoS been lowered from 2? A session begins anew for that
@@ -102,8 +103,12 @@ class Truth:
             self._health(payload)
         elif name == "info":
             self._info(payload)
-        elif name not in ("status", "log", "reply", "cmd", "all"):
+        elif name in ("reading", "history") and len(levels) == 4:
             self._reading(broker, levels, payload, qos, heard, dup)
+        elif name == "value" and len(levels) == 5:
+            self._bare_number(broker, levels, payload)
+        elif name not in ("status", "log", "reply", "cmd") and levels[1] != "all":
+            stage.found("%s: what topic is that" % topic)
 
     def _health(self, payload):
         told = json.loads(payload)
@@ -123,7 +128,7 @@ class Truth:
                 stage.found("info has faults of the config: %s" % fault)
 
     def _reading(self, broker, levels, payload, qos, heard, dup):
-        node, name, rest = levels[1], levels[2], levels[3:]
+        node, name = levels[1], levels[3]
         topic = "/".join(levels)
         try:
             reading = json.loads(payload)
@@ -134,9 +139,7 @@ class Truth:
             stage.found("no reading: %s %r" % (topic, payload))
             return
         what = "%s boot %d seq %d" % (topic, boot, seq)
-        if rest not in ([], ["history"]):
-            stage.found("%s: what topic is that" % what)
-        late = bool(rest)
+        late = levels[2] == "history"
         text = payload.decode().split('"%s":' % quantity)[1][:-1]
         key = (node, boot, seq)
         if quantity == "error":
@@ -154,6 +157,20 @@ class Truth:
         self.newest_came = max(self.newest_came, event.at)
         event.came.append((sim.now(), broker.name, topic))
 
+    def _bare_number(self, broker, levels, payload):
+        """A bare number has no time: it is never older than the one before."""
+        topic = "/".join(levels)
+        what = "%s %s" % (topic, payload.decode())
+        event = self._identify(what, levels[3], levels[4], payload.decode(), None)
+        if event is None:
+            return
+        if levels[1] != event.life.node and not self.spoiled:
+            stage.found("%s: was taken under the name %s" % (what, event.life.node))
+        place = broker.name, topic
+        if event.at < self.numbers.get(place, 0):
+            stage.found("%s: came after a newer one" % what)
+        self.numbers[place] = event.at
+
     def forgotten(self, messages):
         """A broker has forgotten exchanges of QoS 2, and the node does not know: the answer to CONNECT was lost, the next says that there
         is a session. It ends what had come to PUBREC, which MQTT does not let it send again.
@@ -168,7 +185,7 @@ class Truth:
                 if quantity == "error":
                     continue
                 text = message[1].decode().split('"%s":' % quantity)[1][:-1]
-                event = self._identify(message[0], message[0].split("/")[2], quantity, text, ts)
+                event = self._identify(message[0], message[0].split("/")[3], quantity, text, ts)
                 if event and not event.came and event.gone is None:
                     event.gone = "forgotten"
 
@@ -304,7 +321,7 @@ class Truth:
         if known or levels[1] != self.life.node:
             return
         for sensor in self.life.config["sensors"]:
-            if sensor["name"] == levels[2] and qos > max(sensor["qos"], 1):
+            if sensor["name"] == levels[3] and qos > max(sensor["qos"], 1):
                 stage.found("%s: a new exchange of QoS %d: %r" % (topic, qos, payload))
 
     # lives

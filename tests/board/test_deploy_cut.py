@@ -14,10 +14,10 @@ CHANGED = (
     *(
         "firmware/app.py",
         "firmware/topics.py",
-        "firmware/uplink.py",
+        "firmware/link/uplink.py",
         "firmware/sensors/channel.py",
     ),
-    *("lib/mqtt.py", "lib/outbox.py", "lib/drivers/bme280.py", "lib/crc8.py"),
+    *("lib/mqtt/client.py", "lib/outbox/log.py", "lib/drivers/bme280.py", "lib/crc8.py"),
     *("boot.py", "main.py"),
 )
 GONE = "lib/drivers/shtc3.py"

@@ -21,7 +21,7 @@ LEFT = {
     "firmware/app.mpy.new": b"half a file of an attempt long ago",
     "lib/never_heard_of.mpy.new": b"and of a file that is no more",
     "main.py.new": b"",
-    "lib/outbox.mpy": b"",  # cut off by a plain copy
+    "lib/outbox/log.mpy": b"",  # cut off by a plain copy
     "firmware/topics.mpy": b"M\x06\x00\x1f and something else",
     "main.py": b"print('an old version')\n",
 }
@@ -44,9 +44,9 @@ def test_an_older_versions_leftovers(node, checkout):
 def newer(changed):
     for path in (
         "firmware/app.py",
-        "firmware/uplink.py",
-        "lib/mqtt.py",
-        "lib/outbox.py",
+        "firmware/link/uplink.py",
+        "lib/mqtt/client.py",
+        "lib/outbox/__init__.py",
         "main.py",
     ):
         changed.append(path, "\n_NEWER = 1\n")

@@ -1,6 +1,6 @@
 """Every sensor type on the emulated Pico's true I2C, ADC, UART and pins: the fakes' traffic byte for byte, and their readings.
 
-The channel is the one that a node loads, over `firmware.board.Board`, from compiled modules. What may differ is how often a chip
+The channel is the one that a node loads, over `firmware.hardware.board.Board`, from compiled modules. What may differ is how often a chip
 that is not done is asked, and the last bits of a float: MicroPython's are double precision where the fakes run, single on
 a Pico.
 """
@@ -18,7 +18,8 @@ from driver_stand import chips_of, number, on_pico, over_fakes, transactions
 from pico import put
 
 from emulator import emulator
-from firmware import config, sensors
+from firmware import sensors
+from firmware.settings import config
 from tools import ROOT, mpy
 from tools.boards.serialboard import BoardError, Link
 

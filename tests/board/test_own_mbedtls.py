@@ -1,4 +1,4 @@
-"""lib/mqtt.py's TLS with MicroPython's own_build mbedTLS, which is a Pico W's: the tests of tests/system, on a build of this machine."""
+"""lib/mqtt's TLS with MicroPython's own mbedTLS, which is a Pico W's: the tests of tests/system, on a build of this machine."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""How the true port reads a serial port that is opened as `firmware/board.py` does it, with timeout=0."""
+"""How the true port reads a serial port that is opened as `firmware/hardware/board.py` does it, with timeout=0."""
 
 import os
 

@@ -45,7 +45,7 @@ EVERYTHING = {
         "retain": True,
         "rate": None,
     },
-    "publish": {"qos": 1, "live_s": 3, "health_s": 60},
+    "publish": {"qos": 1, "live_s": 3, "health_s": 60, "plain": True},
     "outbox": {"bytes": 8192, "sync_s": 5, "when_full": "drop-oldest", "ram_bytes": 4096},
     "ntp": {"host": "h", "port": 123, "interval_s": 60},
     "sensors": [{"name": "wall", "type": "input", "pin": 14, "pull": None}],

@@ -47,7 +47,9 @@ def test_the_goals_that_are_met(folder, board):
 def test_every_row_can_be_measured(folder):
     measures = {measure for measure, _ in outbox.ROWS}
     assert {measure for measure, _, _ in outbox.LIVES} <= measures
-    assert len(outbox.probe(folder, "esp32", "ram")) == 3
+    modules, flash, *heap = outbox.memory(folder)
+    assert [row[0].partition(":")[0] for row in (modules, flash)] == ["modules"] * 2
+    assert len(heap) == len(outbox.probe(folder, "esp32", "ram")) == 3
     assert len(outbox.probe(folder, "pico_w", "start-128")) == 7
     with pytest.raises(outbox.CommandError, match="nonsense on esp32"):
         outbox.probe(folder, "esp32", "nonsense")

@@ -17,7 +17,7 @@ from configs import (
     with_the_rest,
 )
 
-from firmware import kinds
+from firmware.settings import kinds
 from tools import CommandError
 from tools.reference import reference
 

@@ -338,6 +338,65 @@ def test_room_for_one_version_only(last, cut_bytes, tmp_path, call, config, monk
     assert board.files() == {**OWN, **wanted(config, new)}
 
 
+def version(words, files):
+    """A small firmware whose main.py says by what `queue` it runs."""
+    main_py = b"import queue\n" + ONLINE.replace(b'"0 info wifi: joined home"', b"queue.VERSION")
+    return big(len(words)) | files | {"main.py": main_py}
+
+
+AS_MODULE = version("a module", {"lib/queue.py": b"VERSION = 'a module'\n"})
+AS_PACKAGE = version(
+    "a package",
+    {
+        "lib/queue/__init__.py": b"from queue.version import VERSION\n",
+        "lib/queue/version.py": b"VERSION = 'a package'\n",
+    },
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cut_bytes", [9000, 30_000, 66_000])
+@pytest.mark.parametrize("blocks", [0, 64])
+def test_a_module_becomes_a_package(cut_bytes, blocks, tmp_path, call, config, monkeypatch):
+    """A folder of its name, were it empty, is imported in its place: cut short while it was staged, no version ran."""
+    board = PtyBoard(tmp_path, blocks=blocks)
+    board.put({**AS_MODULE, **OWN})
+    monkeypatch.setattr(deploy, "build", lambda: AS_PACKAGE)
+    board.cut_bytes = cut_bytes
+    with board:
+        status, said = call(board)
+    assert status == ports.LOST, said
+    one_by_one = "one is replaced after the other" in said
+    assert one_by_one == bool(blocks), said
+    board.cut_bytes = None
+    board.said.clear()
+    with board:
+        if "main.py" in board.files():
+            board.wait_until_said(b"status online")
+            assert b"a module" in board.said
+        else:
+            assert one_by_one
+        status, said = call(board)
+        assert status == 0, said
+        assert b"a package" in board.said
+    assert board.files() == {**OWN, **wanted(config, AS_PACKAGE)}
+
+
+@pytest.mark.slow
+def test_a_package_becomes_a_module_again(tmp_path, call, config, monkeypatch):
+    """What was staged for the package, and its folder, go."""
+    board = PtyBoard(tmp_path)
+    board.put({**AS_MODULE, **OWN, "lib/queue.new/version.py": b"half a fi"})
+    monkeypatch.setattr(deploy, "build", lambda: AS_MODULE)
+    with board:
+        assert call(board)[0] == 0
+        monkeypatch.setattr(deploy, "build", lambda: AS_PACKAGE)
+        assert call(board)[0] == 0
+        monkeypatch.setattr(deploy, "build", lambda: AS_MODULE)
+        assert call(board)[0] == 0
+    assert board.files() == {**OWN, **wanted(config, AS_MODULE)}
+
+
 def test_no_board(call, monkeypatch):
     monkeypatch.setattr(ports.list_ports, "comports", list)
     status, said = call(None)

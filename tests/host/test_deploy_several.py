@@ -183,9 +183,12 @@ def test_a_second_ctrl_c_waits_for_no_board(number):
     with subprocess.Popen(
         [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
-        for word, lines in (("works\n", 2), ("stopped\n", 4)):
-            assert word in [process.stdout.readline() for _ in range(lines)]
-            process.send_signal(number)
-        said = process.stdout.read()
-        assert process.wait(20) == 128 + number, said
+        try:
+            for word, lines in (("works\n", 2), ("stopped\n", 4)):
+                assert word in [process.stdout.readline() for _ in range(lines)]
+                process.send_signal(number)
+            said = process.stdout.read()
+            assert process.wait(20) == 128 + number, said
+        finally:
+            process.kill()
     assert rows(said) == {"a": ("-", "stopped"), "b": ("-", "stopped")}

@@ -13,9 +13,11 @@ from tools.settings.judge import node as node_code
 
 config, TYPES = node_code()
 
-from firmware import discovery_payload, settings, topics  # noqa: E402
+from firmware import topics  # noqa: E402
+from firmware.discovery import payload as discovery_payload  # noqa: E402
 from firmware.sensors import QUANTITIES, _field  # noqa: E402
 from firmware.sensors.options import PULSES  # noqa: E402
+from firmware.settings import tables as settings  # noqa: E402
 
 DERIVED = ("dew_point", "absolute_humidity", "sea_level_pressure")
 
@@ -130,7 +132,7 @@ def test_a_reading():
         "uniq_id": "attic.outside-temperature",
         "name": "Outside temperature",
         "qos": 1,
-        "stat_t": "outpost/attic/outside",
+        "stat_t": "outpost/attic/reading/outside",
         "val_tpl": "{% if now().timestamp()*1000-value_json.ts|default(9e15)<60000 %}"
         "{{ value_json.temperature | default(none) }}{% endif %}",
         "exp_aft": 180,
@@ -230,8 +232,8 @@ def test_outputs_and_buttons():
     assert lamp["schema"] == "json" and "val_tpl" not in lamp
     assert fan["min"] == 0 and fan["max"] == 100
     for name, entry in (("garden_pump", pump), ("lamp", lamp), ("fan", fan)):
-        assert entry["stat_t"] == f"outpost/attic/{name}"
-        assert entry["cmd_t"] == f"outpost/attic/{name}/set"
+        assert entry["stat_t"] == f"outpost/attic/output/{name}"
+        assert entry["cmd_t"] == f"outpost/attic/output/{name}/set"
         assert "exp_aft" not in entry
     assert entries["restart"]["cmd_t"] == "outpost/attic/cmd/restart"
     assert entries["identify"]["dev_cla"] == "identify"
@@ -301,7 +303,7 @@ def test_names_of_all_kinds():
         "a\\b",
         "e" * 64,
     ]
-    for base in ("outpost", "Haus ü"):
+    for base in ("outpost", "Haus ü", "home/ground"):
         for name in names:
             node = make(
                 [channel(one, "temperature", "open") for one in names],
@@ -324,6 +326,12 @@ def test_channel_and_quantity_are_told_apart():
     one = channel("x", "absolute_humidity")
     two = channel("x_absolute", "humidity")
     assert len(components(make([one, two], [output("x-absolute", "switch")]))) == 13
+
+
+def test_a_sensor_and_an_output_of_one_name():
+    entries = components(make([channel("fan", "voltage", "open")], [output("fan", "switch")]))
+    assert {"fan-voltage", "fan-open", "fan-switch"} <= set(entries)
+    assert entries["fan-voltage"]["stat_t"] != entries["fan-switch"]["stat_t"]
 
 
 def test_what_is_gone():
@@ -416,6 +424,8 @@ def test_document_says_what_appears():
         assert f"| `{row[0]}` | `{default}` |" in text, row[0]
     topic, _ = device(make())
     assert f"-t {topic}\n" in text
-    for source in ("discovery.py", "discovery_plan.py"):
-        for told in re.findall(r'"(discovery: .*?)"', (ROOT / "firmware" / source).read_text()):
+    for source in ("announce.py", "plan.py"):
+        for told in re.findall(
+            r'"(discovery: .*?)"', (ROOT / "firmware" / "discovery" / source).read_text()
+        ):
             assert told.partition("%s")[0] in text, told

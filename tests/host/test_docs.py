@@ -61,8 +61,8 @@ def yielded(source, *functions):
 @pytest.mark.parametrize(
     ("document", "source", "functions"),
     [
-        ("health", "firmware/health.py", ("report", "delivery")),
-        ("info", "firmware/info.py", ("_info",)),
+        ("health", "firmware/upkeep/health.py", ("report", "delivery")),
+        ("info", "firmware/upkeep/info.py", ("_info",)),
     ],
 )
 def test_every_member_of_a_document_has_a_row(document, source, functions):

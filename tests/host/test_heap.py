@@ -87,6 +87,11 @@ def test_what_else_takes_ram():
     more = checked(discovery=False, outbox={"ram_bytes": 65536})
     assert heap.estimate(more).work - plain.work > 65536 - 4096
     assert heap.estimate(checked(tls=True)).tls > plain.tls == 0
+    one, two = (
+        heap.estimate(checked(EXAMPLES["eight"], publish={"plain": each})).kept
+        for each in (False, True)
+    )
+    assert 1000 < two - one < 5000
     derived = {"name": "air", "type": "bme280", "sda": 21, "scl": 22}
     one, two = (
         heap.estimate(checked([derived | more])).kept for more in ({}, {"dew_point": True})

@@ -75,8 +75,10 @@ def test_the_whole_node_imports_in_80_kilobytes(compiled, tmp_path, heap):
 
 def test_the_node_does_without_umqtt(compiled, tmp_path):
     """Its calls block, and take 8 KB."""
-    node = "import firmware.app, firmware.parts, firmware.trial, mqtt_leave, outbox"
-    say = "print([name for name in sys.modules if name == 'mqtt' or 'umqtt' in name])"
+    node = (
+        "import firmware.app, firmware.parts, firmware.provisioning.trial, mqtt.disconnect, outbox"
+    )
+    say = "print([name for name in sys.modules if name == 'mqtt.blocking' or 'umqtt' in name])"
     done = load(compiled, tmp_path, "pico_w", f"{node}; {say}", 200)
     assert done.stdout == "[]\n", done.stdout + done.stderr
 
@@ -88,4 +90,4 @@ def test_it_fails_when_there_is_no_such_module_or_not_the_memory(compiled, tmp_p
 
 
 def test_there_are_modules():
-    assert {"firmware.app", "firmware.board", "mqtt", "umqtt.robust"} <= set(MODULES)
+    assert {"firmware.app", "firmware.hardware.board", "mqtt", "umqtt.robust"} <= set(MODULES)

@@ -18,38 +18,34 @@ from tools.mpy import module_name
 LAYERS = (
     ("boot", "main"),
     (
-        "firmware.board firmware.radio firmware.accesspoint firmware.guard",
+        "firmware.hardware.board firmware.hardware.radio firmware.hardware.accesspoint firmware.hardware.guard",
     ),  # so high that only boot and main reach it: hardware is handed down
     ("firmware.start",),
-    ("firmware.app", "firmware.provisioning firmware.provisioning_*"),
-    ("firmware.parts", "firmware.trial"),
     (
-        "firmware.uplink firmware.brokers firmware.connecting firmware.leaving firmware.lost firmware.culprit firmware.limits firmware.answers firmware.retries firmware.connects firmware.suspects firmware.session firmware.garbled",
-        "firmware.wifi firmware.joining",
-        "firmware.clock firmware.sntp",
-        "firmware.namesake",
-        "firmware.health firmware.info firmware.crash firmware.cause firmware.safemode",
-        "firmware.delivery firmware.starts firmware.bootcount firmware.earlier firmware.withdraw firmware.aside firmware.halfway firmware.pace",
-        "firmware.sensors firmware.sensors.*",
-        "firmware.outputs",
-        "firmware.discovery firmware.discovery_*",
-        "firmware.control firmware.commands firmware.restart firmware.blink firmware.access",
-        "firmware.ghosts",
+        "firmware.app",
+        "firmware.provisioning.portal firmware.provisioning.dns firmware.provisioning.form firmware.provisioning.http firmware.provisioning.page firmware.provisioning.password firmware.provisioning.sensors",
     ),
-    ("firmware.boots", "firmware.keeping"),
+    ("firmware.parts", "firmware.provisioning.trial"),
     (
-        "firmware.config firmware.checker firmware.settings firmware.entries firmware.kinds firmware.wiring firmware.partnames firmware.roms firmware.fixed",
-        "firmware.topics",
-        "firmware.payload",
-        "firmware.document",
-        "firmware.log firmware.reasons",
-        "firmware.names firmware.lookup firmware.addresses",
+        "firmware.link.uplink firmware.link.connecting firmware.link.leaving firmware.link.lost firmware.link.culprit firmware.link.garbled firmware.link.session",
+        "firmware.link.wifi firmware.link.joining",
+        "firmware.link.clock firmware.link.sntp",
+        "firmware.link.namesake",
+        "firmware.link.ghosts",
+        "firmware.readings firmware.readings/",
+        "firmware.sensors firmware.sensors/",
+        "firmware.control firmware.control.commands firmware.control.restart firmware.control.blink firmware.control.access",
+        "firmware.control.outputs",
+        "firmware.discovery/",
     ),
-    ("firmware.pins", "firmware.usualpins", "firmware.files firmware.reading"),
+    ("firmware.limits/", "firmware.link.names firmware.link.lookup firmware.link.addresses"),
+    ("firmware.upkeep/", "firmware.settings/"),
+    ("firmware.topics", "firmware.payload"),
+    ("firmware.hardware.pins", "firmware.hardware.usualpins", "firmware.files firmware.reading"),
     ("firmware",),  # its version
-    ("mqtt mqtt_*", "jsonfault", "jsonpairs", "drivers.*"),
-    ("outbox outbox_*",),
-    ("sht", "adcmean", "uartframe"),
+    ("mqtt mqtt.*", "jsonfault", "jsonpairs", "drivers.*"),
+    ("outbox outbox.*",),
+    ("flashfile", "sht", "adcmean", "uartframe"),
     ("umqtt.simple", "umqtt.robust", "microdot.microdot", "crc8"),
 )
 
@@ -94,8 +90,9 @@ LATE = {
 DEVICE_PACKAGES = (
     "firmware",
     "drivers",
-    "mqtt*",
-    "outbox*",
+    "mqtt",
+    "outbox",
+    "flashfile",
     "jsonfault",
     "jsonpairs",
     "umqtt",
@@ -147,24 +144,29 @@ def simulated_files():
     }
 
 
+def patterns(part):
+    """A room, named with a `/`, is one part with all that is in it."""
+    return [f"{word[:-1]}.*" if word.endswith("/") else word for word in part.split()]
+
+
 def place(module, layers=LAYERS):
     """(level, part) of a module, None if it has no place; a `*` part is as many parts as modules."""
     for level, parts in enumerate(layers):
         for part in parts:
-            if any(fnmatchcase(module, pattern) for pattern in part.split()):
+            if any(fnmatchcase(module, pattern) for pattern in patterns(part)):
                 return level, module if part.endswith(".*") and " " not in part else part
     return None
 
 
 def imports(module, source):
     """Yield (line, module named) for every import, wherever it stands."""
-    package = module.rpartition(".")[0]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(filter(None, (package if node.level else "", node.module)))
+            package = module.split(".")[: -node.level] if node.level else []
+            base = ".".join([*package, *filter(None, [node.module])])
             for alias in node.names:
                 yield node.lineno, f"{base}.{alias.name}"
 
@@ -289,28 +291,29 @@ def test_table_names_what_exists():
     everything = ((LAYERS, modules), (HOST, host_files()), (SIMULATED, simulated_files()))
     for layers, modules in everything:
         for part in (part for parts in layers for part in parts):
-            for pattern in part.split():
+            for pattern in patterns(part):
                 assert any(fnmatchcase(module, pattern) for module in modules), pattern
 
 
 GOOD = {
-    "main": "from firmware.board import Board\ndef f():\n    from firmware.app import Node",
+    "main": "from firmware.hardware.board import Board\ndef f():\n    from firmware.app import Node",
     "firmware": "VERSION = '1'",
-    "firmware.board": "import machine",
-    "firmware.app": "import json\nfrom firmware import topics, uplink\nfrom firmware.sensors import load\nimport mqtt_client",
-    "firmware.uplink": "from mqtt_client import Client\nfrom firmware import VERSION",
-    "firmware.wifi": "import os",
+    "firmware.hardware.board": "import machine",
+    "firmware.app": "import json\nfrom firmware import topics\nfrom firmware.link import uplink\nfrom firmware.sensors import load\nimport mqtt.client",
+    "firmware.link.uplink": "from mqtt.client import Client\nfrom firmware import VERSION",
+    "firmware.link.wifi": "import os",
     "firmware.sensors": "from firmware.sensors.channel import Channel",
-    "firmware.sensors.channel": "from firmware.log import reason",
-    "firmware.config": "from firmware.kinds import check\nfrom firmware.pins import PINS",
-    "firmware.kinds": "",
-    "firmware.pins": "",
-    "firmware.log": "",
+    "firmware.sensors.channel": "from firmware.upkeep.log import reason",
+    "firmware.settings.config": "from firmware.settings.kinds import check\nfrom firmware.hardware.pins import PINS",
+    "firmware.settings.kinds": "",
+    "firmware.hardware.pins": "",
+    "firmware.upkeep.log": "",
     "firmware.payload": "",
     "firmware.topics": "",
-    "mqtt": "from mqtt_link import Link\nfrom umqtt.robust import MQTTClient",
-    "mqtt_client": "",
-    "mqtt_link": "import socket",
+    "mqtt": "",
+    "mqtt.blocking": "import mqtt.client\nfrom umqtt.robust import MQTTClient",
+    "mqtt.client": "from mqtt.transport import Transport",
+    "mqtt.transport": "import socket",
     "drivers.bme280": "import struct",
     "drivers.ds18b20": "",
 }
@@ -323,26 +326,46 @@ def test_checker_accepts_what_points_down():
 @pytest.mark.parametrize(
     ("module", "line", "fault"),
     [
-        ("firmware.uplink", "from firmware.app import Node", "must not import firmware.app"),
-        ("firmware.uplink", "from firmware import app", "must not import firmware.app"),
-        ("firmware.uplink", "import firmware.wifi", "must not import firmware.wifi"),
-        ("firmware.uplink", "from . import app", "must not import firmware.app"),
-        ("firmware.uplink", "from .app import Node", "must not import firmware.app"),
-        ("firmware.uplink", "def f():\n    import firmware.app", "must not import firmware.app"),
+        ("firmware.link.uplink", "from firmware.app import Node", "must not import firmware.app"),
+        ("firmware.link.uplink", "from firmware import app", "must not import firmware.app"),
         (
-            "firmware.uplink",
+            "firmware.link.uplink",
+            "import firmware.link.wifi",
+            "must not import firmware.link.wifi",
+        ),
+        ("firmware.link.uplink", "from .. import app", "must not import firmware.app"),
+        ("firmware.link.uplink", "from ..app import Node", "must not import firmware.app"),
+        (
+            "firmware.link.uplink",
+            "def f():\n    import firmware.app",
+            "must not import firmware.app",
+        ),
+        (
+            "firmware.link.uplink",
             "try:\n    import firmware.app\nexcept ImportError:\n    pass",
             "must not import",
         ),
-        ("firmware.app", "from firmware.board import Board", "must not import firmware.board"),
-        ("firmware.topics", "from firmware.config import load", "must not import firmware.config"),
+        (
+            "firmware.app",
+            "from firmware.hardware.board import Board",
+            "must not import firmware.hardware.board",
+        ),
+        (
+            "firmware.topics",
+            "from firmware.settings.config import load",
+            "must not import firmware.settings.config",
+        ),
         ("firmware.topics", "from firmware import payload", "must not import firmware.payload"),
         ("mqtt", "from firmware import VERSION", "must not import firmware"),
         ("mqtt", "import firmware", "must not import firmware"),
         ("mqtt", "import drivers.bme280", "must not import drivers.bme280"),
         ("drivers.bme280", "from drivers.ds18b20 import crc8", "must not import drivers.ds18b20"),
         ("drivers.bme280", "import mqtt", "must not import mqtt"),
-        ("mqtt_link", "import mqtt", "mqtt -> mqtt_link -> mqtt: imports itself"),
+        (
+            "mqtt.transport",
+            "import mqtt.client",
+            "mqtt.client -> mqtt.transport -> mqtt.client: imports itself",
+        ),
         ("firmware.gossip", "import json", "firmware.gossip: has no place"),
         ("gossip", "import json", "gossip: has no place"),
     ],
@@ -362,7 +385,7 @@ GOOD_HOST = {
     "tools.setup.debs": "from tools.shell import say",
     "tools.setup.setup": "from tools.setup import debs",
     "tools.settings": "",
-    "tools.settings.judge": "def node():\n    from firmware import config",
+    "tools.settings.judge": "def node():\n    from firmware.settings import config",
     "tools.settings.overlays": "from tools.settings import judge",
     "tools.boards.ports": "",
     "tools.boards.deploy": "from tools.boards import ports\nfrom tools.settings.judge import BadConfig",
@@ -430,7 +453,7 @@ def test_checker_finds_a_planted_fault_of_the_host(module, line, fault):
     assert any(fault in found for found in faults(planted, HOST))
 
 
-@pytest.mark.parametrize("name", ["firmware.app", "drivers.bme280", "mqtt_client", "outbox"])
+@pytest.mark.parametrize("name", ["firmware.app", "drivers.bme280", "mqtt.client", "outbox"])
 def test_checker_finds_who_should_not_know_the_device(name):
     planted = GOOD_HOST | {"sim.broker": f"def f():\n    import {name}"}
     assert strangers(planted, DEVICE_PACKAGES, KNOW_THE_DEVICE) == [
@@ -439,8 +462,8 @@ def test_checker_finds_who_should_not_know_the_device(name):
 
 
 def test_checker_finds_a_device_that_knows_the_host():
-    assert strangers(GOOD | {"firmware.wifi": "from tools import mpy"}, HOST_PACKAGES)
-    assert strangers(GOOD | {"firmware.wifi": "import sim"}, HOST_PACKAGES)
+    assert strangers(GOOD | {"firmware.link.wifi": "from tools import mpy"}, HOST_PACKAGES)
+    assert strangers(GOOD | {"firmware.link.wifi": "import sim"}, HOST_PACKAGES)
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,8 @@ def run(**arguments):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("", "FILE= is missing, as in FILE=lib/mqtt_deadlines.py"),
-        ("lib/tine.py", "no such file; give one, as lib/mqtt_deadlines.py"),
+        ("", "FILE= is missing, as in FILE=lib/mqtt/deadlines.py"),
+        ("lib/tine.py", "no such file; give one, as lib/mqtt/deadlines.py"),
         ("conftest.py", "is no module of the device; give one"),
         ("lib", "is no module of the device; give one"),
     ],

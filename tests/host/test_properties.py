@@ -230,7 +230,7 @@ def test_a_filter_takes_what_other_clients_say_it_does(device, levels, any_level
 
 @given(st.sampled_from([0x28, 0x10, 0x22, 0x3B]), st.binary(min_size=6, max_size=6), st.data())
 def test_an_address_in_another_form_is_told_in_the_right_one(device, family, number, data):
-    roms = device("firmware.roms")
+    roms = device("firmware.settings.roms")
     rom = roms._whole((bytes((family,)) + number).hex())
     right = rom.hex()
     assert roms.wrong(right) is None

@@ -18,7 +18,7 @@ from configs import (
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from firmware import kinds
+from firmware.settings import kinds
 from tools import ROOT
 from tools.reference import schema as made
 
@@ -116,6 +116,7 @@ def test_the_pages_show_many():
 
 TEXTS = (
     *("", "a", "a b", "é", "a\n", "\n", "a\x7f", "a\x85", "a/b", "a+", "#", "$"),
+    *("home/ground", "home/", "/home", "home//ground", "home/+", "home/" + "a" * 60),
     *("status", "all", "DE", "de", "ABC", "node-1", "n.1", "n_1", "Broker_1.local"),
     *(
         "-a",

@@ -165,16 +165,16 @@ def test_shows_every_sensor_then_ends_by_itself(tmp_path, board):
     assert (process.returncode, err) == (0, ""), out
     received = re.findall(r"^outpost/sim-[a-z0-9-]+/(\S+) (.*)$", out, re.M)
     topics = {topic for topic, _ in received}
-    names = {
-        sensor["name"]
+    readings = {
+        "reading/" + sensor["name"]
         for sensor in json.loads((ROOT / "config.json.example").read_text())["sensors"]
     }
-    assert topics == names | {"status", "info", "health", "log"}
+    assert topics == readings | {"status", "info", "health", "log"}
     assert received[0] == ("status", "online")
     logged = [text for topic, text in received if topic == "log"]
     assert not [text for text in logged if " warning wifi: " in text], logged
     for topic, text in received:
-        if topic in names:
+        if topic in readings:
             reading = json.loads(text)
             assert "error" not in reading, text
             assert abs(reading["ts"] / 1000 - time.time()) < 60

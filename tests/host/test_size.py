@@ -55,7 +55,7 @@ def test_a_module_does_not_pay_for_what_it_imports(small_firmware):
     assert abs(heap["firmware/and_large.py"] - heap["firmware/alone.py"]) < 500
 
 
-def test_a_module_of_the_same_package_comes_before_what_imports_it(small_firmware):
+def test_what_a_module_of_a_package_imports(small_firmware):
     (small_firmware / "lib" / "pair").mkdir()
     (small_firmware / "lib" / "pair" / "all.py").write_text(
         "from . import one\nfrom .two import x"
@@ -63,6 +63,21 @@ def test_a_module_of_the_same_package_comes_before_what_imports_it(small_firmwar
     (small_firmware / "lib" / "pair" / "one.py").write_text("")
     (small_firmware / "lib" / "pair" / "two.py").write_text("x = 1")
     assert size.imports()["pair.all"] == ["pair.one", "pair.two"]
+
+
+def test_a_package_does_not_pay_for_its_modules_nor_they_for_it(small_firmware):
+    sizes = {"__init__": 3000, "one": 5000, "two": 7000, "three": 9000}
+    heads = {
+        "__init__": "from pair.one import x\nfrom pair import two\n",
+        "one": "import pair.three\n",
+    }
+    (small_firmware / "lib" / "pair").mkdir()
+    for name, bytes_ in sizes.items():
+        text = f"{heads.get(name, '')}x = bytearray({bytes_})"
+        (small_firmware / "lib" / "pair" / f"{name}.py").write_text(text)
+    heap = {name: kept for name, (_, kept) in size.measure().items()}
+    for name, bytes_ in sizes.items():
+        assert bytes_ < heap[f"lib/pair/{name}.py"] < bytes_ + 700, name
 
 
 def test_a_module_that_does_not_import_is_told(small_firmware):

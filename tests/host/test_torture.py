@@ -17,9 +17,9 @@ def reading(boot, seq, volts=3.5, **more):
     return {"ts": int(at * 1000), "boot": boot, "seq": seq, "voltage": volts} | more
 
 
-def message(boot, seq, late="", **more):
+def message(boot, seq, branch="reading", **more):
     channel = "once" if seq % 2 else "least"
-    return Message(channel + late, json.dumps(reading(boot, seq, **more)), QOS[channel])
+    return Message(f"{branch}/{channel}", json.dumps(reading(boot, seq, **more)), QOS[channel])
 
 
 def whole():
@@ -51,14 +51,14 @@ def test_nothing_wrong():
 
 
 def test_repeats_at_qos_1_are_counted_also_as_history():
-    report = judge([*whole(), message(1, 4), message(2, 6, "/history")], LIVES, QOS, RAM_S)
+    report = judge([*whole(), message(1, 4), message(2, 6, "history")], LIVES, QOS, RAM_S)
     assert report.faults == []
     assert report.repeats == {"least": 2, "once": 0}
 
 
-@pytest.mark.parametrize("late", ["", "/history"])
-def test_a_qos_2_reading_twice(late):
-    only_fault([*whole(), message(1, 5, late)], "once boot 1 seq 5: twice")
+@pytest.mark.parametrize("branch", ["reading", "history"])
+def test_a_qos_2_reading_twice(branch):
+    only_fault([*whole(), message(1, 5, branch)], "once boot 1 seq 5: twice")
 
 
 @pytest.mark.parametrize("seq", [1, 10, 11, 50])
@@ -99,7 +99,7 @@ def test_changed_content():
 
 
 def test_one_number_on_two_channels():
-    twin = Message("least", message(1, 5).text, 1)
+    twin = Message("reading/least", message(1, 5).text, 1)
     only_fault([*whole(), twin], "least boot 1 seq 5: was once")
 
 
@@ -110,7 +110,7 @@ def test_wrong_order():
 
 
 def test_history_has_an_order_of_its_own():
-    late = [message(1, seq, "/history") for seq in (11, 13)]
+    late = [message(1, seq, "history") for seq in (11, 13)]
     kept = [each for each in whole() if each.text not in {each.text for each in late}]
     assert faults(kept + late) == []
     only_fault(kept + late[::-1], "seq 11: first came after seq 13")
@@ -130,17 +130,19 @@ def test_history_has_an_order_of_its_own():
     ],
 )
 def test_what_is_no_reading(text):
-    only_fault([*whole(), Message("once", text, 2)], text)
+    only_fault([*whole(), Message("reading/once", text, 2)], text)
 
 
 def test_a_reading_of_a_time_when_no_node_ran():
     strange = reading(1, 1) | {"boot": 3, "ts": 900_000_000}
-    only_fault([*whole(), Message("once", json.dumps(strange), 2)], "boot 3", "no node ran")
+    only_fault(
+        [*whole(), Message("reading/once", json.dumps(strange), 2)], "boot 3", "no node ran"
+    )
 
 
 def test_a_boot_number_used_twice():
     again = reading(2, 41) | {"boot": 1, "seq": 81}
-    found = faults([*whole(), Message("once", json.dumps(again), 2)])
+    found = faults([*whole(), Message("reading/once", json.dumps(again), 2)])
     assert "boot 1: two lives have that number" in found
 
 

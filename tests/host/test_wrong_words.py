@@ -139,7 +139,7 @@ def test_an_empty_file(words, call, tmp_path):
         ("provision --wait -1", "WAIT= give seconds as a number from 0 on, not '-1'"),
         ("torture --steps x", "STEPS= give a whole number from 0 on, not 'x'"),
         ("mutate /etc/passwd", "/etc/passwd: is no module of the device; give one, as lib/"),
-        ("mutate lib/mqtt_deadlines.py --tests x", "there is no x: TESTS= takes files, as tests/"),
+        ("mutate lib/mqtt/deadlines.py --tests x", "there is no x: TESTS= takes files, as tests/"),
         (
             "mutate lib/crc8.py --tests tests/host",
             "tests/host is a folder: TESTS= takes files, as",

@@ -1,4 +1,4 @@
-"""A MicroPython process with lib/mqtt.py in it, for the tests that talk to real brokers.
+"""A MicroPython process with lib/mqtt in it, for the tests that talk to real brokers.
 
 The program is the text of a function body with `args`, `Client`, `ticks_ms`, `sleep_ms`, `say(value)`; what it says comes back
 as JSON, one value a line. No fakes: the unix port's own sockets and TLS.
@@ -20,7 +20,7 @@ sys.path[:] = [{lib!r}, ".frozen"]
 import json, gc
 from time import sleep_ms, ticks_ms, ticks_diff
 from mqtt import Client, ProtocolError, Refused
-from mqtt_stream import Stream
+from mqtt.stream import Stream
 
 def say(value):
     print(json.dumps(value))

@@ -188,7 +188,7 @@ class Seen:
 
     def readings(self, channel, name=NAME):
         """Parsed readings of a channel, late ones too, in the order they came."""
-        topics = (f"outpost/{name}/{channel}", f"outpost/{name}/{channel}/history")
+        topics = (f"outpost/{name}/reading/{channel}", f"outpost/{name}/history/{channel}")
         return [
             Reading(json.loads(m.text), m.topic == topics[1])
             for m in list(self.messages)

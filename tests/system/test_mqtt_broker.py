@@ -1,4 +1,4 @@
-"""lib/mqtt.py under real MicroPython against a real mosquitto."""
+"""lib/mqtt under real MicroPython against a real mosquitto."""
 
 import contextlib
 import time

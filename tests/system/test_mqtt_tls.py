@@ -1,4 +1,4 @@
-"""lib/mqtt.py over TLS: verified by default, and each way to fail says which it was."""
+"""lib/mqtt over TLS: verified by default, and each way to fail says which it was."""
 
 import contextlib
 import socket
@@ -103,7 +103,7 @@ def test_expired(tls_broker, authority):
 
 def test_clock_not_set(tls_broker, authority):
     # the unix port's clock cannot be set: a `time` that is in the year 2000 stands before it
-    past = "    import mqtt_link\n    mqtt_link.time = type('', (), {'gmtime': lambda: (2000, 1, 1)})\n"
+    past = "    import mqtt.transport\n    mqtt.transport.time = type('', (), {'gmtime': lambda: (2000, 1, 1)})\n"
     body = past + CONNECT.lstrip("\n")
     assert "clock is not set" in attempt(tls_broker().port, {"ca": authority.ca}, body=body)
 

@@ -18,9 +18,9 @@ def numbers(*subscribers):
     found = {"fast": [], "other": []}
     for seen in subscribers:
         for message in seen.messages:
-            channel = message.topic.split("/")[2:3]
-            if channel and channel[0] in found and message.text.startswith("{"):
-                found[channel[0]].append(json.loads(message.text)["seq"])
+            levels = message.topic.split("/")
+            if levels[2] in ("reading", "history"):
+                found[levels[3]].append(json.loads(message.text)["seq"])
     return found
 
 

@@ -23,7 +23,6 @@ SENSORS = [
 ]
 RULES = (
     *own_topics(NAME),
-    f"read outpost/{NAME}/+/set",
     "readwrite homeassistant/#",
 )
 
@@ -40,7 +39,8 @@ class Rig:
         self.listen = listen
         self.broker = brokers(acl={NODE[0]: RULES, READER[0]: ("readwrite #",)})
         # what is for the node need not be text
-        topics = [(topic, 2) for topic in (f"outpost/{NAME}/+", "homeassistant/#")]
+        filters = (f"outpost/{NAME}/+", f"outpost/{NAME}/+/+", "homeassistant/#")
+        topics = [(topic, 2) for topic in filters]
         self.seen = listen(self.broker, topics=topics)
         self.config = settings(
             [self.broker.port],
@@ -63,24 +63,26 @@ class Rig:
         self.seen.client.publish(topic, payload, qos, retain).wait_for_publish(10)
 
     def set(self, output, payload, **more):
-        self.tell(f"outpost/{NAME}/{output}/set", payload, **more)
+        self.tell(f"outpost/{NAME}/output/{output}/set", payload, **more)
 
     def state(self, output, times=1):
         """The last state told, once so many were."""
-        return json.loads(self.seen.wait_for(f"{NAME}/{output}", times=times, timeout=10).text)
+        return json.loads(
+            self.seen.wait_for(f"{NAME}/output/{output}", times=times, timeout=10).text
+        )
 
-    def told(self, output):
-        return len(self.seen.messages_of(f"{NAME}/{output}"))
+    def told(self, topic):
+        return len(self.seen.messages_of(f"{NAME}/{topic}"))
 
     def change(self, output, payload):
         """Send a payload; return the state that is told thereupon."""
-        known = self.told(output)
+        known = self.told("output/" + output)
         self.set(output, payload)
         return self.state(output, known + 1)
 
     def until_state(self, output, state, timeout=10):
         until(
-            lambda: self.seen.texts(f"{NAME}/{output}")[-1:] == [state],
+            lambda: self.seen.texts(f"{NAME}/output/{output}")[-1:] == [state],
             timeout,
             f"{output} {state}",
             self.seen.last_messages,
@@ -139,7 +141,7 @@ def test_outputs_do_what_they_are_told_and_say_what_they_are(rig):
     rig.set("pump", "ON", retain=True)
     rig.tell(f"outpost/{NAME}/cmd/restart", "{}", retain=True)
     rig.start()
-    rig.log_has(f"warning control: outpost/{NAME}/pump/set ignored, it is retained")
+    rig.log_has(f"warning control: outpost/{NAME}/output/pump/set ignored, it is retained")
     rig.log_has(f"warning control: outpost/{NAME}/cmd/restart ignored, it is retained")
     assert rig.state("pump") == {"state": "OFF"}
     assert rig.state("lamp")["brightness"] == 51, "safe: 20 %"
@@ -159,10 +161,10 @@ def test_outputs_do_what_they_are_told_and_say_what_they_are(rig):
     rig.log_has("warning outputs: Lüfter: not understood, send a number from 0 to 100")
 
     # Who comes later is told, at once.
-    late = rig.listen(rig.broker, topics=f"outpost/{NAME}/+", name="late")
+    late = rig.listen(rig.broker, topics=f"outpost/{NAME}/output/+", name="late")
     for output in ("pump", "lamp", "Lüfter"):
-        message = late.wait_for(f"{NAME}/{output}")
-        assert message.text == rig.seen.texts(f"{NAME}/{output}")[-1]
+        message = late.wait_for(f"{NAME}/output/{output}")
+        assert message.text == rig.seen.texts(f"{NAME}/output/{output}")[-1]
         assert (message.qos, message.retain) == (1, True)
     assert not rig.told("reply") and rig.node.resets == ["power"]
 
@@ -202,7 +204,7 @@ def test_without_a_broker_outputs_become_safe_and_buttons_work(rig):
         rig.change(output, payload)
     rig.broker.restart()
     rig.node.wait_for("mqtt: connected to", times=2)
-    assert rig.seen.texts(f"{NAME}/lamp")[-1].startswith('{"state":"OFF"'), (
+    assert rig.seen.texts(f"{NAME}/output/lamp")[-1].startswith('{"state":"OFF"'), (
         "it was away for a moment only"
     )
 
@@ -218,7 +220,7 @@ def test_without_a_broker_outputs_become_safe_and_buttons_work(rig):
     rig.broker.start()
     rig.until_state("pump", '{"state":"ON"}')  # somebody pressed its button: it is theirs
     rig.until_state("lamp", '{"state":"ON","brightness":51,"color_mode":"brightness"}')
-    known = rig.told("Lüfter")
+    known = rig.told("output/Lüfter")
     rig.node.wait_for("mqtt: connected to", times=3)
     assert rig.state("Lüfter", known) == {"value": 42}, "loss_s 0: never"
     until(

@@ -37,12 +37,12 @@ def test_after_a_rename_nothing_of_the_old_name_is_left_at_the_broker(broker, no
     output = {"name": "lamp", "pin": 17}
     node = nodes(settings([broker.port], sensors=stream(), outputs=[output]))
     node.start()
-    seen.wait_for(f"{NAME}/lamp")
+    seen.wait_for(f"{NAME}/output/lamp")
     seen.wait_for(f"{NAME}/info")  # by which the node knows that the old name is still its own
     node.kill()
     node.configure(settings([broker.port], sensors=stream(), node={"name": OTHER}))
     node.start()
-    for topic in ("info", "status", "lamp"):
+    for topic in ("info", "status", "output/lamp"):
         seen.wait_for(f"{NAME}/{topic}", "")
     seen.wait_for(f"{OTHER}/info")
     node.kill()

@@ -76,7 +76,7 @@ def well_formed(seen, name, before):
     """Every reading has its time, its boot, a number of its own, and what the sensor measures."""
     taken = {}
     for channel, quantities in QUANTITIES.items():
-        for message in seen.messages_of(f"{name}/{channel}"):
+        for message in seen.messages_of(f"{name}/reading/{channel}"):
             assert message.qos == 1 and not message.retain
             reading = json.loads(message.text)
             assert set(reading) == {"ts", "boot", "seq"} | quantities, message.text
@@ -94,7 +94,7 @@ def well_formed(seen, name, before):
     assert 950 < first["pressure"] < 1080
     assert type(seen.readings("input", name)[0]["open"]) is bool
     # numbers keep their type: decimals as many as the sensor can tell apart
-    assert re.search(r'"temperature":-?\d+\.\d\d,', seen.texts(f"{name}/bme280")[0])
+    assert re.search(r'"temperature":-?\d+\.\d\d,', seen.texts(f"{name}/reading/bme280")[0])
     # one every 3 s from the first on; the first pass has every sensor to begin with
     bmp280 = [reading["ts"] for reading in seen.readings("bmp280", name)]
     assert 2400 < bmp280[1] - bmp280[0] < 3400
@@ -129,17 +129,56 @@ def test_base_retain_and_qos_are_as_configured(brokers, nodes, listen):
         {"name": "kept", "type": "adc", "pin": 32, "r1": 1, "interval_s": 2, "retain": True},
         {"name": "once", "type": "adc", "pin": 33, "r1": 1, "interval_s": 2, "qos": 0},
     ]
-    config = settings([broker.port], node={"name": "Küche", "base": "haus"}, sensors=channels)
+    config = settings(
+        [broker.port], node={"name": "Küche", "base": "haus/unten"}, sensors=channels
+    )
     nodes(config).start()
     until(lambda: len([m for m in seen.messages if m.topic.endswith("/once")]) > 1, 20, "readings")
     by_topic = {m.topic: m for m in seen.messages}
-    assert by_topic["haus/Küche/status"].text == "online"
-    assert by_topic["haus/Küche/kept"].qos == 1 and by_topic["haus/Küche/once"].qos == 0
+    node = "haus/unten/Küche/"
+    assert by_topic[node + "status"].text == "online"
+    assert by_topic[node + "reading/kept"].qos == 1 and by_topic[node + "reading/once"].qos == 0
     late = listen(broker, name="late")
     until(lambda: len(late.messages) >= 4, 10, "retained messages")
     assert {m.topic for m in late.messages if m.retain and m.topic.startswith("haus/")} == {
-        "haus/Küche/" + name for name in ("status", "info", "kept")
+        node + name for name in ("status", "info", "reading/kept")
     }
+
+
+def test_bare_numbers_are_taken_back_when_the_sensor_fails(broker, nodes, seen, listen):
+    channels = [each for each in sensors() if each["name"] in ("bme280", "input")]
+    channels = [each | {"interval_s": 1} for each in channels]
+    node = nodes(settings([broker.port], sensors=channels, publish={"plain": True}))
+    node.start()
+    for quantity in QUANTITIES["bme280"]:
+        message = seen.wait_for(f"{NAME}/value/bme280/{quantity}")
+        assert message.qos == 0 and float(message.text)
+    assert seen.wait_for(f"{NAME}/value/input/open").text in ("0", "1")
+    measured = [each["humidity"] for each in seen.wait_readings("bme280", 5)]
+    assert float(seen.texts(f"{NAME}/value/bme280/humidity")[0]) in measured
+
+    def retained(name):
+        late = listen(broker, name=name, topics=f"outpost/{NAME}/value/#")
+        late.wait_for(f"{NAME}/value/input/open")
+        time.sleep(0.5)
+        return {m.topic.split("/", 3)[3] for m in list(late.messages) if m.retain}
+
+    everything = {"input/open"} | {"bme280/" + name for name in QUANTITIES["bme280"]}
+    assert retained("late") == everything
+    node.do("unplug", name="bme280")
+    for quantity in QUANTITIES["bme280"]:
+        seen.wait_for(f"{NAME}/value/bme280/{quantity}", "")
+    assert retained("later") == {"input/open"}
+    node.do("replug", name="bme280")
+    known = len(seen.messages_of(f"{NAME}/value/bme280/humidity"))
+    seen.wait_for(f"{NAME}/value/bme280/humidity", times=known + 1)
+    assert float(seen.texts(f"{NAME}/value/bme280/humidity")[-1])
+
+    node.kill()
+    node.configure(settings([broker.port], sensors=channels))
+    node.start()
+    for name in everything:
+        seen.wait_for(f"{NAME}/value/{name}", "", times=1 if name == "input/open" else 2)
 
 
 def test_a_change_is_published_at_once(broker, nodes, seen):

@@ -170,7 +170,7 @@ def test_at_qos_2_each_reading_arrives_once(broker, proxy, nodes, seen):
         proxy.after(count, way, "reset")
         until(lambda before=before: proxy.connections > before, 20, "a new connection")
     survive(seen, broker.stop, 2, broker.start, 25)
-    messages = seen.messages_of(f"{NAME}/fast")
+    messages = seen.messages_of(f"{NAME}/reading/fast")
     assert {message.qos for message in messages} == {2}
     assert len(messages) == len({message.text for message in messages})
 
@@ -198,12 +198,12 @@ def test_late_readings_are_history(broker, nodes, seen):
     """Dashboards that stamp on arrival must not take an old reading for now."""
     streaming(nodes, broker.port, publish={"live_s": 2})
     survive(seen, broker.stop, 5, broker.start, 25)
-    late, live = seen.messages_of(f"{NAME}/fast/history"), seen.messages_of(f"{NAME}/fast")
+    late, live = seen.messages_of(f"{NAME}/history/fast"), seen.messages_of(f"{NAME}/reading/fast")
     assert len(late) > 40
     assert all(m.qos == 1 and not m.retain for m in late)
     # in one row: live, late, live; before, what was taken until the node had found broker and time may be late, too
     order = sorted(
-        {json.loads(m.text)["seq"]: m.topic.endswith("history") for m in late + live}.items()
+        {json.loads(m.text)["seq"]: "/history/" in m.topic for m in late + live}.items()
     )
     order = list(itertools.dropwhile(lambda each: each[1], order))
     changes = [seq for (_, was), (seq, is_late) in itertools.pairwise(order) if was != is_late]

@@ -418,7 +418,7 @@ def test_a_server_that_ends_for_want_of_memory_comes_back(nodes, compiled):
     node = nodes("", scenario=list(AIR), files=compiled)
     (node.flash / "config.json").unlink()
     node.patch(
-        "firmware/provisioning_http.py",
+        "firmware/provisioning/http.py",
         "    async def _serve(self, stream, _):\n",
         "    def _serve(self, stream, _):\n        raise MemoryError\n\n    async def _unused(self, stream, _):\n",
     )

@@ -85,10 +85,11 @@ def test_make_run_into_a_pipe_is_what_mosquitto_sub_prints(board, tmp_path):
     topics = {topic.split("/", 2)[2] for topic, _ in received}
     example = json.loads((ROOT / "config.json.example").read_text())
     assert {"status", "info", "health"} <= topics
-    assert {sensor["name"] for sensor in example["sensors"]} <= topics
+    readings = {"reading/" + sensor["name"] for sensor in example["sensors"]}
+    assert readings <= topics
     assert received[0][1] == "online"
     for topic, payload in received:
-        if topic.split("/", 2)[2] in {sensor["name"] for sensor in example["sensors"]}:
+        if topic.split("/", 2)[2] in readings:
             reading = json.loads(payload)
             assert {"ts", "boot", "seq"} < set(reading) and "error" not in reading, reading
     assert "mosquitto_sub" in done.stdout, "how to subscribe by hand"

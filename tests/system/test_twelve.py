@@ -39,7 +39,7 @@ PLAUSIBLE = {
 
 @pytest.fixture(scope="module")
 def readings(tmp_path_factory):
-    """{channel: its readings and failures, in order}, of one run."""
+    """{channel, or health: its readings and failures, in order}, of one run."""
     folder = tmp_path_factory.mktemp("twelve")
     command = [sys.executable, "-m", "tools", "run", "--seconds", str(SECONDS), "--folder", folder]
     command += ["--config", EXAMPLES / "twelve.json", "--scenario", EXAMPLES / "unplug.json"]
@@ -48,7 +48,9 @@ def readings(tmp_path_factory):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = {}
-    for name, text in re.findall(r"^outpost/greenhouse/(\S+) (\{.*\})$", done.stdout, re.M):
+    for name, text in re.findall(
+        r"^outpost/greenhouse/(?:reading/)?(\S+) (\{.*\})$", done.stdout, re.M
+    ):
         found.setdefault(name, []).append(json.loads(text))
     return found
 

@@ -1,4 +1,4 @@
-"""`make bench`: lib/mqtt.py beside the other MicroPython clients and a floor, in one run, against one mosquitto.
+"""`make bench`: lib/mqtt beside the other MicroPython clients and a floor, in one run, against one mosquitto.
 
 Prints the table of docs/performance.md. What this machine cannot measure says so: system calls need strace, instructions
 valgrind, the slow link root and /dev/net/tun. client_probe.py is what MicroPython runs, wire.py looks at the wire.
@@ -42,7 +42,7 @@ MODULES = {
     "robust": ("umqtt/simple", "umqtt/robust"),
     "simple2": ("umqtt/simple2", "umqtt/errno"),
     "robust2": ("umqtt/simple2", "umqtt/errno", "umqtt/robust2"),
-    "ours": ("umqtt/simple", "umqtt/robust", "mqtt*"),
+    "ours": ("umqtt/simple", "umqtt/robust", "mqtt/*"),
 }
 RTT_MS = 100
 SLOW = {"simple", "robust", "simple2", "robust2"}  # 44 ms a message at QoS 1

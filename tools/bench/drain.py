@@ -109,11 +109,12 @@ class Stand:
 
     def _message(self, client, data, message):
         at = time.time()
-        channel, _, late = message.topic.removeprefix(TOPICS).partition("/")
-        if channel.startswith("adc"):
+        branch = message.topic.removeprefix(TOPICS).partition("/")[0]
+        if branch in ("reading", "history"):
             reading = json.loads(message.payload)
-            self.readings.append(Reading(at, reading["ts"] / 1000, reading["seq"], bool(late)))
-        elif channel == "health":
+            late = branch == "history"
+            self.readings.append(Reading(at, reading["ts"] / 1000, reading["seq"], late))
+        elif branch == "health":
             self.healths.append(json.loads(message.payload))
 
     def measure(self, count):

@@ -29,15 +29,15 @@ _PINS = (2, 5, 18, 19)  # of outputs
 # table of names, which grows in steps of kilobytes: as in `make size` a name counts as its share of a full table.
 _FIRST = """\
 import _network_config, esp32, gc, micropython, os
-import firmware.log
-def _show(log, document, show=firmware.log.Log.state):
+import firmware.upkeep.log
+def _show(log, document, show=firmware.upkeep.log.Log.state):
     show(log, document)
     gc.collect()
     _say(gc.mem_free())
 def _say(free):
     print("free", free, end=" ")
     micropython.qstr_info()
-firmware.log.Log.state = _show
+firmware.upkeep.log.Log.state = _show
 gc.collect()
 _say(gc.mem_free())
 """
@@ -117,6 +117,7 @@ def of_sensors():
         kind: _closure("drivers." + row[0].split(".")[0], graph) for kind, row in found.items()
     }
     more = ["firmware.sensors." + name for name in ("process", "derived", "change")]
+    more.append("firmware.readings.values")
     names = {*every, *more, *(name for needed in types.values() for name in needed)}
     return {name: bytes_of[name] for name in sorted(names)}, types, every
 

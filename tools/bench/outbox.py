@@ -1,4 +1,4 @@
-"""`make bench-outbox`: what lib/outbox.py writes, keeps and takes, on a real littlefs of both boards' geometry.
+"""`make bench-outbox`: what lib/outbox writes, keeps and takes, on a real littlefs of both boards' geometry.
 
 Prints the tables of docs/performance.md. outbox_probe.py is what MicroPython runs. All but the times is counted, and the
 same on every machine.
@@ -114,8 +114,9 @@ def years(blocks, erases, a_day):
 
 def memory(folder):
     heap = size.kept(folder)
-    files = sorted((folder / "lib").glob("outbox*.mpy"))
-    kept = sum(heap[path.stem] for path in files)
+    files = sorted((folder / "lib" / "outbox").glob("*.mpy"))
+    names = [mpy.module_name(path.relative_to(folder)) for path in files]
+    kept = sum(heap[name] for name in names)
     yield ["modules: heap, B", *[f"{kept:,}"] * 2]
     yield ["modules: flash, .mpy, B", *[f"{sum(p.stat().st_size for p in files):,}"] * 2]
     numbers = [probe(folder, board, "ram") for board in BOARDS]

@@ -1,4 +1,4 @@
-"""Run by MicroPython for tools/bench/outbox.py: `BOARD MEASURE`, prints numbers. lib/outbox.py on a littlefs in RAM.
+"""Run by MicroPython for tools/bench/outbox.py: `BOARD MEASURE`, prints numbers. lib/outbox on a littlefs in RAM.
 
 A reading is what the node appends for one: a key of 6 bytes, data of 96. Time is an argument: an hour of readings takes a second.
 """

@@ -6,8 +6,6 @@ steps; each name counts as its share of a table that is full.
 """
 
 import ast
-import graphlib
-import itertools
 import json
 import os
 import re
@@ -20,22 +18,45 @@ from tools import ROOT, CommandError, mpy, tables, toolchain
 REPORT = ROOT / ".build" / "size.json"
 FAKES = ("machine", "network", "esp32", "onewire", "dht", "socket", "select", "time", "os")
 
-# One process imports them all, each after what it imports.
+# One process imports them all, and what a module imports is measured by itself. A package, and a module that is taken from one, is
+# loaded without __import__: both are asked for first. The plain one knows what a relative name is relative to, but not from here.
 PROGRAM = """\
-import gc, micropython, sys
+import builtins, gc, micropython, sys
 sys.path[:] = {path}
 import {fakes}
-def report(name):
+modules = {modules}
+plain = __import__
+begun = []
+def report(what, name):
     gc.collect()
-    print(name, gc.mem_alloc(), end=" ")
+    print(what, name, gc.mem_alloc(), end=" ")
     micropython.qstr_info()
-report("start")
-for name in {modules}:
-    __import__(name)
-    report(name)
+def load(name):
+    if name in modules and name not in sys.modules:
+        load(name.rpartition(".")[0])
+        report("begin", name)
+        begun.append(name)
+        plain(name)
+        begun.pop()
+        report("end", name)
+def measured(name, globals=None, locals=None, names=None, level=0):
+    if level:
+        package = begun[-1].rpartition(".")[0]
+        name = package + "." + name if name else package
+    load(name)
+    for each in names or ():
+        load(name + "." + each)
+    del builtins.__import__
+    try:
+        return plain(name, globals, locals, names, 0)
+    finally:
+        builtins.__import__ = measured
+builtins.__import__ = measured
+for name in modules:
+    load(name)
 """
 LINE = re.compile(
-    r"(?P<name>\S+) (?P<heap>\d+) qstr pool: n_pool=\d+, n_qstr=(?P<names>\d+), "
+    r"(?P<what>begin|end) (?P<name>\S+) (?P<heap>\d+) qstr pool: n_pool=\d+, n_qstr=(?P<names>\d+), "
     r"n_str_data_bytes=(?P<text>\d+), n_total_bytes=(?P<total>\d+)"
 )
 ENTRY = 6  # bytes of a name in the table: its address, hash and length
@@ -75,7 +96,8 @@ def measure():
 def kept(folder):
     """{module: bytes of heap}."""
     path = [str(ROOT / "sim" / "board"), str(folder), str(folder / "lib"), ".frozen"]
-    program = PROGRAM.format(path=path, fakes=", ".join(FAKES), modules=in_order())
+    # in the same order each time, so that two reports differ by the code alone
+    program = PROGRAM.format(path=path, fakes=", ".join(FAKES), modules=sorted(imports()))
     done = subprocess.run(
         # room for all modules at once, which no node needs
         [*toolchain.micropython("1m"), "-c", program],
@@ -89,15 +111,20 @@ def kept(folder):
     if done.returncode:
         raise CommandError(f"a module does not import: {(done.stderr or done.stdout).strip()}")
     sizes: dict[str, int] = {}
+    begun: list[
+        list[int]
+    ] = []  # (heap when a module's import began, what was taken meanwhile by its own imports)
     for match in LINE.finditer(done.stdout):
         heap, names, text, total = (int(match[key]) for key in ("heap", "names", "text", "total"))
-        sizes[match["name"]] = heap - (total - text) + names * ENTRY
-    return {name: sizes[name] - sizes[before] for before, name in itertools.pairwise(sizes)}
-
-
-def in_order():
-    """The device's modules, each after those it imports."""
-    return list(graphlib.TopologicalSorter(imports()).static_order())
+        heap += names * ENTRY - (total - text)
+        if match["what"] == "begin":
+            begun.append([heap, 0])
+            continue
+        before, others = begun.pop()
+        sizes[match["name"]] = heap - before - others
+        if begun:
+            begun[-1][1] += heap - before
+    return sizes
 
 
 def imports():
@@ -119,7 +146,6 @@ def imports():
                 origin = ".".join([*near, *filter(None, [node.module])])
                 found = {origin} | {f"{origin}.{alias.name}" for alias in node.names}
                 graph[name] |= found & modules.keys()
-    # in the same order each time, so that two reports differ by the code alone
     return {name: sorted(needs) for name, needs in graph.items()}
 
 

@@ -2,6 +2,8 @@
 
 1. Stage. Each file that differs is written beside its place as `name.new`, and its hash read back. The old version is
    still whole: when the link is lost now, the board starts it again. What was staged is used by the next attempt.
+   Where a module becomes a package, its files are staged in a folder `name.new`. MicroPython takes a folder, were it
+   empty, in place of the module of its name: the old version would not start beside it.
 2. Switch. One command renames everything into place, `main.py` last, and removes what no longer belongs under
    `firmware/` and `lib/`: a forgotten `.py` would be loaded instead of the new `.mpy`. It takes about a second.
 
@@ -133,21 +135,45 @@ class Plan:
         self.wanted = wanted
         self.hashes = {path: hashlib.sha256(data).hexdigest() for path, data in wanted.items()}
         self.changed = [path for path in wanted if there.get(path) != self.hashes[path]]
-        self.staged = [
-            path for path in self.changed if there.get(path + ".new") == self.hashes[path]
-        ]
-        self.to_send = [path for path in self.changed if path not in self.staged]
         folders = {
             str(folder) for path in wanted for folder in PurePosixPath(path).parents if folder.name
         }
-        self.new_folders = sorted(folder for folder in folders if folder not in there)
-        useful = {path + ".new" for path in self.staged}
-        self.leftover = [path for path in there if path.endswith(".new") and path not in useful]
-        inside = [path for path in there if path.startswith(_INSIDE) and not path.endswith(".new")]
-        self.removed = [path for path in inside if there[path] and path not in wanted]
+        self.added = sorted(folder for folder in folders if folder not in there)
+        self.packages = [  # of those, which were modules
+            folder for folder in self.added if folder + ".mpy" in there or folder + ".py" in there
+        ]
+        self.staged = [
+            path for path in self.changed if there.get(self.place(path)) == self.hashes[path]
+        ]
+        self.to_send = [path for path in self.changed if path not in self.staged]
+        useful = {*map(self.place, self.staged), *self.new_folders}
+        beside = {path for path in there if _is_beside(path)}
+        self.leftover = [path for path in there if path in beside - useful and there[path]]
+        inside = [path for path in there if path.startswith(_INSIDE)]
+        self.removed = [
+            path for path in inside if there[path] and path not in wanted and path not in beside
+        ]
         self.emptied = sorted(
-            (path for path in inside if not there[path] and path not in folders), reverse=True
+            (path for path in inside if not there[path] and path not in folders | useful),
+            reverse=True,
         )
+
+    def package(self, path):
+        """The folder in which a path lies, or which it is, if that was a module; else None."""
+        for folder in self.packages:
+            if path == folder or path.startswith(folder + "/"):
+                return folder
+        return None
+
+    def place(self, path):
+        """Where a file is staged, or a folder that was a module."""
+        folder = self.package(path)
+        return folder + ".new" + path[len(folder) :] if folder else path + ".new"
+
+    @property
+    def new_folders(self):
+        """The folders to make before files are staged."""
+        return [self.place(folder) if self.package(folder) else folder for folder in self.added]
 
     def __bool__(self):
         return bool(self.changed or self.removed or self.emptied or self.leftover)
@@ -156,6 +182,11 @@ class Plan:
         """Flash blocks that staging takes, rather one too many."""
         files = [-(-len(self.wanted[path]) // size) for path in self.to_send]
         return sum(files) + 2 * len(self.new_folders) + _SPARE_BLOCKS
+
+
+def _is_beside(path):
+    """Is it staged?"""
+    return any(name.endswith(".new") for name in path.split("/"))
 
 
 def look(link, wanted):
@@ -178,7 +209,7 @@ def install(link, plan, line):
     except BoardError as e:
         if e.errno != _ENOSPC:
             raise
-        staged = [path + ".new" for path in plan.changed]
+        staged = [plan.place(path) for path in plan.changed]
         # a flash without one free block cannot even forget a file
         with contextlib.suppress(BoardError):
             link.run(f"_cancel({staged!r})", timeout=60)
@@ -212,9 +243,10 @@ def _replace(link, plan, line):
     else:  # it is the right one: for a while it has the name of one that is staged
         link.run(f"os.rename({_LAST!r}, {_LAST + '.new'!r})")
     link.run(f"_remove({plan.removed!r})", timeout=60)
-    link.run(
-        f"_switch({[path for path in plan.staged if path != _LAST]!r}, [], [], [])", timeout=60
-    )
+    for folder in plan.packages:
+        link.run(f"_mkdir({plan.place(folder)!r})")
+    link.run(f"_switch({_renamed(plan, plan.staged)!r}, [], [], [])", timeout=60)
+    plan.packages = []  # nothing runs that they could hide
     for path in _sent(link, plan, line):
         _stage_file(link, path, plan, line)
         if path != _LAST:
@@ -249,15 +281,24 @@ def _switch(link, plan, line):
     for path in plan.removed + plan.emptied:
         line.say(f"  remove  {path}")
     last = [path for path in plan.changed if path == _LAST]
-    renamed = [path for path in plan.changed if path != _LAST]
+    renamed = _renamed(plan, plan.changed)
     link.run(f"_switch({renamed!r}, {plan.removed!r}, {plan.emptied!r}, {last!r})", timeout=60)
 
 
+def _renamed(plan, paths):
+    """What is to be renamed into place for these files to be there, but for the last."""
+    return [
+        *plan.packages,
+        *(path for path in paths if path != _LAST and not plan.package(path)),
+    ]
+
+
 def _stage_file(link, path, plan, line):
+    place = plan.place(path)
     for _ in range(2):
-        link.run(f"_begin({path + '.new'!r})")
+        link.run(f"_begin({place!r})")
         link.send("_write", plan.wanted[path], line.moved)
-        if link.answer(f"_end({path + '.new'!r})") == plan.hashes[path]:
+        if link.answer(f"_end({place!r})") == plan.hashes[path]:
             return
     raise CommandError(
         f"the board's flash does not keep what is written to it ({path}): it is damaged or worn out"

@@ -1,4 +1,4 @@
-"""Settings tried on the board before they are kept: what its radio sees, what its Wi-Fi and broker say (`firmware/trial.py`).
+"""Settings tried on the board before they are kept: what its radio sees, what its Wi-Fi and broker say (`firmware/provisioning/trial.py`).
 
 The candidate is a file of its own beside config.json, which stays as it is until `keep`.
 """
@@ -40,7 +40,7 @@ except ValueError:
     print("@False")
 """
 _NAME = """
-from firmware.board import Board
+from firmware.hardware.board import Board
 print("@" + repr(Board().name))
 """
 _VERSION = """
@@ -61,8 +61,9 @@ _TRY = """
 import gc, network, time
 gc.threshold(8192)
 def _try(path):
-    from firmware import config, sensors
-    from firmware.board import Board
+    from firmware.settings import config
+    from firmware import sensors
+    from firmware.hardware.board import Board
     board = Board()
     settings, _, faults = config.load(path, path, sensors.TYPES, board.model)
     config.drop()
@@ -81,7 +82,7 @@ def _try(path):
         network.WLAN(network.STA_IF).ipconfig(dhcp4=True)
     except OSError:
         pass
-    from firmware.trial import Trial
+    from firmware.provisioning.trial import Trial
     trial = Trial(board, settings)
     told = []
     more = True

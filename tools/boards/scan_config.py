@@ -50,7 +50,7 @@ class Known:
         return self._wiring([]).label(pin)
 
     def _wiring(self, faults):
-        from firmware.wiring import Wiring
+        from firmware.settings.wiring import Wiring
 
         return Wiring(self.model, lambda _, wrong, right: faults.append(f"{wrong}, {right}"))
 
@@ -166,7 +166,7 @@ class Known:
 
     def _in_order(self, entry):
         """As people write it: MicroPython's dict has no order."""
-        from firmware.entries import SENSOR
+        from firmware.settings.entries import SENSOR
 
         order = [row[0] for row in (*SENSOR, *self._rows(entry))]
         return {key: entry[key] for key in sorted(entry, key=order.index)}

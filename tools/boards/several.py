@@ -6,13 +6,14 @@ A board that fails stops no other. Ctrl-C ends the work on all of them, and each
 import os
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tools import CommandError, tables
 from tools.boards.progress import Show
 
 _MOST = 64  # boards at once
-_GLANCE_S = 0.2
+_GLANCE_S = 0.05
 EXIT_CODE = "  With several boards: the code of the first one in the table that failed.\n"
 
 
@@ -64,10 +65,6 @@ class Crew:
         self.rows.append(row)
         row[1] = self.pool.submit(self._serve, port, self.show.line(name))
 
-    @property
-    def jobs(self):
-        return [job for _, job in self.rows if job]
-
     def _serve(self, port, line):
         try:
             return self.work(port, line, self.stopped)
@@ -76,11 +73,12 @@ class Crew:
             raise
 
     def busy(self):
-        return not all(job.done() for job in self.jobs)
+        return any(job and not job.done() for _, job in self.rows)
 
     def join(self):
-        while wait(self.jobs, _GLANCE_S).not_done:  # in pieces: a Ctrl-C is seen between them
-            pass
+        # Not wait() of concurrent.futures: a Ctrl-C that comes while it takes the locks of the jobs leaves them locked.
+        while self.busy():
+            time.sleep(_GLANCE_S)
 
     def stop(self):
         """End the work; each board is restarted. A second Ctrl-C does not wait for that."""
@@ -102,7 +100,7 @@ class Crew:
 
     def code(self):
         """Exit code of them all. A bug of ours in one of them is raised."""
-        codes = [result(job)[2] for job in self.jobs]
+        codes = [result(job)[2] for _, job in self.rows]
         for code in codes:
             if isinstance(code, BaseException):
                 raise code

@@ -65,7 +65,7 @@ def processing(types):
 
 def _filled(given, part):
     """Give an object of `calibrate` or `filter` its defaults, as the check does."""
-    from firmware import entries
+    from firmware.settings import entries
 
     rows = {row[0]: row for row in entries.SENSOR}[part][3][2]
     return {row[0]: given.get(row[0], row[2]) for row in rows}

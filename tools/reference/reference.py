@@ -59,7 +59,7 @@ EXAMPLE = newconfig.whole(
 _INTRO = """\
 # Settings
 
-<!-- Made by `python -m tools reference` from firmware/settings.py and firmware/sensors/types.py: edit those. -->
+<!-- Made by `python -m tools reference` from firmware/settings/tables.py and firmware/sensors/types.py: edit those. -->
 
 A node reads one file, `config.json`, when it starts. `make config BOARD=pico_w SENSORS=bme280` writes one that works once
 your network and your broker are in it; `config.json.example` has more sensors, for an ESP32. A setting that you leave out has
@@ -205,7 +205,7 @@ def tables(path, rows, config):
 
 
 def value_text(kind, limit, default):
-    from firmware import kinds
+    from firmware.settings import kinds
 
     text = kinds.right(kind, limit, default)
     if kind == "pin":
@@ -234,7 +234,7 @@ on 0/1, 4/5, 8/9, 12/13, 16/17, 20/21, I2C1 on 2/3, 6/7, 10/11, 14/15, 18/19, 26
 
 
 def allowed_pins():
-    from firmware.pins import PINS
+    from firmware.hardware.pins import PINS
 
     lines = []
     for name, board in PINS.items():

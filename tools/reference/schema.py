@@ -28,13 +28,18 @@ _CONTROL = r"\u0000-\u001f\u007f-\u009f"
 _BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"{_BYTE}(\.{_BYTE}){{3}}"
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-# What ends in a number is an address, or nothing: firmware/kinds.py.
+# What ends in a number is an address, or nothing: firmware/settings/kinds.py.
 _NUMBER = "([0-9]+|0[xX][0-9A-Fa-f]*)"
 
 # One definition for each of these kinds of settings, whatever their limits.
 KINDS = {
     "pin": {"type": "integer", "minimum": 0, "maximum": 48},
     "text": {"type": "string", "pattern": f"^[^{_CONTROL}]*$"},
+    "levels": {
+        "type": "string",
+        "maxLength": 64,
+        "pattern": f"^[^+#/${_CONTROL}]+(/[^+#/${_CONTROL}]+)*$",
+    },
     "level": {"type": "string", "maxLength": 64, "pattern": f"^[^+#/${_CONTROL}]*$"},
     "host": {
         "type": "string",
@@ -212,7 +217,7 @@ def _list(limit, items):
 
 def names_of(kind):
     """A sensor type, and what else it is called."""
-    from firmware.partnames import SYNONYMS
+    from firmware.settings.partnames import SYNONYMS
 
     return [kind] + [name for name, meant in SYNONYMS.items() if meant == kind]
 

@@ -145,7 +145,7 @@ def anchor(names):
 def section(module, names, types, quantities):
     words, limits, source = about(module)
     first = names[0]
-    from firmware.partnames import SYNONYMS
+    from firmware.settings.partnames import SYNONYMS
 
     bus, rows = types[first][1:3]
     parts = [f"\n## {listing(names)}\n\n{words}\n"]
@@ -253,7 +253,7 @@ def _with_imports(path):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         for name in names:
-            if name == "outbox_reading":
+            if name == "flashfile":
                 continue  # it reads the flash, and a driver says in its own words what failed
             if (_LIB / f"{name}.py").exists():
                 yield from _with_imports(_LIB / f"{name}.py")

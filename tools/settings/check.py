@@ -92,12 +92,12 @@ def look(title, raw, path, board):
 def _but_for_faults(raw, model):
     """The part of parsed JSON that is not at fault, as far as an estimate of its memory needs it. At most that is too little."""
     _, types = node()
-    from firmware.checker import Checker
-    from firmware.settings import SETTINGS
+    from firmware.settings.checker import Checker
+    from firmware.settings.tables import SETTINGS
 
     with LOCK:
         found = Checker(types, model).object("", raw, SETTINGS) or {}
-    parts = {key: found.get(key) or {} for key in ("mqtt", "outbox", "discovery")}
+    parts = {key: found.get(key) or {} for key in ("mqtt", "publish", "outbox", "discovery")}
 
     def entries(value):
         return [entry for entry in value or () if entry]
@@ -107,5 +107,6 @@ def _but_for_faults(raw, model):
         "outputs": entries(found.get("outputs")),
         "mqtt": {"brokers": entries(parts["mqtt"].get("brokers"))},
         "outbox": {"ram_bytes": parts["outbox"].get("ram_bytes") or 0},
+        "publish": {"plain": bool(parts["publish"].get("plain"))},
         "discovery": {"enabled": bool(parts["discovery"].get("enabled"))},
     }

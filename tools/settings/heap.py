@@ -33,6 +33,7 @@ SPARE = 8 * 1024
 TELLING = 4_500  # Home Assistant, when it is told
 TLS = 28_000
 LEFT_BY_TLS = 25_000
+_NEWEST = 128  # bytes of the newest reading of a channel, for `publish.plain`
 _RECORD = 1.8  # bytes that a byte of a reading takes in `outbox.ram_bytes`
 _RAM = 4096  # of them are in WORK
 
@@ -53,7 +54,11 @@ def estimate(settings):
     cost = costs()
     sensors, outputs = settings["sensors"], settings["outputs"]
     modules = {name for sensor in sensors for name in _modules(sensor)}
-    kept = cost["node"] + sum(cost["modules"][name] for name in modules)
+    kept = cost["node"]
+    if settings["publish"]["plain"]:
+        modules.add("firmware.readings.values")
+        kept += len(sensors) * _NEWEST
+    kept += sum(cost["modules"][name] for name in modules)
     kept += len(sensors) * cost["sensor"]
     work = WORK + int(max(settings["outbox"]["ram_bytes"] - _RAM, 0) * _RECORD)
     if outputs:

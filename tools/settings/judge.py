@@ -25,11 +25,11 @@ class BadConfig(CommandError):
 
 
 def node() -> tuple[Any, dict[str, tuple]]:
-    """Return (firmware.config, TYPES): the node's own code."""
+    """Return (firmware.settings.config, TYPES): the node's own code."""
     # lib is a folder of modules on a board, not a package
     sys.path += [folder for folder in (str(ROOT), str(ROOT / "lib")) if folder not in sys.path]
-    from firmware import config
     from firmware.sensors import TYPES
+    from firmware.settings import config
 
     return config, TYPES
 

@@ -6,8 +6,8 @@ tables of settings and of sensor types; what stands in none of them is in `_WORD
 
 import re
 
-from firmware.partnames import SYNONYMS, every
-from firmware.settings import SETTINGS
+from firmware.settings.partnames import SYNONYMS, every
+from firmware.settings.tables import SETTINGS
 
 _UNKNOWN = re.compile(r"(.*?)([^.]+): unknown, (.*)", re.S)
 _LISTS = re.compile(r"((sensors\[\d+\]\.type): .*, (?:known: |give one of )).*")

@@ -74,7 +74,7 @@ def entries(names: Iterable[str], model: str) -> list[dict]:
 
 def _kind(name: str, types: dict[str, tuple]) -> str:
     """Return the type that is called so."""
-    from firmware.partnames import SYNONYMS
+    from firmware.settings.partnames import SYNONYMS
 
     kind = SYNONYMS.get(name, name)
     if kind not in types:

@@ -92,7 +92,7 @@ def _is_many(host):
 
 def _first(host):
     """The first number of an IPv4 address, -1: it is none."""
-    from firmware import kinds
+    from firmware.settings import kinds
 
     address = kinds.address(host)
     return -1 if address is None else address >> 24

@@ -6,7 +6,7 @@ def of_kind(kinds, raw):
 
     raw: settings, or parsed JSON, of which nothing is certain yet.
     """
-    from firmware.settings import SETTINGS
+    from firmware.settings.tables import SETTINGS
 
     def walk(rows, values, path):
         for key, kind, _, limit, _ in rows if isinstance(values, dict) else ():

@@ -41,8 +41,8 @@ FAULTS = (
 )
 _NOT_QUANTITIES = ("ts", "boot", "seq")
 _STYLES = {"online": "green", "offline": "yellow"}
-# A topic below the base; late: a reading that was delivered late.
-_TOPIC = re.compile(r"(?P<node>[^/]+)/(?P<channel>.+?)(?P<late>/history)?")
+# A topic below the base: a reading is shown under its channel's name, all else under what its topic says.
+_TOPIC = re.compile(r"(?P<node>[^/]+)/((?P<branch>reading|history)/)?(?P<name>.+)")
 
 
 def add_argument(parser):
@@ -74,11 +74,12 @@ class Messages:
         if not found or not topic.startswith(self.base):
             self.console.print(f"{topic} {payload}", soft_wrap=True)
             return
-        channel, document = found["channel"], parsed(payload)
-        told = self._members(channel, document) if document else [_styled(payload)]
-        if found["late"]:
+        name, document = found["name"], parsed(payload)
+        shown = None if found["branch"] else MEMBERS.get(name)
+        told = self._members(name, document, shown) if document else [_styled(payload)]
+        if found["branch"] == "history":
             told.insert(0, Text("late", "yellow"))
-        name = channel if self.node else f"{found['node']}/{channel}"
+        name = name if self.node else f"{found['node']}/{name}"
         self.width = max(self.width, len(name))
         row = Table.grid(padding=(0, 2))
         row.add_column(width=len("12:34:56"), style="dim")
@@ -87,8 +88,7 @@ class Messages:
         row.add_row(clock(document), Text(name), Text("   ").join(told))
         self.console.print(row)
 
-    def _members(self, channel, document):
-        shown = MEMBERS.get(channel)
+    def _members(self, channel, document, shown):
         keys = shown or [key for key in document if key not in _NOT_QUANTITIES]
         told = [self._member(channel, key, document[key]) for key in keys if key in document]
         if shown:

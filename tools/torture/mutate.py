@@ -32,7 +32,7 @@ _LINKED = (".venv", ".toolchain")
 
 
 def add_arguments(parser):
-    parser.add_argument("file", type=Path, help="device module, as lib/mqtt_deadlines.py")
+    parser.add_argument("file", type=Path, help="device module, as lib/mqtt/deadlines.py")
     parser.add_argument(
         "--tests",
         help="test files, with commas (else those named after it, and the device tests that import it)",
@@ -41,12 +41,12 @@ def add_arguments(parser):
 
 def run(args):
     if args.file == Path():
-        raise CommandError("which module? FILE= is missing, as in FILE=lib/mqtt_deadlines.py", 2)
+        raise CommandError("which module? FILE= is missing, as in FILE=lib/mqtt/deadlines.py", 2)
     path = args.file.resolve() if args.file.is_absolute() else args.file
     path = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     if path not in mpy.sources():
         wrong = "is no module of the device" if (ROOT / path).exists() else "no such file"
-        raise CommandError(f"{path}: {wrong}; give one, as lib/mqtt_deadlines.py", 2)
+        raise CommandError(f"{path}: {wrong}; give one, as lib/mqtt/deadlines.py", 2)
     tests = args.tests.split(",") if args.tests else found_tests(path)
     for test in tests:
         place = ROOT / test.partition("::")[0]

@@ -26,39 +26,39 @@ class Plant(NamedTuple):
 PLANTS = {
     # time
     "ticks_wifi": Plant(
-        "firmware/wifi.py",
+        "firmware/link/wifi.py",
         "elapsed = uptime - self.since",
         "elapsed = " + WRAP.format("uptime - self.since"),
         5,
         "no reading for",
     ),
     "ticks_uplink": Plant(
-        "firmware/uplink.py",
+        "firmware/link/uplink.py",
         "if online and uptime - self.since >= self.wait:",
         f"if online and {WRAP.format('uptime - self.since')} >= self.wait:",
         50,
         "no reading for",
     ),
     "sntp_20_years": Plant(
-        "firmware/sntp.py",
+        "firmware/link/sntp.py",
         "if (at_once and not alone) or self._confirmed(server, offset, 2 if sure else _SAME):",
         "if True:",
         26,
         "ts is",
     ),
     "sntp_no_floor": Plant(
-        "firmware/sntp.py",
+        "firmware/link/sntp.py",
         "if ahead < 0:",
         "if False:",
         52,
         "ts is",
     ),
-    "sntp_any_answer": Plant("firmware/sntp.py", " or data[24:32] != nonce", "", 13, "ts is"),
+    "sntp_any_answer": Plant("firmware/link/sntp.py", " or data[24:32] != nonce", "", 13, "ts is"),
     "sntp_anybody": Plant(
-        "firmware/sntp.py", "if tuple(peer[:2]) == self._peer:", "if True:", 7, "ts is"
+        "firmware/link/sntp.py", "if tuple(peer[:2]) == self._peer:", "if True:", 7, "ts is"
     ),
     "sntp_any_age": Plant(
-        "firmware/sntp.py", "if age > _SLOW_MS << self._slow:", "if False:", 106, "ts is"
+        "firmware/link/sntp.py", "if age > _SLOW_MS << self._slow:", "if False:", 106, "ts is"
     ),
     "ticks_health": Plant(
         "firmware/app.py",
@@ -68,24 +68,24 @@ PLANTS = {
         "no health",
     ),
     "times_of_four_boots": Plant(
-        "firmware/boots.py", "_LINES = const(128)", "_LINES = const(4)", 29, "has no time"
+        "firmware/readings/boots.py", "_LINES = const(128)", "_LINES = const(4)", 29, "has no time"
     ),
     "time_not_noted": Plant(
-        "firmware/earlier.py",
+        "firmware/readings/earlier.py",
         "boots.note(boot, starts.origin, first)",
         "pass",
         14,
         "has no time",
     ),
     "first_time_stays": Plant(
-        "firmware/starts.py",
+        "firmware/readings/__init__.py",
         "if before is None or abs(before - origin) > _WRONG_MS + uptime // 10000:",
         "if before is None:",
         79,
         "ts is",
     ),
     "wrong_stamp_stays": Plant(
-        "firmware/starts.py",
+        "firmware/readings/__init__.py",
         "or abs(ts - origin - at) <= _WRONG_MS + at // 10000",
         "or True",
         79,
@@ -93,24 +93,28 @@ PLANTS = {
     ),
     # identity
     "boot_from_1": Plant(
-        "firmware/bootcount.py",
+        "firmware/readings/bootcount.py",
         "boot = max(n, last) + 1 if n else _drawn(last)",
         "boot = max(n or 0, last) + 1",
         58,
         "stands for two",
     ),
     "renamed_records": Plant(
-        "firmware/boots.py", "prefix = name or prefix", "prefix = None", 91, "under the name"
+        "firmware/readings/boots.py",
+        "prefix = name or prefix",
+        "prefix = None",
+        91,
+        "under the name",
     ),
     "qos_of_the_day": Plant(
-        "firmware/delivery.py",
+        "firmware/readings/__init__.py",
         "qos = record.qos if channel is None else channel.qos",
         "qos = record.qos",
         14,
         "a new exchange of QoS",
     ),
     "rival_unseen": Plant(
-        "firmware/namesake.py",
+        "firmware/link/namesake.py",
         "        if self.other != other:",
         "        if False:",
         15,
@@ -118,103 +122,125 @@ PLANTS = {
     ),
     # brokers
     "never_suspects": Plant(
-        "firmware/culprit.py",
+        "firmware/link/culprit.py",
         "if brokers.ended < _ENDED and not (limits and limits.suspects):",
         "if True:",
         9,
         "no reading for",
     ),
     "never_lowers_qos": Plant(
-        "firmware/limits.py",
+        "firmware/limits/limits.py",
         "if qos == 2 and self.qos == 2 and lesser:",
         "if False:",
         9,
         "no reading for",
     ),
     "sets_aside_nowhere": Plant(
-        "firmware/aside.py",
+        "firmware/readings/aside.py",
         "if not delivery.aside.take(record, delivery.uplink.why, now):",
         "if False:",
         3000142,
         "lost",
     ),
     "released_at_another_broker": Plant(
-        "firmware/connecting.py",
+        "firmware/link/connecting.py",
         "(uplink.identity, uplink.client.client_id, uplink.broker)",
         '(uplink.identity, uplink.client.client_id, "")',
         42,
         "lost",
     ),
     "inherited_exchanges": Plant(
-        "firmware/connecting.py",
+        "firmware/link/connecting.py",
         "anew=not clean and uplink.session != _owner(uplink)",
         "anew=not clean and uplink.session not in (None, _owner(uplink))",
         3,
         "lost",
     ),
     "unrelease_forgotten": Plant(
-        "firmware/delivery.py", "done = self.outbox.unrelease(now)", "done = True", 68, "lost"
+        "firmware/readings/__init__.py",
+        "done = self.outbox.unrelease(now)",
+        "done = True",
+        68,
+        "lost",
     ),
     "earlier_start_and_live": Plant(
-        "firmware/delivery.py",
+        "firmware/readings/__init__.py",
         "if boot != self.boot or uptime - at > self.live_ms:",
         "if uptime - at > self.live_ms:",
         23,
         "came live",
     ),
     "late_and_live": Plant(
-        "firmware/delivery.py",
+        "firmware/readings/__init__.py",
         "if boot != self.boot or uptime - at > self.live_ms:",
         "if boot != self.boot:",
         4,
         "came live",
     ),
     "in_flight_stays_live": Plant(
-        "firmware/delivery.py",
+        "firmware/readings/__init__.py",
         "withdraw.late(self, self.clock.uptime_ms(now), pids is None, forgotten)",
         "pass",
         149,
         "came live",
     ),
     "overtaken_and_live": Plant(
-        "firmware/delivery.py",
+        "firmware/readings/__init__.py",
         "newest is not None and seq < newest",
         "False",
         32,
         "after a newer one",
     ),
+    "number_of_an_old_reading": Plant(
+        "firmware/readings/__init__.py",
+        "        record.unload()  # the client has the message\n",
+        "        if self.values and record.key in self._channels:\n"
+        "            self.values.take(self._channels[record.key], payload.members(record))\n        record.unload()\n",
+        4,
+        "a newer one",
+    ),
     "acknowledged_when_sent": Plant(
-        "firmware/delivery.py",
-        "        if not record.taken:\n            self.outbox.take(record, now)\n",
-        "        if not record.taken:\n            self.outbox.take(record, now)\n        self.outbox.drop(record, now)\n",
+        "firmware/readings/__init__.py",
+        "        self.outbox.take(record, now, 0 if late else qos)\n",
+        "        self.outbox.take(record, now, 0 if late else qos)\n        self.outbox.drop(record, now)\n",
         31,
         "lost",
     ),
     "released_unwritten": Plant(
-        "lib/outbox.py",
+        "lib/outbox/__init__.py",
         "released.append(number)\n        return self._save(now)",
         "released.append(number)\n        return True",
         12,
         "twice",
     ),
     "pid_not_the_records": Plant(
-        "firmware/delivery.py",
-        "pid = record.pid if qos == 2 and record.number else 0",
+        "firmware/readings/__init__.py",
+        "pid = record.pid if qos == 2 else 0",
         "pid = 0",
         12,
         "twice",
     ),
     "kept_topic_ends_it": Plant(
-        "lib/mqtt_incoming.py",
+        "lib/mqtt/incoming.py",
         "        named = self._is_named()\n",
         "        named = self._is_named()\n        if not named:\n            raise ProtocolError(self.topic)\n",
         59,
         "no health",
-        (("firmware/garbled.py", "if clean or n % _GARBLED_AGAIN != _GARBLED:", "if True:"),),
+        (
+            (
+                "firmware/link/garbled.py",
+                "if clean or n % _GARBLED_AGAIN != _GARBLED:",
+                "if True:",
+            ),
+        ),
     ),
     # memory and files
     "dropped_forgotten": Plant(
-        "lib/outbox_open.py", "store.dropped = state.dropped", "store.dropped = 0", 14, "lost,"
+        "lib/outbox/__init__.py",
+        "self.dropped = self.state.dropped",
+        "self.dropped = 0",
+        14,
+        "lost,",
     ),
     "reading_in_hand": Plant(
         "firmware/app.py",
@@ -224,24 +250,24 @@ PLANTS = {
         "lost",
     ),
     "torn_tail_appended": Plant(
-        "lib/outbox_log.py", "sealed = there != segment.size", "sealed = False", 4, "lost"
+        "lib/outbox/log.py", "sealed = there != segment.size", "sealed = False", 4, "lost"
     ),
     "half_an_append_again": Plant(
-        "lib/outbox_log.py",
+        "lib/outbox/log.py",
         "        except OSError:\n            done = 0\n            raise\n",
         "        except (OSError, MemoryError):\n            done = 0\n            raise\n",
         3000092,
         "twice",
     ),
     "given_up_uncounted": Plant(
-        "lib/outbox_store.py",
-        "        counted = self._save(now)\n        self._backlog.remove(segment)\n        if not counted:",
-        "        self._backlog.remove(segment)\n        if False:",
+        "lib/outbox/__init__.py",
+        "        counted = self._save(now)\n        self.backlog.remove(segment)\n        if not counted:",
+        "        self.backlog.remove(segment)\n        if False:",
         14,
         "lost,",
     ),
     "opening_reads_once": Plant(
-        "lib/outbox_reading.py", "_TRIES = const(3)", "_TRIES = const(1)", 4, "lost"
+        "lib/flashfile.py", "_TRIES = const(3)", "_TRIES = const(1)", 4, "lost"
     ),
     "main_dies": Plant(
         "main.py",
@@ -258,14 +284,14 @@ PLANTS = {
         "lost",
     ),
     "crash_of_a_state_file": Plant(
-        "firmware/boots.py",
-        "        except ValueError:\n            if not line:",
-        "        except KeyError:\n            if not line:",
+        "firmware/readings/boots.py",
+        "    except ValueError:\n        return None\n    prefix =",
+        "    except KeyError:\n        return None\n    prefix =",
         35,
         "crashed",
     ),
     "flush_not_due": Plant(
-        "lib/outbox.py",
+        "lib/outbox/__init__.py",
         "if self._unsynced and (failed or self._left(self._unsynced_since(now), now) <= 0):",
         "if failed:",
         14,

@@ -10,7 +10,7 @@ from sim.broker import Broker
 from sim.proxy import Proxy
 from sim.simboard import make_board, until
 from tools import pins
-from tools.torture.verdict import Message
+from tools.torture.verdict import Message, channel_of
 
 NAME = "tortured"
 TOPICS = f"outpost/{NAME}/"
@@ -95,7 +95,7 @@ class Stand:
 
     @property
     def readings(self):
-        return sum(message.topic.removesuffix("/history") in QOS for message in self.messages)
+        return sum(channel_of(message.topic) in QOS for message in self.messages)
 
     def delivered(self):
         """Heal everything and wait until the node has nothing left: it says so, and readings come as they are taken."""
@@ -107,7 +107,8 @@ class Stand:
 
         def live(channel):
             return any(
-                message.topic == channel and json.loads(message.text).get("ts", 0) > start * 1000
+                message.topic == "reading/" + channel
+                and json.loads(message.text).get("ts", 0) > start * 1000
                 for message in self.messages[before:]
             )
 

@@ -64,7 +64,7 @@ def _receive(messages, qos, report):
     newest: dict[tuple, int] = {}  # (topic, boot): seq
     boots: dict[int, dict] = {}
     for message in messages:
-        channel = message.topic.removesuffix("/history")
+        channel = channel_of(message.topic)
         if channel not in qos:
             continue
         try:
@@ -92,6 +92,12 @@ def _receive(messages, qos, report):
             report.faults.append(f"{name}: first came after seq {newest[message.topic, boot]}")
         newest[message.topic, boot] = max(seq, newest.get((message.topic, boot), 0))
     return boots
+
+
+def channel_of(topic):
+    """Whose reading it is, of now or late; None: it is none."""
+    branch, _, channel = topic.partition("/")
+    return channel if branch in ("reading", "history") else None
 
 
 def parse(text):

@@ -27,7 +27,7 @@ def attach(setting, world, sim):
     try:
         module = _module(kind)
     except ImportError:
-        from firmware.partnames import SYNONYMS
+        from firmware.settings.partnames import SYNONYMS
 
         setting = dict(setting, type=SYNONYMS[kind])
         module = _module(setting["type"])

@@ -50,7 +50,7 @@ def test_unplugged():
 
 
 def test_an_end_of_the_range_is_no_voltage():
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     sim.no_stand()
     sim.virtual()
@@ -93,7 +93,7 @@ def test_curve():
 
 
 def test_on_the_simulated_board():
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     sim.no_stand()
     sim.virtual()
@@ -110,7 +110,7 @@ def test_adc_of_a_pin_the_radio_has():
         return
     import network
 
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     sim.no_stand()
     network.WLAN(network.STA_IF).active(True)

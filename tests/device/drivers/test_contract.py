@@ -23,7 +23,7 @@ from world import DEFAULTS
 
 import sim
 from firmware import sensors
-from firmware.board import Board
+from firmware.hardware.board import Board
 
 BOARDS = ("esp32", "pico_w")
 TIMEOUT = 60

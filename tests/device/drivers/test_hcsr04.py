@@ -8,7 +8,7 @@ from chipstand import failure
 
 import sim
 from drivers.hcsr04 import HCSR04
-from firmware.board import Board
+from firmware.hardware.board import Board
 from firmware.sensors.channel import Channel
 
 BOARDS = ("esp32", "pico_w")

@@ -84,7 +84,7 @@ def test_all_between_is_finite_and_falls():
 def test_on_the_simulated_board():
     import chips
 
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     sim.no_stand()
     sim.virtual()

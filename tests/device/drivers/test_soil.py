@@ -68,7 +68,7 @@ def test_the_mean_of_many():
 def test_on_the_simulated_board():
     import chips
 
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     sim.no_stand()
     sim.virtual()

@@ -4,8 +4,8 @@ import machine
 
 import sim
 from firmware import sensors
-from firmware.board import Board
-from firmware.wiring import Wiring
+from firmware.hardware.board import Board
+from firmware.settings.wiring import Wiring
 
 BOARDS = ("esp32", "pico_w")
 

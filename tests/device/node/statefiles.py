@@ -17,7 +17,7 @@ from mqtt_peer import Broker, Net  # noqa: E402
 from test_app import Radio  # noqa: E402
 
 from firmware import start  # noqa: E402
-from firmware.board import Board  # noqa: E402
+from firmware.hardware.board import Board  # noqa: E402
 from mqtt import Client  # noqa: E402
 
 DIRECTORY = 0
@@ -156,7 +156,9 @@ def prepare():
     # PUBREC comes, PUBCOMP does not: twenty exchanges are unfinished, with names as long as they may be.
     broker.hear = lambda first, pid, answer: [] if first == 0x62 else answer
     Life(broker, 25, LONG)
-    from firmware import crash, files, provisioning_password
+    from firmware import files
+    from firmware.provisioning import password as provisioning_password
+    from firmware.upkeep import crash
 
     try:
         raise ValueError("bug")

@@ -1,8 +1,8 @@
-"""What the tests of firmware/suspects.py stand on: in place of the Limits, the uplink and the broker."""
+"""What the tests of firmware/limits/suspects.py stand on: in place of the Limits, the uplink and the broker."""
 
 from binascii import crc32
 
-from firmware.suspects import Suspects
+from firmware.limits.suspects import Suspects
 
 SECOND = 1000
 INFO = b"outpost/attic/info"

@@ -1,13 +1,13 @@
 """A permission that is missing is told, in either direction. The real client and uplink, a broker with access rules."""
 
-from mqtt_client import Client
 from mqtt_peer import Broker, Net
 
 import sim
 from firmware.control import Control
-from firmware.log import Log
+from firmware.link.uplink import Uplink
 from firmware.topics import Topics
-from firmware.uplink import Uplink
+from firmware.upkeep.log import Log
+from mqtt.client import Client
 
 HEAP = "400k"
 
@@ -102,7 +102,7 @@ def test_what_tells_it_is_not_kept_in_memory():
 
     rig = Rig(may_write=False)
     rig.run(100)
-    assert rig.told() and "firmware.access" not in sys.modules
+    assert rig.told() and "firmware.control.access" not in sys.modules
 
 
 def test_a_broker_that_is_away_is_no_missing_permission():

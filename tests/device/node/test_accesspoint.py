@@ -4,8 +4,8 @@ import network
 import stand
 
 import sim
-from firmware.board import Board
-from firmware.joining import begin
+from firmware.hardware.board import Board
+from firmware.link.joining import begin
 
 BOARDS = ("esp32", "pico_w")
 PASSWORD = "abcde-fghij"

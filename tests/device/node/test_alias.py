@@ -37,7 +37,7 @@ class Alias(Rig):
         return sorted(
             json.loads(payload)["seq"]
             for topic, payload in self.broker.seen
-            if topic.startswith(self.status[:-6] + b"one")
+            if topic in self.node.topics.channel("one")
         )
 
     def all_there(self):

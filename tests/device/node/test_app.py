@@ -4,7 +4,8 @@ import json
 import os
 import time
 
-from firmware import app, cause
+from firmware import app
+from firmware.upkeep import cause
 
 HEAP = "400k"  # the test keeps and parses every message of an outage
 
@@ -28,7 +29,7 @@ def settings():
             "retain": True,
             "rate": None,
         },
-        "publish": {"qos": 1, "live_s": 30, "health_s": 60},
+        "publish": {"qos": 1, "live_s": 30, "health_s": 60, "plain": False},
         "outbox": {"bytes": 16384, "sync_s": 5, "when_full": "drop-oldest", "ram_bytes": 4096},
         "ntp": {"host": "192.0.2.1", "port": 123, "interval_s": 21600},
         "sensors": [{"name": "climate"}],
@@ -143,6 +144,7 @@ class Client:
         self.wanted.append((pattern, qos))
 
     def set_last_will(self, topic, payload, retain=False, qos=0):
+        self.lw_topic = topic
         self.will = (topic, payload, retain, qos)
 
     def start(self, now, clean_session=False, anew=False):
@@ -247,7 +249,7 @@ class Run:
             self.now = time.ticks_add(self.now, step)
             self.node.step(self.now)
 
-    def readings(self, topic="outpost/esp32-a1b2c3/climate"):
+    def readings(self, topic="outpost/esp32-a1b2c3/reading/climate"):
         return [json.loads(message[1]) for message in self.client.on(topic)]
 
 
@@ -272,7 +274,7 @@ def test_introduces_itself_then_reads():
 
 def test_what_was_done_in_a_pass_is_not_older_than_its_begin():
     """A pass takes its time: the clock was -1 s old in the `health` of the one that set it."""
-    from firmware import health
+    from firmware.upkeep import health
 
     r = Run()
     r.run(2000)
@@ -311,7 +313,7 @@ def test_an_outage_keeps_readings_and_late_ones_go_to_history():
     r.run(60000)
     r.client.reachable = True
     r.run(90000)
-    live, late = r.readings(), r.readings("outpost/esp32-a1b2c3/climate/history")
+    live, late = r.readings(), r.readings("outpost/esp32-a1b2c3/history/climate")
     seqs = [reading["seq"] for reading in live + late]
     assert len(late) >= 25 and r.node.delivery.outbox.dropped == 0
     assert sorted(seqs) == list(range(1, r.node.seq + 1)), "every number, once"
@@ -331,8 +333,8 @@ def test_a_full_outbox_drops_the_oldest_and_says_so():
     assert dropped > 0
     seqs = sorted(
         reading["seq"]
-        for t in ("", "/history")
-        for reading in r.readings("outpost/esp32-a1b2c3/climate" + t)
+        for t in ("reading", "history")
+        for reading in r.readings("outpost/esp32-a1b2c3/%s/climate" % t)
     )
     missing = [seq for seq in range(1, seqs[-1]) if seq not in seqs]
     # The oldest, but for the few that are on their way when room is made.
@@ -404,7 +406,7 @@ def test_sampling_goes_on_without_wifi():
     assert r.node.seq >= 39 and r.client.sent == []
     r.board.radio.up = True
     r.run(60000)
-    assert r.readings("outpost/esp32-a1b2c3/climate/history")[0]["seq"] == 1
+    assert r.readings("outpost/esp32-a1b2c3/history/climate")[0]["seq"] == 1
 
 
 def test_watchdog_is_armed_late_and_then_fed():
@@ -422,7 +424,7 @@ def test_boot_counter_counts_and_survives():
 
 
 def test_a_crash_is_kept_and_reported():
-    from firmware.crash import record_crash
+    from firmware.upkeep.crash import record_crash
 
     boot = Run().node.delivery.boot
     try:
@@ -462,7 +464,7 @@ def test_safe_mode_says_so_and_ends_by_itself():
 
 
 def test_a_node_that_runs_for_ten_minutes_is_no_longer_one_that_crashes():
-    from firmware import safemode
+    from firmware.upkeep import safemode
 
     crashes = [safemode.crashes("watchdog") for _ in range(3)]
     r = Run(crashes=crashes[-1])
@@ -496,8 +498,8 @@ def everything(r):
     """All readings a subscriber has, by (boot, seq)."""
     return {
         (reading["boot"], reading["seq"]): reading
-        for t in ("", "/history")
-        for reading in r.readings("outpost/esp32-a1b2c3/climate" + t)
+        for t in ("reading", "history")
+        for reading in r.readings("outpost/esp32-a1b2c3/%s/climate" % t)
     }
 
 
@@ -735,7 +737,7 @@ def test_while_late_readings_go_new_ones_do_too():
         left[0] = 4
         r.run(1000)
     live = [reading["seq"] for reading in r.readings()]
-    late = [reading["seq"] for reading in r.readings("outpost/esp32-a1b2c3/climate/history")]
+    late = [reading["seq"] for reading in r.readings("outpost/esp32-a1b2c3/history/climate")]
     assert r.node.delivery.outbox.peek(r.now) is not None, "still under way"
     assert late == sorted(late) and live == sorted(live)
     assert len(set(live + late)) == len(live) + len(late), "none twice"
@@ -810,7 +812,7 @@ def test_a_sensor_for_which_there_is_no_memory_is_told():
 
 def test_the_console_shows_that_a_node_is_well():
     """Else `make logs` of a node on which nothing happens would show nothing."""
-    from firmware import log
+    from firmware.upkeep import log
 
     shown = []
     log.print = shown.append

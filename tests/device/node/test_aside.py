@@ -1,20 +1,22 @@
-"""firmware/aside.py: what a broker will not have is there, once, or counted, and told; whatever the flash does."""
+"""firmware/readings/aside.py: what a broker will not have is there, once, or counted, and told; whatever the flash does."""
 
 import builtins
 import os
 
-from outbox_reading import is_nothing
+from flashfile import is_nothing
 from test_delivery import Rig as Delivering
 from unreadable import unreadable
 
 import outbox
-from firmware import forget, halfway, health
-from firmware.aside import Aside
+from firmware import forget
 from firmware.files import make_folder
 from firmware.parts import _exists
+from firmware.readings import halfway
+from firmware.readings.aside import Aside
+from firmware.upkeep import health
 
 HEAP = "600k"
-WHY = "192.0.2.1:1883 closes at outpost/attic/room"
+WHY = "192.0.2.1:1883 closes at outpost/attic/reading/room"
 FULL = OSError(28)
 
 
@@ -405,7 +407,7 @@ class Limits:
 def test_without_memory_for_it_the_reading_waits():
     rig = Rig()
     outbox.Outbox, made = starved, outbox.Outbox
-    forget("aside")  # and so is whoever imports it again
+    forget("readings", "aside")  # and so is whoever imports it again
     rig.take(2)
     assert rig.delivery.aside is None and rig.health()["outbox"] == 2
     outbox.Outbox = made

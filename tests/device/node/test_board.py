@@ -5,10 +5,10 @@ import time
 import stand
 
 import sim
-from firmware.board import Board
-from firmware.joining import begin
-from firmware.log import Log
-from firmware.wifi import Wifi
+from firmware.hardware.board import Board
+from firmware.link.joining import begin
+from firmware.link.wifi import Wifi
+from firmware.upkeep.log import Log
 
 BOARDS = ("esp32", "pico_w")
 HOME = {"ssid": "home", "password": "secret-home", "static": None}

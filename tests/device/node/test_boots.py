@@ -5,9 +5,11 @@ import json
 import os
 import time
 
+import flashfile
 from test_app import SYNCED, Run, everything
 
-from firmware import bootcount, boots, payload
+from firmware import payload
+from firmware.readings import bootcount, boots
 from outbox import Outbox
 
 HEAP = "1m"  # the tests keep and parse every message
@@ -110,7 +112,7 @@ def failing(times, path, errors=(errno.EIO,)):
             raise OSError(errors[(times - left[0] - 1) % len(errors)])
         return open(name, *mode)
 
-    boots.open = fail
+    flashfile.open = fail
 
 
 def test_a_read_error_is_no_missing_file():
@@ -261,22 +263,22 @@ def test_readings_keep_the_name_they_were_taken_under():
     third = outage(name="cellar")
     now = Run(name="kitchen")
     now.run(20000)
-    old = sorted({message[0] for message in now.client.sent if message[0].endswith("/history")})
-    assert old == ["outpost/attic/climate/history", "outpost/cellar/climate/history"], old
+    old = sorted({message[0] for message in now.client.sent if "/history/" in message[0]})
+    assert old == ["outpost/attic/history/climate", "outpost/cellar/history/climate"], old
     for r, name in ((first, "attic"), (second, "attic"), (third, "cellar")):
         seqs = [
             reading["seq"]
-            for reading in now.readings("outpost/%s/climate/history" % name)
+            for reading in now.readings("outpost/%s/history/climate" % name)
             if reading["boot"] == r.node.delivery.boot
         ]
         assert sorted(seqs) == list(range(1, len(seqs) + 1)) and len(seqs) >= 7, seqs
-    taken = {reading["boot"] for reading in now.readings("outpost/kitchen/climate")}
+    taken = {reading["boot"] for reading in now.readings("outpost/kitchen/reading/climate")}
     assert taken == {now.node.delivery.boot}
 
 
 def set_aside(r):
     """As if the broker would not have any of the readings that wait."""
-    from firmware.aside import put
+    from firmware.readings.aside import put
 
     delivery = r.node.delivery
     delivery.uplink.why = "it closes"
@@ -287,7 +289,7 @@ def set_aside(r):
 
 def late_of(now, boot, name):
     """The seq and ts of readings of a boot that went to the history of a name, in order of their seq."""
-    got = now.readings("outpost/%s/climate/history" % name)
+    got = now.readings("outpost/%s/history/climate" % name)
     return sorted([(each["seq"], each.get("ts")) for each in got if each["boot"] == boot])
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 
-import outbox_reading
+import flashfile
 from test_app import Run
 from test_boots import outage
 
@@ -20,9 +20,9 @@ class Fails:
         self.path = path
         self.on = not writes
         self.writes = writes
-        self.read, self.write = outbox_reading.patiently, files.write
-        outbox_reading.patiently, files.write = self._patiently, self._write
-        forget("boots", "earlier", "bootcount")
+        self.read, self.write = flashfile.patiently, files.write
+        flashfile.patiently, files.write = self._patiently, self._write
+        forget("readings", "boots", "earlier", "bootcount")
 
     def _patiently(self, read, path):
         if self.on and path == self.path:
@@ -63,8 +63,8 @@ def test_what_cannot_be_looked_up_waits_and_what_is_of_now_passes():
     flash.on = False
     now.run(120000)
     got = readings_of(now, boot)
-    assert list(got) == [("outpost/attic/climate/history", True)], got
-    assert got["outpost/attic/climate/history", True] == set(range(1, taken + 1))
+    assert list(got) == [("outpost/attic/history/climate", True)], got
+    assert got["outpost/attic/history/climate", True] == set(range(1, taken + 1))
 
 
 def test_a_name_that_was_not_written_at_the_start_is_written_later():
@@ -107,7 +107,7 @@ def test_while_it_cannot_be_written_what_can_be_looked_up_goes_out():
     now = Run(name="kitchen")
     now.run(200000)
     got = readings_of(now, first.node.delivery.boot)
-    assert list(got) == [("outpost/attic/climate/history", True)], got
+    assert list(got) == [("outpost/attic/history/climate", True)], got
     assert flash.writes < 999 and now.node.delivery.starts.unnamed
     assert len(now.node.delivery.outbox) <= 1
 
@@ -123,7 +123,7 @@ def test_the_name_of_starts_whose_lines_had_no_room_is_known():
     topics = set()
     for boot in starts:
         topics |= {topic for topic, _ in readings_of(last, boot)}
-    assert topics == {"outpost/attic/climate/history"}, topics
+    assert topics == {"outpost/attic/history/climate"}, topics
 
 
 def of_an_unread_file(name, trusted):
@@ -142,7 +142,7 @@ def of_an_unread_file(name, trusted):
     now.client.reachable = True
     now.run(120000)
     got = readings_of(now, boot)
-    assert got == {("outpost/attic/climate/history", True): set(range(1, taken + 1))}, got
+    assert got == {("outpost/attic/history/climate", True): set(range(1, taken + 1))}, got
 
 
 def test_an_unread_file_of_readings_when_the_node_is_renamed():

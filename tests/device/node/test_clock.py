@@ -4,9 +4,10 @@ import os
 import sys
 import time
 
-from firmware import clock, forget
+from firmware import forget
 from firmware.files import read, write
-from firmware.log import Log
+from firmware.link import clock
+from firmware.upkeep.log import Log
 
 BOARDS = ("esp32", "pico_w")
 HOST = "192.0.2.10"
@@ -140,7 +141,7 @@ class Rig:
     def __init__(self, *answers, host=HOST, gateway=None, kept=None, newest=None, **options):
         """answers: what the host says; the last one for ever. newest: as it is kept, or an hour ago."""
         self.net = net = sys.modules["socket"] = Net()  # sntp.py comes and goes
-        forget("sntp")
+        forget("link", "sntp")
         self.real = time.ticks_ms
         clock.time = self
         self.answers = list(answers) or [None]
@@ -202,7 +203,7 @@ def test_an_answer_sets_time_and_the_boards_clock():
     assert r.board.set == [(TRUE_MS + r.clock.synced_at) // 1000]
     assert isinstance(r.clock.unix_ms(5), int)
     assert r.net.open == 0
-    assert "firmware.sntp" not in sys.modules, "it is asked once in hours"
+    assert "firmware.link.sntp" not in sys.modules, "it is asked once in hours"
     assert time.gmtime(TRUE_MS // 1000 - clock.epoch())[:6] == (2026, 11, 21, 0, 0, 0)
 
 
@@ -227,7 +228,7 @@ def test_without_memory_it_asks_again():
     r.names.find = no_memory
     assert r.run(1000) == 0 and not r.clock.trusted
     assert [line for line in r.lines if "not enough memory" in line]
-    assert "firmware.sntp" not in sys.modules
+    assert "firmware.link.sntp" not in sys.modules
     r.names.find = find
     assert r.run(10000) == 1 and r.net.open == 0
 
@@ -701,13 +702,13 @@ def test_without_memory_to_ask_the_time_it_is_asked_again_later():
         raise MemoryError
 
     rig = Rig()
-    from firmware import sntp
+    from firmware.link import sntp
 
     sntp.Asking = full
     try:
         assert rig.clock.step(0, True) is False
     finally:
-        forget("sntp")
+        forget("link", "sntp")
     # It said "no time from not enough memory".
     assert rig.lines[-1].endswith("no time from anybody: not enough memory")
     assert rig.clock.due(0) > 0

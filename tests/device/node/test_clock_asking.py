@@ -4,7 +4,7 @@ import os
 
 from test_clock import HOST, HOUR, ROUTER, Rig, good
 
-from firmware import clock
+from firmware.link import clock
 
 
 def test_whose_answers_come_too_late_three_times_is_left_for_the_next_one():

@@ -3,16 +3,16 @@
 import json
 import sys
 
-from mqtt_client import Client
 from mqtt_peer import Broker, Net, publish
 
 import firmware
 import sim
-from firmware import blink, commands, control
-from firmware.board import Board
-from firmware.discovery import Discovery
-from firmware.log import Log
+from firmware.control import blink, commands, control
+from firmware.discovery.announce import Discovery
+from firmware.hardware.board import Board
 from firmware.topics import Topics
+from firmware.upkeep.log import Log
+from mqtt.client import Client
 
 BOARDS = ("esp32", "pico_w")
 HEAP = "400k"  # both ends of the connection are here
@@ -94,7 +94,9 @@ class Rig:
 
     def ask(self, name, payload=b"", base=CMD):
         """Send a command. Return the replies."""
-        sys.modules["firmware.commands"] = firmware.commands = commands  # as a test has made it
+        sys.modules["firmware.control.commands"] = firmware.control.commands = (
+            commands  # as a test has made it
+        )
         self.broker.seen.clear()
         self.tell(base + name, payload)
         self.run()
@@ -114,7 +116,7 @@ def test_what_it_listens_to():
         "outpost/Küche/status",
         "outpost/Küche/cmd/+",
         "outpost/all/cmd/+",
-        "outpost/Küche/+/set",
+        "outpost/Küche/output/+/set",
     ]
     assert len(Rig(panel=False).broker.filters) == 3
 
@@ -216,7 +218,7 @@ def test_a_command_without_memory_for_it_is_answered_too():
 def test_the_commands_are_let_go_of_once_the_reply_is_there():
     rig = Rig()
     assert len(rig.ask("restart")) == 1
-    assert "firmware.commands" not in sys.modules
+    assert "firmware.control.commands" not in sys.modules
 
 
 def test_what_is_wrong_is_said():
@@ -241,7 +243,7 @@ def test_the_log_has_what_was_commanded():
 
 def test_what_is_retained_is_no_command():
     rig = Rig()
-    for topic in (CMD + "restart", "outpost/all/cmd/identify", "outpost/Küche/lamp/set"):
+    for topic in (CMD + "restart", "outpost/all/cmd/identify", "outpost/Küche/output/lamp/set"):
         rig.broker.out[9] = [topic.encode(), b"ON", 1, "sent"]
         rig.broker.say(publish(topic.encode(), b"ON", 1, 9, retain=True))
         rig.run()
@@ -265,15 +267,18 @@ def test_what_is_too_long_is_no_command():
 
 def test_what_is_for_an_output_goes_there():
     rig = Rig()
-    rig.tell("outpost/Küche/Lämpchen/set", b"\xff\x00", 0)
-    rig.tell("outpost/Küche/lamp/set", b" " * 510 + b"ON", 0)
+    rig.tell("outpost/Küche/output/Lämpchen/set", b"\xff\x00", 0)
+    rig.tell("outpost/Küche/output/lamp/set", b" " * 510 + b"ON", 0)
     rig.run()
     assert rig.panel.got == [
-        ("outpost/Küche/Lämpchen/set", b"\xff\x00"),
-        ("outpost/Küche/lamp/set", b" " * 510 + b"ON"),
+        ("outpost/Küche/output/Lämpchen/set", b"\xff\x00"),
+        ("outpost/Küche/output/lamp/set", b" " * 510 + b"ON"),
     ]
+    rig.tell("outpost/Küche/output/cmd/set", b"ON", 0)
+    rig.run()
+    assert rig.panel.got[2:] == [("outpost/Küche/output/cmd/set", b"ON")], "nor is it a command"
     rig = Rig(panel=False)  # an old session still brings it
-    rig.tell("outpost/Küche/lamp/set", b"ON", 0)
+    rig.tell("outpost/Küche/output/lamp/set", b"ON", 0)
     rig.run()
     assert not rig.replies()
 

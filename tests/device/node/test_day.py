@@ -27,7 +27,7 @@ class Subscriptions:
 class Client:
     """Network and broker. Takes messages while `up`, acknowledges them in the next step, and checks them off."""
 
-    last, unanswered, lied = None, (), False
+    lw_topic, last, unanswered, lied = None, None, (), False
     subscriptions = Subscriptions
 
     def __init__(self, client_id, server, keepalive=0, window=32, window2=1):
@@ -91,7 +91,7 @@ class Client:
         reading = 0
         if b'"seq":' in payload:
             reading = 2 * int(payload.split(b'"seq":')[1].split(b",")[0])
-        self.readings[self.pid % len(self.readings)] = reading + topic.endswith(b"history")
+        self.readings[self.pid % len(self.readings)] = reading + (b"/history/" in topic)
         self.in_flight.append(self.pid)
         return self.pid
 
@@ -224,7 +224,7 @@ def node():
     norflash.mount(image)
     gc.collect()
     fakes = gc.mem_alloc()
-    sys.modules["mqtt_client"] = Mqtt
+    sys.modules["mqtt"] = sys.modules["mqtt.client"] = Mqtt
     sys.modules["socket"] = NameServer()
     import outbox  # as the node will, and before the compiler's memory is taken away
     from firmware import app, parts
@@ -251,7 +251,7 @@ def node():
             "retain": True,
             "rate": None,
         },
-        "publish": {"live_s": 30, "health_s": 60},
+        "publish": {"live_s": 30, "health_s": 60, "plain": False},
         "outbox": {"bytes": 131072, "sync_s": 5, "when_full": "drop-oldest", "ram_bytes": 4096},
         "ntp": {"host": "b", "port": 123, "interval_s": 21600},
         "discovery": {"enabled": False},

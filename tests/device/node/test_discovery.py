@@ -4,13 +4,13 @@ import gc
 import json
 import os
 
-from mqtt_client import Client
 from mqtt_peer import Broker, Net, connect, run
 from unreadable import unreadable
 
-from firmware.discovery import Discovery
-from firmware.log import Log
+from firmware.discovery.announce import Discovery
 from firmware.topics import Topics
+from firmware.upkeep.log import Log
+from mqtt.client import Client
 
 HEAP = "512k"  # the messages, all of them
 
@@ -223,7 +223,7 @@ def test_names_beyond_ascii():
     root = json.loads(sent[0][1])
     assert root["dev"]["name"] == "Bücher Regal"
     entry = next(e for e in root["cmps"].values() if e.get("dev_cla") == "temperature")
-    assert entry["stat_t"] == "outpost/Bücher Regal/Küche"
+    assert entry["stat_t"] == "outpost/Bücher Regal/reading/Küche"
     assert entry["name"] == "Küche temperature"
     assert len(Rig(node).announce()) == 1  # and the file is read as it was written
 
@@ -735,17 +735,17 @@ def test_cut_at_every_hundredth_byte():
 def test_in_memory_only_while_announcing():
     import sys
 
-    import firmware
+    from firmware import discovery
 
     rig = Rig(per_entity=True)
-    names = ("discovery_plan", "discovery_payload")
+    names = ("plan", "payload")
     for _ in range(3):
         rig.discovery.begin(rig.now)
         rig.step()
-        assert all("firmware." + name in sys.modules for name in names)
+        assert all("firmware.discovery." + name in sys.modules for name in names)
         rig.run(1000)
         for name in names:
-            assert "firmware." + name not in sys.modules and not hasattr(firmware, name)
+            assert "firmware.discovery." + name not in sys.modules and not hasattr(discovery, name)
 
 
 def test_no_memory_to_announce():
@@ -807,7 +807,7 @@ def test_a_message_is_begun_only_when_it_can_be_finished():
 
 def test_no_memory_to_begin_to_send_leaves_the_client_whole():
     """Not even for the piece that a file is read by."""
-    from mqtt_stream import Stream
+    from mqtt.stream import Stream
 
     net = Net(Acks())
     client = Client("node", "broker", net=net)
@@ -903,8 +903,8 @@ def test_memory():
     rig.client = Meter()
     kept = []
     for n in range(4):
-        import firmware.discovery_message
-        import firmware.discovery_plan  # they are dropped each time
+        import firmware.discovery.message
+        import firmware.discovery.plan  # they are dropped each time
 
         gc.collect()
         before = gc.mem_alloc()

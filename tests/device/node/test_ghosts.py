@@ -3,16 +3,16 @@
 import json
 import os
 
-from mqtt_client import Client
 from mqtt_peer import Broker, Net, publish
 from unreadable import unreadable
 
 import sim
-from firmware import ghosts
 from firmware.control import Control
-from firmware.log import Log
-from firmware.topics import Topics
-from firmware.uplink import Uplink
+from firmware.link import ghosts
+from firmware.link.uplink import Uplink
+from firmware.topics import OUTPUT, Topics, below
+from firmware.upkeep.log import Log
+from mqtt.client import Client
 
 HEAP = "400k"
 
@@ -62,14 +62,14 @@ class Node:
         self.board.id = id
         self.topics = Topics(base, name)
         self.log = Log("info")
-        self.outputs = list(outputs)
+        self.kept = [OUTPUT + name for name in outputs]
         client = Client("c", "a.test", keepalive=60, net=Net(broker))
         settings = {"brokers": (HERE,), "clean_session": False}
         settings.update({"qos_max": 2, "retain": True, "window2": 20})
         self.uplink = Uplink(client, settings, self.log)
         self.control = Control(self.uplink, self.topics, None, None, self.log)
         self.uplink.arrived = self.control.arrived
-        ghosts.look(self, self.outputs)
+        self.ghosts = ghosts.look(self, self.kept)
         self.uptime = 0
         self.run()
 
@@ -80,8 +80,10 @@ class Node:
                 self.uplink.introduce(self.topics.status, b"online")
                 info = '{"version":"1","id":"%s","boot":7}' % self.board.id
                 self.uplink.introduce(self.topics.info, info.encode())
-                for name in self.outputs:
-                    self.uplink.introduce(self.topics.output(name)[0], b'{"state":"ON"}')
+                for name in self.kept:
+                    self.uplink.introduce(self.topics.own(name), b'{"state":"ON"}')
+                if self.ghosts:
+                    self.ghosts.introduce()
 
 
 def kept(broker):
@@ -96,11 +98,11 @@ def known():
 def test_nothing_changed_costs_nothing():
     broker = Keeper()
     Node(broker, outputs=("lamp",))
-    assert known() == {"outpost/attic": ["lamp"]}
+    assert known() == {"outpost/attic": ["output/lamp"]}
     node = Node(broker, outputs=("lamp",))
     assert len(set(broker.filters)) == 3, "the commands, and its own status"
     assert list(node.control._watched) == [b"outpost/attic/status"]
-    assert kept(broker) == ["outpost/attic/info", "outpost/attic/lamp", "outpost/attic/status"]
+    assert kept(broker) == ["outpost/attic/" + name for name in ("info", "output/lamp", "status")]
 
 
 def test_after_a_rename_nothing_of_the_old_name_is_left():
@@ -110,8 +112,8 @@ def test_after_a_rename_nothing_of_the_old_name_is_left():
         assert len(broker.kept) == 4
         node = Node(broker, name, ("lamp",), base=base)
         prefix = base + "/" + name
-        assert kept(broker) == [prefix + "/info", prefix + "/lamp", prefix + "/status"]
-        assert known() == {prefix: ["lamp"]}
+        assert kept(broker) == [prefix + "/" + name for name in ("info", "output/lamp", "status")]
+        assert known() == {prefix: ["output/lamp"]}
         assert len(node.control._watched) == 1 and b"outpost/attic/info" not in broker.filters
         assert node.log.waiting[-1].endswith("nothing is left at the broker of outpost/attic/info")
         os.remove(PATH)
@@ -125,7 +127,7 @@ def test_a_list_that_cannot_be_read_is_not_written_over():
     node = Node(broker, "cellar")
     fault.end()
     assert any("cannot be read: the next start looks again" in line for line in node.log.waiting)
-    assert known() == {"outpost/attic": ["lamp"]}
+    assert known() == {"outpost/attic": ["output/lamp"]}
     Node(broker, "cellar")
     assert kept(broker) == ["outpost/cellar/info", "outpost/cellar/status"]
 
@@ -134,8 +136,41 @@ def test_an_output_that_is_gone():
     broker = Keeper()
     Node(broker, outputs=("lamp", "fan"))
     Node(broker, outputs=("fan",))
-    assert kept(broker) == ["outpost/attic/fan", "outpost/attic/info", "outpost/attic/status"]
-    assert known() == {"outpost/attic": ["fan"]}
+    assert kept(broker) == ["outpost/attic/" + name for name in ("info", "output/fan", "status")]
+    assert known() == {"outpost/attic": ["output/fan"]}
+
+
+def test_a_node_updated_from_a_layout_without_branches():
+    """Names were right below the prefix: `outpost/attic/lamp`, and so they stand in its file."""
+    broker = Keeper()
+    for name in ("lamp", "room", "status", "info"):
+        broker.kept[b"outpost/attic/" + name.encode()] = b'{"id":"a1b2c3"}'
+    os.mkdir("state")
+    with open(PATH, "w") as f:
+        json.dump({"outpost/attic": ["lamp", "room"]}, f)
+    node = Node(broker, outputs=("lamp",))
+    assert kept(broker) == ["outpost/attic/" + name for name in ("info", "output/lamp", "status")]
+    assert known() == {"outpost/attic": ["output/lamp"]} and not node.ghosts.gone
+    assert list(node.control._watched) == [b"outpost/attic/status"]
+
+
+def test_where_nothing_is_kept_any_more_it_is_forgotten():
+    """A sensor that failed had its number taken back before it went."""
+    broker = Keeper()
+    Node(broker, outputs=("lamp",))
+    del broker.kept[below("outpost/attic", "output/lamp")]
+    node = Node(broker)
+    assert known() == {"outpost/attic": []}
+    assert list(node.control._watched) == [b"outpost/attic/status"]
+
+
+def test_a_hundred_names():
+    names = ["value/livingroom-%02d/temperature" % i for i in range(100)]
+    broker = Keeper()
+    node = Node(broker)
+    ghosts.look(node, names)
+    assert sorted(known()["outpost/attic"]) == names
+    assert sorted(ghosts.look(node, []).gone) == names
 
 
 def test_while_the_broker_does_not_let_it_each_start_tries_again():
@@ -189,7 +224,7 @@ def test_any_file_lets_it_start():
             f.write(text)
         broker = Keeper()
         Node(broker, outputs=("lamp",))
-        assert known() == {"outpost/attic": ["lamp"]}, text
+        assert known() == {"outpost/attic": ["output/lamp"]}, text
 
 
 def test_a_flash_that_takes_nothing():

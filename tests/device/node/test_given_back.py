@@ -2,12 +2,12 @@
 
 import json
 
-import outbox_state
 from test_aside import Rig, failing, starved
 from test_boots import outage
 from test_boots_unread import readings_of
 
-from firmware.aside import put
+from firmware.readings.aside import put
+from outbox import backlog as outbox_backlog
 
 HEAP = "3m"
 TIMEOUT = 60
@@ -53,14 +53,14 @@ def test_over_three_starts_with_their_times():
     boot, taken = all_aside(outage(name="attic"))
     back_at_a_slow_broker("attic")
     got = delivered("attic", boot)
-    assert got == {("outpost/attic/climate/history", True): set(range(1, taken + 1))}, got
+    assert got == {("outpost/attic/history/climate", True): set(range(1, taken + 1))}, got
 
 
 def test_over_three_starts_of_other_names():
     boot, taken = all_aside(outage(name="attic"))
     back_at_a_slow_broker("kitchen")
     got = delivered("cellar", boot)
-    assert got == {("outpost/attic/climate/history", True): set(range(1, taken + 1))}, got
+    assert got == {("outpost/attic/history/climate", True): set(range(1, taken + 1))}, got
 
 
 class Latest:
@@ -104,11 +104,11 @@ class no_flash:
 
 class no_memory:
     def __enter__(self):
-        self.save = outbox_state.State.save
-        outbox_state.State.save = starved
+        self.save = outbox_backlog.State.save
+        outbox_backlog.State.save = starved
 
     def __exit__(self, *exception):
-        outbox_state.State.save = self.save
+        outbox_backlog.State.save = self.save
 
 
 def test_beside_one_in_flight_while_the_state_cannot_be_written():

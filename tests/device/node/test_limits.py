@@ -10,7 +10,7 @@ import time
 from mqtt_peer import Broker, Net, packet
 from test_app import BROKER, Board, settings
 
-from firmware import health
+from firmware.upkeep import health
 
 HEAP = "700k"
 TIMEOUT = 60
@@ -56,9 +56,8 @@ class Channel:
 
 class Rig:
     def __init__(self, *channels, brokers=1, **options):
-        from mqtt_client import Client
-
         from firmware import app, parts
+        from mqtt.client import Client
 
         self.board = Board()
         self.hosts = {"192.0.2.%d" % (i + 1): Broker() for i in range(brokers)}
@@ -99,12 +98,12 @@ class Rig:
 
     def seen(self, channel, *brokers):
         """Numbers of the channel's readings that were handed on, in order."""
-        topic = ("outpost/esp32-a1b2c3/" + channel.name).encode()
+        topics = [BARRED + (t + channel.name).encode() for t in ("reading/", "history/")]
         return sorted(
             json.loads(payload)["seq"]
             for broker in brokers or self.hosts.values()
             for name, payload in broker.seen
-            if name in (topic, topic + b"/history")
+            if name in topics
         )
 
     def waiting(self):
@@ -194,17 +193,21 @@ def test_messages_that_newer_ones_replace_are_found_out_too():
     assert rig.seen(rig.channels[0])[-1] >= rig.channels[0].taken - 1
     # The other kind: it is the topic, whatever is in the message.
     rig = Rig(Latest("one", 2), Channel("other", 1))
-    rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"one"
+    rig.broker.refuses = lambda first, body, message: (
+        message and message[0] == BARRED + b"reading/one"
+    )
     rig.run(300)
     assert rig.uplink.qos_max == 2 and rig.uplink.connected
-    assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/one"
+    assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/reading/one"
     assert len(rig.seen(rig.channels[1])) >= rig.channels[1].taken - 1
 
 
 def test_a_topic_that_closes_the_connection_is_set_aside_and_all_else_goes_on():
     rig = two_channels(qos=1)
     one, other = rig.channels
-    rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"one"
+    rig.broker.refuses = lambda first, body, message: (
+        message and message[0] == BARRED + b"reading/one"
+    )
     rig.run(300)
     connects = rig.uplink.connects
     rig.run(120)
@@ -213,7 +216,7 @@ def test_a_topic_that_closes_the_connection_is_set_aside_and_all_else_goes_on():
     assert rig.waiting() <= 1
     health = rig.health()
     assert health["set_aside"] + len(set(rig.seen(one))) >= one.taken - 1, health
-    assert health["set_aside_why"] == "192.0.2.1:1883 closes at outpost/esp32-a1b2c3/one"
+    assert health["set_aside_why"] == "192.0.2.1:1883 closes at outpost/esp32-a1b2c3/reading/one"
     assert connects < 20, connects
     # The broker is mended, and ten minutes have gone by: all of it arrives.
     rig.broker.refuses = None
@@ -224,7 +227,9 @@ def test_a_topic_that_closes_the_connection_is_set_aside_and_all_else_goes_on():
 
 def test_what_was_set_aside_outlives_a_restart_and_is_tried_again_then():
     rig = two_channels(qos=1)
-    rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"one"
+    rig.broker.refuses = lambda first, body, message: (
+        message and message[0] == BARRED + b"reading/one"
+    )
     rig.run(120, lambda: rig.health()["set_aside"] >= 3)
     rig.node._keep()
     after = two_channels(qos=1)
@@ -237,7 +242,7 @@ def test_what_was_set_aside_outlives_a_restart_and_is_tried_again_then():
 
 def test_history_that_is_forbidden_costs_no_reading_of_now():
     rig = two_channels(qos=1)
-    rig.broker.refuses = lambda first, body, message: message and message[0].endswith(b"/history")
+    rig.broker.refuses = lambda first, body, message: message and b"/history/" in message[0]
     rig.run(10)
     rig.broker.mute = True
     rig.broker.cut()

@@ -1,10 +1,11 @@
-"""firmware/limits.py by itself: which form of the will goes next, when a lesser one is believed, which messages are barred, how
+"""firmware/limits/limits.py by itself: which form of the will goes next, when a lesser one is believed, which messages are barred, how
 many at once are too many, and what another broker inherits."""
 
 import sys
 from binascii import crc32
 
-from firmware.limits import BARRED, Limits
+from firmware.limits.limits import BARRED, Limits
+from mqtt.deadlines import Deadlines
 
 DAY = 86400000
 WHOLE, UNRETAINED, NONE = "whole", "unretained", "none"
@@ -22,7 +23,8 @@ class Client:
         self.lw_topic = b"status"
         self.lw_retain = True
         self.window2 = None
-        self.keepalive, self.timeout_ms = 60, 10000
+        self.keepalive = 60
+        self.deadlines = Deadlines(None, None, 10, 20)
         self.released, self.in_flight = [], []
         self.subscriptions = Subscriptions()
 
@@ -360,7 +362,7 @@ def one_at_a_time_goes_well(limits, crowd, held=False):
     limits.suspect(crowd)
     limits.suspects = Suspects(True)
     assert limits.step(0, (), held) is True and limits.suspects is None
-    assert "firmware.suspects" not in sys.modules, "it is needed no longer"
+    assert "firmware.limits.suspects" not in sys.modules, "it is needed no longer"
 
 
 def test_what_goes_well_one_at_a_time_twice_was_too_much_at_once():

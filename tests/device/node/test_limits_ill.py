@@ -131,7 +131,7 @@ def test_acknowledgements_that_come_late():
     # When it is quick again, so is the node to notice that it is silent.
     heal(rig)
     rig.run(900)
-    assert rig.uplink.client.timeout_ms == 10000
+    assert rig.uplink.client.deadlines.timeout_ms == 10000
 
 
 def test_a_broker_that_answers_no_ping():
@@ -197,7 +197,7 @@ def test_pings_are_tried_again():
     heal(rig)
     rig.run(9600)
     assert rig.health()["broker_limits"] is None and rig.uplink.connects == connects
-    assert said(rig, "has it again") and rig.uplink.client.keepalive
+    assert said(rig, "has it again") and rig.uplink.client.deadlines.keepalive
     assert len(set(rig.seen(rig.channels[0]))) >= rig.channels[0].taken - 1
 
 
@@ -295,7 +295,9 @@ def test_a_broker_that_keeps_nothing_where_everything_is_retained():
 
 def test_what_is_still_forbidden_costs_one_connection_and_ever_more_rarely():
     rig = rig_of(1, 1)
-    rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"c0"
+    rig.broker.refuses = lambda first, body, message: (
+        message and message[0] == BARRED + b"reading/c0"
+    )
     rig.run(600)
     connects = rig.uplink.connects
     rig.run(6 * 3600)

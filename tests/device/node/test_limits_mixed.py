@@ -53,7 +53,7 @@ def test_the_same_broker_with_qos_2_since_an_update():
 def test_a_filter_that_is_no_longer_wanted_is_not_tried_for_hours():
     """The name's `info` is subscribed to for a minute of each connection only (namesake.py)."""
     rig = Rig(Channel("one", 1), Channel("two", 1), Channel("other", 1))
-    barred = BARRED + b"one", BARRED + b"two"
+    barred = BARRED + b"reading/one", BARRED + b"reading/two"
     rig.broker.refuses = lambda first, body, message: (
         message[0] in barred if message else first == 0x82 and body[4:-1] == BARRED + b"info"
     )
@@ -95,7 +95,9 @@ def test_a_broker_that_answers_no_pings_and_has_no_qos_2():
 def test_a_broker_that_answers_no_pings_and_forbids_a_topic():
     rig = Rig(Channel("one", 1), Channel("other", 1))
     deaf_to_pings(rig.broker)
-    rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"one"
+    rig.broker.refuses = lambda first, body, message: (
+        message and message[0] == BARRED + b"reading/one"
+    )
     rig.run(1800)
     assert len(rig.seen(rig.channels[1])) > 300
 
@@ -144,9 +146,9 @@ def forbidding(*topics, discovery=True):
 
 
 def test_what_is_set_aside_is_tried_again_where_home_assistant_is_told_nothing():
-    rig = forbidding(b"homeassistant/", BARRED + b"one")  # without discovery it passes
+    rig = forbidding(b"homeassistant/", BARRED + b"reading/one")  # without discovery it passes
     rig.run(1200)
-    assert (BARRED + b"one").decode() in rig.health()["broker_limits"]
+    assert (BARRED + b"reading/one").decode() in rig.health()["broker_limits"]
     rig.broker.refuses = lambda first, body, message: (
         bool(message) and message[0].startswith(b"homeassistant/")
     )
@@ -158,12 +160,18 @@ def test_what_is_set_aside_is_tried_again_where_home_assistant_is_told_nothing()
 def test_a_topic_is_told_with_what_it_did():
     """`set_aside_why` and the log name how the broker refused this topic, not how it refused the last one."""
     rig = Rig(Channel("one", 1), Channel("two", 1), Channel("other", 1))
-    rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"one"
+    rig.broker.refuses = lambda first, body, message: (
+        message and message[0] == BARRED + b"reading/one"
+    )
     rig.broker.hear = lambda first, pid, answer: answer
     take = rig.broker.answer
 
     def answer(kind, pid, body, message):
-        return [] if message and message[0] == BARRED + b"two" else take(kind, pid, body, message)
+        return (
+            []
+            if message and message[0] == BARRED + b"reading/two"
+            else take(kind, pid, body, message)
+        )
 
     rig.broker.answer = answer
     rig.run(500)
@@ -172,8 +180,8 @@ def test_a_topic_is_told_with_what_it_did():
     for _ in range(400):
         rig.run(1)
         told.add(rig.health()["set_aside_why"])
-    assert "192.0.2.1:1883 never answers outpost/esp32-a1b2c3/one" not in told
-    assert "192.0.2.1:1883 closes at outpost/esp32-a1b2c3/two" not in told
+    assert "192.0.2.1:1883 never answers outpost/esp32-a1b2c3/reading/one" not in told
+    assert "192.0.2.1:1883 closes at outpost/esp32-a1b2c3/reading/two" not in told
 
 
 def test_a_reading_that_the_broker_will_not_have_is_not_delivered():
@@ -181,7 +189,9 @@ def test_a_reading_that_the_broker_will_not_have_is_not_delivered():
     rig = Rig(Channel("one", 0), Channel("other", 1))
     delivered = []
     rig.channels[0].delivered = lambda uptime, result: delivered.append(uptime)
-    rig.broker.refuses = lambda first, body, message: message and message[0] == BARRED + b"one"
+    rig.broker.refuses = lambda first, body, message: (
+        message and message[0] == BARRED + b"reading/one"
+    )
     rig.run(300)
     assert "/one" in rig.health()["broker_limits"]
     delivered.clear()
@@ -235,7 +245,7 @@ def test_more_topics_than_are_remembered_are_no_reason_to_crash():
         channel.interval_ms = 60000
     rig.channels[-1].interval_ms = 5000
     rig.broker.refuses = lambda first, body, message: (
-        bool(message) and message[0].startswith(BARRED + b"c")
+        bool(message) and message[0].startswith(BARRED + b"reading/c")
     )
     rig.run(1800)
     assert len(set(rig.seen(rig.channels[-1]))) > 300
@@ -245,7 +255,7 @@ def test_what_is_asked_for_and_forgotten_meanwhile_is_not_tried():
     """A message of it came, and its turn: the connection ended first, and all of its topic was barred."""
     from test_limits_alone import make
 
-    from firmware.retries import MESSAGE, TOPIC
+    from firmware.limits.retries import MESSAGE, TOPIC
 
     _, limits = make()
     retries = limits.retries

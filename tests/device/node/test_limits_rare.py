@@ -71,7 +71,7 @@ def test_a_reading_of_qos_0_each_quarter_of_an_hour():
     assert rig.uplink.connects <= connects + 1 and rig.uplink.connected, (
         "but for one that is tried again"
     )
-    assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/rare"
+    assert rig.health()["broker_limits"] == "not outpost/esp32-a1b2c3/reading/rare"
 
 
 def test_unsubscribe_that_closes_the_connection():
@@ -132,9 +132,9 @@ def history_is_never_answered(qos):
     came = [rig.uplink.connects]
 
     def answers(message):
-        if message[0].endswith(b"/history"):
+        if b"/history/" in message[0]:
             return []
-        if message[0] in (BARRED + b"one", BARRED + b"other"):
+        if message[0] in (BARRED + b"reading/one", BARRED + b"reading/other"):
             came.append(rig.uplink.connects)
         return sound(message)
 

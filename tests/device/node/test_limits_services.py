@@ -35,7 +35,7 @@ def served(rules):
     rig.broker.refuses = rules
     delivers(rig, 300)
     topics = {topic for topic, _ in rig.broker.seen}
-    assert {b"outpost/esp32-a1b2c3/" + name for name in (b"status", b"kept")} <= topics
+    assert {b"outpost/esp32-a1b2c3/" + name for name in (b"status", b"reading/kept")} <= topics
     assert rig.health()["set_aside"] == rig.health()["dropped"] == 0
     return set(rig.health()["broker_limits"].split("; "))
 

@@ -13,16 +13,18 @@ _real = {}
 
 
 def prepare(start="", **modules):
-    """Let `firmware.start` be this source, and other modules of the package what is given. Everything else is real."""
+    """Let `firmware.start` be this source, and other modules of the package what is given. `upkeep_crash` is upkeep.crash.
+
+    Everything else is real."""
     if not _real:
         import flash
 
-        import firmware.board
-        import firmware.cause
-        import firmware.crash
-        import firmware.guard
-        import firmware.joining
-        import firmware.safemode
+        import firmware.hardware.board
+        import firmware.hardware.guard
+        import firmware.link.joining
+        import firmware.upkeep.cause
+        import firmware.upkeep.crash
+        import firmware.upkeep.safemode
 
         _real.update(sys.modules)
         sim.virtual()
@@ -34,7 +36,7 @@ def prepare(start="", **modules):
     with open("start.py", "w") as f:
         f.write(start)
     for name, module in modules.items():
-        sys.modules["firmware." + name] = module
+        sys.modules["firmware." + name.replace("_", ".")] = module
 
 
 def execute(name):
@@ -74,7 +76,9 @@ def crashes(how):
 
     firmware.__path__ = firmware.__file__.rsplit("/", 1)[0]  # what it loads is the node's
     try:
-        return _real["firmware.safemode"].crashes(_real["firmware.cause"].find(Board()))
+        return _real["firmware.upkeep.safemode"].crashes(
+            _real["firmware.upkeep.cause"].find(Board())
+        )
     finally:
         firmware.__path__ = "."
 
@@ -130,7 +134,7 @@ def test_and_a_board_that_cannot_be_made():
         raise OSError(5, "no radio")
 
     for module in (Raises(ImportError("damaged")), Raises(MemoryError()), Has(Board=no_board)):
-        prepare(board=module)
+        prepare(hardware_board=module)
         assert main()[0] == "reset"
         assert read("state/crash.txt")
         os.remove("state/crash.txt")
@@ -148,9 +152,9 @@ def test_what_cannot_be_recorded_is_told_by_the_watchdog():
 
     for n, modules in enumerate(
         (
-            {"guard": Raises(ImportError("damaged"))},
-            {"crash": Raises(ImportError("damaged"))},
-            {"crash": Has(record_crash=broken)},
+            {"hardware_guard": Raises(ImportError("damaged"))},
+            {"upkeep_crash": Raises(ImportError("damaged"))},
+            {"upkeep_crash": Has(record_crash=broken)},
         )
     ):
         prepare("def run(board):\n    raise KeyError('bug')\n", **modules)
@@ -226,7 +230,7 @@ def test_ctrl_c_gives_the_prompt_and_time():
     sim.after(3000, interrupt)
     prompt()
     # while it starts, once the guard is on
-    prepare(board=Raises(KeyboardInterrupt()))
+    prepare(hardware_board=Raises(KeyboardInterrupt()))
     prompt()
 
 
@@ -251,9 +255,9 @@ def test_boot_never_keeps_main_from_running():
                 f.write(text)
         execute("boot.py")
         for module in (Raises(ImportError("damaged")), Raises(MemoryError())):
-            prepare(board=module)
+            prepare(hardware_board=module)
             execute("boot.py")
-    prepare(guard=Raises(ImportError("damaged")))
+    prepare(hardware_guard=Raises(ImportError("damaged")))
     execute("boot.py")
     sim.advance(600000)  # nothing bites: the guard was stopped
 
@@ -266,7 +270,7 @@ def test_a_boot_that_comes_to_no_end_is_ended():
         while True:
             sim.sleep(1000)
 
-    prepare(board=Has(Board=stuck))
+    prepare(hardware_board=Has(Board=stuck))
     try:
         execute("boot.py")
     except sim.Reset as e:
@@ -282,7 +286,7 @@ def test_ctrl_c_while_it_boots():
     def stopped(guard):
         raise KeyboardInterrupt
 
-    prepare(board=Has(Board=stopped))
+    prepare(hardware_board=Has(Board=stopped))
     try:
         execute("boot.py")
     except KeyboardInterrupt:
@@ -292,7 +296,7 @@ def test_ctrl_c_while_it_boots():
 
 
 def test_the_guard_is_begun_anew_and_ended():
-    from firmware.guard import Guard
+    from firmware.hardware.guard import Guard
 
     sim.virtual()
     sim.catch_resets()

@@ -56,7 +56,7 @@ def test_readings_are_kept_when_the_broker_has_no_address():
     sim.hosts["broker.lan"] = "192.0.2.1"
     r.run(60000)
     assert r.node.uplink.connected and r.client.server == "192.0.2.1"
-    live, late = r.readings(), r.readings("outpost/esp32-a1b2c3/climate/history")
+    live, late = r.readings(), r.readings("outpost/esp32-a1b2c3/history/climate")
     seqs = sorted([reading["seq"] for reading in live + late])
     assert seqs == list(range(1, seqs[-1] + 1)) and seqs[-1] >= 380
 

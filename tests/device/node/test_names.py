@@ -5,8 +5,8 @@ import sys
 
 import sim
 from firmware import files
-from firmware.lookup import Lookup, _query
-from firmware.names import Names, is_address
+from firmware.link.lookup import Lookup, _query
+from firmware.link.names import Names, is_address
 
 BOARDS = ("esp32", "pico_w")
 DNS = "192.168.1.1"
@@ -61,7 +61,7 @@ def test_a_name_is_found_and_kept():
     for _ in range(3):
         assert find(names, "broker.lan") == ("10.1.2.4", 0)
     assert sim.name_server.questions == 1 and sim.sockets == []
-    assert "firmware.lookup" not in sys.modules
+    assert "firmware.link.lookup" not in sys.modules
 
 
 def test_an_address_that_does_not_serve_is_looked_up_again():
@@ -99,7 +99,7 @@ def test_where_a_broker_was_reached_is_known_after_a_restart():
     assert found == "10.1.2.4" and 7000 <= ms <= 7100, ms
     assert find(names, "broker.lan") == ("10.1.2.4", 0)
     assert isinstance(find(names, "pool.lan")[0], OSError), "it has not served"
-    assert "firmware.addresses" not in sys.modules
+    assert "firmware.link.addresses" not in sys.modules
 
 
 def test_an_address_is_written_when_it_is_news():

@@ -37,7 +37,7 @@ class Broker:
             self.retained.pop(topic, None)
         if b'"seq"' in payload:
             reading = json.loads(payload)
-            prefix = topic.decode().split("/climate")[0]
+            prefix = topic.decode().rsplit("/", 2)[0]
             self.readings.append((prefix, reading["boot"], reading["seq"]))
         for client in self.clients.values():
             if topic in client.topics and client.connected:
@@ -497,7 +497,7 @@ def test_the_name_comes_back_when_the_other_has_been_away_for_an_hour():
 
 def test_an_id_that_no_board_has_is_no_other_board():
     # It filled `info` and `health`.
-    from firmware import namesake
+    from firmware.link import namesake
 
     os.mkdir("state")
     for other, found in (

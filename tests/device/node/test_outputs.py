@@ -3,8 +3,9 @@
 import json
 
 import sim
-from firmware import config, outputs
-from firmware.board import Board
+from firmware.control import outputs
+from firmware.hardware.board import Board
+from firmware.settings import config
 from firmware.topics import Topics
 
 BOARDS = ("esp32", "pico_w")
@@ -411,17 +412,17 @@ class Rig:
 def test_all_are_told_at_each_connection_and_then_what_changed():
     rig = Rig()
     everything = [
-        ("outpost/Küche/lamp", b'{"state":"OFF"}'),
-        ("outpost/Küche/lamp2", b'{"value":0}'),
-        ("outpost/Küche/Lämpchen", b'{"state":"OFF"}'),
+        ("outpost/Küche/output/lamp", b'{"state":"OFF"}'),
+        ("outpost/Küche/output/lamp2", b'{"value":0}'),
+        ("outpost/Küche/output/Lämpchen", b'{"state":"OFF"}'),
     ]
     rig.uplink.connected = False
     assert rig.step() == []
     rig.uplink.connected = True
     assert rig.step() == everything
     assert rig.step() == []
-    rig.panel.set("outpost/Küche/lamp2/set", b"7")
-    assert rig.step() == [("outpost/Küche/lamp2", b'{"value":7}')]
+    rig.panel.set("outpost/Küche/output/lamp2/set", b"7")
+    assert rig.step() == [("outpost/Küche/output/lamp2", b'{"value":7}')]
     rig.panel.introduce()
     assert len(rig.step()) == 3
 
@@ -429,15 +430,15 @@ def test_all_are_told_at_each_connection_and_then_what_changed():
 def test_a_command_reaches_the_output_it_names():
     rig = Rig()
     rig.step()
-    rig.panel.set("outpost/Küche/Lämpchen/set", b"ON")
-    assert rig.step() == [("outpost/Küche/Lämpchen", b'{"state":"ON"}')]
+    rig.panel.set("outpost/Küche/output/Lämpchen/set", b"ON")
+    assert rig.step() == [("outpost/Küche/output/Lämpchen", b'{"state":"ON"}')]
     assert level() == 0 and sim.pin(4).out == 1
-    for topic in ("outpost/Küche/lam/set", "outpost/Küche/lamp22/set", "outpost/Küche//set"):
-        rig.panel.set(topic, b"ON")
+    for name in ("output/lam", "output/lamp22", "output/", "lamp"):
+        rig.panel.set("outpost/Küche/" + name + "/set", b"ON")
     assert rig.step() == []
     assert (
-        len(rig.log.lines) == 3
-        and rig.log.lines[0] == "outputs: there is no outpost/Küche/lam/set"
+        len(rig.log.lines) == 4
+        and rig.log.lines[0] == "outputs: there is no outpost/Küche/output/lam/set"
     )
 
 
@@ -445,8 +446,8 @@ def test_who_is_not_understood_sees_what_it_is():
     rig = Rig()
     rig.step()
     for payload in ODD + (b"{",):
-        rig.panel.set("outpost/Küche/lamp/set", payload)
-        assert rig.step() == [("outpost/Küche/lamp", b'{"state":"OFF"}')], payload
+        rig.panel.set("outpost/Küche/output/lamp/set", payload)
+        assert rig.step() == [("outpost/Küche/output/lamp", b'{"state":"OFF"}')], payload
     assert rig.log.lines[-1] == "outputs: lamp: not understood, send ON, OFF or TOGGLE"
     assert len(rig.log.lines) == len(ODD) + 1
 
@@ -459,7 +460,7 @@ def test_a_payload_there_is_no_memory_for_ends_nothing():
     outputs.json = Json()
     log = Log()
     panel = outputs.Panel([make("light")], TOPICS, log)
-    panel.set("outpost/Küche/lamp/set", b'{"state":"ON"}')
+    panel.set("outpost/Küche/output/lamp/set", b'{"state":"ON"}')
     assert log.lines == ["outputs: lamp: not understood, no room"]
 
 
@@ -472,8 +473,8 @@ def test_what_changed_while_the_broker_was_away_is_told_later():
     assert rig.step() == []
     rig.uplink.connected = True
     assert rig.step() == [
-        ("outpost/Küche/lamp", b'{"state":"ON"}'),
-        ("outpost/Küche/Lämpchen", b'{"state":"ON"}'),
+        ("outpost/Küche/output/lamp", b'{"state":"ON"}'),
+        ("outpost/Küche/output/Lämpchen", b'{"state":"ON"}'),
     ]
 
 

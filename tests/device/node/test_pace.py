@@ -1,6 +1,6 @@
 """mqtt.rate: so many readings a second, and no more, however long nothing was to be sent."""
 
-from firmware.pace import Pace
+from firmware.readings.pace import Pace
 
 
 def sent(pace, begin, ms, step=50):

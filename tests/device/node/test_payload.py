@@ -2,7 +2,8 @@
 
 import json
 
-from firmware import document, payload
+from firmware import payload
+from firmware.upkeep import document
 
 FIELDS = (("temperature", 2), ("count", 0), ("open", 0))
 

@@ -7,17 +7,14 @@ import time
 
 from unreadable import unreadable
 
-from firmware import (
-    config,
-    keeping,
-    provisioning,
-    provisioning_http,
-    provisioning_page,
-    provisioning_password,
-    trial,
-)
-from firmware.provisioning import Portal
-from firmware.provisioning_http import Connection
+from firmware.provisioning import http as provisioning_http
+from firmware.provisioning import page as provisioning_page
+from firmware.provisioning import password as provisioning_password
+from firmware.provisioning import portal as provisioning
+from firmware.provisioning import trial
+from firmware.provisioning.http import Connection
+from firmware.provisioning.portal import Portal
+from firmware.settings import config, keeping
 
 HEAP = "400k"  # sources are compiled, and the tables of the settings stay
 
@@ -139,7 +136,7 @@ def test_twice_without_memory_is_told_and_nothing_entered_is_lost():
         with Starving(owner, name, 2):
             work(page)
         assert not page.is_saved and "not enough memory" in page.fault, name
-        assert "config.json" not in os.listdir() and "config.json.tmp" not in os.listdir(), name
+        assert "config.json" not in os.listdir() and "config.json.new" not in os.listdir(), name
         assert page.fields["ssid"] == "home" and page.fields["name"] == "attic", name
         assert Trial.closed - closed == (2 if name == "step" else 0), "its connection is left"
         text = "".join([piece if type(piece) is str else piece.decode() for piece in page.page()])
@@ -151,16 +148,19 @@ def test_twice_without_memory_is_told_and_nothing_entered_is_lost():
 
 def test_what_a_step_has_loaded_is_let_go_of():
     page = portal()
-    page.resident = set(sys.modules) - {"firmware.trial", "firmware.config"}
-    kept = sys.modules["firmware.trial"], sys.modules["firmware.config"]
+    page.resident = set(sys.modules) - {"firmware.provisioning.trial", "firmware.settings.config"}
+    kept = sys.modules["firmware.provisioning.trial"], sys.modules["firmware.settings.config"]
     put, keeping.put = keeping.put, None
     try:
         page._starved()
-        assert "firmware.trial" not in sys.modules and "firmware.config" not in sys.modules
-        assert "firmware.keeping" in sys.modules
+        assert (
+            "firmware.provisioning.trial" not in sys.modules
+            and "firmware.settings.config" not in sys.modules
+        )
+        assert "firmware.settings.keeping" in sys.modules
     finally:
         keeping.put = put
-        sys.modules["firmware.trial"], sys.modules["firmware.config"] = kept
+        sys.modules["firmware.provisioning.trial"], sys.modules["firmware.settings.config"] = kept
         sys.modules["firmware"].trial, sys.modules["firmware"].config = kept
 
 
@@ -181,7 +181,7 @@ def test_a_write_without_memory_leaves_the_old_file():
     finally:
         keeping.json = json
     assert dump is json.dump and saved() == {"old": 1}
-    assert "config.json.tmp" not in os.listdir()
+    assert "config.json.new" not in os.listdir()
 
 
 def test_a_page_is_in_memory_in_small_pieces():

@@ -1,7 +1,7 @@
 """The name server of the access point: one answer to every plain question, silence for anything else."""
 
-import firmware.provisioning_dns as dns
 import sim
+from firmware.provisioning import dns
 
 HERE = b"\xc0\xa8\x04\x01"
 # RFC 1035, 4.1: id 0x1234, recursion desired, one question: captive.apple.com, A, IN

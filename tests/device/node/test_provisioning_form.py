@@ -2,9 +2,9 @@
 
 import json
 
-import firmware.provisioning_form as form
-from firmware import config
+from firmware.provisioning import form
 from firmware.sensors import TYPES
+from firmware.settings import config
 
 HEAP = "320k"  # the tables of the settings beside these tests
 

@@ -5,12 +5,14 @@ import os
 import stand
 
 import sim
-from firmware import config, provisioning_form, sensors
-from firmware import provisioning_page as pages
-from firmware.board import Board
-from firmware.provisioning import Portal
-from firmware.provisioning_sensors import offered, places
-from firmware.usualpins import USUAL, each
+from firmware import sensors
+from firmware.hardware.board import Board
+from firmware.hardware.usualpins import USUAL, each
+from firmware.provisioning import form as provisioning_form
+from firmware.provisioning import page as pages
+from firmware.provisioning.portal import Portal
+from firmware.provisioning.sensors import offered, places
+from firmware.settings import config
 
 BOARDS = ("esp32", "pico_w")
 HEAP = "400k"  # sources are compiled, and the tables of the settings stay

@@ -17,8 +17,9 @@ class Board:
 
 def start(cause, note=None):
     """One start of the node; what it is preceded by."""
-    from firmware import files, safemode
-    from firmware.cause import find
+    from firmware import files
+    from firmware.upkeep import safemode
+    from firmware.upkeep.cause import find
 
     if note:
         files.note_reset(note)
@@ -26,7 +27,7 @@ def start(cause, note=None):
 
 
 def safe(crashes):
-    from firmware import safemode
+    from firmware.upkeep import safemode
 
     return safemode.is_on(crashes)
 
@@ -73,7 +74,7 @@ def test_a_reset_on_purpose_loses_nothing_on_a_full_flash():
     from outbox_flash import Flash
     from test_app import Run, everything
 
-    from firmware import safemode
+    from firmware.upkeep import safemode
 
     flash = Flash(blocks=32)
     os.chdir("/flash")
@@ -134,7 +135,8 @@ def test_a_start_that_hangs_is_counted_whatever_it_came_from():
 
 
 def test_a_note_that_cannot_be_read_is_not_the_next_start_s_either():
-    from firmware import cause, files
+    from firmware import files
+    from firmware.upkeep import cause
 
     files.note_reset("told to")
     read, cause.read = cause.read, lambda path: None
@@ -211,20 +213,21 @@ class Node:
 
 
 def test_a_node_with_its_sensors_counts_anew_after_ten_minutes():
-    from firmware import files, safemode
+    from firmware import files
+    from firmware.upkeep import safemode
 
     node = Node([start("watchdog") for _ in range(3)][-1])
     safemode.settle(node, 599999)
     assert node.crashes == 3 and files.read("state/crashes") == "3"
     safemode.settle(node, 600000)
     assert node.crashes == 0 and files.read("state/crashes") is None
-    assert "firmware.safemode" not in sys.modules, "what is over takes no memory"
+    assert "firmware.upkeep.safemode" not in sys.modules, "what is over takes no memory"
     assert not node.resets
     assert start("watchdog") == 1
 
 
 def test_safe_mode_ends_after_a_quarter_of_an_hour():
-    from firmware import safemode
+    from firmware.upkeep import safemode
 
     node = Node([start("watchdog") for _ in range(4)][-1])
     for uptime in (0, 600000, 899999):

@@ -8,7 +8,8 @@ import vfs
 from test_limits import Channel, Rig
 from unreadable import unreadable
 
-from firmware import files, uplink
+from firmware import files
+from firmware.link import uplink
 
 HEAP = "1m"
 TIMEOUT = 60

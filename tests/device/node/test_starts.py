@@ -1,4 +1,4 @@
-"""firmware/starts.py: a start that cannot be looked up, at whatever moment, holds its readings back and ends nothing."""
+"""firmware/readings, Starts: a start that cannot be looked up, at whatever moment, holds its readings back and ends nothing."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import sys
 from test_delivery import Rig
 
 import firmware
-from firmware import starts
+from firmware import readings as starts
 
 HEAP = "600k"
 TIMEOUT = 60
@@ -39,7 +39,7 @@ def after_three_starts():
 
 
 class Boots:
-    """Stands for firmware/boots.py: the n-th look-up fails, and those after it if it is for good."""
+    """Stands for firmware/readings/boots.py: the n-th look-up fails, and those after it if it is for good."""
 
     def __init__(self, n, error, for_good):
         self.n, self.error, self.for_good = n, error, for_good
@@ -61,7 +61,7 @@ def arrived(rig):
     for topic, payload in rig.broker.seen:
         reading = json.loads(payload)
         found.append((reading["boot"], reading["seq"]))
-        assert topic.endswith("/history") or reading["boot"] == 9, topic
+        assert "/history/" in topic or reading["boot"] == 9, topic
     rig.broker.seen = []
     return found
 
@@ -73,13 +73,15 @@ def fails_at_each(error):
         for n in range(1, 8):
             for for_good in (False, True):
                 rig = after_three_starts()
-                firmware.boots = sys.modules["firmware.boots"] = Boots(n, error, for_good)
+                firmware.readings.boots = sys.modules["firmware.readings.boots"] = Boots(
+                    n, error, for_good
+                )
                 rig.take()
                 rig.connect()
                 rig.run()
                 before = arrived(rig)
                 assert (9, 1) in before or not for_good, "it waits for none of them"
-                firmware.boots.end()
+                firmware.readings.boots.end()
                 for _ in range(10):
                     rig.wait(30)
                     rig.run()

@@ -12,7 +12,7 @@ HEAP = "3m"
 
 
 class starve:
-    """So many times, or until end(), there is no memory to load firmware/<name>.py."""
+    """So many times, or until end(), there is no memory to load firmware.<name>."""
 
     def __init__(self, name, times=1):
         self.name = name
@@ -21,8 +21,9 @@ class starve:
         builtins.__import__ = self._load
 
     def _load(self, name, globals=None, locals=None, wanted=None, level=0):
+        room, _, module = ("firmware." + self.name).rpartition(".")
         if self.left and (
-            name == "firmware." + self.name or (name == "firmware" and self.name in (wanted or ()))
+            name == "firmware." + self.name or (name == room and module in (wanted or ()))
         ):
             self.left -= 1
             raise MemoryError
@@ -42,7 +43,7 @@ def goes_on(r, ms=5000):
     """Readings are taken and delivered, each once."""
     r.run(ms)
     seqs = [each["seq"] for each in r.readings()]
-    seqs += [each["seq"] for each in r.readings("outpost/esp32-a1b2c3/climate/history")]
+    seqs += [each["seq"] for each in r.readings("outpost/esp32-a1b2c3/history/climate")]
     assert r.node.seq - 1 <= len(seqs) and sorted(seqs) == list(range(1, len(seqs) + 1)), seqs
     assert r.node.delivery.outbox.dropped == 0 and r.board.resets == 0
 
@@ -65,7 +66,7 @@ def health(r):
 
 def test_health():
     r = run()
-    starve("health")
+    starve("upkeep.health")
     goes_on(r)
     assert health(r) == 0 and told(r, "not enough memory for `health`")
     goes_on(r, 60000)
@@ -74,7 +75,7 @@ def test_health():
 
 def test_info():
     r = run()
-    scarce = starve("info")
+    scarce = starve("upkeep.info")
     until_starved(r, scarce)
     assert r.client.on("outpost/esp32-a1b2c3/info") == []
     assert told(r, "lost 192.0.2.1:1883: not enough memory")
@@ -85,7 +86,7 @@ def test_info():
 
 def test_namesake():
     r = run()
-    scarce = starve("namesake")
+    scarce = starve("link.namesake")
     until_starved(r, scarce)
     assert r.client.sent == [], "whose name is it?"
     assert told(r, "lost 192.0.2.1:1883: not enough memory")
@@ -96,7 +97,7 @@ def test_namesake():
 def test_what_ends_a_connection():
     r = run()
     r.run(3000)
-    scarce = starve("lost")
+    scarce = starve("link.lost")
     r.client.reachable = False
     r.run(500)
     assert not r.node.uplink.connected and not scarce.left
@@ -110,14 +111,14 @@ def test_copies_of_what_is_on_flash_make_room_for_what_begins_a_connection():
     r.client.reachable = False
     r.run(20000)
     outbox = r.node.delivery.outbox
-    on_flash = [record for record in outbox._recent if record.number]
+    on_flash = [record for record in outbox.recent if record.number]
     assert len(on_flash) > 3
-    scarce = starve("connecting")
+    scarce = starve("link.connecting")
     for _ in range(700):
         if scarce.left:
             r.run(100)
     assert not scarce.left
-    assert not any(record in outbox._recent for record in on_flash)
+    assert not any(record in outbox.recent for record in on_flash)
     r.client.reachable = True
     goes_on(r, 80000)
 
@@ -126,7 +127,7 @@ def test_the_last_good_settings():
     # It ended the start.
     from firmware import start
 
-    scarce = starve("keeping")
+    scarce = starve("settings.keeping")
     faults = []
     start._keep_good({"sensors": []}, faults)
     assert not scarce.left
@@ -141,7 +142,7 @@ def test_the_time_that_readings_of_before_get():
     r.client.reachable = False
     r.run(3000)
     r.sync = True
-    scarce = starve("earlier", 12)
+    scarce = starve("readings.earlier", 12)
     r.run(900)
     assert r.node.delivery.starts.untimed, "not on flash yet"
     with open("state/boots") as f:
@@ -151,7 +152,7 @@ def test_the_time_that_readings_of_before_get():
     r.node._keep()
     after = run()
     after.run(8000)
-    late = after.readings("outpost/esp32-a1b2c3/climate/history")
+    late = after.readings("outpost/esp32-a1b2c3/history/climate")
     late += after.readings()
     of_before = [each for each in late if each["boot"] == r.node.delivery.boot]
     assert len(of_before) == r.node.seq
@@ -164,14 +165,14 @@ def test_the_start_that_a_reading_is_of():
     first.run(3000)
     first.node._keep()
     r = run()
-    scarce = starve("boots", 1000)
+    scarce = starve("readings.boots", 1000)
     r.run(3000)
     scarce.end()
     boots = {each["boot"] for each in r.readings()}
     assert boots == {r.node.delivery.boot}, "nothing goes before it is known when it was taken"
-    assert not r.readings("outpost/esp32-a1b2c3/climate/history")
+    assert not r.readings("outpost/esp32-a1b2c3/history/climate")
     r.run(70000)
-    late = r.readings("outpost/esp32-a1b2c3/climate/history") + r.readings()
+    late = r.readings("outpost/esp32-a1b2c3/history/climate") + r.readings()
     seqs = [each["seq"] for each in late if each["boot"] == first.node.delivery.boot]
     assert sorted(seqs) == list(range(1, first.node.seq + 1)), seqs
 
@@ -179,7 +180,7 @@ def test_the_start_that_a_reading_is_of():
 def test_the_check_of_what_the_broker_allows():
     r = run()
     r.run(1000)
-    scarce = starve("access")
+    scarce = starve("control.access")
     goes_on(r, 64000)
     assert not scarce.left and r.node.control.fault is None
     goes_on(r, 64000)
@@ -189,7 +190,7 @@ def test_the_check_of_what_the_broker_allows():
 def test_a_command():
     r = run()
     r.run(1000)
-    starve("commands")
+    starve("control.commands")
     r.node.control.arrived(b"outpost/esp32-a1b2c3/cmd/identify", b'{"id":1}', False, 1000)
     r.run(1000)
     (reply,) = r.client.on("outpost/esp32-a1b2c3/reply")

@@ -1,4 +1,4 @@
-"""firmware/suspects.py by itself: one message at a time, with pings before and behind, and which of them is the culprit."""
+"""firmware/limits/suspects.py by itself: one message at a time, with pings before and behind, and which of them is the culprit."""
 
 from binascii import crc32
 

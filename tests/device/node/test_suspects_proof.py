@@ -1,4 +1,4 @@
-"""firmware/suspects.py: what proves nothing of a message: exchanges and pings that end connections, silence, and that nothing else passes."""
+"""firmware/limits/suspects.py: what proves nothing of a message: exchanges and pings that end connections, silence, and that nothing else passes."""
 
 from suspects_stand import SECOND, Stand, closes_at, comes, subscribed
 

@@ -1,4 +1,4 @@
-"""firmware/suspects.py: what comes rarely and was sent last goes alone when it comes, when all else is no longer cautious."""
+"""firmware/limits/suspects.py: what comes rarely and was sent last goes alone when it comes, when all else is no longer cautious."""
 
 from suspects_stand import SECOND, Stand, closes_at, freed, subscribed
 

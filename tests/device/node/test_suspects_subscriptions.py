@@ -1,4 +1,4 @@
-"""firmware/suspects.py: subscriptions are suspects, too, and have their turn among the messages; when caution is over."""
+"""firmware/limits/suspects.py: subscriptions are suspects, too, and have their turn among the messages; when caution is over."""
 
 from suspects_stand import INFO, SECOND, Stand, closes_at, comes, subscribed
 

@@ -4,14 +4,14 @@ import time
 
 import servers
 import stand
-from mqtt_packets import packet
 
 import sim
-from firmware import config
-from firmware.board import Board
-from firmware.joining import begin
+from firmware.hardware.board import Board
+from firmware.link.joining import begin
+from firmware.provisioning.trial import Trial
 from firmware.sensors import TYPES
-from firmware.trial import Trial
+from firmware.settings import config
+from mqtt.packets import packet
 
 HEAP = "400k"  # sources are compiled, and the tables of the settings stay
 BOARDS = ("esp32", "pico_w")

@@ -7,10 +7,12 @@ cache for what it could not read, and may say without any error that there is no
 import json
 import os
 
+import flashfile
 import power
 import vfs
 
-from firmware import config, files, reading
+from firmware import files, reading
+from firmware.settings import config
 
 HEAP = "1m"
 TIMEOUT = 60
@@ -128,14 +130,14 @@ def test_unreadable_settings_are_told_from_none():
     begin()
     put("config.json", json.dumps(SETTINGS))
     put(LAST, json.dumps(SETTINGS))
-    reading.open = Failing("config.json")
+    flashfile.open = Failing("config.json")
     try:
         settings, source, faults = config.load("config.json", LAST, (), "esp32")
         assert settings and source == LAST
         assert faults == ["config.json: cannot be read: EIO, the flash fails"], faults
         # Of either: the next start may read it, so that nobody is asked for new ones.
         for paths in (("config.json", LAST), (LAST,)):
-            reading.open = Failing(*paths)
+            flashfile.open = Failing(*paths)
             if len(paths) == 1:
                 os.remove("config.json")
             try:
@@ -146,7 +148,7 @@ def test_unreadable_settings_are_told_from_none():
         # But one whose flash is worn out for good can be given others, after some starts.
         assert config.load("config.json", LAST, (), "esp32", safe=True)[0] is None
     finally:
-        del reading.open
+        del flashfile.open
     end()
 
 
@@ -157,13 +159,13 @@ def test_no_memory_for_a_file_is_not_called_a_failing_flash():
     put("state/reset", "told to")
     said = []
     reading.print = said.append
-    reading.open = Failing("config.json", "state/reset")
-    reading.open.error = MemoryError()
+    flashfile.open = Failing("config.json", "state/reset")
+    flashfile.open.error = MemoryError()
     try:
         settings, source, faults = config.load("config.json", LAST, (), "esp32")
         assert settings and source == LAST
         assert faults == ["config.json: cannot be read: not enough memory"], faults
-        reading.open.paths += (LAST,)
+        flashfile.open.paths += (LAST,)
         try:
             config.load("config.json", LAST, (), "esp32")
             raise AssertionError("it says that there are none")
@@ -172,13 +174,13 @@ def test_no_memory_for_a_file_is_not_called_a_failing_flash():
         assert files.read("state/reset") is None
         assert len(said) == 1 and "state/reset" in said[0] and "ENOMEM" in said[0], said
     finally:
-        del reading.open, reading.print
+        del flashfile.open, reading.print
     end()
 
 
 def test_the_page_keeps_what_one_error_hides():
     """What is not found when it opens is left out when it saves."""
-    from firmware.provisioning_form import stored
+    from firmware.provisioning.form import stored
 
     chip = begin()
     put("config.json", json.dumps(SETTINGS))
@@ -188,7 +190,7 @@ def test_the_page_keeps_what_one_error_hides():
 
 
 def test_what_was_announced_is_found_in_spite_of_an_error():
-    from firmware import discovery_plan
+    from firmware.discovery import plan as discovery_plan
     from firmware.parts import _exists
 
     chip = begin()

@@ -5,12 +5,12 @@ import os
 import sys
 import time
 
-from mqtt_client import Refused
-
 import firmware
-from firmware import uplink as module
-from firmware.log import Log
-from firmware.uplink import Uplink
+from firmware.link import uplink as module
+from firmware.link.uplink import Uplink
+from firmware.upkeep.log import Log
+from mqtt.client import Refused
+from mqtt.deadlines import Deadlines
 
 A = {"host": "a.test", "port": 1883, "user": "node", "password": "secret-a", "tls": None}
 B = {"host": "b.test", "port": 1884, "user": "", "password": "", "tls": None}
@@ -45,7 +45,8 @@ class Client:
         self.subscriptions = Subscriptions()
         self.in_flight = ()
         self.lw_topic = b"status"
-        self.keepalive, self.timeout_ms = 60, 10000
+        self.keepalive = 60
+        self.deadlines = Deadlines(None, None, 10, 20)
         self.pending = 0
         self.forgotten = []
 
@@ -361,9 +362,9 @@ def test_without_memory_to_connect_it_tries_again():
     client = Client("a.test")
     uplink = make(client, A)
     for _ in range(8):
-        sys.modules["firmware.connecting"] = firmware.connecting = Scarce()
+        sys.modules["firmware.link.connecting"] = firmware.link.connecting = Scarce()
         assert not run(uplink, uplink.due(NOW, UPTIME) + 100)
-        assert "firmware.connecting" not in sys.modules
+        assert "firmware.link.connecting" not in sys.modules
     assert client.starts == [] and uplink.starved(3600000)
     assert run(uplink, 60000) == 1 and not uplink.starved(3600000)
 
@@ -372,7 +373,7 @@ def test_without_memory_to_leave_the_connection_is_closed():
     client = Client("a.test")
     uplink = make(client, A)
     run(uplink, 1000)
-    sys.modules["firmware.leaving"] = firmware.leaving = Scarce()
+    sys.modules["firmware.link.leaving"] = firmware.link.leaving = Scarce()
     uplink.stop(b"status", b"offline", 50)
     assert not client.connected and not uplink.connected and client.sent == []
 

@@ -3,9 +3,9 @@
 import sys
 
 import firmware
-from firmware.joining import begin
-from firmware.log import Log
-from firmware.wifi import Wifi
+from firmware.link.joining import begin
+from firmware.link.wifi import Wifi
+from firmware.upkeep.log import Log
 
 HOME = {"ssid": "home", "password": "secret-home", "static": None}
 NOW = 0
@@ -215,10 +215,10 @@ def test_without_memory_to_join_it_is_tried_again():
 
     wifi = make(Radio(), HOME)
     wifi.step(NOW)  # adopts, and leaves
-    sys.modules["firmware.joining"] = firmware.joining = Scarce()
+    sys.modules["firmware.link.joining"] = firmware.link.joining = Scarce()
     soon = NOW + wifi.due(NOW)
     wifi.step(soon)
-    assert "firmware.joining" not in sys.modules
+    assert "firmware.link.joining" not in sys.modules
     assert 0 < wifi.due(soon) < 1000
     run(wifi, 5000)
     assert wifi.up
@@ -227,11 +227,11 @@ def test_without_memory_to_join_it_is_tried_again():
 def test_once_joined_and_in_a_pause_its_code_is_let_go_of():
     wifi = make(Radio(), HOME)
     run(wifi, 5000)
-    assert wifi.up and "firmware.joining" not in sys.modules
+    assert wifi.up and "firmware.link.joining" not in sys.modules
     wifi.radio.there = ()
     while not wifi.failures:
         run(wifi, 100)
-    assert not wifi.up and "firmware.joining" not in sys.modules
+    assert not wifi.up and "firmware.link.joining" not in sys.modules
 
 
 def test_never_logs_a_password():

@@ -1,7 +1,8 @@
-"""What lib/outbox.py promises, on a real littlefs: order, what costs a write, exchanges of QoS 2."""
+"""What lib/outbox promises, on a real littlefs: order, what costs a write, exchanges of QoS 2."""
 
-from outbox_backlog import Record
 from outbox_flash import Flash, deliver, finish, put, segments, send, there
+
+from outbox.log import TAKEN, Record
 
 HEAP = "1m"
 
@@ -122,7 +123,7 @@ def test_an_exchange_goes_on_where_it_was():
         box = flash.restart()
         found = box.unfinished(0)
         assert {int(r.data): r.pid for r in found} == pids
-        assert all(r.released and r.taken for r in found)
+        assert all(r.released and r.flags & TAKEN for r in found)
     assert [int(r.data) for r in send(box)] == [1, 4]
     assert sorted(finish(box, found)) == [2, 5] and len(box) == 2
     assert box.sync(0)

@@ -39,7 +39,7 @@ def test_rows_are_whole():
 
 
 def test_defaults_pass_their_own_checks():
-    from firmware import kinds
+    from firmware.settings import kinds
 
     for name, (_, _, rows, _) in sensors.TYPES.items():
         for key, kind, default, limit, _ in rows:
@@ -56,7 +56,7 @@ def test_quantities_are_whole():
 
 def forget_the_check():
     """As a node does before it loads its sensors."""
-    from firmware import config as checker
+    from firmware.settings import config as checker
 
     checker.drop()
 
@@ -69,7 +69,7 @@ def test_every_type_gives_a_reading():
         kind = setting["type"]
         detach_all()
         attach(setting)
-        from firmware.board import Board
+        from firmware.hardware.board import Board
 
         channel = sensors.load(setting, Board())
         values = first(channel)
@@ -84,7 +84,7 @@ def test_every_type_gives_a_reading():
 def test_bme280_at_work():
     setting = checked(type="bme280", address="0x77")
     attach(setting)
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     channel = sensors.load(setting, Board())
     assert channel.fields == (
@@ -103,7 +103,7 @@ def test_bme280_at_work():
 
 def test_a_bme680_whose_plate_stays_cold_publishes_the_rest():
     from firmware import payload
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     setting = checked(type="bme680", interval_s=5, dew_point=True, filter={"gas_resistance": {}})
     attach(setting)
@@ -122,7 +122,7 @@ def test_a_bme680_whose_plate_stays_cold_publishes_the_rest():
 def test_a_stuck_bus_is_recovered():
     setting = checked(type="bme280", interval_s=5)
     attach(setting)
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     board = Board()
     calls = []
@@ -139,7 +139,7 @@ def test_a_stuck_bus_is_recovered():
 
 
 def test_a_stuck_bus_does_not_disturb_the_other():
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     board = Board()
     channels = []
@@ -168,7 +168,7 @@ def test_a_stuck_bus_does_not_disturb_the_other():
 
 
 def test_two_ds18b20_on_one_wire():
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     board = Board()
     roms = ("28ff641e0f160390", "280100000000" + "00")
@@ -195,7 +195,7 @@ def test_two_ds18b20_on_one_wire():
 
 
 def test_kinds_of_input_name_the_quantity():
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     for kind, quantity in (
         ("button", "pressed"),
@@ -215,7 +215,7 @@ def test_kinds_of_input_name_the_quantity():
 
 
 def test_a_slammed_door_between_two_steps():
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     setting = checked(type="input", name="door", kind="reed")
     attach(setting)
@@ -230,7 +230,7 @@ def test_a_slammed_door_between_two_steps():
 
 
 def test_rain():
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     setting = checked(type="pulse", per_pulse=0.2794, unit="mm/h", interval_s=60)
     attach(setting)
@@ -253,7 +253,7 @@ def test_rain():
 def test_a_count_that_is_not_kept():
     import os
 
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     setting = checked(type="pulse", keep=False, interval_s=5)
     attach(setting)
@@ -266,7 +266,7 @@ def test_a_count_that_is_not_kept():
 
 def test_pulses_go_on_after_others_failed():
     # Whatever made a channel build its driver anew, what was counted is not lost.
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     setting = checked(type="pulse", interval_s=5)
     attach(setting)
@@ -282,7 +282,7 @@ def test_pulses_go_on_after_others_failed():
 
 
 def test_a_pin_that_is_none_is_a_failure_and_no_crash():
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     setting = checked(type="input")
     setting["pin"] = 99  # past the check
@@ -326,7 +326,7 @@ def test_what_is_seldom_wanted_is_loaded_for_it_only():
 
 
 def test_what_is_derived_is_published_last():
-    from firmware.board import Board
+    from firmware.hardware.board import Board
 
     setting = checked(type="bme280", dew_point=True, absolute_humidity=True, altitude_m=0)
     attach(setting)

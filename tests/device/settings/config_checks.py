@@ -1,6 +1,6 @@
 """What the tests of config.json check it with: a few sensor types, the shortest config, and what is said about one."""
 
-from firmware import config
+from firmware.settings import config
 
 TYPES = {
     "bme280": (

@@ -8,7 +8,7 @@ import sys
 import config_checks
 from config_checks import TYPES, faults, least, only_fault
 
-from firmware import config
+from firmware.settings import config
 
 HEAP = "192k"  # the checks, and beside them these tests, uncompiled, and their texts
 
@@ -52,7 +52,7 @@ def test_the_shortest_config_gets_every_default():
         "retain": True,
         "rate": None,
     }
-    assert settings["publish"] == {"qos": 1, "live_s": 30, "health_s": 60}
+    assert settings["publish"] == {"qos": 1, "live_s": 30, "health_s": 60, "plain": False}
     assert settings["outbox"] == {
         "bytes": 131072,
         "sync_s": 5,
@@ -252,12 +252,30 @@ def test_a_topic_level():
     only_fault(faults(least(node={"base": ""})), "node.base", "is empty")
     # <base>/all/cmd/… is for every node
     only_fault(faults(least(node={"name": "all"})), "node.name", "is taken by the node itself")
-    for name in ("status", "health", "info", "log", "cmd", "reply", "history"):
-        only_fault(
-            sensors(("gpio", {"pin": 4, "name": name})),
-            "sensors[0].name",
-            "is taken by the node itself",
-        )
+    # Channels have branches of their own.
+    for name in ("status", "cmd", "all", "reading"):
+        assert not sensors(("gpio", {"pin": 4, "name": name}))
+
+
+def test_the_base_may_have_several_levels():
+    for good in ("home", "home/ground", "a/b/c", "é" * 15 + "/" + "é" * 16, "all/" * 15 + "four"):
+        assert not faults(least(node={"base": good})), good
+    for bad, wrong in (
+        ("", "is empty"),
+        ("/home", "has an empty level"),
+        ("home/", "has an empty level"),
+        ("home//ground", "has an empty level"),
+        ("/", "has an empty level"),
+        ("home/+", "has one of + # $"),
+        ("home/#", "has one of + # $"),
+        ("$SYS/home", "has one of + # $"),
+        ("home/a\nb", "has a control character"),
+        ("home/" + "a" * 60, "is too long"),
+        ("é" * 33, "is too long"),
+        (7, "is a number"),
+    ):
+        right = "give levels such as home/ground, at most 64 bytes without + # $"
+        only_fault(faults(least(node={"base": bad})), "node.base", wrong + ", " + right)
 
 
 def test_two_sensors_with_one_name():
@@ -814,7 +832,9 @@ def test_load_takes_the_byte_order_mark_of_some_editors():
 
 
 def test_keep_writes_only_what_changed():
-    from firmware import keeping
+    import flashfile
+
+    from firmware.settings import keeping
 
     settings, _ = config.check(json.loads(GOOD), TYPES, "esp32")
     keeping.keep(settings, "state/config.json")
@@ -829,17 +849,17 @@ def test_keep_writes_only_what_changed():
             written.append(path)
         return open(path, mode)
 
-    keeping.open = counting
+    flashfile.open = counting
     keeping.keep(settings, "state/config.json")
     assert not written
     settings["node"]["name"] = "attic"
     keeping.keep(settings, "state/config.json")
-    assert written == ["state/config.json.tmp"], written
+    assert written == ["state/config.json.new"], written
 
 
 def test_a_lowered_qos_begins_the_session_anew():
     """What a restart left unfinished of QoS 2 would never end: the reading goes at QoS 1 now."""
-    from firmware import keeping
+    from firmware.settings import keeping
 
     def kept(*qos):
         entries = [
@@ -863,7 +883,9 @@ def test_a_lowered_qos_begins_the_session_anew():
 
 
 def test_keep_on_a_full_flash_leaves_the_old_settings():
-    from firmware import keeping
+    import flashfile
+
+    from firmware.settings import keeping
 
     settings, _ = config.check(json.loads(GOOD), TYPES, "esp32")
     keeping.keep(settings, "state/config.json")
@@ -881,7 +903,7 @@ def test_keep_on_a_full_flash_leaves_the_old_settings():
         def write(self, data):
             raise OSError(28)
 
-    keeping.open = lambda path, mode="r": Full(path) if "w" in mode else open(path, mode)
+    flashfile.open = lambda path, mode="r": Full(path) if "w" in mode else open(path, mode)
     keeping.json = type("Json", (), {"load": json.load, "dump": lambda value, f: f.write("{")})
     changed = dict(settings, node={"name": "attic", "base": "outpost"})
     try:

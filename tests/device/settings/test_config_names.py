@@ -3,7 +3,8 @@
 import json
 import sys
 
-from firmware import config, sensors
+from firmware import sensors
+from firmware.settings import config
 
 BOARDS = ("esp32", "pico_w")
 ROM = "28ff641e0f160390"
@@ -31,7 +32,7 @@ def pins(kind):
 
 
 def test_other_names_of_a_type_are_the_type():
-    from firmware.partnames import SYNONYMS
+    from firmware.settings.partnames import SYNONYMS
 
     for name in ("am2302", "htu21d", "sht20", "bme688", "dht20", "ds18s20", "sht31", "scd41"):
         assert name in SYNONYMS, name
@@ -203,7 +204,7 @@ def test_characters_of_two_escapes():
 
 
 def test_a_command_with_such_a_character():
-    from firmware.commands import run
+    from firmware.control.commands import run
 
     for data, mark in (
         (b'{"id": "\\ud83c\\udfe0"}', "\U0001f3e0"),

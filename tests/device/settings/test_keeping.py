@@ -1,12 +1,15 @@
-"""firmware/keeping.py on a flash that fails to read for a moment: nothing that could not be read is written over. On MicroPython's own littlefs."""
+"""firmware/settings/keeping.py on a flash that fails to read for a moment: nothing that could not be read is written over. On MicroPython's own littlefs."""
 
+import io
+import json
 import os
 
+import flashfile
 import vfs
 from power import PROG, FailingChip, mount
 
-from firmware import keeping
 from firmware.files import SESSION, write
+from firmware.settings import keeping
 
 HEAP = "3m"
 TIMEOUT = 150
@@ -36,6 +39,11 @@ def leave():
     vfs.umount("/flash")
 
 
+def saved():
+    with open(LAST_GOOD) as f:
+        return json.load(f)
+
+
 def keep(chip, first, length, size=600):
     """Keep settings in which QoS is lowered. Return whether the session begins anew, and whether they are kept: None, it says they are not."""
     mount(chip)
@@ -52,7 +60,7 @@ def keep(chip, first, length, size=600):
     os.chdir("/flash")
     anew = SESSION.rpartition("/")[2] not in os.listdir("state")
     there = LAST_GOOD.rpartition("/")[2] in os.listdir("state")
-    kept = there and keeping._load(LAST_GOOD) == settings(1, size)
+    kept = there and saved() == settings(1, size)
     leave()
     return anew, None if said and not kept else kept
 
@@ -87,3 +95,37 @@ def test_what_is_taken_for_kept_is_kept_whatever_read_fails():
                     failing = FailingChip(base=chip)
                     kept = keep(failing, first, length, size)[1]
                     assert kept in (True, None), (size, before, first, length)
+
+
+class Pieces(io.IOBase):
+    """A file that takes note of how much is written at once."""
+
+    def __init__(self, path):
+        self.file = open(path, "wb")
+        self.sizes = []
+
+    def write(self, data):
+        self.sizes.append(len(data))
+        return self.file.write(data)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.file.close()
+
+
+def test_settings_are_never_one_text_in_memory():
+    opened = []
+
+    def in_pieces(path, mode):
+        opened.append(Pieces(path))
+        return opened[0]
+
+    flashfile.open = in_pieces
+    try:
+        keeping.put({"name%d" % i: "x" * 20 for i in range(100)}, "config.json")
+    finally:
+        del flashfile.open
+    sizes = opened[0].sizes
+    assert sum(sizes) > 3000 and max(sizes) < 100, max(sizes)

@@ -44,7 +44,7 @@ class Uart:
     """A chip at a serial port, likewise."""
 
     def __init__(self, chip, truth, *args):
-        from firmware.board import Board
+        from firmware.hardware.board import Board
 
         sim.no_stand()
         sim.uart_devices.clear()
@@ -168,8 +168,8 @@ def checked(**setting):
 
     A voltage gets a divider besides: the world's battery has more volts than a pin may have.
     """
-    from firmware import config as checker
     from firmware import sensors
+    from firmware.settings import config as checker
 
     rows = sensors.TYPES[setting["type"]][2]
     for key, kind, default, limit, _ in rows:

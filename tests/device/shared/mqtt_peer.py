@@ -12,7 +12,7 @@ A Wire behaves as a board's socket: it never waits, takes what it likes, gives N
 import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 import io
 
-from mqtt_packets import packet
+from mqtt.packets import packet
 
 
 class Wire(io.IOBase):

@@ -1,4 +1,4 @@
-"""A littlefs in RAM with an outbox on it, for the tests of lib/outbox*.py: counts what is written, fails at will."""
+"""A littlefs in RAM with an outbox on it, for the tests of lib/outbox: counts what is written, fails at will."""
 
 import os
 

@@ -1,0 +1,137 @@
+"""What a node is told: commands, what its outputs are to be, the sign that Home Assistant is there.
+
+A retained message is no command: nobody may have meant it since the node was switched on.
+"""
+
+import time
+
+from micropython import const
+
+from firmware import forget
+
+_LONGEST = const(512)  # bytes of a payload that can be meant for us
+_CHECK_MS = const(50000)  # within this a message of the node's own has come back
+_REPLIES = const(4)  # that wait for room
+_NO_MEMORY = b'{"ok":false,"error":"not enough memory"}'
+
+
+class Control:
+    def __init__(self, uplink, topics, panel, led, log):
+        """panel: the outputs, or None; led: a pin, or None."""
+        self.uplink = uplink
+        self.client = client = uplink.client
+        self.topics = topics
+        self.panel = panel
+        self.led = led
+        self.log = log
+        self.blink = None
+        self.restart = False
+        self.fault = None  # what the broker does not let this node do, for `health`
+        self.heard = False  # has the node's own `status` come back on this connection? None: not yet, though it was said twice
+        self.introduced = False  # has the node's `info` been published in this start?
+        self._connects = 0
+        self.check_at = None  # ticks when it has to have come back
+        self._watched = {}  # topic → what takes its messages
+        self.watch(topics.status, self.hear)
+        self.replies = []  # that the client had no room for
+        self.reply = None  # packet id of the last one, while it is in flight
+        self.told_at = None  # ticks when it was told to restart
+        for topic in topics.commands:
+            client.want(topic, 1)
+        if panel:
+            # QoS 0: a command that cannot come now does not come. A pump must not start because a link is back.
+            client.want(topics.sets, 0)
+
+    def watch(self, topic, take):
+        """Subscribe to one more topic; take(data, retained, uptime) gets what comes there. take None: no longer."""
+        self.client.want(topic, None if take is None else 0)
+        self._watched.pop(topic, None)
+        if take:
+            self._watched[topic] = take
+
+    def hear(self, data, retained, uptime):
+        """The node's own `status` came. A retained one is from before, perhaps."""
+        self.heard = self.heard or (data == b"online" and not retained)
+
+    def _check(self, now):
+        """Some time after the node may speak on a connection: do the broker's access rules let this node do what it has to?"""
+        uplink = self.uplink
+        if self._connects != uplink.connects or uplink.held:
+            self._connects = uplink.connects
+            self.heard = False
+            self.check_at = time.ticks_add(now, _CHECK_MS)
+        elif not uplink.connected:
+            self.check_at = None
+        elif (
+            self.check_at is not None
+            and time.ticks_diff(now, self.check_at) >= 0
+            and not uplink.brokers.cautious
+        ):
+            try:
+                from firmware.control import access
+
+                self.check_at = None
+                self.fault = access.check(self, now)
+                forget("control", "access")
+            except MemoryError:  # no reason to end
+                self.check_at = time.ticks_add(now, _CHECK_MS)
+
+    def step(self, now):
+        """Return True when it is time to restart, as commanded. MemoryError: the node comes to its end anyway."""
+        if self.blink and not self.blink.step(now):
+            self.blink = None
+        self._send()
+        self._check(now)
+        if not self.restart:
+            return False
+        from firmware.control import restart
+
+        return restart.is_due(self, now)
+
+    def due(self, now):
+        """Return ms until step() wants to be called."""
+        return self.blink.due(now) if self.blink else 1000
+
+    def acknowledged(self, pids):
+        if self.reply in pids:
+            self.reply = None
+            forget("control", "commands")
+            forget("upkeep", "document")
+
+    def arrived(self, topic, data, retained, uptime):
+        """A message came."""
+        take = self._watched.get(topic)
+        if take:
+            take(data, retained, uptime)
+            return
+        topic = topic.decode()
+        if retained or len(data) > _LONGEST:
+            why = "retained" if retained else "too long"
+            self.log.warning("control: %s ignored, it is %s" % (topic, why))
+            return
+        head, _, name = topic.rpartition("/")
+        if (head + "/+").encode() in self.topics.commands:
+            self._command(name, data)
+        elif self.panel:
+            self.panel.set(topic, data)
+
+    def _command(self, name, data):
+        self.log.info("control: " + name)
+        try:
+            from firmware.control.commands import run
+
+            reply = run(self, name, data)
+        except MemoryError:  # not even for the reply
+            reply = _NO_MEMORY
+        if len(self.replies) == _REPLIES:
+            self.replies.pop(0)
+        self.replies.append(reply)
+        self._send()
+
+    def _send(self):
+        while self.replies:
+            sent = self.uplink.send(self.topics.reply, self.replies[0], False, 1)
+            if sent is None:
+                return
+            self.reply = sent
+            self.replies.pop(0)

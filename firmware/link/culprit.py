@@ -1,0 +1,90 @@
+"""Why a connection to a broker ended, time after time: is it what the broker was sent, or what it keeps for the node? Loaded when one did
+that was up, or was shut.
+"""
+
+import errno
+from errno import ECONNRESET
+
+from micropython import const
+
+from firmware import forget
+from mqtt.client import ProtocolError, Refused
+
+# What a connection that ended counts: the oldest message in flight is the same as before,
+_FRUITLESS = const(4)
+_FRUITFUL = const(1)  # or another: messages pass, and it may be the network
+_VAIN = const(3)  # connections in a row on which nothing was acknowledged: their pauses grow
+_ENDED = const(12)  # of these together in a row, before the broker's limits are looked for
+_ID_REJECTED = const(
+    2
+)  # CONNACK of a broker that will not have the client id, or not for a session that lasts
+_SHUT = const(3)  # attempts that were closed at CONNECT, before that
+_HELD_MS = const(600000)  # one that held so long is not one of them
+_LAST = const(8)  # of what was sent last so many are remembered
+_ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)  # what the client says of a silent broker
+# How a port says that the peer closed: ECONNRESET, EPIPE, ECONNABORTED and ENOTCONN of Linux and of lwIP.
+_CLOSED = (ECONNRESET, 32, 103, 113, 107, 128)
+
+
+def is_the_broker(brokers, error, uptime, ms):
+    """A connection failed that had been up for so many ms, None: never. Return whether it is the broker, time after time."""
+    client, limits = brokers.uplink.client, brokers.limits
+    if isinstance(error, ProtocolError):
+        from firmware.link import garbled
+
+        anew = garbled.is_kept(brokers, ms)
+        forget("link", "garbled")
+        if anew:
+            return False
+    code = error.args[0] if isinstance(error, OSError) and error.args else 0
+    closed = code in _CLOSED
+    if ms is None:
+        _shut_out(brokers, error, closed and client.turned_away, uptime)
+        return False
+    # A ProtocolError: what it sent is no MQTT.
+    closed = closed or not isinstance(error, OSError)
+    known = client.last in brokers.last  # what comes rarely may end each connection all the same
+    if closed or code == _ETIMEDOUT:
+        _remember_last(brokers.last, client, ms >= _HELD_MS and not known)
+    if limits:
+        limits.lost(closed, code == _ETIMEDOUT, uptime)
+    if closed or code == _ETIMEDOUT:
+        _count(brokers, client, ms >= _HELD_MS and not known)
+    if brokers.ended < _ENDED and not (limits and limits.suspects):
+        return False
+    # One that has too many at once closes; silence has other causes.
+    brokers.learnt().suspect(client.exactly_once if closed else 0)
+    return True
+
+
+def _shut_out(brokers, error, closed, uptime):
+    """It never came up. closed: at CONNECT."""
+    if closed:
+        brokers.shut += 1
+        if brokers.limits or brokers.shut >= _SHUT:
+            brokers.learnt().connects.shut(uptime)
+    elif isinstance(error, Refused) and error.code == _ID_REJECTED:
+        if not brokers.uplink.clean_session:
+            brokers.learnt().connects.rejected(uptime)
+
+
+def _count(brokers, client, anew):
+    """One more has ended, the first after one that held: anew."""
+    oldest = client.in_flight[0] if client.in_flight else 0
+    if anew:
+        brokers.ended = 0
+    if oldest == brokers.oldest:
+        brokers.ended += _FRUITLESS
+    else:
+        brokers.ended += _FRUITFUL
+        if brokers.vain < _VAIN:
+            brokers.uplink.hurry(1)
+    brokers.oldest = oldest
+
+
+def _remember_last(last, client, anew):
+    if anew:
+        last.clear()
+    for each in [client.last] + list(client.unanswered):
+        if each is not None and each not in last and len(last) < _LAST:
+            last.append(each)

@@ -1,0 +1,95 @@
+"""Small files on a flash that may fail: read with patience, and written whole.
+
+littlefs (2.x) takes the contents of its cache for what it could not read. After an error it may find an old directory, or none,
+and answer ENOENT or list what was there before, without any error. So an answer counts when it comes twice.
+"""
+
+import gc
+import os
+from errno import EIO, EISDIR, ENOENT, ENOMEM
+
+from micropython import const
+
+BESIDE = ".new"  # added to a path: the file that is to replace it, while that is being written
+_TRIES = const(3)
+_NOTHING = (ENOENT, EISDIR, 20)  # no file of ours; ENOTDIR
+
+
+def patiently(read, path):
+    """Return read(path). After an error try again, twice: it may pass. OSError: it did not pass, or there is no such file.
+
+    ENOENT counts when it comes twice: littlefs may take an error of the flash for a missing file. ENOMEM: a file needs some
+    memory in one piece, and that was not free.
+    """
+    absent = False
+    code = EIO
+    for _ in range(_TRIES):
+        try:
+            return read(path)
+        except (OSError, MemoryError) as e:
+            gc.collect()
+            code = ENOMEM if isinstance(e, MemoryError) else EIO
+            if settle(path) and is_nothing(e):
+                if absent:
+                    raise
+                absent = True
+    raise OSError(code)
+
+
+def settle(path):
+    """After an error: have littlefs read something else. Return whether it can.
+
+    Else it believes that its cache holds what it could not read, and finds an old directory there, or none.
+    """
+    try:
+        os.statvfs(path)  # reads all directories
+        return True
+    except OSError as e:
+        return e.errno == ENOENT  # another file system, to which the path matters
+
+
+def is_nothing(error):
+    """Does an error say that there is no such file? Any other error may pass, and tells nothing of what is there."""
+    return isinstance(error, OSError) and error.errno in _NOTHING
+
+
+def read(path, parse):
+    """Return parse(open file), which has come out the same twice, or None: there is no such file. OSError: it cannot be read."""
+
+    def twice(path):
+        with open(path, "rb") as f:
+            found = parse(f)
+        if settle(path):
+            with open(path, "rb") as f:
+                if parse(f) == found:
+                    return found
+        raise OSError(EIO)
+
+    try:
+        return patiently(twice, path)
+    except OSError as e:
+        if is_nothing(e):
+            return None
+        raise
+
+
+def write(path, content):
+    """Replace a file, and make its folder if there is none: after a power cut the old content is there or the new, never half.
+
+    content: text, bytes, or a function that writes it to the open file. OSError, MemoryError: the file is as it was.
+    """
+    beside = path + BESIDE
+    try:
+        f = open(beside, "wb")
+    except OSError as e:
+        folder = path.rpartition("/")[0]
+        if e.errno != ENOENT or not folder:
+            raise
+        os.mkdir(folder)
+        f = open(beside, "wb")
+    with f:
+        if callable(content):
+            content(f)
+        else:
+            f.write(content)
+    os.rename(beside, path)

@@ -1,0 +1,560 @@
+"""A durable store-and-forward queue for messages: what was appended is there until it is acknowledged.
+
+    outbox = Outbox("queue")
+    outbox.append(b"attic", b"21.3", ticks_ms())
+    while True:
+        outbox.step(ticks_ms())                      # writes what is due
+        record = outbox.peek(ticks_ms())             # the oldest that is not on its way
+        if record:
+            client.publish(record.key, record.data, qos=1)
+            outbox.drop(record, ticks_ms())          # it is acknowledged
+
+A record is in RAM first. One that is acknowledged within `sync_ms` never costs a write; the others are on flash by then,
+many at a time. Over a power cut nothing that is on flash is lost, and of what was dropped within the last sync_ms at most 16
+come back. A record of QoS 2 is on flash before peek() returns it, and its release() before its PUBREL is sent, so that its
+exchange goes on after a power cut where it was, with the same packet id.
+
+Nothing here raises for what the flash does: what cannot be written stays in RAM, within bounds, and is counted. `now` is
+ticks_ms everywhere. The format is in docs/outbox.md. MicroPython from 1.25 on; littlefs makes each write one step.
+"""
+
+import sys
+from errno import ENOENT
+from time import ticks_add, ticks_diff
+
+from flashfile import settle
+from micropython import const
+
+from outbox.backlog import Backlog
+from outbox.log import BEGUN, FLAGS, HIGH, LATEST, LONGEST, MARKS, RELEASED, TAKEN, Record
+
+_DROPS = const(16)  # dropped records after which the state is written
+_LOSSES = const(64)  # records given up one by one after which it is
+_RETRY_MS = const(10000)  # after a write that failed
+_SOON_MS = const(1000)  # after one for want of memory: a power cut would take what waits
+_AGAIN_MS = const(10000)  # between two attempts to read
+_AHEAD = const(32)  # records on their way before older ones
+_FEW = const(8)  # from flash on their way, in a crowded heap
+_OVERHEAD = const(112)  # RAM of a record besides its frame's bytes, 32 bits
+_SLOTS = const(8192)  # bytes of RAM for the newest of all keys, which are written all at once
+_ENOSPC = const(28)  # littlefs's own, on every port
+
+
+def _forget_modules():
+    """Let go of the modules that are in memory only while they work."""
+    for name in ("opening", "again", "lookup"):
+        sys.modules.pop("outbox." + name, None)
+        globals().pop(name, None)
+
+
+class Outbox:
+    def __init__(self, folder, limit=131072, sync_ms=5000, drop_newest=False, ram=4096):
+        """Open what is there, or make it.
+
+        limit: bytes of flash, at least 8192; ram: bytes, at most half of limit, and up to 8 KB besides for the newest of keys; sync_ms: how long a
+        record may be in RAM only, 0: until peek() returns it; drop_newest: when full append() refuses, instead of dropping
+        the oldest, a sixteenth of all at a time (what is on its way is kept, and what shares a file with it).
+        """
+        self.limit = limit
+        self.sync_ms = sync_ms
+        self.drop_newest = drop_newest
+        self.ram = min(ram, limit // 2)
+        self.appended = 0
+        self.superseded = 0  # made way for a newer one of the same key
+        self._changed = 0  # what the state on flash does not know yet
+        self._changed_at = 0
+        self._retry_at = None
+        self._again_at = None  # when what could not be read is read again
+        self._full = False  # whether the last failure was for want of room
+        self.recent = []  # in RAM, oldest first; on flash, too, if numbered
+        self._used = 0  # bytes of RAM they take, but for
+        self._slots = 0  # those of LATEST
+        self._unsynced = 0  # bytes of flash those will take that are not on it
+        try:
+            from outbox import opening
+
+            there = opening.make(folder)
+            self.log, self.state, sound = opening.find(folder, limit, there, self.keep)
+        finally:
+            _forget_modules()
+        self.backlog = Backlog(self.log, self.state, self.recent)
+        # Was a record of QoS 2 given up that an earlier start may have sent?
+        self.abandoned = not sound
+        self.dropped = self.state.dropped  # given up for want of room, ever
+        # Writes that failed, and files that could not be read.
+        self.errors = self.unread + (not there)
+        self.recovered = len(self)  # found on flash
+
+    # appending
+
+    def append(self, key, data, now, qos=1, latest=False):
+        """Take a record. Return the Record, or None when it was refused for want of room.
+
+        key, data: bytes, together at most 1,011; latest: it replaces one of its key that is not on its way yet.
+        """
+        if len(key) > 255:
+            raise ValueError("outbox: a key has 255 bytes at most")
+        record = Record(bytes((len(key),)) + key + data, qos | (LATEST if latest else 0), 0, now)
+        size = record.frame_bytes
+        if size > LONGEST:
+            raise ValueError("outbox: a record takes %d bytes at most" % LONGEST)
+        old = None
+        if latest:
+            old = self.newest_of(key)
+            others = self._slots - (_OVERHEAD + old.frame_bytes if old else 0)
+            if others + _OVERHEAD + size > _SLOTS:
+                record.flags = qos  # one like any other: too many keys
+        if not (
+            record.flags & LATEST or (self._make_room(size, now) and self._make_ram(size, now))
+        ):
+            self._lose(now)
+            return None
+        if old:
+            self.superseded += 1
+            if not old.number:
+                record.at = old.at  # however often it is replaced, in sync_ms one is on flash
+            self._forget(old, now)
+        self.appended += 1
+        self.keep(record)
+        return record
+
+    def newest_of(self, key):
+        """Return the record of LATEST that a newer one of its key replaces, or None."""
+        for record in self.recent:
+            # An exchange that is left alone takes one of the broker's few places for ever.
+            if record.flags & (LATEST | BEGUN | TAKEN) == LATEST and record.key == key:
+                return record
+
+    def keep(self, record):
+        """Have a record in RAM."""
+        self.recent.append(record)
+        self._count(record, 1)
+
+    def _forget(self, record, now):
+        """Let go of a record's copy in RAM; what is on flash stays, but for one of LATEST."""
+        self.recent.remove(record)
+        self._count(record, -1)
+        if record.number and record.flags & LATEST:
+            self._note_change(now)
+
+    def _count(self, record, sign):
+        size = sign * record.frame_bytes
+        if not record.number:
+            self._unsynced += size
+        size += sign * _OVERHEAD
+        if record.flags & LATEST:
+            self._slots += size
+        else:
+            self._used += size
+
+    def _make_room(self, size, now):
+        """Have room on flash. False: there is none."""
+        while self.log.bytes + self._unsynced + size > self.limit:
+            if self.drop_newest or not self._give_up(now):
+                return False
+        return True
+
+    def _give_up(self, now):
+        """Drop the oldest segment. False: there is none."""
+        segment = self.backlog.oldest()
+        if not segment:  # make one of what is in RAM
+            return self._unsynced > 0 and self._flush(now, True)
+        self.abandoned = self.abandoned or self.backlog.may_have_begun(segment)
+        self.dropped += segment.pending
+        self._note_change(now)
+        for record in self.recent[:]:
+            if segment.holds(record):
+                self._forget(record, now)
+        # Counted and done in one write, before they are gone: a power cut finds both, or neither.
+        self.state.close(segment)
+        counted = self._save(now)
+        self.backlog.remove(segment)
+        if not counted:  # for want of room, perhaps, of which there is some now
+            self._save(now)
+        return True
+
+    def _make_ram(self, size, now):
+        """Have room in RAM: the oldest records go to flash, or are given up if that fails. False: there is none."""
+        while self._used + _OVERHEAD + size > self.ram:
+            for oldest in self.recent:
+                if not oldest.flags & LATEST:
+                    break
+            else:
+                return True  # one record, larger than that
+            if oldest.number:
+                self._leave(oldest, now)
+            elif not self._flush(now, True):
+                if self.drop_newest:
+                    return False
+                # If it was want of room, there is some where the oldest are.
+                if not (self._full and self._give_up(now)):
+                    if not oldest.flags & TAKEN:
+                        self._lose(now)
+                    self._forget(oldest, now)
+        return True
+
+    def _lose(self, now):
+        """A record is given up, of which the flash knows nothing: that it was need not cost a write each time."""
+        self.dropped += 1
+        if self.dropped - self.state.dropped >= _LOSSES:
+            self._note_change(now)
+
+    def _leave(self, record, now):
+        """A record is on flash only from now on."""
+        self.backlog.add(record.number)
+        self._forget(record, now)
+
+    def spare(self, now):
+        """There is no memory: let go of copies of what is on flash, as far as there is some to do that."""
+        try:
+            for record in self.recent[:]:
+                if record.number and not record.flags & (LATEST | TAKEN):
+                    self._leave(record, now)
+        except MemoryError:
+            pass
+
+    # delivering
+
+    def peek(self, now):
+        """Return the oldest Record that is not on its way, or None: there is none, or no memory to read it."""
+        if self.log.crowded and self.backlog and len(self.backlog.flying) >= _FEW:
+            return None
+        try:
+            return self.backlog.peek() or self._safe(self._waiting(), now)
+        except MemoryError:
+            self.spare(now)
+            return None
+
+    def fresh(self, now, late=None, exchanges=True):
+        """Return the oldest Record in RAM that may overtake the one of peek(), or None.
+
+        Records of QoS 2 never overtake: those whose exchanges are unfinished are then always the oldest (not exchanges: they
+        all go at QoS 1). Nor do those of which late(record) is true: they wait on flash until it is their turn.
+        """
+        if not self.backlog or len(self.backlog.ahead) >= _AHEAD:
+            return None
+        for record in self.recent[:]:
+            if record.flags & TAKEN:
+                continue
+            if not (late and late(record)):
+                return None if exchanges and record.qos == 2 else self._safe(record, now)
+            if not record.flags & LATEST:
+                if not (record.number or self._flush(now)):
+                    return None
+                self._leave(record, now)
+
+    def _waiting(self):
+        for record in self.recent:
+            if not record.flags & TAKEN:
+                return record
+
+    def _safe(self, record, now):
+        """Have a record, if there is one, on flash that must be there before it is sent, if the flash takes it."""
+        if record is None:
+            return None
+        if record.flags & (LATEST | BEGUN) == LATEST and record.qos == 2:
+            # That it may be sent is on flash, too: of those that only wait, over many restarts, the newest does.
+            record.flags |= BEGUN
+            if record.number:
+                self._save(now)
+        if not record.number and (not self.sync_ms or record.qos == 2):
+            self._flush(now)
+        return record
+
+    def is_older(self, one, other):
+        """Was one Record appended before another? Those of `latest` have no place among the others: they always were."""
+        if (one.flags | other.flags) & LATEST:
+            return True
+        if one.number and other.number:
+            return one.number < other.number
+        if one.number or other.number:
+            return bool(one.number)
+        return self.recent.index(one) < self.recent.index(other)
+
+    def take(self, record, now, mark=0):
+        """A record that peek() or fresh() returned is on its way, or is once more. mark: 0 to 3, to be kept with it for the program."""
+        taken = record.flags & TAKEN
+        record.flags = record.flags & FLAGS | TAKEN | mark << MARKS
+        if not taken:
+            self._fly(record, now)
+
+    def _fly(self, record, now):
+        """A record is on its way. If it is on flash no copy in RAM is needed, but of the newest of a key."""
+        self.backlog.take(record)
+        if record.number and not record.flags & LATEST and record in self.recent:
+            self._forget(record, now)
+            self.backlog.overtake(record)
+
+    def release(self, records, now):
+        """PUBREC has come for records of QoS 2: have that on flash before PUBREL is sent. False: it was not written."""
+        released = self.state.released
+        for record in records:
+            record.flags |= RELEASED
+            number = record.number
+            if number and number not in released and not record.flags & LATEST:
+                released.append(number)
+        return self._save(now)
+
+    def unrelease(self, now):
+        """The broker has forgotten the session: the exchanges of QoS 2 begin anew."""
+        known = bool(self.state.released)
+        for records in (self.backlog.flying, self.recent):
+            for record in records:
+                known = known or record.released
+                record.flags &= ~RELEASED
+        self.state.released.clear()
+        return not known or self._save(now)
+
+    def drop(self, record, now, damaged=False):
+        """A record is acknowledged (PUBACK, PUBCOMP). damaged: it is none of the program's, and counted in `corrupt`."""
+        self.log.corrupt += damaged
+        if record in self.recent:
+            self._forget(record, now)
+        news = self.backlog.drop(record)
+        if news:
+            self._note_change(now)
+        if news < 0:
+            self.dropped -= 1
+        elif news and self._changed >= _DROPS and self._retry_at is None:
+            self._save(now)
+
+    def unfinished(self, now):
+        """Return the records of QoS 2 for which PUBREC had come, and take them: only PUBREL is still to be sent."""
+        found, pids = [], set()
+        for record in self:
+            if self.state.is_released(record, pids):
+                if not record.flags & LATEST:
+                    self.backlog.overtake(record)
+                found.append(record)
+        for record in found:
+            self.take(record, now)
+        return found
+
+    def rewind(self):
+        """Whatever was on its way is not any more: all that is not dropped is to be sent, from the oldest on."""
+        last = self.log.next - 1
+        for record in reversed(self.recent):
+            record.flags &= ~TAKEN
+            if record.number and not record.flags & LATEST:
+                last = record.number - 1
+        self.backlog.restart(last)
+
+    # writing
+
+    def due(self, now):
+        """Return ms until step() wants to be called, at most a minute."""
+        if self._retry_at is not None:
+            return max(0, ticks_diff(self._retry_at, now))
+        wait = 60000
+        if self._unsynced:
+            wait = min(wait, self._left(self._unsynced_since(now), now))
+        if self._changed:
+            wait = min(wait, self._left(self._changed_at, now))
+        return max(0, wait)
+
+    def step(self, now):
+        """Write what is due: records that have been in RAM only for sync_ms, and what was dropped.
+
+        After a write that failed all is due: while the flash takes nothing, what waits grows older than ticks can tell.
+        """
+        self.log.hold()
+        if self.unread:
+            self.log.on_file(self._read_again, now)
+        failed = self._retry_at is not None
+        if failed and ticks_diff(self._retry_at, now) > 0:
+            return
+        self._retry_at = None
+        if self._unsynced and (failed or self._left(self._unsynced_since(now), now) <= 0):
+            self._flush(now)
+        if self._changed and (failed or self._left(self._changed_at, now) <= 0):
+            self._save(now)
+
+    def _left(self, since, now):
+        return self.sync_ms - ticks_diff(now, since)
+
+    def _unsynced_since(self, now):
+        for record in self.recent:
+            if not record.number and ticks_diff(record.at, now) < 0:
+                now = record.at
+        return now
+
+    def sync(self, now):
+        """Write everything now: before sleep, a reset, an update. Return whether all of it is on flash."""
+        counted = not self._changed and self.dropped == self.state.dropped
+        return self._flush(now, True) and (counted or self._save(now))
+
+    def _flush(self, now, force=False):
+        """Write what is in RAM only. Return whether nothing is, any more. MemoryError: only if it has to be now."""
+        if not self._unsynced:
+            return True
+        if (self._retry_at is not None and not force) or not self._number(now):
+            return False
+        records = []
+        for record in self.recent:
+            if not (record.number or record.flags & LATEST):
+                records.append(record)
+        try:
+            if records:
+                try:
+                    try:
+                        self.log.on_file(self.log.append, records)
+                    except MemoryError:
+                        if records[0].number:
+                            raise
+                        self.spare(now)
+                        self.log.on_file(self.log.append, records)
+                finally:  # after a MemoryError some are numbered
+                    self._written(records, now)
+        except (OSError, MemoryError) as e:
+            if force and isinstance(e, MemoryError):
+                raise
+            self._failed(e, now)
+            return False
+        return not self._unsynced or self._save(now)
+
+    def _number(self, now):
+        """If the numbers have come far, begin anew. The state must know before: it may take 1 for done. False: not written."""
+        log, following = self.log, self.log.next
+        if following >= HIGH and not (log.segments or self.state.unread):
+            log.next = 1
+            if not self._save(now):
+                log.next = following
+                return False
+        return True
+
+    def _written(self, records, now):
+        for record in records:
+            if not record.number:
+                break
+            self._unsynced -= record.frame_bytes
+            if record.flags & TAKEN:
+                self._fly(record, now)
+        if not self._unsynced:
+            self._retry_at = None
+
+    def _note_change(self, now):
+        if not self._changed:
+            self._changed_at = now
+        self._changed += 1
+
+    def _save(self, now):
+        """Write the state, the newest of every key in it. Return whether that worked."""
+        state = self.state
+        slots, fresh = [], []
+        for record in self.recent:
+            if record.flags & LATEST:
+                slots.append(record)
+                if not record.number:  # what it replaces is not on flash any more
+                    fresh.append(record)
+        following = state.next_slot
+        for record in fresh:
+            record.number = state.next_of_slots()
+        save = state.save, self.log.next, slots, self.dropped
+        try:
+            try:
+                self.log.on_file(*save)
+            except MemoryError:
+                self.spare(now)
+                self.log.on_file(*save)
+        except (OSError, MemoryError) as e:
+            for record in fresh:
+                record.number = 0
+            state.next_slot = following
+            if isinstance(e, MemoryError):
+                self._note_change(now)  # the file may be there by half
+            self._failed(e, now)
+            return False
+        self._changed = 0
+        self._written(fresh, now)
+        return True
+
+    def _failed(self, error, now):
+        """A write failed: the flash took nothing, or a file needed 1.2 KB in one piece, which may be free again soon."""
+        self.errors += 1
+        self._retry_at = ticks_add(now, _RETRY_MS if isinstance(error, OSError) else _SOON_MS)
+        self._full = False
+        if isinstance(error, OSError):
+            settle(self.log.folder)
+            self._full = error.errno == _ENOSPC
+            if error.errno == ENOENT:  # the folder has vanished, perhaps
+                try:
+                    from outbox import opening
+
+                    self.errors += not opening.make(self.log.folder)
+                except MemoryError:
+                    pass  # the next write finds that out, too
+                _forget_modules()
+
+    def _read_again(self, now):
+        """From time to time try what could not be read."""
+        if self._again_at is not None and ticks_diff(self._again_at, now) > 0:
+            return
+        if self._again_at is not None:
+            try:
+                from outbox import again
+
+                again.read(self)
+            except MemoryError:
+                pass  # the next time
+            _forget_modules()
+        self._again_at = ticks_add(now, _AGAIN_MS) if self.unread else None
+
+    # looking
+
+    def __len__(self):
+        """Return how many records are not dropped yet."""
+        n = 0
+        for segment in self.log.segments:
+            n += segment.pending
+        for record in self.recent:
+            n += not record.number or bool(record.flags & LATEST)
+        return n
+
+    def __iter__(self):
+        """Yield all records that are not dropped, oldest first; the newest of keys after what is on flash."""
+        log = self.log
+        for segment in log.segments[:]:
+            offset = 0
+            while log.read(segment, offset):
+                offset = log.end
+                if not self.state.has(log.number):
+                    yield Record(log.body(), log.flags, log.number)
+        for record in self.recent:
+            if not record.number or record.flags & LATEST:
+                yield record
+
+    def last(self):
+        """Return the last record of the log that is still on flash, dropped or not, and the newest of each `latest` key."""
+        try:
+            from outbox import lookup
+
+            return lookup.last(self)
+        finally:
+            _forget_modules()
+
+    def load(self, records):
+        """Have key and data of records again that were unloaded, as far as the flash can be read. MemoryError: of some, perhaps."""
+        try:
+            from outbox import lookup
+
+            lookup.load(self, records)
+        finally:
+            _forget_modules()
+
+    @property
+    def bytes(self):
+        """Bytes of flash it takes, or will take."""
+        return self.log.bytes + self._unsynced
+
+    @property
+    def corrupt(self):
+        """Damaged places met."""
+        return self.log.corrupt
+
+    @property
+    def unread(self):
+        """Files, or the folder, that the flash fails to read: new records go beside them, and they are tried again."""
+        n = self.state.unread + (not self.log.listed)
+        for segment in self.log.segments:
+            n += segment.unread
+        return n

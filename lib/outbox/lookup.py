@@ -1,0 +1,25 @@
+"""Records of an Outbox that are looked up on flash: those appended last, and those that were unloaded. Loaded for it only."""
+
+from outbox.log import LATEST, Record
+
+
+def last(outbox):
+    """Return the last record of the log that is still on flash, dropped or not, and the newest of each `latest` key."""
+    found = [record for record in outbox.recent if record.flags & LATEST]
+    log = outbox.log
+    if log.segments:
+        segment = log.segments[-1]
+        start = end = 0
+        while log.read(segment, end):
+            start, end = log.start, log.end
+        if end and log.read(segment, start):
+            found.append(Record(log.body(), log.flags, log.number))
+    return found
+
+
+def load(outbox, records):
+    """Have key and data of records again that were unloaded."""
+    for found in outbox:
+        for record in records:
+            if record.number == found.number and not found.flags & LATEST:
+                record.body = found.body
