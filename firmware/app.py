@@ -238,8 +238,8 @@ class Node:
             self.delivery.drain(uptime, now)
 
     def _report(self, uptime):
-        log, topic = self.log.waiting, self.topics.log
-        while log and self.uplink.publish(topic, log[0].encode()):
+        log = self.log.waiting
+        while log and self.uplink.publish(self.topics.own("log"), log[0].encode()):
             log.pop(0)
         if uptime - self._health_since >= self.health_wait:
             self._health_since = uptime
@@ -249,7 +249,7 @@ class Node:
 
                 state = document.whole(health.report(self, uptime))
                 if (
-                    self.uplink.publish(self.topics.health, state)
+                    self.uplink.publish(self.topics.own("health"), state)
                     or not self.uplink.brokers.limits
                 ):
                     self.log.state(state)

@@ -23,14 +23,9 @@ def below(prefix, name):
 class Topics:
     def __init__(self, base, node):
         """base: one level or several."""
+        self._base = base
         self.prefix = base + "/" + node
-        self.status = self.own("status")
-        self.health = self.own("health")
-        self.info = self.own("info")
-        self.log = self.own("log")
-        self.reply = self.own("reply")
-        self.commands = (self.own("cmd/+"), below(base, "all/cmd/+"))
-        self.sets = self.own(OUTPUT + "+/set")
+        self.status = self.own("status")  # the others are made where they are wanted
 
     def own(self, name):
         """Return a topic of this node."""
@@ -48,5 +43,6 @@ class Topics:
         """Return the topics of an output: what it is, and what it is to become."""
         return self.own(OUTPUT + name), self.own(OUTPUT + name + "/set")
 
-    def command(self, name):
-        return self.own("cmd/" + name)
+    def commands(self, name="+"):
+        """Return the topics of a command, or those that stand for all: for this node alone, and for every one."""
+        return self.own("cmd/" + name), below(self._base, "all/cmd/" + name)

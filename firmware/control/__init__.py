@@ -36,11 +36,11 @@ class Control:
         self.replies = []  # that the client had no room for
         self.reply = None  # packet id of the last one, while it is in flight
         self.told_at = None  # ticks when it was told to restart
-        for topic in topics.commands:
+        for topic in topics.commands():
             client.want(topic, 1)
         if panel:
             # QoS 0: a command that cannot come now does not come. A pump must not start because a link is back.
-            client.want(topics.sets, 0)
+            client.want(topics.output("+")[1], 0)
 
     def watch(self, topic, take):
         """Subscribe to one more topic; take(data, retained, uptime) gets what comes there. take None: no longer."""
@@ -110,7 +110,7 @@ class Control:
             self.log.warning("control: %s ignored, it is %s" % (topic, why))
             return
         head, _, name = topic.rpartition("/")
-        if (head + "/+").encode() in self.topics.commands:
+        if (head + "/+").encode() in self.topics.commands():
             self._command(name, data)
         elif self.panel:
             self.panel.set(topic, data)
@@ -130,7 +130,7 @@ class Control:
 
     def _send(self):
         while self.replies:
-            sent = self.uplink.send(self.topics.reply, self.replies[0], False, 1)
+            sent = self.uplink.send(self.topics.own("reply"), self.replies[0], False, 1)
             if sent is None:
                 return
             self.reply = sent

@@ -141,7 +141,7 @@ class Config:
                 yield (
                     "button",
                     command,
-                    head % (command, category, _text(node.topics.command(command))),
+                    head % (command, category, _text(node.topics.commands(command)[0])),
                 )
 
     def _common(self, key, name):
@@ -183,7 +183,7 @@ class Config:
 
     def _health(self, member, name, unit, device_class, shown):
         node = self.node
-        text = self._state(member, name, node.topics.health) + _number(unit, "measurement")
+        text = self._state(member, name, node.topics.own("health")) + _number(unit, "measurement")
         if device_class:
             text += ',"dev_cla":"%s"' % device_class
         if not shown:

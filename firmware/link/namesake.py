@@ -82,7 +82,7 @@ class Namesake:
             node.control.watch((base + "/status").encode(), self._status_of_the_other)
             return
         node.uplink.held = True
-        node.control.watch(node.topics.info, self._info)
+        node.control.watch(node.topics.own("info"), self._info)
         if self.other:
             self._listen()
 
@@ -125,7 +125,7 @@ class Namesake:
     def _end(self):
         """The name is ours."""
         node = self.node
-        for topic in (node.topics.info, node.topics.health):
+        for topic in (node.topics.own("info"), node.topics.own("health")):
             node.control.watch(topic, None)
         node.control.watch(node.topics.status, node.control.hear)
         node.namesake = None
@@ -134,7 +134,7 @@ class Namesake:
         """What is there of the other?"""
         node = self.node
         self._online = False
-        node.control.watch(node.topics.health, self._health)
+        node.control.watch(node.topics.own("health"), self._health)
         node.control.watch(node.topics.status, self._status)
 
     def _ended(self, ms):

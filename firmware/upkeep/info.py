@@ -13,7 +13,7 @@ def introduce(node):
     """Have the uplink say first who is there."""
     info = document.whole(_info(node))
     node.uplink.introduce(node.topics.status, b"online")
-    node.uplink.introduce(node.topics.info, info)
+    node.uplink.introduce(node.topics.own("info"), info)
     if node.ghosts:
         node.ghosts.introduce()
 

@@ -44,7 +44,7 @@ def test_the_program(brokers, tmp_path):
         until(lambda: "Sending SUBACK to reader" in broker.log.read_text(), 10, "the subscription")
         for topic, text in (
             (TOPICS.status.decode(), "online"),
-            (TOPICS.log.decode(), "1 info wifi: joined"),
+            (TOPICS.own("log").decode(), "1 info wifi: joined"),
             (live, READING % 1),
             (late, READING % 1),
             (late, READING % 2),

@@ -103,7 +103,9 @@ class Rig:
         return self.replies()
 
     def replies(self):
-        return [json.loads(data) for topic, data in self.broker.seen if topic == TOPICS.reply]
+        return [
+            json.loads(data) for topic, data in self.broker.seen if topic == TOPICS.own("reply")
+        ]
 
 
 def lit():

@@ -79,7 +79,7 @@ class Node:
             if self.uplink.step(self.uptime, self.uptime, True, True):
                 self.uplink.introduce(self.topics.status, b"online")
                 info = '{"version":"1","id":"%s","boot":7}' % self.board.id
-                self.uplink.introduce(self.topics.info, info.encode())
+                self.uplink.introduce(self.topics.own("info"), info.encode())
                 for name in self.kept:
                     self.uplink.introduce(self.topics.own(name), b'{"state":"ON"}')
                 if self.ghosts:

@@ -160,7 +160,7 @@ def test_a_restart_is_acknowledged_where_its_reply_is_barred():
     rig = two_channels()
     rig.run(30)
     limits = rig.uplink.brokers.learnt()
-    limits.judge((rig.node.topics.reply, 1, False), 0, "closes at", 0, True)
+    limits.judge((rig.node.topics.own("reply"), 1, False), 0, "closes at", 0, True)
     limits.begin()
     for flying in (False, True):
         queued = []
