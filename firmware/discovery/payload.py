@@ -133,7 +133,7 @@ class Config:
         for row in _HEALTH:
             yield self._health(*row)
         for document, member, name, other in _TEXTS:
-            head = self._state(member, name, getattr(node.topics, document), other)
+            head = self._state(member, name, node.topics.own(document), other)
             yield "sensor", member, head + ',"ent_cat":"diagnostic"'
         for command, name, category in _BUTTONS:
             if command != "identify" or node.control.led is not None:

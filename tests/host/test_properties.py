@@ -3,7 +3,6 @@
 import copy
 import json
 import math
-from types import SimpleNamespace
 
 import on_cpython
 import pytest
@@ -137,11 +136,11 @@ def test_a_record_is_read_back(device, text, name, boot, seq, at, ts):
     members = payload.error(text)
     assert json.loads(payload.reading(None, boot, seq, members))["error"] == text[:160]
     key = name.encode()
-    record = SimpleNamespace(
-        body=bytes((len(key),)) + key + payload.record(3, boot, seq, at, ts, members)
-    )
+    data = payload.record(3, boot, seq, at, ts, members)
+    record = device("outbox.log").Record(bytes((len(key),)) + key + data, 1)
     assert payload.is_reading(record)
-    assert payload.head(record) == (3, boot, seq, at, ts)
+    assert payload.head(record) == (True, boot, seq, at, ts)
+    assert record.key == key and payload.members(record) == members
 
 
 # --- the outbox
@@ -222,9 +221,9 @@ def test_a_filter_takes_what_other_clients_say_it_does(device, levels, any_level
         pattern = ["+" if wild else level for level, wild in zip(base, any_level, strict=False)]
         pattern, name = "/".join(pattern + rest), "/".join(topic)
         if name:
-            device("mqtt_packets").check_filter(pattern or "+")
-            device("mqtt_packets").check_topic(name)
-            matches = device("mqtt_topics").matches(pattern or "+", name)
+            device("mqtt.packets").check_filter(pattern or "+")
+            device("mqtt.packets").check_topic(name)
+            matches = device("mqtt.topics").matches(pattern or "+", name)
             assert matches == topic_matches_sub(pattern or "+", name)
 
 

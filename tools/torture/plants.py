@@ -254,8 +254,8 @@ PLANTS = {
     ),
     "half_an_append_again": Plant(
         "lib/outbox/log.py",
-        "        except OSError:\n            done = 0\n            raise\n",
-        "        except (OSError, MemoryError):\n            done = 0\n            raise\n",
+        "        except OSError:\n            offset, done = segment.size, 0\n            raise\n",
+        "        except (OSError, MemoryError):\n            offset, done = segment.size, 0\n            raise\n",
         3000092,
         "twice",
     ),

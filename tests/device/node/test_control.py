@@ -7,7 +7,8 @@ from mqtt_peer import Broker, Net, publish
 
 import firmware
 import sim
-from firmware.control import blink, commands, control
+from firmware import control
+from firmware.control import blink, commands
 from firmware.discovery.announce import Discovery
 from firmware.hardware.board import Board
 from firmware.topics import Topics
