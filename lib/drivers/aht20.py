@@ -9,8 +9,9 @@ Source: Aosong data sheets AHT20, DHT20 and AHT10: "Sensor communication".
 import time
 from errno import EIO
 
-from crc8 import crc8
 from micropython import const
+
+from drivers.shared.crc8 import crc8
 
 _MEASURE = b"\xac\x33\x00"
 _RESET = b"\xba"

@@ -6,7 +6,7 @@ samples, without the lowest and the highest of 18. At the ends of the ADC's rang
 Range: at the pin 0.15 to 2.45 V on an ESP32; 0 to 3.3 V on a Pico, which is also its reference.
 """
 
-from adcmean import microvolts, within
+from drivers.shared.adcmean import microvolts, within
 
 
 class Voltage:

@@ -8,8 +8,9 @@ Range: 0 to 100 %, 5 % at best.
 
 from errno import EIO
 
-from adcmean import microvolts, within
 from micropython import const
+
+from drivers.shared.adcmean import microvolts, within
 
 _UNPLUGGED_UV = const(300000)
 

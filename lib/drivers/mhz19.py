@@ -13,7 +13,8 @@ import time
 from errno import EIO
 
 from micropython import const
-from uartframe import Frames
+
+from drivers.shared.uartframe import Frames
 
 _READ = b"\xff\x01\x86\x00\x00\x00\x00\x00\x79"
 _CALIBRATE = b"\xff\x01\x79\xa0\x00\x00\x00\x00\xe6"

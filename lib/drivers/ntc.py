@@ -14,8 +14,9 @@ Range: about -25 to 100 °C, ±1 °C from 0 to 50 for a usual part.
 from errno import EIO
 from math import log
 
-from adcmean import microvolts
 from micropython import const
+
+from drivers.shared.adcmean import microvolts
 
 _LOWEST_UV = const(160000)
 _HIGHEST_UV = const(3100000)

@@ -13,7 +13,8 @@ import time
 from errno import EIO
 
 from micropython import const
-from uartframe import Frames
+
+from drivers.shared.uartframe import Frames
 
 _WAKE = b"\x42\x4d\xe4\x00\x01\x01\x74"
 _SLEEP = b"\x42\x4d\xe4\x00\x00\x01\x73"

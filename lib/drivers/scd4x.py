@@ -12,8 +12,9 @@ Source: Sensirion SCD4x data sheet, 3.4 to 3.9.
 import time
 from errno import EIO
 
-from crc8 import crc8
 from micropython import const
+
+from drivers.shared.crc8 import crc8
 
 _STOP = const(0x3F86)
 _WAKE = const(0x36F6)

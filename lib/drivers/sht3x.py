@@ -9,7 +9,7 @@ Source: Sensirion SHT3x-DIS data sheet, 4 "Operation and Communication".
 import time
 from errno import EIO, ENODEV
 
-from sht import SHT
+from drivers.shared.sht import SHT
 
 # Another program may have had it measure by itself; it heeds little else then. The reset puts the heater out, too.
 _BREAK = b"\x30\x93"

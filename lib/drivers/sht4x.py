@@ -9,7 +9,7 @@ Source: Sensirion SHT4x data sheet, 4 "Sensor operation".
 import time
 from errno import EIO, ENODEV
 
-from sht import SHT
+from drivers.shared.sht import SHT
 
 _RESET = b"\x94"
 

@@ -9,7 +9,7 @@ Source: Sensirion SHTC3 data sheet, 5 "Operation and Communication".
 import time
 from errno import EIO
 
-from sht import SHT
+from drivers.shared.sht import SHT
 
 _WAKE = b"\x35\x17"
 _RESET = b"\x80\x5d"

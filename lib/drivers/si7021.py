@@ -9,8 +9,9 @@ Source: Silicon Labs Si7021-A20, 5; Measurement Specialties HTU21D(F); Sensirion
 import time
 from errno import EIO
 
-from crc8 import crc8
 from micropython import const
+
+from drivers.shared.crc8 import crc8
 
 _RESET = b"\xfe"
 _READ_USER = const(0xE7)

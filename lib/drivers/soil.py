@@ -9,8 +9,9 @@ is beyond that, too.
 
 from errno import EIO
 
-from adcmean import microvolts
 from micropython import const
+
+from drivers.shared.adcmean import microvolts
 
 _LOWEST_UV = const(400000)  # an open pin of an ESP32 reads 0.14 V or more
 _HIGHEST_UV = const(3100000)  # where the ADC of an ESP32 ends

@@ -17,7 +17,12 @@ CHANGED = (
         "firmware/link/uplink.py",
         "firmware/sensors/channel.py",
     ),
-    *("lib/mqtt/client.py", "lib/outbox/log.py", "lib/drivers/bme280.py", "lib/crc8.py"),
+    *(
+        "lib/mqtt/client.py",
+        "lib/outbox/log.py",
+        "lib/drivers/bme280.py",
+        "lib/drivers/shared/crc8.py",
+    ),
     *("boot.py", "main.py"),
 )
 GONE = "lib/drivers/shtc3.py"

@@ -87,7 +87,7 @@ def test_the_sections_are_the_files_to_write():
 def test_names_are_those_of_the_code():
     for names, file in (
         (("SHTC3", "conversion_ms"), "lib/drivers/shtc3.py"),
-        (("start", "ready", "read"), "lib/sht.py"),
+        (("start", "ready", "read"), "lib/drivers/shared/sht.py"),
         (("Chip", "attach", "write", "read"), "sim/board/chips/shtc3.py"),
         (("now",), "sim/board/sim.py"),
         (("MODULES",), "sim/board/chips/__init__.py"),

@@ -44,9 +44,14 @@ LAYERS = (
     ("firmware.hardware.pins", "firmware.hardware.usualpins", "firmware.files firmware.reading"),
     ("firmware",),  # its version
     ("mqtt mqtt.*", "jsonfault", "jsonpairs", "drivers.*"),
-    ("outbox outbox.*",),
-    ("flashfile", "sht", "adcmean", "uartframe"),
-    ("umqtt.simple", "umqtt.robust", "microdot.microdot", "crc8"),
+    (
+        "outbox outbox.*",
+        "drivers.shared.sht",
+        "drivers.shared.adcmean",
+        "drivers.shared.uartframe",
+    ),
+    ("flashfile", "drivers.shared.crc8"),
+    ("umqtt.simple", "umqtt.robust", "microdot.microdot"),
 )
 
 FETCHED = LAYERS[-1]
@@ -150,11 +155,14 @@ def patterns(part):
 
 
 def place(module, layers=LAYERS):
-    """(level, part) of a module, None if it has no place; a `*` part is as many parts as modules."""
-    for level, parts in enumerate(layers):
-        for part in parts:
-            if any(fnmatchcase(module, pattern) for pattern in patterns(part)):
-                return level, module if part.endswith(".*") and " " not in part else part
+    """(level, part) of a module, None if it has no place; a `*` part is as many parts as modules. A name of its own goes first."""
+    everywhere = [(level, part) for level, parts in enumerate(layers) for part in parts]
+    for level, part in everywhere:
+        if module in part.split():
+            return level, part
+    for level, part in everywhere:
+        if any(fnmatchcase(module, pattern) for pattern in patterns(part)):
+            return level, module if part.endswith(".*") and " " not in part else part
     return None
 
 

@@ -145,7 +145,7 @@ def no_old_ticks(path, tree):
                 places = {
                     f"{path} {stamp}"
                     for stamp in stamps
-                    if stamp not in later or not path.startswith(("lib/drivers/", "lib/sht"))
+                    if stamp not in later or not path.startswith("lib/drivers/")
                 }
             for place in places - BOUNDED.keys():
                 yield (

@@ -141,7 +141,7 @@ def test_an_empty_file(words, call, tmp_path):
         ("mutate /etc/passwd", "/etc/passwd: is no module of the device; give one, as lib/"),
         ("mutate lib/mqtt/deadlines.py --tests x", "there is no x: TESTS= takes files, as tests/"),
         (
-            "mutate lib/crc8.py --tests tests/host",
+            "mutate lib/drivers/shared/crc8.py --tests tests/host",
             "tests/host is a folder: TESTS= takes files, as",
         ),
     ],

@@ -255,8 +255,9 @@ def _with_imports(path):
         for name in names:
             if name == "flashfile":
                 continue  # it reads the flash, and a driver says in its own words what failed
-            if (_LIB / f"{name}.py").exists():
-                yield from _with_imports(_LIB / f"{name}.py")
+            imported = (_LIB / name.replace(".", "/")).with_suffix(".py")
+            if imported.exists():
+                yield from _with_imports(imported)
 
 
 def raised(tree):

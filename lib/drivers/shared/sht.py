@@ -3,7 +3,7 @@
 import time
 from errno import EIO
 
-from crc8 import crc8
+from drivers.shared.crc8 import crc8
 
 
 class SHT:
