@@ -9,7 +9,7 @@ from deploying import CONFIG, FIRMWARE, SECRETS, filled_in
 from tests.host.ptyhost import PtyBoard
 from tools import ROOT
 from tools.__main__ import main
-from tools.boards import deploy, serialboard
+from tools.boards import deploy, online, serialboard
 from tools.settings import overlays
 
 BOARD_ID = "240ac4a1b2c3"
@@ -123,14 +123,37 @@ def test_a_kept_one_needs_the_files_it_names(deployed):
 
 @pytest.mark.slow
 def test_nothing_to_keep(deployed):
-    status, said, _ = deployed(None, "--keep")
-    assert status == deploy.BAD_CONFIG
-    assert "no settings on the board to keep" in said
     status, said, config = deployed(None)
     assert status == deploy.BAD_CONFIG
     assert "make config BOARD=pico_w writes one" in said
     assert "make provision PORT=/" in said
+    assert "on a phone: make deploy KEEP=1" in said
     assert config is None
+
+
+PAGE = b"""\
+import time
+print("provisioning: join the Wi-Fi network outpost-a1b2c3, password k7m2q-9xw4t, and open http://192.168.4.1/")
+while True:
+    time.sleep(1)
+"""
+
+
+@pytest.mark.slow
+def test_settings_that_come_from_a_phone(deployed, monkeypatch):
+    """A node without settings opens its page: deploy waits for it, and says what the phone has to join."""
+    status, said, config = deployed(None, "--keep")
+    assert (status, config) == (0, None), said
+    assert "settings: there are none: they come from a phone" in said
+    assert re.search(r"What a phone has to join: make logs PORT=/", said)
+    monkeypatch.setitem(FIRMWARE, "main.py", PAGE)
+    status, said, config = deployed(None, "--keep", "--wait", "10")
+    assert (status, config) == (0, None), said
+    assert "\njoin the Wi-Fi network outpost-a1b2c3, password k7m2q-9xw4t, and open http" in said
+    monkeypatch.setitem(FIRMWARE, "main.py", b"print('no radio')")
+    status, said, _ = deployed(None, "--keep", "--wait", "5")
+    assert status == online.OFFLINE
+    assert "the page for a phone is not open after 5 s" in said and "    no radio" in said
 
 
 @pytest.mark.slow

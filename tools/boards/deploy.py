@@ -98,7 +98,7 @@ def deploy_to(link, line, firmware, choice, args):
             line.say("\nstopped; the node restarts. Run it again to go on")
             raise Stopped from None
         raise
-    name = config.settings["node"]["name"] or "-"
+    name = (config.settings and config.settings["node"]["name"]) or "-"
     size = f"{len(plan.copied)} files, {sum(plan.copied.values()):,} bytes"
     if args.dry_run:
         told = f"would copy {size}, and remove {len(plan.removed)}"
@@ -110,7 +110,12 @@ def deploy_to(link, line, firmware, choice, args):
         told = f"copied {size}, in {time.monotonic() - begun:.0f} s"
     line.say(told)
     link.reset()
-    if not online.says_so(config.settings):
+    if config.settings is None:
+        if args.wait:
+            line.say(online.wait_for_page(link, args.wait, line))
+        else:
+            line.say(said(f"restarted. What a phone has to join: make logs PORT={link.port}"))
+    elif not online.says_so(config.settings):
         line.say(
             said(
                 "restarted. With that log.level the node does not say when it is online: make watch"
@@ -166,7 +171,7 @@ def bring(link, line, firmware, choice, args):
         if config.files:
             for warning in usable.warnings(config.settings, choice.common.parent):
                 line.say(f"warning: {warning}")
-        short = model and heap.warning(config.settings, model)
+        short = model and config.settings and heap.warning(config.settings, model)
         if short and not link.answer(_PSRAM):
             line.say(f"warning: {short}")
         update(link, line, firmware | config.files, brought, args.dry_run)

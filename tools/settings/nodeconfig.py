@@ -48,7 +48,9 @@ def _missing(paths):
 
 class NodeConfig(NamedTuple):
     title: str  # where it comes from
-    settings: dict  # with every default
+    settings: (
+        dict | None
+    )  # with every default; None: the board has none, and is to open its page for a phone
     files: dict  # {path on the board: bytes}; empty: what is there stays
     path: Path | None  # the file here it comes from, or most of it
 
@@ -66,7 +68,9 @@ def add_arguments(parser):
         help=f"settings of one node of a fleet: {overlays.FOLDER}/NAME.json over {DEFAULT} or FILE",
     )
     parser.add_argument(
-        "--keep", action="store_true", help="leave the settings on the board as they are"
+        "--keep",
+        action="store_true",
+        help="leave the settings on the board as they are; a node without any opens its page for a phone",
     )
 
 
@@ -154,9 +158,10 @@ class Choice:
         data = on_board(link)
         if data is None:
             if self.keep:
-                raise CommandError("there are no settings on the board to keep", BAD_CONFIG)
+                return NodeConfig("there are none: they come from a phone", None, {}, None)
             raise CommandError(
-                f"{judge.missing(self.common)}; or ask for them: make provision PORT={link.port}",
+                f"{judge.missing(self.common)}; or ask for them: make provision PORT={link.port}; "
+                "or enter them on a phone: make deploy KEEP=1",
                 BAD_CONFIG,
             )
         title = "the board's own config"
