@@ -109,7 +109,7 @@ def test_a_warning_says_what_would_be_right(monkeypatch):
     assert heap.warning(checked(twelve), "pico2_w") is None
     assert heap.warning(checked(twelve, tls=True), "pico2_w") is None
     text = heap.warning(checked(twelve, tls=True), "pico_w")
-    assert text.startswith("memory: these settings take about 194 KB")
+    assert text.startswith("memory: these settings take about 195 KB")
     assert "a pico_w has 197, too little to spare; it may run out of it: take fewer sen" in text
     assert f'fewer sensors, or "discovery": false, or a broker without TLS, or {others}' in text
     costs["node"] = 110_000
