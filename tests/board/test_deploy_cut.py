@@ -43,7 +43,7 @@ def version(once, checkout):
 
     def make(folder):
         tree = Checkout.copied(folder / "tree", checkout.folder)
-        for driver in (tree.folder / "lib/drivers").iterdir():
+        for driver in (tree.folder / "lib/drivers").glob("*.py"):
             if driver.stem not in KEPT:
                 driver.unlink()
 
