@@ -4,6 +4,9 @@ from tools.boards.serialboard import Link
 
 _NODES = """
 import gc, sys
+for name in list(sys.modules):
+    if name.partition(".")[0] in ("mqtt", "umqtt"):
+        del sys.modules[name]  # a node may have come so far
 gc.collect()
 before = gc.mem_free()
 from mqtt.client import Client, ProtocolError, Refused
