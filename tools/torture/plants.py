@@ -246,7 +246,7 @@ PLANTS = {
         "firmware/app.py",
         "            try:\n                self._hand_over(channel, result, uptime)\n            except MemoryError:\n                self.delivery.lost()\n            raise",
         "            raise",
-        83,
+        322,
         "lost",
     ),
     "torn_tail_appended": Plant(
@@ -287,7 +287,7 @@ PLANTS = {
         "firmware/readings/boots.py",
         "    except ValueError:\n        return None\n    prefix =",
         "    except KeyError:\n        return None\n    prefix =",
-        35,
+        109,
         "crashed",
     ),
     "flush_not_due": Plant(
