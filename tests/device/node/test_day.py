@@ -268,6 +268,7 @@ def node():
 
 class Days:
     def __init__(self):
+        gc.threshold(8192)  # as in firmware/start.py: long-lived things stay close together
         self.node = node()
         self.now = time.ticks_ms()
 
