@@ -9,7 +9,7 @@ from firmware import forget
 
 LEVELS = ("debug", "info", "warning", "error")
 
-_KEEP = const(16)  # lines waiting for the broker: about 1.5 KB at worst
+_KEEP = const(8)  # lines waiting for the broker: about 0.8 KB at worst
 _WIDTH = const(160)
 
 

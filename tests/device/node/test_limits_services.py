@@ -89,7 +89,7 @@ def drained(**options):
 
 
 def test_a_hundred_a_second():
-    # Readings are not all: a status, sixteen lines of log and what else waited go beside them.
+    # Readings are not all: a status, lines of log and what else waited go beside them.
     assert drained(rate=60).broker.discarded == 0
 
 
