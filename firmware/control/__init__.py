@@ -104,16 +104,16 @@ class Control:
         if take:
             take(data, retained, uptime)
             return
-        topic = topic.decode()
+        text = topic.decode()
         if retained or len(data) > _LONGEST:
             why = "retained" if retained else "too long"
-            self.log.warning("control: %s ignored, it is %s" % (topic, why))
+            self.log.warning("control: %s ignored, it is %s" % (text, why))
             return
-        head, _, name = topic.rpartition("/")
-        if (head + "/+").encode() in self.topics.commands():
+        name = text.rpartition("/")[2]
+        if topic in self.topics.commands(name):
             self._command(name, data)
         elif self.panel:
-            self.panel.set(topic, data)
+            self.panel.set(text, data)
 
     def _command(self, name, data):
         self.log.info("control: " + name)
