@@ -2,7 +2,8 @@
 
 import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 
-from mqtt_peer import Broker, Net, connect, publish, published, run, split
+from mqtt_peer import Broker, Net, connect, greet, publish, published, run, split
+from raising import raises
 
 import mqtt.client
 import sim
@@ -14,14 +15,6 @@ BOARDS = ("esp32", "pico_w")
 def make(broker=True, **options):
     net = Net(Broker() if broker else None)
     return net, Client("c", "broker", net=net, **options)
-
-
-def raises(kind, call, *args):
-    try:
-        call(*args)
-    except kind as e:
-        return e
-    raise AssertionError("no " + kind.__name__)
 
 
 def test_connect_is_one_write_and_nothing_blocks():
@@ -36,11 +29,7 @@ def test_connect_is_one_write_and_nothing_blocks():
 
 def test_publish_is_one_write_of_exact_bytes():
     net, client = make(broker=False)
-    client.start(0)
-    client.step(0)
-    net.wire.inbox += b"\x20\x02\x00\x00"
-    client.step(0)
-    net.wire.outbox = bytearray()
+    greet(net, client)
     net.wire.writes = []
     assert client.send(b"a/b", b"21.5", qos=0) == 0
     # 2 + 3 + 4 = 9
@@ -229,11 +218,7 @@ def test_qos_2_repeated_is_handed_over_once():
 
 def test_resume_sends_the_same_bytes_with_dup_in_order():
     net, client = make(broker=False)
-    client.start(0)
-    client.step(0)
-    net.wire.inbox += b"\x20\x02\x00\x00"
-    client.step(0)
-    net.wire.outbox = bytearray()
+    greet(net, client)
     for i in range(4):
         client.send(b"t/%d" % i, b"payload", qos=1 + i % 2)
     first, _ = split(net.wire.outbox)

@@ -3,6 +3,7 @@
 import errno as errnos
 
 from mqtt_peer import Broker, Net, connect, packet, run
+from raising import raises
 
 from mqtt import Client, ProtocolError
 
@@ -10,14 +11,6 @@ from mqtt import Client, ProtocolError
 def make(**options):
     net = Net(Broker())
     return net, Client("c", "broker", net=net, **options)
-
-
-def raises(kind, f, *args):
-    try:
-        f(*args)
-    except kind as e:
-        return e
-    raise AssertionError("no " + str(kind))
 
 
 def test_qos_2_answered_as_qos_1_is_over_and_not_sent_again():

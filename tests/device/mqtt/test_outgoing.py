@@ -3,6 +3,7 @@
 import errno as errnos  # `errno.X` would be folded to the host's number when it is compiled
 
 from mqtt_peer import Broker, Net, connect, packet, run
+from raising import raises
 
 from mqtt.client import Client
 
@@ -12,14 +13,6 @@ BOARDS = ("esp32", "pico_w")
 def make(**options):
     net = Net(Broker())
     return net, Client("c", "broker", net=net, **options)
-
-
-def raises(kind, call, *args):
-    try:
-        call(*args)
-    except kind as e:
-        return e
-    raise AssertionError("no " + kind.__name__)
 
 
 def test_the_largest_message_fills_the_buffer_but_for_the_reserve():

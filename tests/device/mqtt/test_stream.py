@@ -2,7 +2,7 @@
 
 import io
 
-from mqtt_peer import Broker, Net, connect, published, run, split
+from mqtt_peer import Broker, Net, connect, greet, published, run, split
 
 from mqtt import Client
 from mqtt.stream import Stream
@@ -295,11 +295,7 @@ def test_received_into_a_sink():
 def test_stream_bytes_as_the_broker_reads_them():
     net = Net(None)
     client = Client("c", "broker", net=net)
-    client.start(0)
-    client.step(0)
-    net.wire.inbox += b"\x20\x02\x00\x00"
-    client.step(0)
-    net.wire.outbox = bytearray()
+    greet(net, client)
     client.send("t", Stream([b"ab", b"c"], 3), retain=True, qos=2)
     ((first, body),) = split(net.wire.outbox)[0]
     assert published(first, body) == (b"t", b"abc", 2, 1, False, True)

@@ -3,6 +3,7 @@
 import time
 
 from mqtt_peer import Broker, Net
+from raising import raises
 from umqtt.robust import MQTTClient as Robust
 from umqtt.simple import MQTTException
 
@@ -22,14 +23,6 @@ def make(**options):
     client.delay = lambda i: sim.sleep(2000)  # umqtt sleeps by `utime`, which is the host's
     client.set_callback(lambda topic, msg: client.got.append((topic, msg)))
     return net, client
-
-
-def raises(kind, call, *args, **options):
-    try:
-        call(*args, **options)
-    except kind as e:
-        return e
-    raise AssertionError("no " + kind.__name__)
 
 
 def test_a_program_written_for_umqtt():

@@ -328,6 +328,15 @@ def connect(client, now=0, **options):
     return run(client, now)
 
 
+def greet(net, client):
+    """Connect a client to nobody: CONNACK has come, no session was kept, and what the client wrote is forgotten."""
+    client.start(0)
+    client.step(0)
+    net.wire.inbox += b"\x20\x02\x00\x00"
+    client.step(0)
+    net.wire.outbox = bytearray()
+
+
 def run(client, now=0, steps=20):
     """Step, surely until nothing moves. Return (acked, arrived) of all steps."""
     all_acked, all_arrived = [], []

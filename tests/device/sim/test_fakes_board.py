@@ -6,18 +6,11 @@ import sys
 import time
 
 import machine
+from raising import raises
 
 import sim
 
 BOARDS = ("esp32", "pico_w")
-
-
-def raises(exception, call, *args, **kwargs):
-    try:
-        call(*args, **kwargs)
-    except exception as e:
-        return e
-    raise AssertionError("nothing was raised")
 
 
 def number(call, *args, **kwargs):

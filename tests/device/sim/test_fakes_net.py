@@ -6,6 +6,7 @@ import socket
 import time
 
 import machine
+from raising import raises
 
 import sim
 
@@ -65,14 +66,6 @@ def on_air():
     wlan.connect("home", "secret")
     time.sleep(5)
     assert wlan.isconnected()
-
-
-def raises(exception, call, *args, **kwargs):
-    try:
-        call(*args, **kwargs)
-    except exception as e:
-        return e
-    raise AssertionError("nothing was raised")
 
 
 def number(call, *args):

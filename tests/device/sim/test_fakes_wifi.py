@@ -4,6 +4,7 @@ import time
 
 import machine
 import network
+from raising import raises
 
 import sim
 
@@ -32,14 +33,6 @@ def until(true, seconds=15):
             return
         time.sleep_ms(100)
     raise AssertionError("not in %d s" % seconds)
-
-
-def raises(exception, call, *args, **kwargs):
-    try:
-        call(*args, **kwargs)
-    except exception as e:
-        return e
-    raise AssertionError("nothing was raised")
 
 
 def test_each_board_has_its_own_constants():
