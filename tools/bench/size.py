@@ -111,9 +111,8 @@ def kept(folder):
     if done.returncode:
         raise CommandError(f"a module does not import: {(done.stderr or done.stdout).strip()}")
     sizes: dict[str, int] = {}
-    begun: list[
-        list[int]
-    ] = []  # (heap when a module's import began, what was taken meanwhile by its own imports)
+    # Of each import under way: the heap when it began, and what its own imports have taken meanwhile.
+    begun: list[list[int]] = []
     for match in LINE.finditer(done.stdout):
         heap, names, text, total = (int(match[key]) for key in ("heap", "names", "text", "total"))
         heap += names * ENTRY - (total - text)

@@ -48,9 +48,7 @@ def _missing(paths):
 
 class NodeConfig(NamedTuple):
     title: str  # where it comes from
-    settings: (
-        dict | None
-    )  # with every default; None: the board has none, and is to open its page for a phone
+    settings: dict | None  # with every default; None: the board has none
     files: dict  # {path on the board: bytes}; empty: what is there stays
     path: Path | None  # the file here it comes from, or most of it
 
