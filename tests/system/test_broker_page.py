@@ -1,16 +1,20 @@
-"""docs/broker.md: its access rules let a node do what it has to, and nobody else."""
+"""docs/broker.md: its access rules let a node do what it has to, and nobody else; its certificates are ones that a node believes."""
 
+import json
 import re
+import shutil
 import subprocess
+from types import SimpleNamespace
 
 import pytest
-from mqtt_board import Listener
+from mqtt_board import Listener, run
 
 from tools import ROOT, toolchain
 
 pytestmark = pytest.mark.system
 
 PAGE = (ROOT / "docs" / "broker.md").read_text()
+FILES = {"ca": "ca.pem", "cert": "broker.pem", "key": "broker.key"}
 RULES = re.findall(r"```text\n(user .*?)```", PAGE, re.DOTALL)
 
 
@@ -60,3 +64,31 @@ def test_who_draws_graphs_sees_readings_only(broker):
         assert [m.topic for m in listener.messages] == [
             "outpost/attic/" + name for name in ("reading/air", "history/air")
         ]
+
+
+CONNECT = """
+    try:
+        c = Client("t", args["host"], args["port"], ssl=True, ssl_params=args["tls"], connect_timeout=5)
+        bring_up(c)
+        say(c.connected)
+    except OSError as e:
+        say(str(e))
+"""
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
+def test_certificates_as_the_page_makes_them(brokers, tmp_path):
+    commands = re.search(r"```sh\n(openssl .*?)```", PAGE, re.DOTALL)[1]
+    subprocess.run(["bash", "-ec", commands], cwd=tmp_path, check=True, capture_output=True)
+    broker = brokers(
+        users=None,
+        acl=None,
+        tls=SimpleNamespace(**{name: tmp_path / file for name, file in FILES.items()}),
+    )
+    [settings] = re.findall(r"```json\n(.*tls.*?)```", PAGE.partition("## TLS")[2], re.DOTALL)
+    tls = json.loads(f"{{{settings}}}")["mqtt"]["brokers"][0]["tls"]
+    tls["ca"] = str(tmp_path / tls["ca"])
+    assert run(CONNECT, host="127.0.0.1", port=broker.port, tls=tls) == [True]
+    del tls["server_name"]
+    [refused] = run(CONNECT, host="127.0.0.1", port=broker.port, tls=tls)
+    assert "for another name" in refused
