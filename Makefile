@@ -1,5 +1,10 @@
 # Everything starts here: `make` prints the targets. The work is done by `python -m tools` (see tools/__main__.py).
 
+# What make's command line gives. First of all: make would expand it for every program that it starts, since 4.4 for $(shell …) too, and
+# a value may have anything in it.
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+unexport $(GIVEN)
+
 PYTHON ?= python3
 VENV := .venv/bin/python
 TOOLS := $(VENV) -m tools
@@ -11,7 +16,7 @@ TARGETS := $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST))
 .PHONY: $(TARGETS)
 .DEFAULT_GOAL := help
 
-# What make's command line gives is handed on as it is, one word for the shell, whatever is in it: $(call given,PORT) is the value of
+# It is handed on as it is, one word for the shell, whatever is in it: $(call given,PORT) is the value of
 # PORT=…, $(call option,PORT,port) makes --port … of it, $(call flag,DRY,dry-run) makes --dry-run of DRY=1.
 quoted = '$(subst ','\'',$(1))'
 given = $(call quoted,$(value $(1)))
@@ -20,8 +25,6 @@ flag = $(if $(value $(1)),--$(2))
 
 # A misspelt variable would be ignored without a word, and so would one that the target does not take. A misspelt target is told the
 # nearest one, and what is a folder here, too, (`make tests`) is no target.
-GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
-unexport $(GIVEN) # make would expand them for that
 ifneq ($(strip $(GIVEN) $(filter-out $(TARGETS),$(MAKECMDGOALS))),)
   FAULT := $(shell $(PYTHON) -m tools.variables $(foreach word,$(GIVEN) -- $(MAKECMDGOALS),$(call quoted,$(word))))
   ifneq ($(FAULT),)
