@@ -124,6 +124,37 @@ def test_cut_at_every_byte():
         assert budget > 620
 
 
+def test_the_link_dies_while_the_socket_takes_no_more():
+    """A socket that took all at once left nothing to go on with: the payload went on behind the next CONNECT."""
+    content = b"".join(b"%04d" % i for i in range(150))
+    for qos in (1, 2):
+        for more in (0, 1, 2):  # messages behind it
+            for takes in (1, 2, 5, 20, 100, 400):
+                broker = Broker()
+                net = Net(broker)
+                client = Client("c", "broker", net=net)
+                connect(client)
+                net.wire.takes = takes
+                pid = client.send(b"t", Stream(io.BytesIO(content), len(content)), qos=qos)
+                net.wire.takes = 0
+                pids = [pid] + [client.send(b"t", b"behind", qos=1) for _ in range(more)]
+                for _ in range(2):  # the second time it ends before CONNACK
+                    client.close()
+                    broker.mute = True
+                    client.start(0)
+                    for _ in range(3):
+                        client.step(0)
+                    assert [kind for kind, _ in broker.log[-1:]] == [0x10] and not broker.rest
+                client.close()
+                broker.mute = False
+                broker.seen.clear()
+                client.start(0)
+                acked = run(client)[0]
+                assert sorted(acked) == sorted(pids) and not client.pending, (qos, more, takes)
+                payloads = [payload for _, payload in broker.seen]
+                assert sorted(payloads) == [content] + [b"behind"] * more
+
+
 class Prompt(Counter):
     """Acknowledges as soon as all bytes are there."""
 
