@@ -190,11 +190,11 @@ class Proxy:
             server.close()
             abort(client)
             return
-        link = _Link(self, client, server)
+        link = _Connection(self, client, server)
         self._links.add(link)
 
 
-class _Link:
+class _Connection:
     """One connection: two sockets, two ways."""
 
     def __init__(self, proxy, client, server):

@@ -88,7 +88,7 @@ class Output:
         self._loss_ms = setting["loss_s"] * 1000
         self._lost_at = None  # ticks
         self._drive = drive
-        self.be(self._safe)
+        self.set_percent(self._safe)
 
     def step(self, now, controlled):
         """controlled: is there a broker by which a command could come?"""
@@ -98,7 +98,7 @@ class Output:
             self._lost_at = time.ticks_add(now, self._loss_ms)
         elif self._lost_at is not False and time.ticks_diff(now, self._lost_at) >= 0:
             self._lost_at = False  # once: a button may still switch it
-            self.be(self._safe)
+            self.set_percent(self._safe)
 
     def press(self):
         """Somebody pressed its button: it is under control, broker or not."""
@@ -112,19 +112,19 @@ class Output:
 
 
 class Switch(Output):
-    def be(self, percent):
+    def set_percent(self, percent):
         self.on = percent > 0
         self._apply(_FULL if self.on else 0)
 
     def toggle(self):
-        self.be(not self.on)
+        self.set_percent(not self.on)
 
     def command(self, payload):
         """Do what a payload of `set` says. ValueError: what would be right."""
         word = _word(_wanted(payload).get("state"))
         if word is None:
             raise ValueError("send ON, OFF or TOGGLE")
-        self.be(not self.on if word == "TOGGLE" else word == "ON")
+        self.set_percent(not self.on if word == "TOGGLE" else word == "ON")
 
     def state(self):
         return _STATE % (b"ON" if self.on else b"OFF")
@@ -133,7 +133,7 @@ class Switch(Output):
 class Light(Output):
     brightness = 255
 
-    def be(self, percent):
+    def set_percent(self, percent):
         self.on = percent > 0
         if self.on:
             self.brightness = max(1, 255 * percent // 100)
@@ -167,12 +167,12 @@ class Light(Output):
 
 
 class Number(Output):
-    def be(self, percent):
+    def set_percent(self, percent):
         self.value = percent
         self._apply(percent * _FULL // 100)
 
     def toggle(self):
-        self.be(0 if self.value else 100)
+        self.set_percent(0 if self.value else 100)
 
     def command(self, payload):
         """Do what a payload of `set` says. ValueError: what would be right."""
@@ -184,7 +184,7 @@ class Number(Output):
             value = -1
         if not 0 <= value <= 100:  # nor is NaN
             raise ValueError("send a number from 0 to 100")
-        self.be(int(value + 0.5))
+        self.set_percent(int(value + 0.5))
 
     def state(self):
         return b'{"value":%d}' % self.value

@@ -160,7 +160,7 @@ class Delivery:
         """Return whether a reading goes to history, or _UNKNOWN: its start cannot be looked up now."""
         _, boot, seq, at, _ = head(record)
         try:
-            self.starts.of(boot)
+            self.starts.find(boot)
         except (OSError, MemoryError):
             self.starts.defer(uptime)
             return _UNKNOWN
@@ -171,7 +171,7 @@ class Delivery:
 
     def _late_topic(self, record):
         """Return the topic of the name under which a record was taken."""
-        prefix = self.starts.of(head(record)[1])[1]
+        prefix = self.starts.find(head(record)[1])[1]
         if prefix:
             return self.topics.late(prefix, record.key.decode())
         return self._topic(record.key)[1]
@@ -284,7 +284,7 @@ class Starts:
         self._earlier = None  # the start that was looked up last,
         self._found = None  # and what was found
 
-    def of(self, boot):
+    def find(self, boot):
         """Return (Unix ms at uptime 0, topic prefix) of a start. None: nobody knows, or it is today's. OSError: nobody knows now."""
         if boot == self.boot:
             return self.origin, None
@@ -313,7 +313,7 @@ class Starts:
 
         Of this start, a time that the clock has given up since is put right. Of an earlier one nobody knows which it was.
         """
-        origin = self.of(boot)[0]
+        origin = self.find(boot)[0]
         if origin is None or (
             ts and (boot != self.boot or abs(ts - origin - at) <= _WRONG_MS + at // 10000)
         ):

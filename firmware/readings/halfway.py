@@ -70,10 +70,10 @@ class Doubt(Starts):
         )
         delivery.aside.in_doubt = True
 
-    def of(self, boot):
+    def find(self, boot):
         if boot != self.boot:
             raise OSError(EIO)
-        return super().of(boot)
+        return super().find(boot)
 
     def defer(self, uptime):
         pass  # it was told

@@ -24,7 +24,7 @@ class Checker:
             self.fault(
                 path or "config",
                 kinds.wrong("object", value, None),
-                "give " + kinds.right("object", None),
+                "give " + kinds.accepted("object", None),
             )
             return None
         inside = path + "." if path else ""
@@ -38,7 +38,7 @@ class Checker:
             elif kind == "object":
                 result[key] = self.object(inside + key, {}, limit)
             elif default is ...:
-                self.fault(inside + key, "missing", "give " + kinds.right(kind, limit))
+                self.fault(inside + key, "missing", "give " + kinds.accepted(kind, limit))
                 result[key] = None
             else:
                 result[key] = [] if default == () else default
@@ -63,7 +63,7 @@ class Checker:
             return self.object(path, value, limit)
         wrong = kinds.wrong(kind, value, limit, default)
         if wrong:
-            self.fault(path, wrong, "give " + kinds.right(kind, limit, default))
+            self.fault(path, wrong, "give " + kinds.accepted(kind, limit, default))
             return None
         if kind == "pin" and not self.wiring.pin(path, value, limit):
             return None

@@ -41,7 +41,7 @@ _RIGHT = {
 }
 
 
-def right(kind, limit, default=...):
+def accepted(kind, limit, default=...):
     """Return what a setting of this kind accepts, as the end of a sentence that starts with "give"."""
     if kind in ("int", "number"):
         return "%s from %s to %s" % (

@@ -517,7 +517,7 @@ class Outbox:
             offset = 0
             while log.read(segment, offset):
                 offset = log.end
-                if not self.state.has(log.number):
+                if not self.state.is_done(log.number):
                     yield Record(log.body(), log.flags, log.number)
         for record in self.recent:
             if not record.number or record.flags & LATEST:

@@ -17,7 +17,7 @@ def read(outbox):
     if not log.listed:
         there = opening.make(log.folder)
         outbox.errors += not there
-        opening.list_all(log, state.has, there)
+        opening.list_all(log, state.is_done, there)
         if not (log.segments or log.seems_empty):
             # After an error: it is believed the next time.
             log.listed, log.seems_empty = False, True
@@ -34,7 +34,7 @@ def read(outbox):
             backlog.remove(segment)
         elif segment.unread:
             known = segment.pending
-            opening.look(log, segment, state.has)
+            opening.look(log, segment, state.is_done)
             if not segment.unread:
                 outbox.recovered += max(segment.pending - known, 0)
                 if not segment.pending:

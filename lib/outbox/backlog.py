@@ -75,7 +75,7 @@ class State:
             flags = record.flags & (ON_FLASH | RELEASED)
             at += write_frame(write, head, at, record.number, flags, record.body)
 
-    def has(self, number):
+    def is_done(self, number):
         """Return whether a record of the log is done."""
         done = self.done
         for i in range(0, len(done), 2):
@@ -104,7 +104,7 @@ class State:
         """A record of the log is done. Return False if it was already."""
         if number in self.released:
             self.released.remove(number)
-        if self.has(number):
+        if self.is_done(number):
             return False
         self._join(number, number)
         return True
@@ -226,7 +226,7 @@ class Backlog:
             self.cursor = (segment, log.end)
             if number in self.ahead:
                 self.ahead.remove(number)
-            elif not self.state.has(number):
+            elif not self.state.is_done(number):
                 self.head = Record(log.body(), log.flags, number)
         if not self.cursor:
             self.ahead.clear()
@@ -304,7 +304,7 @@ class Backlog:
         log, offset = self.log, 0
         try:
             while segment.first < self.fresh_from and log.read(segment, offset):
-                if log.flags & QOS == 2 and not self.state.has(log.number):
+                if log.flags & QOS == 2 and not self.state.is_done(log.number):
                     return True
                 offset = log.end
         except MemoryError:

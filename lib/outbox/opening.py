@@ -61,7 +61,7 @@ def find(folder, limit, there, keep):
     log.next = state.next
     log.piece = bytearray(_AT_ONCE)
     # Without the state nobody knows what is done: what is there is left for later.
-    list_all(log, None if state.unread else state.has, there)
+    list_all(log, None if state.unread else state.is_done, there)
     log.piece = log.buffer = bytearray(PIECE)
     log.window = None
     if log.listed:

@@ -5,7 +5,7 @@ import sim
 _timers = []
 
 
-def at(ms, function):
+def plan(ms, function):
     """Have function() called in so many ms. None: nothing is to happen."""
     if function:
         _timers.append(sim.after(ms, function))

@@ -30,9 +30,9 @@ class Ills:
             over = max(over, self.draw(at))
             at += random.between(60_000, 1_000_000)
             if random.chance(20):
-                agenda.at(at, self.troubles.draw(self.truth.life))
+                agenda.plan(at, self.troubles.draw(self.truth.life))
                 over = max(over, at)
-        agenda.at(over + 1, self.troubles.heal)
+        agenda.plan(over + 1, self.troubles.heal)
 
     def draw(self, at):
         """Return when it ends, as `at` is given: ms from now."""
@@ -42,7 +42,7 @@ class Ills:
         n = random(1000)
         if kind == "ntp_corrected":  # that is at a power-on
             return at
-        agenda.at(at, lambda: self._begin(kind, ms, n))
+        agenda.plan(at, lambda: self._begin(kind, ms, n))
         return at + (1000 if kind == "poison" else ms)
 
     def _begin(self, kind, ms, n):
@@ -75,11 +75,11 @@ class Ills:
             ntp.wrong = 1 << 20
             ntp.mode = "wrong"
 
-        agenda.at(ms // 4, wrong)
-        agenda.at(ms, self.surroundings.right_time)
+        agenda.plan(ms // 4, wrong)
+        agenda.plan(ms, self.surroundings.right_time)
         if ahead:  # a newest time is given up when two say so
-            agenda.at(ms, lambda: wires.time_servers.update({ROUTER: wires.TimeServer()}))
+            agenda.plan(ms, lambda: wires.time_servers.update({ROUTER: wires.TimeServer()}))
         if away:
             broker.stop()
             # asked again every five minutes, and three times
-            agenda.at(ms + 400_000, broker.start)
+            agenda.plan(ms + 400_000, broker.start)

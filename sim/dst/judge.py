@@ -35,7 +35,7 @@ class Judge:
     def look(self):
         truth = self.truth
         if not self.story.troubles.healed:
-            agenda.at(_LOOK_MS, self.look)
+            agenda.plan(_LOOK_MS, self.look)
             return
         if self.began is None:
             self.began = truth.awake(sim.now())
@@ -68,7 +68,7 @@ class Judge:
             ):
                 self._verdict(owed)
                 stage.die("power")
-        agenda.at(_LOOK_MS, self.look)
+        agenda.plan(_LOOK_MS, self.look)
 
     def _look_at_ill(self, ms):
         """Something was ill for minutes: is all as it was before?"""

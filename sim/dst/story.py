@@ -74,9 +74,9 @@ class Story:
             if swarm.name == "outage":
                 how, ms = 0, random.choice((4000, 8000, 12_000))
             broker = self.surroundings.brokers[0]
-            agenda.at(1, lambda: troubles.begin(life, "ntp", ms, broker, n, how))
+            agenda.plan(1, lambda: troubles.begin(life, "ntp", ms, broker, n, how))
         if chance.strikes("rival", 0) and not self.surroundings.rival:
-            agenda.at(random(20_000), self.surroundings.begin_rival)
+            agenda.plan(random(20_000), self.surroundings.begin_rival)
         if chance.strikes("read", 8):
             board.sick_reads = random.between(1, 80)
         if swarm.get("away", False):
@@ -86,9 +86,9 @@ class Story:
         if chance.ill and random.chance(50):
             self.ills.draw(random(length))
         for _ in range(swarm.get("traps", 0)):
-            agenda.at(random(length), troubles.draw_of(life, "trap"))
+            agenda.plan(random(length), troubles.draw_of(life, "trap"))
         for _ in range(random.choice((0, 1, 1, 2, 3))):
-            agenda.at(random(length), troubles.draw(life))
+            agenda.plan(random(length), troubles.draw(life))
         self._draw_end(life, length)
 
     def _draw_last(self, life):
@@ -104,14 +104,14 @@ class Story:
         if chance.swarm.get("ages", False):  # in an outage
             age, first = random.between(3, 7), random.choice((8000, 16_000, 20_000))
             kind = random.choice(chance.swarm.kinds)
-            agenda.at(first, troubles.draw_of(life, kind, 30_000))
+            agenda.plan(first, troubles.draw_of(life, kind, 30_000))
         for i in range(age):
-            agenda.at(first + 1000 + 1500 * i, lambda: self.surroundings.jump(19 * DAY_MS // 10))
+            agenda.plan(first + 1000 + 1500 * i, lambda: self.surroundings.jump(19 * DAY_MS // 10))
         at = first + 1000 + 1500 * age
         for _ in range(random.between(1, 3)):
             at += random(3000)
-            agenda.at(at, troubles.draw(life))
-        agenda.at(at + random(20_000), troubles.heal)
+            agenda.plan(at, troubles.draw(life))
+        agenda.plan(at + random(20_000), troubles.heal)
 
     def _draw_outage(self):
         """Brokers go away for this life, come back in it, or are there."""
@@ -127,12 +127,12 @@ class Story:
             else:
                 broker.start()
         if how == 2:
-            agenda.at(random(15_000), lambda: [broker.start() for broker in brokers])
+            agenda.plan(random(15_000), lambda: [broker.start() for broker in brokers])
 
     def _draw_end(self, life, length):
         chance, random = self.chance, self.chance.random
         kind = random(100)
-        agenda.at(length, lambda: stage.die("power"))
+        agenda.plan(length, lambda: stage.die("power"))
         end = next(name for name, below in ENDS if kind < below)
         if chance.swarm.ends:
             end = random.choice(chance.swarm.ends)
@@ -141,17 +141,17 @@ class Story:
         at = random(length)
         if end == "cut":
             operations, how = random.between(1, 40), random.choice(HOW)
-            agenda.at(at, lambda: self.board.flash.fail(operations, how))
+            agenda.plan(at, lambda: self.board.flash.fail(operations, how))
         elif end == "restart":
-            agenda.at(at, self._restart)
+            agenda.plan(at, self._restart)
         elif end == "heap":
             after, times = random.between(1, 60), random.choice((1, 1, 2, 5))
-            agenda.at(at, lambda: self._heap(life, after, times, None))
+            agenda.plan(at, lambda: self._heap(life, after, times, None))
         elif end == "heap_of_files":
             after = random.between(1, 24)
-            agenda.at(at, lambda: self._heap(life, after, 1, "file"))
+            agenda.plan(at, lambda: self._heap(life, after, 1, "file"))
         elif end == "hang":
-            agenda.at(at, lambda: self.troubles.hang(life, 60_000))
+            agenda.plan(at, lambda: self.troubles.hang(life, 60_000))
 
     def _restart(self):
         topic = "outpost/%s/cmd/restart" % self.truth.life.node

@@ -209,7 +209,7 @@ class Troubles:
     def _leap(self, life, ms, broker, n, how):
         """Hours in which nothing happens are over at once, a few times."""
         for i in range(how + 1):
-            agenda.at(
+            agenda.plan(
                 1 + i * 4000,
                 lambda: self.healed or self.surroundings.jump(n * DAY_MS // 200),
             )

@@ -47,7 +47,7 @@ def test_a_row_says_all_there_is_to_say(place, row):
     assert kind in kinds._TYPES or kind in kinds._CHECKS
     assert 5 < len(text) < 100 and not text.endswith(".")
     if default is not None and kind not in ("object", "list", "sensors"):
-        assert kinds.right(kind, limit)
+        assert kinds.accepted(kind, limit)
     if default not in (..., None, ()):
         assert kinds.wrong(kind, default, limit, default) is None
     if kind in ("int", "number"):

@@ -288,16 +288,16 @@ class Bench:
                 self.row(title, lambda client: "needs root and TUN")
             return
         trips, sizes = {}, {}
-        with wire.Link(RTT_MS / 2000) as link:
+        with wire.Distance(RTT_MS / 2000) as distance:
 
             def far(client, measure, count, *more, port=1883):
-                where = {"host": link.ADDRESSES[0], "before": link.inside(1)}
+                where = {"host": distance.ADDRESSES[0], "before": distance.inside(1)}
                 return self.probe(client, measure, port, count, *more, **where)
 
             def once_through(kind, port, *more):
                 for client in self.clients:
                     got = [first(far(client, "once", 1, *more, port=port)) for _ in range(3)]
-                    with link.counted() as count:
+                    with distance.counted() as count:
                         far(client, "once", 1, *more, port=port)
                     if None not in got:
                         trips[client, kind] = round(sorted(got)[1] / RTT_MS, 1)
@@ -305,7 +305,7 @@ class Bench:
 
             with (
                 wire.at_most_tls12(self.folder / "far12"),
-                link.broker(self.folder / "far12", self.tls),
+                distance.broker(self.folder / "far12", self.tls),
             ):
                 self.row(titles[0], lambda client: seconds(far(client, "drain:1", 20), 10))
                 for title, window in ((titles[1], 32), (titles[2], 64)):
@@ -319,7 +319,7 @@ class Bench:
                     )
                 once_through(KINDS[0], 1883)
                 once_through(KINDS[1], 8883, self.ca)
-            with link.broker(self.folder / "far13", self.tls):
+            with distance.broker(self.folder / "far13", self.tls):
                 once_through(KINDS[2], 8883, self.ca)
         for title, (values, kind) in zip(
             titles[3:], [(v, kind) for v in (trips, sizes) for kind in KINDS], strict=True

@@ -94,7 +94,7 @@ class Recorder:
             target.shutdown(socket.SHUT_WR)
 
 
-class Link:
+class Distance:
     """Two network namespaces joined by TUN devices; each packet is held for a while, and counted.
 
     A proxy would acknowledge at once what it has not delivered: here nothing but the packets' time is changed.

@@ -29,7 +29,7 @@ class Full:
     def calls(self):
         return len(self.paths)
 
-    def of(self, end):
+    def count(self, end):
         """Return how many were of a file whose path ends so."""
         return sum([path.endswith(end) for path in self.paths])
 
@@ -249,7 +249,7 @@ def test_what_is_acknowledged_waits_for_memory():
     records = send(box, 20)
     full = Full(outbox_log)
     finish(box, records)  # at the sixteenth the state is due
-    assert full.of("/state") == 4, (
+    assert full.count("/state") == 4, (
         "tried once more in the place of the buffer, and without the copies in RAM"
     )
     assert box.errors == 1 and len(box) == 20

@@ -27,7 +27,7 @@ def numbers(state, end):
     for i in range(0, len(done), 2):
         assert done[i] <= done[i + 1], done
         assert not i or done[i - 1] + 1 < done[i], done  # ascending, apart
-    return {number for number in range(end) if state.has(number)}
+    return {number for number in range(end) if state.is_done(number)}
 
 
 def test_what_was_added_is_done_and_nothing_else():
@@ -64,7 +64,7 @@ def test_only_what_a_segment_has_is_kept():
         state = State(PATH)
         for _ in range(20):
             state.add(1 + chance(40))
-        released = [n for n in range(1, 41) if not state.has(n) and chance(2)]
+        released = [n for n in range(1, 41) if not state.is_done(n) and chance(2)]
         state.released = list(released)
         known = numbers(state, 43)
         segments, at = [], 1
@@ -154,7 +154,7 @@ def test_how_many_were_given_up_is_kept_and_may_overflow():
 
 def test_a_new_one_knows_nothing():
     state = State(PATH)
-    assert not state.has(0) and not state.has(1) and not state.unread
+    assert not state.is_done(0) and not state.is_done(1) and not state.unread
     assert (state.next, state.next_slot, state.dropped, state.done) == (1, 1, 0, [])
 
 
