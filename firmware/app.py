@@ -97,7 +97,7 @@ class Node:
         if self.panel:
             self.panel.step(now, self.uplink)
         if self.control.step(now):
-            self._reset("told to")
+            self.reset("told to")
         self.delivery.step(now, uptime)
         if self.uplink.ready:
             self._drain(now, uptime)
@@ -161,6 +161,18 @@ class Node:
         # At QoS 0 nothing is kept for later.
         return self.uplink.ready and self.delivery.send_now(channel, uptime, self.seq, members)
 
+    def read(self, name=None):
+        """Take a reading besides the regular ones, of one sensor or of all. Return of how many."""
+        now = time.ticks_ms()
+        asked = [each for each in self.channels if name in (None, each.name)]
+        for channel in asked:
+            channel.soon(now)
+        return len(asked)
+
+    def announce(self):
+        """Say once more who is there: `status`, `info`, outputs, and to Home Assistant what there is."""
+        self._unsaid = True
+
     # network
 
     def _network(self, now, uptime):
@@ -191,14 +203,14 @@ class Node:
             self.uplink.link_in_doubt = False
             self.wifi.cycle()
         if self.wifi.dead:
-            self._reset("the Wi-Fi radio does not answer")
+            self.reset("the Wi-Fi radio does not answer")
         if self.uplink.connected:
             self._connected_at = uptime
         elif uptime - self._connected_at > self.delivery.live_ms or self.uplink.failures_of_memory:
             outbox = self.delivery.outbox
             outbox.spare(now)  # in an outage memory is scarce, and what is on flash will be late
             if self.uplink.starved(uptime) and outbox.sync(now):
-                self._reset("no memory for a connection, time after time")
+                self.reset("no memory for a connection, time after time")
 
     def _introduce(self, uptime):
         """On a new connection ask whose the name is, then say who is there. MemoryError: it was not said."""
@@ -272,7 +284,8 @@ class Node:
                 self.log.debug("node: watchdog armed")
             self.board.guard.end()
 
-    def _reset(self, why):
+    def reset(self, why):
+        """Bring every reading to safety, note why, and reset the board."""
         self.log.error("node: resetting the board: " + why)
         try:
             if not self.delivery.outbox.sync(time.ticks_ms()):

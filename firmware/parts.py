@@ -45,7 +45,7 @@ def make(node, settings, outputs):
     )
 
     led = board.led(settings["node"]["led"])
-    node.control = Control(link, node.topics, node.panel, led, log)
+    node.control = Control(node, link, node.topics, node.panel, led, log)
     node.ghosts = ghosts(node)
     # In safe mode it would take back the sensors that are only left alone.
     node.discovery = None if node.safe else discovery(settings["discovery"], node)

@@ -1,7 +1,7 @@
 """COMMANDS: what a node does when it is told to, on `<base>/<node>/cmd/<command>` or `<base>/all/cmd/<command>`.
 
 The payload is a JSON object of arguments, or anything else for none; an `id` in it comes back in the reply. A command is
-a function of the Control and the arguments; it returns pairs for the reply. ValueError: what would be right. No
+a function of the Node and the arguments; it returns pairs for the reply. ValueError: what would be right. No
 exception leaves run(): the command would not be acknowledged, and come again after the reset.
 """
 
@@ -19,24 +19,41 @@ _LONGEST_ID = const(128)  # bytes, as JSON
 _LONGEST_NAME = const(32)  # characters of a command that is none
 
 
-def restart(control, arguments):
+def restart(node, arguments):
     """Reset the board, once the reply is acknowledged."""
-    control.restart = True
+    node.control.restart = True
     return ()
 
 
-def identify(control, arguments):
+def identify(node, arguments):
     """Blink the LED. seconds: 10, at most 600."""
     seconds = arguments.get("seconds", 10)
     if type(seconds) is not int or not 1 <= seconds <= _LONGEST_BLINK_S:
         raise ValueError("seconds: give a whole number from 1 to %d" % _LONGEST_BLINK_S)
-    if control.led is None:
+    led = node.control.led
+    if led is None:
         raise ValueError("no LED is known: give node.led in config.json")
-    control.blink = Blink(control.led, seconds)
+    node.control.blink = Blink(led, seconds)
     return ()
 
 
-COMMANDS = {"identify": identify, "restart": restart}
+def read(node, arguments):
+    """Take a reading now. sensor: its name; left out: of all."""
+    sensor = arguments.get("sensor")
+    n = node.read(sensor)
+    if sensor is not None and not n:
+        known = ", ".join([channel.name for channel in node.channels])
+        raise ValueError("sensor: give one of " + known if known else "there are no sensors")
+    return (("sensors", n),)
+
+
+def announce(node, arguments):
+    """Publish `status`, `info`, the outputs and what Home Assistant has to know once more."""
+    node.announce()
+    return ()
+
+
+COMMANDS = {"announce": announce, "identify": identify, "read": read, "restart": restart}
 
 
 def run(control, name, data):
@@ -53,7 +70,7 @@ def run(control, name, data):
         if name not in COMMANDS:
             name = name[:_LONGEST_NAME]
             raise ValueError("unknown, known are " + ", ".join(sorted(COMMANDS)))
-        outcome = (("ok", True),) + COMMANDS[name](control, arguments)
+        outcome = (("ok", True),) + COMMANDS[name](control.node, arguments)
     except (ValueError, MemoryError) as e:
         outcome = (("ok", False), ("error", str(e)))
     except Exception as e:  # a reset would have the broker send the command again

@@ -215,7 +215,7 @@ class Namesake:
             )
             return
         self.node.uplink.client.disconnect()  # the will would call the other one offline
-        self.node._reset(why)
+        self.node.reset(why)
 
 
 def _id(data):

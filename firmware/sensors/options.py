@@ -21,19 +21,19 @@ BAROMETER = (
 )
 
 
-def addressed(addresses, text):
+def i2c_at(addresses, text):
     return I2C + (("address", "choice", addresses[0], addresses, text),)
 
 
-BMX280 = addressed(("0x76", "0x77"), "0x77 if SDO is wired to 3.3 V") + BAROMETER
+BMX280 = i2c_at(("0x76", "0x77"), "0x77 if SDO is wired to 3.3 V") + BAROMETER
 _STRAPS = ("0x48", "0x49", "0x4a", "0x4b")
 ONE = "the only one it has"
 
-AHT10 = addressed(("0x38", "0x39"), "0x39 if A0 is wired to 3.3 V") + AIR
-SHT3X = addressed(("0x44", "0x45"), "0x45 if ADDR is wired to 3.3 V") + AIR
-SHT4X = addressed(("0x44", "0x45", "0x46"), "fixed; the letter in the part's name says it") + AIR
-MCP9808 = addressed(tuple("0x1" + digit for digit in "89abcdef"), "A0, A1, A2 to ground: 0x18")
-TMP117 = addressed(_STRAPS, "ADD0 to ground, 3.3 V, SDA, SCL")
+AHT10 = i2c_at(("0x38", "0x39"), "0x39 if A0 is wired to 3.3 V") + AIR
+SHT3X = i2c_at(("0x44", "0x45"), "0x45 if ADDR is wired to 3.3 V") + AIR
+SHT4X = i2c_at(("0x44", "0x45", "0x46"), "fixed; the letter in the part's name says it") + AIR
+MCP9808 = i2c_at(tuple("0x1" + digit for digit in "89abcdef"), "A0, A1, A2 to ground: 0x18")
+TMP117 = i2c_at(_STRAPS, "ADD0 to ground, 3.3 V, SDA, SCL")
 
 BME680 = BMX280 + AIR + (
     ("heater_c", "choice", 320, (0, 200, 250, 300, 320, 350, 400), "temperature at which the gas is measured; 0: no gas, less current"),
@@ -43,24 +43,24 @@ GASES = {
     for heat in BME680[-1][3]
 }
 
-SCD4X = addressed(("0x62",), ONE) + AIR + (
+SCD4X = i2c_at(("0x62",), ONE) + AIR + (
     ("height_m",         "int",    0,    (0, 3000),  "height above the sea, by which the CO2 is corrected"),
     ("self_calibration", "bool",   True, None,       "takes the least of a week for fresh air; false where there never is any"),
     ("interval_s",       "number", 60,   (5, 86400), "time from one reading to the next"),
 )
 
-INA = addressed(tuple("0x4" + digit for digit in "0123456789abcdef"), "A0 and A1 to ground: 0x40") + (
+INA = i2c_at(tuple("0x4" + digit for digit in "0123456789abcdef"), "A0 and A1 to ground: 0x40") + (
     ("shunt_ohm", "number", 0.1, (0.0001, 100), "the resistor on the module; R100 is 0.1"),
 )
 
-ADS1115 = addressed(_STRAPS, "ADDR to ground, 3.3 V, SDA, SCL") + (
+ADS1115 = i2c_at(_STRAPS, "ADDR to ground, 3.3 V, SDA, SCL") + (
     ("input",   "choice", "0",     ("0", "1", "2", "3", "0-1", "0-3", "1-3", "2-3"),       "input against ground, or the difference of two"),
     ("range_v", "choice", "4.096", ("6.144", "4.096", "2.048", "1.024", "0.512", "0.256"), "largest voltage that is measured; no input may exceed the supply"),
     ("r1",      "number", 0,       (0, 100000000),                                         "resistor from the voltage to the input; 0: none"),
     ("r2",      "number", 1,       (0.001, 100000000),                                     "resistor from the input to ground, in the unit of r1"),
 )
 
-BH1750 = addressed(("0x23", "0x5c"), "0x5c if ADDR is wired to 3.3 V") + (
+BH1750 = i2c_at(("0x23", "0x5c"), "0x5c if ADDR is wired to 3.3 V") + (
     ("sensitivity", "int", 69, (31, 254), "69 as usual: up to 54,600 lx; 31: up to 121,000; 254: dim light, in finer steps"),
 )
 

@@ -44,7 +44,7 @@ def settle(node, uptime):
     """The node runs. In safe mode the sensors get another chance after a while, else it is no longer one that crashes."""
     if node.safe:
         if uptime >= SAFE_MS:
-            node._reset(OVER)
+            node.reset(OVER)
     elif uptime >= SETTLED_MS:
         node.crashes = 0
         _keep(0)

@@ -195,7 +195,9 @@ class Outgoing:
         # a packet half sent is not completed: there is no tail to keep
         self.sent = self.stop = self.end
         if self.stream:
-            self.stream.at = -1  # its payload follows CONNECT only when resume() has sent its head again
+            self.stream.at = (
+                -1
+            )  # its payload follows CONNECT only when resume() has sent its head again
             if not self.stream.pid or self.stream.broken:
                 self.forget(self.stream.pid)
                 self.stream = None

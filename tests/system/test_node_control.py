@@ -181,7 +181,7 @@ def test_commands_are_answered_and_a_restart_comes_once(rig):
         "id": 3,
         "cmd": "reboot",
         "ok": False,
-        "error": "unknown, known are identify, restart",
+        "error": "unknown, known are announce, identify, read, restart",
     }
     message = rig.seen.messages_of(f"{NAME}/reply")[-1]
     assert (message.qos, message.retain) == (1, False)

@@ -207,7 +207,7 @@ def tables(path, rows, config):
 def value_text(kind, limit, default):
     from firmware.settings import kinds
 
-    text = kinds.right(kind, limit, default)
+    text = kinds.accepted(kind, limit, default)
     if kind == "pin":
         text = {"adc": "a pin with ADC", "input": "any pin"}.get(limit, "a pin that can be driven")
     return text.replace("|", "\\|")

@@ -40,7 +40,7 @@ class Rig:
         settings = {"brokers": (HERE,), "clean_session": False}
         settings.update({"qos_max": 2, "retain": True, "window2": 20})
         self.uplink = Uplink(client, settings, self.log)
-        self.control = Control(self.uplink, TOPICS, None, None, self.log)
+        self.control = Control(None, self.uplink, TOPICS, None, None, self.log)
         self.uplink.arrived = self.control.arrived
         self.uptime = 0
 

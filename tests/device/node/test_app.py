@@ -305,6 +305,25 @@ def test_without_a_time_server_they_go_without_ts():
     assert len(got) >= 15 and not any("ts" in reading for reading in got)
 
 
+def test_the_verbs_of_commands():
+    r = Run()
+    r.run(5000)
+    asked = []
+    r.channel.soon = asked.append
+    assert r.node.read() == 1 and r.node.read("climate") == 1 and len(asked) == 2
+    assert r.node.read("cellar") == 0 and len(asked) == 2
+    before = len(r.client.on("outpost/esp32-a1b2c3/info"))
+    r.node.announce()
+    r.run(1000)
+    assert len(r.client.on("outpost/esp32-a1b2c3/info")) == before + 1
+    assert r.client.on("outpost/esp32-a1b2c3/status")[-1][1] == b"online"
+    r.client.connected = False
+    r.client.reachable = False
+    r.node.announce()
+    r.run(1000)
+    assert len(r.client.on("outpost/esp32-a1b2c3/info")) == before + 1
+
+
 def test_an_outage_keeps_readings_and_late_ones_go_to_history():
     r = Run()
     r.run(3000)
@@ -443,7 +462,7 @@ def test_a_crash_is_kept_and_reported():
 
 def test_a_deliberate_reset_is_told_from_the_watchdogs():
     r = Run()
-    r.node._reset("the Wi-Fi radio does not answer")
+    r.node.reset("the Wi-Fi radio does not answer")
     assert r.board.resets == 1
     r = Run()
     r.run(3000)
@@ -521,7 +540,7 @@ def test_a_reset_on_purpose_loses_nothing():
     r = Run()
     r.client.reachable = False
     r.run(20000)
-    r.node._reset("the Wi-Fi radio does not answer")
+    r.node.reset("the Wi-Fi radio does not answer")
     after = Run()
     after.run(8000)
     old = sorted(seq for boot, seq in everything(after) if boot == r.node.delivery.boot)
@@ -548,11 +567,11 @@ def test_a_reset_on_purpose_loses_no_pulse():
 
     r = Run()
     count(7)
-    r.node._reset("told to")
+    r.node.reset("told to")
     counter, before = count(3)
     assert before == 7
     counter._kept = None  # not read yet
-    r.node._reset("told to")
+    r.node.reset("told to")
     counter, before = count(5)
     assert before == 7
     r.node.step = lambda now: 1 / 0

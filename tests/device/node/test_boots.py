@@ -235,7 +235,7 @@ def test_a_time_that_the_clock_has_given_up_is_not_kept_for_the_next_start():
     r = believed_a_wrong_time()
     boot = r.node.delivery.boot
     assert boots.find(boot)[0] == SYNCED
-    r.node._reset("told to")
+    r.node.reset("told to")
     now = Run(outbox_bytes=65536)
     now.run(20000)
     got = everything(now)

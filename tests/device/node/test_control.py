@@ -51,7 +51,9 @@ class Rig:
         self.panel = Panel() if panel else None
         self.log = Log("info")
         led = Board().led(LED) if led else None
-        self.control = control.Control(Uplink(self.client), TOPICS, self.panel, led, self.log)
+        self.control = control.Control(
+            self, Uplink(self.client), TOPICS, self.panel, led, self.log
+        )
         self.births = 0
         self.pid = 0
         self.now = 0
@@ -64,6 +66,22 @@ class Rig:
 
     def _hear(self, first, pid, answer):
         return [] if self.silent and first & 0xF0 == 0x30 else answer
+
+    # The Node's, for commands
+
+    class Named:
+        def __init__(self, name):
+            self.name = name
+
+    channels = [Named("air"), Named("cellar")]
+    announced = 0
+
+    def read(self, name):
+        self.asked = name
+        return len([each for each in self.channels if name in (None, each.name)])
+
+    def announce(self):
+        self.announced += 1
 
     def birth(self, now):
         self.births += 1
@@ -226,7 +244,7 @@ def test_the_commands_are_let_go_of_once_the_reply_is_there():
 
 def test_what_is_wrong_is_said():
     rig = Rig()
-    known = "unknown, known are identify, restart"
+    known = "unknown, known are announce, identify, read, restart"
     for name in ("reboot", "RESTART", "set", "é", "__init__"):
         assert rig.ask(name, b'{"id":1}') == [{"id": 1, "cmd": name, "ok": False, "error": known}]
     for seconds in (b"0", b"601", b"-1", b"1.5", b'"9"', b"true", b"null", b"[]", b"1e999"):
@@ -236,6 +254,23 @@ def test_what_is_wrong_is_said():
     error = Rig(led=False).ask("identify")[0]["error"]
     assert error == "no LED is known: give node.led in config.json"
     assert not rig.control.restart
+
+
+def test_a_reading_is_asked_for():
+    rig = Rig()
+    assert rig.ask("read") == [{"cmd": "read", "ok": True, "sensors": 2}] and rig.asked is None
+    assert rig.ask("read", b'{"sensor":"air"}') == [{"cmd": "read", "ok": True, "sensors": 1}]
+    for name in (b'"attic"', b"7", b"[]", b'{"a":1}'):
+        (reply,) = rig.ask("read", b'{"sensor":%s}' % name)
+        assert reply["error"] == "sensor: give one of air, cellar", name
+    rig.channels = []
+    assert rig.ask("read") == [{"cmd": "read", "ok": True, "sensors": 0}]
+    assert rig.ask("read", b'{"sensor":"air"}')[0]["error"] == "there are no sensors"
+
+
+def test_it_says_again_who_it_is():
+    rig = Rig()
+    assert rig.ask("announce") == [{"cmd": "announce", "ok": True}] and rig.announced == 1
 
 
 def test_the_log_has_what_was_commanded():

@@ -67,7 +67,7 @@ class Node:
         settings = {"brokers": (HERE,), "clean_session": False}
         settings.update({"qos_max": 2, "retain": True, "window2": 20})
         self.uplink = Uplink(client, settings, self.log)
-        self.control = Control(self.uplink, self.topics, None, None, self.log)
+        self.control = Control(None, self.uplink, self.topics, None, None, self.log)
         self.uplink.arrived = self.control.arrived
         self.ghosts = ghosts.look(self, self.kept)
         self.uptime = 0

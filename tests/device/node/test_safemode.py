@@ -86,7 +86,7 @@ def test_a_reset_on_purpose_loses_nothing_on_a_full_flash():
         flash.fill()
         r.run(20000)
         assert not r.node.delivery.outbox.sync(r.now)
-        r.node._reset("told to")
+        r.node.reset("told to")
         after = Run()
         after.run(8000)
         old = sorted(seq for boot, seq in everything(after) if boot == r.node.delivery.boot)
@@ -208,7 +208,7 @@ class Node:
         self.safe = safe(crashes)
         self.resets = []
 
-    def _reset(self, why):
+    def reset(self, why):
         self.resets.append(why)
 
 
