@@ -68,6 +68,8 @@ check: ready ## format, lint, types, spelling, import direction and the quick te
 	@$(VENV) -m ruff format --check --quiet .
 	@$(VENV) -m ruff check --quiet .
 	@$(VENV) -m mypy --no-error-summary
+	@$(TOOLS) setup --types --quiet
+	@$(VENV) -m mypy --no-error-summary --config-file mypy-device.ini
 	@$(VENV) -m codespell_lib
 	@$(VENV) -m pytest -n auto tests/device tests/host -m "not slow and not system"
 

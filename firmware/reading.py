@@ -17,7 +17,7 @@ def whole(path, longest):
         nonlocal data
         size = min(f.seek(0, 2), longest)
         f.seek(0)
-        if data is None or len(data) != size:
+        if data is None or len(data) != size:  # type: ignore[unreachable]  # set by the first call
             data = bytearray(size)
         if f.readinto(data) != size:
             raise OSError(EIO)

@@ -36,7 +36,7 @@ class AccessPoint:
                 self._wlan.config,
                 ssid=ssid,
                 key=password,
-                security=network.WLAN.SEC_WPA2,
+                security=network.WLAN.SEC_WPA2,  # type: ignore[attr-defined]  # of the Pico W
                 max_clients=_GUESTS,
             )
         else:

@@ -187,7 +187,7 @@ class Board:
             # Pico: each pin belongs to one port. ESP32: any; the first port is the console's.
             number = (tx + 4) >> 3 & 1 if esp32 is None else 1 + len(self._uarts)
             pins = {"tx": machine.Pin(tx), "rx": machine.Pin(rx)}
-            self._uarts[key] = machine.UART(number, baudrate=9600, rxbuf=256, timeout=0, **pins)
+            self._uarts[key] = machine.UART(number, baudrate=9600, rxbuf=256, timeout=0, **pins)  # type: ignore[call-overload]  # a dict of pins
         return self._uarts[key]
 
     def echo(self, trigger, echo):

@@ -169,6 +169,7 @@ class Client(mqtt.client.Client, MQTTClient):
             self._polled = self.sock
             self._flags = flags
             self._poller = select.poll()
-            self._poller.register(self.sock, flags)
-        for _ in self._poller.ipoll(ms):  # unlike poll() it allocates nothing
+            self._poller.register(self.sock, flags)  # type: ignore[attr-defined]  # the line above made it
+        # unlike poll() it allocates nothing
+        for _ in self._poller.ipoll(ms):  # type: ignore[attr-defined]  # as above
             pass

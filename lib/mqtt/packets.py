@@ -24,7 +24,7 @@ _REASONS = {
 def refusal(kind):
     """Make the exception for a broker that said no, a kind of Exception."""
 
-    class Refused(kind):
+    class Refused(kind):  # type: ignore[misc, valid-type]  # made for each kind
         """`code` is CONNACK's return code (1 to 5), or 0x80 for a subscription."""
 
         def __init__(self, code):

@@ -40,7 +40,7 @@ def make_context(params):
         _load("key", key, "PRIVATE KEY", keys.append)
         # the node's own comes first in its file, then those between it and the CA
         _load("cert", cert, "CERTIFICATE", lambda der: context.load_cert_chain(der, keys[0]))
-    context.verify_mode = verify
+    context.verify_mode = verify  # type: ignore[attr-defined]  # the stubs lack it
     return context
 
 
@@ -92,7 +92,7 @@ def _parts(file):
             text = bytearray()
         elif inside and line.startswith(b"-----END"):
             inside = False
-            yield label, a2b_base64(text)
+            yield label, a2b_base64(text)  # type: ignore[arg-type]  # any buffer will do
         elif inside:
             text += line.strip()
             if not line or len(text) > _LONGEST:

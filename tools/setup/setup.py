@@ -84,6 +84,11 @@ def add_arguments(parser):
         action="store_true",
         help="see that there is Chromium, for the tests of the page for a phone (installed by root, else asked for)",
     )
+    parser.add_argument(
+        "--types",
+        action="store_true",
+        help="MicroPython's types, too: for the check of what runs on a board",
+    )
 
 
 def run(args):
@@ -100,6 +105,8 @@ def run(args):
             make_toolchain,
         )
         steps = (*steps, programs)
+    if args.types:
+        steps = (*steps, ("MicroPython's types", "into .toolchain", types_ready, fetch_types))
     if args.browser:
         _find_browser()
     if all(ready() for _, _, ready, _ in steps):
@@ -170,9 +177,31 @@ def make_venv():
             return f"      {len(seen)}/{packages} {found[1]}"
         return "      installing" if line.startswith("Installing") else None
 
-    pip = [venv_python(), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    command([*pip, "install", "--require-hashes", "-r", ROOT / "requirements.txt"], progress)
+    _install(ROOT / "requirements.txt", progress)
     write(stamp, venv_recipe().encode())
+
+
+def _install(requirements, *words_and_progress):
+    *words, progress = words_and_progress
+    pip = [venv_python(), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    command([*pip, "install", *words, "--require-hashes", "-r", requirements], progress)
+
+
+# --- .toolchain/stubs -------------------------------------------------------------------------------------------------
+
+TYPES = ROOT / "stubs.txt"
+STUBS = toolchain.FOLDER / "stubs"
+
+
+def types_ready():
+    stamp = STUBS / "stamp"
+    return stamp.exists() and stamp.read_text() == sha256(TYPES.read_bytes())
+
+
+def fetch_types():
+    shutil.rmtree(STUBS, ignore_errors=True)
+    _install(TYPES, "--no-deps", "--target", STUBS, lambda line: None)
+    write(STUBS / "stamp", sha256(TYPES.read_bytes()).encode())
 
 
 # --- lib/umqtt, lib/microdot ------------------------------------------------------------------------------------------
