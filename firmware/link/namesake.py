@@ -3,7 +3,7 @@
 The retained `info` of a name has the id of the board that holds it. A connection reads it, and says nothing before:
 
     nothing there, or this board's id    1. the name is this board's
-    another board's id                   2. it ends at once, twice, and the name's status is `online` nevertheless; or four times in a row; or
+    another board's id                   2. it ends at once, twice, and the name's status is `online` nevertheless; or six times; or
                                             `health` or a new `info` of the other comes: that one is alive. This board takes a name of its
                                             own, `<name>-<end of its id>`, and starts again under it
                                          3. nothing of that while it was connected for a minute and a half, or, if its status stands at
