@@ -18,6 +18,7 @@ those that were taken under the name stay readings of that name.
 
 import os
 
+from flashfile import is_nothing
 from micropython import const
 
 from firmware import forget
@@ -209,11 +210,12 @@ class Namesake:
                 write(_ALIAS, alias)
             else:
                 os.remove(_ALIAS)
-        except OSError:
-            self._kicks = self._peace = (
-                0  # a full flash: nothing is said under the name until it takes this
-            )
-            return
+        except OSError as e:
+            # No alias there: it was removed before, and then the memory to go on was lacking.
+            if alias or not is_nothing(e):
+                # A full flash: nothing is said under the name until it takes this.
+                self._kicks = self._peace = 0
+                return
         self.node.uplink.client.disconnect()  # the will would call the other one offline
         self.node._reset(why)
 

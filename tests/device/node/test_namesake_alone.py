@@ -2,6 +2,8 @@
 
 import sys
 
+from raising import raises
+
 from firmware import files
 from firmware.link import namesake
 from firmware.topics import Topics
@@ -342,6 +344,21 @@ def test_under_a_name_of_its_own_it_asks_again_when_the_others_info_is_taken_bac
     node.comes("info", OTHER, True)
     assert not node.after(1000) and node.resets == []
     node.comes("info", b"")
+    node.after(0)
+    assert node.resets == ["the name attic may be free"] and alias() is None
+
+
+def test_without_memory_to_say_goodbye_it_asks_again_a_moment_later():
+    # The alias was removed by then; that it was not there kept the node from ever starting again.
+    def scarce():
+        raise MemoryError
+
+    node = under_its_own_name()
+    goodbye, node.uplink.disconnect = node.uplink.disconnect, scarce
+    node.comes("info", b"")
+    raises(MemoryError, node.after, 0)
+    assert node.resets == []
+    node.uplink.disconnect = goodbye
     node.after(0)
     assert node.resets == ["the name attic may be free"] and alias() is None
 
