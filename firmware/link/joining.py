@@ -52,6 +52,7 @@ def step(wifi, uptime):
         elif wifi.state == _SETTLE:
             _join(wifi, uptime)
         else:
+            # A pause is over, or the link was lost: then the same network first, as most access points that go only restart.
             _leave(wifi, uptime)
     except OSError as e:
         refused(wifi, uptime, e)

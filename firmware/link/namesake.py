@@ -3,7 +3,7 @@
 The retained `info` of a name has the id of the board that holds it. A connection reads it, and says nothing before:
 
     nothing there, or this board's id    1. the name is this board's
-    another board's id                   2. it ends at once, twice, and the name's status is `online` nevertheless; or four times in a row; or
+    another board's id                   2. it ends at once, twice, and the name's status is `online` nevertheless; or six times; or
                                             `health` or a new `info` of the other comes: that one is alive. This board takes a name of its
                                             own, `<name>-<end of its id>`, and starts again under it
                                          3. nothing of that while it was connected for a minute and a half, or, if its status stands at
@@ -18,6 +18,7 @@ those that were taken under the name stay readings of that name.
 
 import os
 
+from flashfile import is_nothing
 from micropython import const
 
 from firmware import forget
@@ -209,11 +210,12 @@ class Namesake:
                 write(_ALIAS, alias)
             else:
                 os.remove(_ALIAS)
-        except OSError:
-            self._kicks = self._peace = (
-                0  # a full flash: nothing is said under the name until it takes this
-            )
-            return
+        except OSError as e:
+            # No alias there: it was removed before, and then the memory to go on was lacking.
+            if alias or not is_nothing(e):
+                # A full flash: nothing is said under the name until it takes this.
+                self._kicks = self._peace = 0
+                return
         self.node.uplink.client.disconnect()  # the will would call the other one offline
         self.node.reset(why)
 

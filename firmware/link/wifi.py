@@ -49,7 +49,7 @@ class Wifi:
         if self.up:
             self.log.warning("wifi: nothing gets through, starting the radio again")
             self.cycling = True
-            self._lost()
+            self.up = False
 
     def due(self, uptime):
         """Return ms until step() wants to be called."""
@@ -61,7 +61,7 @@ class Wifi:
             if self.up:
                 if not self.radio.connected():
                     self.log.warning("wifi: lost %s" % self.ssid)
-                    self._lost()
+                    self.up = False
             elif elapsed >= self.wait:
                 self._join(uptime)
         except OSError as e:
@@ -86,8 +86,3 @@ class Wifi:
         self.state = state
         self.since = uptime
         self.wait = wait
-
-    def _lost(self):
-        self.up = False
-        # The network that was lost first, at once: an access point that restarts is the common case.
-        self.enter(_WAITING, self.since)

@@ -8,7 +8,7 @@ from firmware.link.wifi import Wifi
 from firmware.upkeep.log import Log
 
 HOME = {"ssid": "home", "password": "secret-home", "static": None}
-NOW = 0
+NOW = 86400000  # the node has been up for a day
 SHED = {"ssid": "shed", "password": "secret-shed", "static": None}
 
 
@@ -90,6 +90,27 @@ def test_joins():
     assert ("join", "home", "secret-home", None) in wifi.radio.calls
 
 
+def test_before_the_first_step_nothing_has_failed():
+    # What the page for a phone tells when its time is over.
+    wifi = make(Radio(), HOME)
+    assert (wifi.ssid, wifi.fault, wifi.failures) == (None, None, 0)
+
+
+def test_it_wants_to_be_called_when_something_is_to_be_done():
+    wifi = make(Radio(), HOME)
+    assert wifi.due(0) == 0
+    wifi.step(0)
+    assert wifi.radio.calls, "a board that has just started, too"
+    wifi = make(Radio(), HOME)
+    assert wifi.due(NOW) == 0
+    wifi.step(NOW)
+    assert (wifi.due(NOW), wifi.due(NOW + 300), wifi.due(NOW + 1300)) == (1000, 700, 0)
+    run(wifi, 1000)
+    assert wifi.radio.calls[-1][0] == "join" and wifi.due(NOW) == 0
+    run(wifi, 5000)
+    assert wifi.up and wifi.due(NOW) == 250
+
+
 def test_leaves_and_waits_before_it_joins():
     wifi = make(Radio(), HOME)
     run(wifi, 500)
@@ -123,6 +144,27 @@ def test_comes_back_after_a_loss():
     assert wifi.up and wifi.joins == 2
 
 
+def test_the_network_that_was_lost_is_joined_again_at_once():
+    radio = Radio(there=("shed",))
+    wifi = make(radio, HOME, SHED)
+    run(wifi, 20000)
+    assert wifi.up
+    radio.calls.clear()
+    radio.there = ()
+    run(wifi, 100)
+    assert not wifi.up and wifi.due(NOW) == 0
+    radio.there = ("home", "shed")
+    run(wifi, 1200)
+    assert radio.calls == [("leave",), ("join", "shed", "secret-shed", None)]
+
+
+def test_the_radio_is_cycled_after_three_rounds_and_not_before():
+    wifi = make(Radio(there=()), HOME, SHED)
+    while not wifi.radio.count("off"):
+        run(wifi, 100)
+    assert wifi.radio.count("join") == 6
+
+
 def test_absent_network_backs_off_and_is_never_a_dead_radio():
     wifi = make(Radio(there=()), HOME)
     run(wifi, 3600000, step=200)
@@ -148,8 +190,23 @@ def test_radio_that_refuses_everything_is_dead_and_says_so():
     radio = Radio()
     radio.dead = True
     wifi = make(radio, HOME)
-    run(wifi, 3600000, step=200)
+    while wifi.failures < 9:
+        run(wifi, 100)
+    assert not wifi.dead
+    while wifi.failures < 10:
+        run(wifi, 100)
     assert wifi.dead
+
+
+def test_radio_that_refuses_to_say_whether_it_is_connected_is_started_again():
+    wifi = make(Radio(), HOME)
+    run(wifi, 5000)
+    wifi.radio.dead = True
+    run(wifi, 100)
+    assert not wifi.up and wifi.fault.startswith("the radio refused")
+    wifi.radio.dead = False
+    run(wifi, 10000)
+    assert wifi.up and ("off", True) in wifi.radio.calls
 
 
 def test_radio_that_recovers_is_not_dead():
@@ -219,7 +276,7 @@ def test_without_memory_to_join_it_is_tried_again():
     soon = NOW + wifi.due(NOW)
     wifi.step(soon)
     assert "firmware.link.joining" not in sys.modules
-    assert 0 < wifi.due(soon) < 1000
+    assert wifi.due(soon) == 250
     run(wifi, 5000)
     assert wifi.up
 
@@ -234,10 +291,30 @@ def test_once_joined_and_in_a_pause_its_code_is_let_go_of():
     assert not wifi.up and "firmware.link.joining" not in sys.modules
 
 
-def test_never_logs_a_password():
+def logged(wifi):
+    """Return the lines that it logs from now on."""
     lines = []
-    wifi = make(Radio(there=()), HOME, SHED)
     wifi.log = Log("debug")
     wifi.log._write = lambda level, text: lines.append(text)
+    return lines
+
+
+def test_says_why_it_is_not_up():
+    wifi = make(Radio(), HOME)
+    run(wifi, 5000)
+    lines = logged(wifi)
+    wifi.cycle()
+    wifi.cycle()
+    assert lines == ["wifi: nothing gets through, starting the radio again"]
+    run(wifi, 5000)
+    assert wifi.up
+    wifi.radio.there = ()
+    run(wifi, 100)
+    assert lines[-1] == "wifi: lost home"
+
+
+def test_never_logs_a_password():
+    wifi = make(Radio(there=()), HOME, SHED)
+    lines = logged(wifi)
     run(wifi, 60000)
     assert lines and not any("secret" in line for line in lines)
