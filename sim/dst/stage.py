@@ -33,6 +33,7 @@ heap_failed = 0  # in this life
 clock_at = None  # ms at which the node has said that it knows the time, in this life,
 corrected_at = None  # and at which it said that it was another
 on_online = None  # called with the topic when the node says that it is online
+on_limit = None  # called with the line when it says that a broker will not have something
 put_off = None  # (first, until) ms between which a flush may have been put off
 flash_failed = None  # (first, last) ms at which the flash refused a write
 dropped = 0  # the most that its log has told
@@ -114,6 +115,8 @@ def console(*args, **options):
         clock_at = sim.now()
     if "clock: set by " in text:
         corrected_at = sim.now()
+    if on_limit and "warning mqtt: " in text and " will not have " in text:
+        on_limit(text)
     if on_online and "/status online" in text:
         on_online(text.split(" ")[-2])
     if " readings dropped" in text:

@@ -71,6 +71,7 @@ class Surroundings:
             names = ", ".join(sorted(broker.ways)) or "sound"
             stage.tell("world", "broker %s: %s" % (broker.name, names))
         stage.on_online = self._said_online
+        stage.on_limit = self._said_limit
 
     def _draw_ways(self, broker):
         """Draw what it does for good."""
@@ -93,6 +94,11 @@ class Surroundings:
         if not any(topic in broker.online for broker in brokers):
             stage.on_online = None  # once is enough
             stage.found("it says that it is online, and no broker was told on this connection")
+
+    def _said_limit(self, line):
+        """The node says that a broker will not have something. It tries that again, so the last judgement does not see it."""
+        if any("publish_close" in broker.ill for broker in self.brokers):
+            stage.found("it takes an ill broker for one that forbids: %s" % line)
 
     def begin_rival(self):
         """Another board of the node's name comes to the first broker."""

@@ -135,6 +135,20 @@ PLANTS = {
         9,
         "no reading for",
     ),
+    "one_failure_proves": Plant(
+        "firmware/limits/suspects.py",
+        "_PROVEN = const(2)",
+        "_PROVEN = const(1)",
+        56,
+        "an ill broker",
+    ),
+    "pubcomp_never_late": Plant(
+        "firmware/limits/suspects.py",
+        "self._releases += 1 if self.limits.answers.wait_longer(uptime) else _STRIKES",
+        "self._releases += _STRIKES",
+        69,
+        "no QoS 2",
+    ),
     "sets_aside_nowhere": Plant(
         "firmware/readings/aside.py",
         "if not delivery.aside.take(record, delivery.uplink.why, now):",
@@ -233,6 +247,21 @@ PLANTS = {
                 "if True:",
             ),
         ),
+    ),
+    # the loop
+    "due_without_wifi": Plant(
+        "firmware/app.py",
+        "        if self.wifi.up:\n            wait = min(wait, self.clock.due(uptime), self.uplink.due(now, uptime))",
+        "        wait = min(wait, self.clock.due(uptime), self.uplink.due(now, uptime))",
+        2,
+        "does not sleep",
+    ),
+    "leaves_without_sleep": Plant(
+        "firmware/link/leaving.py",
+        "            time.sleep_ms(10)\n",
+        "",
+        6,
+        "the clock stands still",
     ),
     # memory and files
     "dropped_forgotten": Plant(
