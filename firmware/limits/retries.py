@@ -122,7 +122,7 @@ class Retries:
                 self.limits.begin()
             elif each[0] in (TOPIC, MESSAGE):
                 offered = self._offer(each[1] if each[0] == TOPIC else each[1][0]) or offered
-            elif not item:
+            elif not item and (each[0] != RETAIN or not self._is_barred()):
                 item = each
         # What was asked for may be forgotten by now, or all of its topic be barred.
         if item in self.all and not (offered and item[0] > MESSAGE):
@@ -132,6 +132,13 @@ class Retries:
         """Is something tried, or looked for? What only has to go alone when it comes leaves room for a try."""
         suspects = self.limits.suspects
         return self.probing or (suspects and not suspects.at_rest)
+
+    def _is_barred(self):
+        """Will the broker not have `status`? That is what is sent to try retained messages, and it has to be tried by itself before."""
+        status = self.limits.connects.will
+        return any(
+            what == status or (kind == MESSAGE and what[0] == status) for kind, what in self.all
+        )
 
     def _offer(self, topic):
         """Have what introduces the node published again. Return whether this is what does."""

@@ -149,6 +149,13 @@ PLANTS = {
         69,
         "no QoS 2",
     ),
+    "retained_before_status": Plant(
+        "firmware/limits/retries.py",
+        "elif not item and (each[0] != RETAIN or not self._is_barred()):",
+        "elif not item:",
+        762,
+        "status is",
+    ),
     "sets_aside_nowhere": Plant(
         "firmware/readings/aside.py",
         "if not delivery.aside.take(record, delivery.uplink.why, now):",
