@@ -51,11 +51,11 @@ board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)
 
 # Four phases: two that work, one that mostly waits (more workers than processors), and one that works again.
-test: check ## all tests, and the quick device tests once more from .mpy
+test: check ## all tests, and the quick device tests once more from an image
 	@$(TOOLS) setup --browser --quiet
 	@$(VENV) -m pytest -n auto tests/device tests/host -m work
 	@$(VENV) -m pytest -n 8 --dist loadgroup tests/host tests/system -m "(slow or system) and not work"
-	@$(VENV) -m pytest -n auto tests/device --mpy -m "not slow"
+	@$(VENV) -m pytest -n auto tests/device --image -m "not slow"
 
 test-board: ready ## the tests on the emulated Pico: deploy, boot, watchdog, power cuts, with the true firmware
 	@$(TOOLS) board --build

@@ -279,8 +279,8 @@ class Node:
             self.trial = not slot.confirm()  # else at the next connection
         else:
             self.trial = False
-            if slot.give_back():
-                self._reset(slot.NOT_ONLINE)
+            if slot.give_back(slot.NOT_ONLINE):
+                self._reset("the image on trial " + slot.NOT_ONLINE)
         forget("upkeep", "slot")
 
     def _feed(self, uptime):

@@ -9,7 +9,7 @@ from firmware.files import read, write
 
 SLOT = "state/slot"
 _INDEX = "/app/index"
-NOT_ONLINE = "the image on trial was not online in ten minutes"
+NOT_ONLINE = "was not online in ten minutes"
 
 
 def state():
@@ -35,12 +35,12 @@ def confirm():
     return _keep({"good": slot})
 
 
-def give_back():
+def give_back(why):
     """The trial is over: after a reset the image before runs, if there is one. Return whether that is written."""
     found = state()
     if found.pop("trial", None) is None or "good" not in found:
         return False
-    return _keep({"good": found["good"], "why": NOT_ONLINE})
+    return _keep({"good": found["good"], "why": why})
 
 
 def _keep(found):

@@ -5,6 +5,7 @@ import os
 import sys
 
 import power
+import started
 import vfs
 
 HEAP = "2m"
@@ -43,15 +44,11 @@ class Vfs:
 
 def boot(*slots):
     """Run boot.py. Return what it mounted, or None, and the path of modules that it left."""
-    import firmware
-
-    with open(firmware.__file__.rsplit("/", 2)[0] + "/boot.py") as f:
-        source = f.read()
     real, path = sys.modules.get("vfs"), list(sys.path)
     board = sys.modules["vfs"] = Vfs(*slots)
     sys.path[:] = ["", ".frozen", "/rom", "/rom/lib", "/lib"]
     try:
-        exec(source, {"__name__": "__main__"})
+        exec(started.source("boot.py"), {"__name__": "__main__"})
         return board.mounted, list(sys.path)
     finally:
         del sys.modules["vfs"]
