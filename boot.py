@@ -6,9 +6,9 @@ are the halves of the ROMFS partition, where MicroPython has one, and run in pla
     {"good": "rom0"}                                 it was online before
     {"good": "rom0", "trial": "rom1", "starts": 1}   tried, until it is online or has started three times
     {"good": "rom0", "why": "…"}                     back from a trial
-    {"good": "rom0", "loose": true}                  the files in /firmware and /lib come first: a developer's
+    {"good": "loose"}                                the files in /firmware and /lib: a developer's
 
-Without a slot that can be mounted the modules are those in /firmware and /lib.
+These files also run where no slot can be mounted.
 """
 
 import sys
@@ -70,12 +70,12 @@ def pick():
             found = begin_trial(state)
         except (OSError, MemoryError) as e:
             print("boot: no trial:", e)
-    for slot in (state.get("good"), "rom0", "rom1", "slots/a", "slots/b"):
-        found = found or (slot is not None and mount(slot))
+    good = state.get("good")
+    if good != "loose":
+        for slot in (good, "rom0", "rom1", "slots/a", "slots/b"):
+            found = found or (slot is not None and mount(slot))
     if found:
         at = sys.path.index("") if "" in sys.path else 0
-        if state.get("loose"):
-            at = len(sys.path)
         sys.path[at:at] = ["/app", "/app/lib"]
 
 

@@ -62,5 +62,4 @@ def report():
     yield "slot", (found.get("trial") or found.get("good") or "found") if image else "loose"
     yield "image", image
     yield "trial", "trial" in found or None
-    yield "loose", found.get("loose")
     yield "trial_failed", found.get("why")

@@ -86,9 +86,11 @@ def test_without_a_partition_or_an_image_the_loose_files_run():
             assert boot(*slots) == (None, ["", "/lib", ".frozen"])
 
 
-def test_a_developers_files_come_first():
-    keep({"good": "rom0", "loose": True})
-    assert boot("a", "b") == ("a", ["", "/lib", ".frozen", "/app", "/app/lib"])
+def test_a_developers_files_run_whatever_is_in_the_slots():
+    keep({"good": "loose"})
+    assert boot("a", "b") == (None, ["", "/lib", ".frozen"])
+    keep({"good": "loose", "trial": "rom0"})
+    assert [boot("a", None)[0] for _ in range(5)] == ["a", "a", "a", None, None]
 
 
 def test_a_trial_has_three_starts():
