@@ -46,19 +46,19 @@ ready:
 packages:
 	@$(PYTHON) -m tools setup --quiet --packages
 
-run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, RAW=1, PORTAL=1: its page for a phone)
+run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, SLOT=rom|file|loose, RAW=1, PORTAL=1: its page for a phone)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \
-	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(call flag,PORTAL,portal) $(call flag,RAW,raw)
+	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(call option,SLOT,slot) $(call flag,PORTAL,portal) $(call flag,RAW,raw)
 
 board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040, FLASH=file that is its flash)
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)
 
 # Four phases: two that work, one that mostly waits (more workers than processors), and one that works again.
-test: check ## all tests, and the quick device tests once more from .mpy
+test: check ## all tests, and the quick device tests once more from an image
 	@$(TOOLS) setup --browser --quiet
 	@$(VENV) -m pytest -n auto tests/device tests/host -m work
 	@$(VENV) -m pytest -n 8 --dist loadgroup tests/host tests/system -m "(slow or system) and not work"
-	@$(VENV) -m pytest -n auto tests/device --mpy -m "not slow"
+	@$(VENV) -m pytest -n auto tests/device --image -m "not slow"
 
 test-board: ready ## the tests on the emulated Pico: deploy, boot, watchdog, power cuts, with the true firmware
 	@$(TOOLS) board --build
@@ -110,6 +110,9 @@ scan: packages ## find the sensors on a board's pins, and their lines for config
 deploy: packages ## put firmware and settings on a board, or on several (PORT=a,b or all; CONFIG=file, NODE=name or KEEP=1; DRY=1)
 	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config) $(call option,NODE,node) \
 	  $(call flag,KEEP,keep) $(call flag,DRY,dry-run)
+
+image: ready ## make the image that boards run: firmware and libraries in one file (OUT=file or folder)
+	@$(TOOLS) image $(call option,OUT,out)
 
 flash: packages ## put MicroPython on a board (BOARD=, else it is asked; PORT=, FIRMWARE=file, ERASE=1, DRIVE=folder, DRY=1)
 	@$(TOOLS) flash $(call option,BOARD,board) $(call option,PORT,port) $(call option,FIRMWARE,firmware) \

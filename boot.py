@@ -1,19 +1,180 @@
-"""Starts joining Wi-Fi while the application loads. Never raises: after an error here main.py would not run.
+"""Mounts the image that runs as /app, then starts joining Wi-Fi while the application loads. Never raises: main.py would not run.
 
-Never updated over the air.
+Never updated over the air, and imports nothing of an image before one is mounted. An image (tools/image) lies in a slot: `rom0` and `rom1`
+are the halves of the ROMFS partition, where MicroPython has one, and run in place; any other slot is a file. `state/slot` says which:
+
+    {"good": "rom0"}                                 it was online before
+    {"good": "rom0", "trial": "rom1", "starts": 1}   tried, until it is online or has started three times
+    {"good": "rom0", "why": "…"}                     back from a trial
+    {"good": "loose"}                                the files in /firmware and /lib: a developer's
+
+These files also run where no slot can be mounted.
 """
 
 import sys
 
-if ".frozen" in sys.path:
-    # ESP32 images freeze another umqtt; ours in /lib must come first.
-    sys.path.remove(".frozen")
+_STATE = "state/slot"
+_STARTS = 3  # of a trial
+_BOOT_S = 60  # what follows takes one
+
+
+def load():
+    """Return the state of the slots, as a dict; empty if nothing is known."""
+    import json
+
+    for _ in range(3):  # a flash may fail to read once
+        try:
+            with open(_STATE) as f:
+                state = json.load(f)
+            if isinstance(state, dict):
+                return state
+        except (OSError, ValueError):
+            pass
+    return {}
+
+
+def save(state):
+    import json
+    import os
+
+    with open(_STATE + ".new", "w") as f:
+        json.dump(state, f)
+    os.rename(_STATE + ".new", _STATE)
+
+
+def begin_trial(state):
+    """Mount the image on trial. Return whether it is; OSError: its start cannot be counted, so there is none."""
+    starts = state.get("starts")
+    starts = starts + 1 if isinstance(starts, int) else 1
+    why = "was not online in %d starts" % _STARTS
+    if starts <= _STARTS:
+        state["starts"] = starts
+        save(state)
+        if mount(state["trial"]):
+            return True
+        why = "cannot be used"
+    print("boot: the image on trial", why)
+    state.pop("trial")
+    state.pop("starts", None)
+    state["why"] = why
+    save(state)
+    return False
+
+
+def pick():
+    """Mount an image and put it into sys.path. A trial counts its start before anything of it runs."""
+    state = load()
+    found = False
+    if "trial" in state:
+        try:
+            found = begin_trial(state)
+        except (OSError, MemoryError) as e:
+            print("boot: no trial:", e)
+    good = state.get("good")
+    if good != "loose":
+        for slot in (good, "rom0", "rom1", "slots/a", "slots/b"):
+            found = found or (slot is not None and mount(slot))
+    if found:
+        at = sys.path.index("") if "" in sys.path else 0
+        sys.path[at:at] = ["/app", "/app/lib"]
+
+
+def mount(slot):
+    """Mount the image of a slot. Return whether it could be."""
+    import vfs
+
+    try:
+        slot = str(slot)  # whatever the file said
+        if slot[:3] == "rom":
+            rom = memoryview(vfs.rom_ioctl(2, 0))
+            half = len(rom) // 2 & ~4095
+            begin = half * int(slot[3:])
+            system = vfs.VfsRom(rom[begin : begin + half])
+        else:
+            system = ImageFile(slot)
+        vfs.mount(system, "/app")
+        return True
+    except (AttributeError, TypeError, ValueError, OSError, MemoryError, IndexError):
+        return False  # no such slot, or no image in it
+
+
+def number(data, at):
+    """Return a number of a ROMFS, seven bits a byte, and where it ends."""
+    value = 0
+    while True:
+        value = value << 7 | data[at] & 127
+        at += 1
+        if data[at - 1] < 128:
+            return value, at
+
+
+class ImageFile:
+    """An image that is a file, for vfs.mount(): by its index a module is found, and MicroPython reads it from there."""
+
+    def __init__(self, path):
+        self.path = path
+        with open(path, "rb") as f:
+            head = f.read(32)
+            if head[:3] != b"\xd2\xcd\x31":
+                raise ValueError
+            length, at = number(head, 3)
+            end = at + length
+            for _ in range(3):  # the file `index`: kind, length; length of its name
+                length, at = number(head, at)
+            _, at = number(head, at + length)  # kind of its contents
+            size, at = number(head, at)
+            f.seek(at)
+            self.index = f.read(size)
+            self.base = at + size
+            if f.seek(0, 2) < end:
+                raise ValueError
+
+    def mount(self, readonly, mkfs):
+        pass
+
+    umount = mount
+
+    def stat(self, path):
+        return (0x4000 if self.find(path) is None else 0x8000,) + (0,) * 9
+
+    def open(self, path, mode):
+        f = open(self.path, "rb")  # noqa: SIM115 - the caller closes it
+        f.seek(self.base + self.find(path))
+        return f
+
+    def find(self, path):
+        """Where a module begins, or the index; None: a folder. OSError: neither."""
+        index = self.index
+        path = path.strip("/")
+        if path == "index":
+            return -len(index)
+        if index.find(b"\n%s\t" % path.encode()) >= 0:
+            return None
+        folder, _, name = path.rpartition("/")
+        at = index.find(b"\n%s\t" % folder.encode())
+        if at >= 0 and name[-4:] == ".mpy":
+            begin = index.find(b"\t%s " % name[:-4].encode(), at, index.find(b"\n", at + 1))
+            if begin >= 0:
+                begin += len(name) - 2
+                return int(index[begin : begin + 8].split()[0])
+        raise OSError(2)
+
+
+def tidy_path():
+    """MicroPython mounts the whole ROMFS partition by itself; and ESP32 images freeze another umqtt, before which ours must come."""
+    import vfs
+
+    for place in ("/rom", "/rom/lib", ".frozen"):
+        if place in sys.path:
+            sys.path.remove(place)
     sys.path.append(".frozen")
+    try:
+        vfs.umount("/rom")
+    except OSError:
+        pass
 
-_BOOT_S = 60  # it takes one
 
-
-def boot():
+def join():
     import json
 
     from firmware.hardware.guard import Guard
@@ -34,8 +195,30 @@ def boot():
         guard.end()  # after Ctrl-C, too, and when mpremote has come: a soft reset runs this file
 
 
-try:
-    boot()
-except Exception as e:
-    # In pieces: to make one text of them might take memory that is not there.
-    print("boot: Wi-Fi is left to main.py:", type(e).__name__, e)
+def boot():
+    try:
+        tidy_path()
+        pick()
+    except Exception as e:
+        print("boot: no image:", type(e).__name__, e)
+    try:
+        join()
+    except Exception as e:
+        # In pieces: to make one text of them might take memory that is not there.
+        print("boot: Wi-Fi is left to main.py:", type(e).__name__, e)
+
+
+boot()
+for name in (
+    "load",
+    "save",
+    "begin_trial",
+    "pick",
+    "mount",
+    "number",
+    "ImageFile",
+    "tidy_path",
+    "join",
+    "boot",
+):
+    del globals()[name]  # main.py runs in the same name space, and has no use for them

@@ -18,6 +18,7 @@ from firmware.files import RESERVE, note_reset
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
 _LONGEST_SLEEP_MS = const(1000)
+_TRIAL_MS = const(600000)  # awake and not online for so long: the image on trial is given back
 _TURN_MS = const(1000)  # until `health` is tried again, where one message at a time is sent
 
 
@@ -38,6 +39,7 @@ class Node:
         self.health_ms = settings["publish"]["health_s"] * 1000
         self.watchdog = settings["watchdog"]
         self.heap_low = None  # bytes that were free after a collection
+        self.trial = False  # is the image that runs on trial?
         self.namesake = None  # while it is not clear whose name this is
         parts.make(self, settings, outputs)
         parts.drop()
@@ -93,6 +95,8 @@ class Node:
             from firmware.upkeep import safemode
 
             safemode.settle(self, uptime)
+        if self.trial and uptime >= _TRIAL_MS:
+            self._end_trial(False)
         self._network(now, uptime)
         if self.panel:
             self.panel.step(now, self.uplink)
@@ -191,12 +195,10 @@ class Node:
         except MemoryError:
             # Tried again on another connection; after a few a restart may help.
             forget("link", "namesake")  # they may be there by half
-            forget("upkeep", "info", "document")
+            forget("upkeep", "info", "document", "slot")
             self.uplink.lose(uptime, OSError(ENOMEM))
         if not self._announced and self.uplink.acknowledged():
-            self._announced = True
-            # `make deploy` waits for this line.
-            self.log.info("node: %s online" % self.topics.status.decode())
+            self._be_online()
         if self.discovery:
             self.discovery.announce(self, now, uptime)
         if self.uplink.link_in_doubt:
@@ -227,7 +229,7 @@ class Node:
         from firmware.upkeep import info
 
         info.introduce(self)
-        forget("upkeep", "info", "document")
+        forget("upkeep", "info", "document", "slot")
         self._unsaid = False
         self.health_wait = 0
         self._announced = False
@@ -235,6 +237,14 @@ class Node:
             self.panel.introduce()
         if self.discovery:
             self.discovery.begin(uptime, self.uplink.retain)
+
+    def _be_online(self):
+        """A broker has acknowledged that the node is online."""
+        self._announced = True
+        if self.trial:
+            self._end_trial(True)
+        # `make deploy` waits for this line.
+        self.log.info("node: %s online" % self.topics.status.decode())
 
     def acknowledged(self, pids, now):
         """The broker has these."""
@@ -272,6 +282,18 @@ class Node:
             forget("upkeep", "health", "document")
 
     # staying alive
+
+    def _end_trial(self, good):
+        """Keep the image that runs, or have the one before come back."""
+        from firmware.upkeep import slot
+
+        if good:
+            self.trial = not slot.confirm()  # else at the next connection
+        else:
+            self.trial = False
+            if slot.give_back(slot.NOT_ONLINE):
+                self._reset("the image on trial " + slot.NOT_ONLINE)
+        forget("upkeep", "slot")
 
     def _feed(self, uptime):
         """Called only where the loop and the sampler have advanced."""

@@ -82,6 +82,14 @@ def _count_crashes(board):
     return why, crashes, safe
 
 
+def _give_back(board):
+    """An image on trial that cannot use the settings is over: the one before could."""
+    from firmware.upkeep import slot
+
+    if slot.give_back("cannot use the settings"):
+        board.reset()
+
+
 def run(board):
     """Run the node until something unforeseen happens; without usable settings, until somebody has given some."""
     gc.threshold(_COLLECT_EVERY)
@@ -93,6 +101,7 @@ def run(board):
     if settings is None:
         for fault in faults:
             print("config: " + fault)
+        _give_back(board)
         print("config: nothing to run on; mend config.json and run `make deploy`, or use a phone:")
     if settings is None or _is_held(board, settings["provisioning"]):
         board.guard.end()  # people take their time

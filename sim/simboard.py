@@ -64,11 +64,13 @@ class SimBoard:
         log=None,
         seed=1,
         image=None,
+        rom=None,
     ):
         """flash: the folder that is the board's file system.
 
         image: the file that is it instead (True: beside the folder, with .lfs at its end). Made at the first start from the folder,
         of which later only config.json counts. Delete it and the board is new.
+        rom: the file that is its ROMFS partition, if its MicroPython has one.
         heap: what the node has, as "160k". The fakes have theirs beside it.
         scenario: list of events, or the path of a JSON file of them; `at_s` counts from the first start(). log: file the console is appended to.
         """
@@ -110,6 +112,8 @@ class SimBoard:
         }
         if self.image:
             self._environment["OUTPOST_FLASH"] = str(Path(self.image).absolute())
+        if rom:
+            self._environment["OUTPOST_ROM"] = str(Path(rom).absolute())
         self._thread = None
         self._process = None
         self._off = threading.Event()

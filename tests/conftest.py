@@ -14,7 +14,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
-    parser.addoption("--mpy", action="store_true", help="run the device tests on compiled modules")
+    parser.addoption(
+        "--image", action="store_true", help="run the device tests from an image, in place"
+    )
     parser.addoption(
         "--screenshots", action="store_true", help="keep the pictures of docs/provisioning.md"
     )

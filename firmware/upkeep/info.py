@@ -4,7 +4,7 @@ from micropython import const
 
 from firmware import VERSION
 from firmware.files import CRASH, read
-from firmware.upkeep import document
+from firmware.upkeep import document, slot
 
 _FAULTS = const(8)
 
@@ -22,6 +22,7 @@ def _info(node):
     """Yield (name, value) pairs."""
     board = node.board
     yield "version", VERSION
+    yield from slot.report()
     yield "board", board.model
     yield "hardware", board.hardware
     yield "id", board.id

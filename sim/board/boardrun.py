@@ -4,7 +4,7 @@ boot.py; main.py unless boot.py raised; then the prompt, where a board waits for
 process ends with `sim.EXIT["repl"]`. SystemExit from either is a soft reset.
 
 Environment: OUTPOST_BOARD, OUTPOST_RETAINED and OUTPOST_SCENARIO (docs/architecture.md); OUTPOST_FLASH, an image that is the
-flash instead (norflash.py); OUTPOST_HEAP, KB for the node, not counting what is loaded by then; OUTPOST_CONTROL=1, more events come on standard input; OUTPOST_SEED, chance; OUTPOST_SERIAL,
+flash instead (norflash.py); OUTPOST_ROM, a file that is the ROMFS partition (_vfs.py); OUTPOST_HEAP, KB for the node, not counting what is loaded by then; OUTPOST_CONTROL=1, more events come on standard input; OUTPOST_SEED, chance; OUTPOST_SERIAL,
 the last six digits of its address; OUTPOST_ELAPSED, the world's age in ms. sim/simboard.py sets them all.
 """
 

@@ -104,6 +104,7 @@ def _load():
     import select
     import socket
 
+    import _vfs
     import dht
     import machine
     import network
@@ -116,6 +117,7 @@ def _load():
     ):
         for name in names:
             getattr(module, name)
+    sys.modules["vfs"] = _vfs  # a built-in one, which no file of its name hides
     sim.use_stand()
     gc.collect()
 

@@ -9,8 +9,8 @@ The files are parsed, never imported by CPython. A test passes when its function
     MPY = True                       # test the compiled modules: a board has no compiler to find memory for
 
 The current directory is an empty folder, as a node's flash is before its first start. `sys.path` is sim/board,
-the test's own folder and tests/device/shared in one, the repository's root and its lib, then what is frozen. With `--mpy` the device modules are compiled ones.
-They are reached by links: MicroPython keeps the path of every module on the heap, and a test is not to have
+the test's own folder and tests/device/shared in one, the repository's root and its lib, then what is frozen. With `--image` the device
+modules are those of an image, mounted in place as a board with a ROMFS partition does. All else is reached by links: MicroPython keeps the path of every module on the heap, and a test is not to have
 more or less of it by the name of the folder that the repository is in.
 """
 
@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from tools import ROOT, CommandError, mpy, toolchain
+from tools.image import image
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = {"HEAP": "160k", "BOARDS": ("esp32",), "TIMEOUT": 20, "SLOW": False, "MPY": False}
@@ -41,7 +42,17 @@ tests.{function}()
 print({done!r})
 """
 
+# Mapped, as flash is: nothing of it is on the heap.
+MOUNT = """\
+import ffi, uctypes, vfs
+with open({path!r}, "rb") as f:
+    at = ffi.open(None).func("P", "mmap", "PLiiil")(0, {size}, 1, 1, f.fileno(), 0)
+vfs.mount(vfs.VfsRom(uctypes.bytearray_at(at, {size})), "/app")
+del ffi, uctypes, vfs, f, at
+"""
+
 _compiled = pytest.StashKey()
+_image = pytest.StashKey()
 
 
 def pytest_pycollect_makemodule(module_path, parent):
@@ -58,6 +69,17 @@ def device_root(config, compiled):
         mpy.compile_tree(Path(folder.name))
         config.stash[_compiled] = Path(folder.name)
     return config.stash[_compiled]
+
+
+def image_file(config):
+    """The image of the repository, made once a session."""
+    if _image not in config.stash:
+        folder = tempfile.TemporaryDirectory()
+        config.add_cleanup(folder.cleanup)
+        path = Path(folder.name) / "image"
+        path.write_bytes(image.build().data)
+        config.stash[_image] = path
+    return config.stash[_image]
 
 
 class DeviceFile(pytest.File):
@@ -95,7 +117,7 @@ class DeviceTest(pytest.Item):
         return self.path, self.line, self.name
 
     def runtest(self):
-        root = device_root(self.config, self.settings["MPY"] or self.config.getoption("mpy"))
+        root = device_root(self.config, self.settings["MPY"])
         seconds = self.settings["TIMEOUT"]
         with tempfile.TemporaryDirectory(dir="/tmp") as name:
             folder = Path(name)
@@ -109,7 +131,12 @@ class DeviceTest(pytest.Item):
             flash = folder / "flash"
             flash.mkdir()
             path = [f"{folder}/{place}" for place in ("board", "tests", "repo", "repo/lib")]
-            program = PROGRAM.format(
+            mount = ""
+            if self.config.getoption("image"):
+                mapped = image_file(self.config)
+                mount = MOUNT.format(path=str(mapped), size=mapped.stat().st_size)
+                path[2:] = ["/app", "/app/lib"]
+            program = mount + PROGRAM.format(
                 path=[*path, ".frozen"], module=self.path.stem, function=self.called, done=DONE
             )
             words = [*toolchain.micropython(self.settings["HEAP"]), "-c", program]

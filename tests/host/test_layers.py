@@ -67,7 +67,7 @@ HOST = (
         "emulator emulator.*",
     ),
     ("tools.settings tools.settings.*",),
-    ("tools.setup tools.setup.*", "sim sim.*"),
+    ("tools.setup tools.setup.*", "tools.image tools.image.*", "sim sim.*"),
     (
         "tools.jsontext",
         "tools.models",

@@ -62,9 +62,10 @@ BOUNDED = {
 }  # fmt: skip
 
 RENAMES = (
+    "boot.py",  # before there is anything to import
     "lib/flashfile.py",
-    "lib/outbox/opening.py",
-)  # the latter: a strange file in place of its folder
+    "lib/outbox/opening.py",  # a strange file in place of its folder
+)
 
 # Classes with a length, and what they are called where that is no matter of `if`. Of an empty Stream nothing is to be sent.
 SIZED = {"lib/outbox/__init__.py Outbox": "outbox", "lib/mqtt/stream.py Stream": None}

@@ -19,6 +19,7 @@ from sim.broker import Broker
 from sim.ntp import TimeServer
 from sim.simboard import BOARDS, SimBoard, serial
 from tools import ROOT, mpy, pins, said
+from tools.image import image
 from tools.numbers import seconds, whole
 from tools.settings import heap
 from tools.settings.judge import BadConfig, check, judge, parse_file
@@ -34,6 +35,7 @@ INTERVAL_S = 5  # a reading every minute, the example's, would be dull to watch
 # But a rain gauge tips every few minutes: within 5 s it rains 0 mm/h, or 200.
 PATIENT = ("pulse",)
 HEALTH_S = 15
+SLOTS = ("rom", "file", "loose")
 NOT_ONLINE = -1  # what follow() returns when the time is over and the node never was
 # As a Pico W has. In 160 KB the example's eight sensors had 4 to spare: now and then Home Assistant was not told of them.
 HEAP_KB = heap.ROOM["pico_w"] // 1024
@@ -52,6 +54,12 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--scenario", type=Path, help="JSON file of what happens to the board, and when"
+    )
+    parser.add_argument(
+        "--slot",
+        choices=SLOTS,
+        default=SLOTS[0],
+        help="where the image is that the node runs: in a ROMFS partition, in a file; or as loose files, a developer's (%(default)s)",
     )
     parser.add_argument(
         "--portal",
@@ -82,7 +90,7 @@ def run(args):
         settings = node_settings(args.board, broker, password, clock, args.config)
         if args.folder and not args.config:  # it runs beside another, perhaps
             settings["node"]["name"] += "-" + serial(folder / "flash")
-        make_flash(folder / "flash", settings)
+        rom = make_flash(folder / "flash", settings, args.slot)
         forget_crashes(folder / "flash")
         scarce = not args.portal and heap.short(judge(settings, args.board)[0], args.heap)
         if scarce:
@@ -109,7 +117,12 @@ def run(args):
         shown = messages.Messages(base, node.get("name"), settings.get("sensors", ()))
         seen = Seen(subscriber, base, as_it_is if raw else shown.show)
         board = SimBoard(
-            folder / "flash", args.board, f"{args.heap}k", scenario=[JOINS, *events], log=log
+            folder / "flash",
+            args.board,
+            f"{args.heap}k",
+            scenario=[JOINS, *events],
+            log=log,
+            rom=rom,
         )
         stack.enter_context(board)
         if args.portal:
@@ -164,12 +177,30 @@ def node_settings(board, broker, password, clock, config=None):
     return settings
 
 
-def make_flash(flash, settings):
-    """What `make deploy` puts on a board; the node's own files stay."""
-    for name in mpy.PACKAGES:
+def make_flash(flash, settings, slot=SLOTS[0]):
+    """Put on a board's flash what it runs, and its settings; the node's own files stay. slot: one of SLOTS.
+
+    Return the file that is its ROMFS partition, or None: it has none.
+    """
+    for name in (*mpy.PACKAGES, "slots"):
         shutil.rmtree(flash / name, ignore_errors=True)
-    mpy.compile_tree(flash)
+    flash.mkdir(parents=True, exist_ok=True)
+    (flash / "state" / "slot").unlink(missing_ok=True)
+    rom = None
+    if slot == "loose":
+        mpy.compile_tree(flash)
+    else:
+        made = image.build()
+        for name in mpy.STARTED:
+            shutil.copy(ROOT / name, flash / name)
+        if slot == "rom":
+            rom = flash.with_name("romfs")
+            rom.write_bytes(image.partition(made))
+        else:
+            (flash / "slots").mkdir()
+            (flash / "slots" / "a").write_bytes(made.data)
     (flash / "config.json").write_text(json.dumps(settings, indent=2))
+    return rom
 
 
 def forget_crashes(flash):

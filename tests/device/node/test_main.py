@@ -4,6 +4,8 @@ import gc
 import os
 import sys
 
+import started
+
 import sim
 
 BOARDS = ("esp32", "pico_w")
@@ -40,11 +42,7 @@ def prepare(start="", **modules):
 
 
 def execute(name):
-    import firmware
-
-    with open(firmware.__file__.rsplit("/", 2)[0] + "/" + name) as f:
-        code = compile(f.read(), name, "exec")
-    exec(code, {"__name__": "__main__"})
+    exec(compile(started.source(name), name, "exec"), {"__name__": "__main__"})
 
 
 def main():

@@ -1,0 +1,65 @@
+"""The image that runs, and its trial: it stays if a broker acknowledged that the node is online, else the one before comes back.
+
+boot.py has the states of `state/slot`. Loaded at the start and when a trial ends, then let go of.
+"""
+
+import json
+
+from firmware.files import read, write
+
+SLOT = "state/slot"
+_INDEX = "/app/index"
+NOT_ONLINE = "was not online in ten minutes"
+
+
+def state():
+    """Return what is known of the slots, as a dict; empty if nothing is."""
+    try:
+        found = json.loads(read(SLOT) or "{}")
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def on_trial():
+    """Is the image that runs on trial? boot.py has taken a trial back that it could not begin."""
+    return "trial" in state()
+
+
+def confirm():
+    """The trial is good. Return whether that is written."""
+    found = state()
+    slot = found.pop("trial", None)
+    if slot is None:
+        return True
+    return _keep({"good": slot})
+
+
+def give_back(why):
+    """The trial is over: after a reset the image before runs, if there is one. Return whether that is written."""
+    found = state()
+    if found.pop("trial", None) is None or "good" not in found:
+        return False
+    return _keep({"good": found["good"], "why": why})
+
+
+def _keep(found):
+    try:
+        write(SLOT, json.dumps(found))
+        return True
+    except OSError:
+        return False
+
+
+def report():
+    """Yield (name, value) pairs for `info`: the slot, the image in it, why it is not the one that was tried."""
+    found = state()
+    try:
+        with open(_INDEX) as f:
+            image = f.readline().split()[-1][:12]
+    except OSError:
+        image = None
+    yield "slot", (found.get("trial") or found.get("good") or "found") if image else "loose"
+    yield "image", image
+    yield "trial", "trial" in found or None
+    yield "trial_failed", found.get("why")

@@ -1,0 +1,123 @@
+"""An image on trial stays when a broker has acknowledged that the node is online; without that the one before comes back."""
+
+import json
+import os
+
+from test_app import Run
+
+from firmware.upkeep import slot
+
+HEAP = "400k"
+INFO = "outpost/esp32-a1b2c3/info"
+TEN_MINUTES = 600000
+
+
+def keep(**state):
+    if "state" not in os.listdir("."):
+        os.mkdir("state")
+    with open("state/slot", "w") as f:
+        json.dump(state, f)
+
+
+def kept():
+    with open("state/slot") as f:
+        return json.load(f)
+
+
+def info(run):
+    return json.loads(run.client.on(INFO)[-1][1])
+
+
+def test_online_it_is_the_good_one():
+    keep(good="rom0", trial="rom1", starts=2)
+    r = Run()
+    assert r.node.trial
+    r.client.reachable = False
+    r.run(5000)
+    assert kept()["trial"] == "rom1", "taking readings proves nothing"
+    r.client.reachable = True
+    r.run(60000, 500)
+    assert kept() == {"good": "rom1"} and not r.node.trial
+    r.run(2 * TEN_MINUTES, 1000)
+    assert not r.board.resets
+
+
+def test_what_the_broker_does_not_acknowledge_proves_nothing():
+    keep(good="rom0", trial="rom1", starts=1)
+    r = Run()
+    r.client.step = lambda now: (setattr(r.client, "connected", True), ((), ()))[1]
+    r.run(60000, 500)
+    assert r.client.on(INFO) and kept()["trial"] == "rom1"
+
+
+def test_not_online_in_ten_minutes_it_is_given_back():
+    keep(good="rom0", trial="rom1", starts=1)
+    r = Run(online=False, outbox_bytes=131072)
+    r.run(TEN_MINUTES - 2000, 1000)
+    assert not r.board.resets
+    r.run(4000, 1000)
+    assert r.board.resets == 1
+    assert kept() == {"good": "rom0", "why": slot.NOT_ONLINE}
+    with open("state/reset") as f:
+        assert f.read() == "the image on trial " + slot.NOT_ONLINE
+    assert len(r.node.delivery.outbox) > 500, "the readings of the trial are kept"
+
+
+def test_no_trial_no_write_and_no_reset():
+    for state in {"good": "rom0"}, {"good": "rom0", "why": "cannot be used"}:
+        keep(**state)
+        r = Run(online=False)
+        assert not r.node.trial
+        r.run(2 * TEN_MINUTES, 2000)
+        assert not r.board.resets and kept() == state
+
+
+def test_with_nothing_to_come_back_to_it_stays():
+    keep(trial="rom1", starts=1)
+    r = Run(online=False)
+    r.run(2 * TEN_MINUTES, 2000)
+    assert not r.board.resets and kept() == {"trial": "rom1", "starts": 1}
+
+
+def test_what_cannot_be_written_is_confirmed_at_the_next_connection():
+    keep(good="rom0", trial="rom1", starts=1)
+    r = Run()
+    real = os.rename
+
+    def full(old, new):
+        if new == "state/slot":
+            raise OSError(28)
+        real(old, new)
+
+    os.rename = full
+    try:
+        r.run(5000)
+        assert r.node.trial and kept()["trial"] == "rom1"
+    finally:
+        os.rename = real
+    r.client.reachable = False
+    r.run(5000)
+    r.client.reachable = True
+    r.run(60000, 500)
+    assert kept() == {"good": "rom1"}
+
+
+def test_info_says_which_image_runs():
+    slot._INDEX = "index"
+    with open("index", "w") as f:
+        f.write("outpost 0.1.0 6 0123456789abcdef\nfirmware\tapp 17\n")
+    for state, name, trial, why in (
+        ({"good": "rom1", "why": "cannot be used"}, "rom1", None, "cannot be used"),
+        ({"good": "rom0", "trial": "rom1", "starts": 1}, "rom1", True, None),
+        ({}, "found", None, None),  # by boot.py, without having been told
+    ):
+        keep(**state)
+        said = dict(slot.report())
+        assert (said["slot"], said["trial"], said["trial_failed"]) == (name, trial, why)
+        assert said["image"] == "0123456789ab"
+
+
+def test_info_of_loose_files():
+    r = Run()
+    r.run(5000)
+    assert info(r)["slot"] == "loose" and "image" not in info(r)

@@ -1,0 +1,1 @@
+"""The image: all that a board runs, in one file."""

@@ -1,0 +1,138 @@
+"""Makes the image: `firmware/` and `lib/`, compiled, as one ROMFS. A board runs it from its flash, in place or out of a file (boot.py).
+
+The same sources give the same bytes. Its first record is the file `index`: a line for the image, and one for each folder with modules:
+
+    outpost 0.1.0 6 5b0e…                          version, version of .mpy, SHA-256 of all that follows the index
+    firmware/link<TAB>wifi 10583<TAB>uplink 16703   a folder; its modules, and where each begins, counted from the end of the index
+
+By it boot.py finds a file without reading the image's tree.
+"""
+
+import hashlib
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mpremote.romfs import VfsRomWriter
+
+from tools import ROOT, CommandError, mpy, shell
+from tools.image import romfs
+
+SLOT = 256 * 1024  # what a board has for one, at most: boards/
+NAME = "outpost"
+INDEX = "index"
+_VERSION = re.compile(r'^VERSION = "([^"]+)"', re.M)
+
+
+@dataclass(frozen=True)
+class Image:
+    data: bytes
+    version: str
+    mpy: int  # version of the .mpy files in it
+    digest: str  # SHA-256 of what follows the index, in hex
+
+    @property
+    def name(self):
+        return f"{NAME}-{self.version}.romfs"
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="file, or folder that is there (default: .build/outpost-VERSION.romfs)",
+    )
+
+
+def run(args):
+    made = build()
+    place = args.out or ROOT / ".build"
+    if place.is_dir() or not args.out:
+        place = place / made.name
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(made.data)
+    except OSError as e:
+        raise CommandError(f"{place}: {e.strerror}") from None
+    shell.say(
+        f"{place}: {len(made.data):,} of {SLOT:,} bytes, version {made.version}, {made.digest[:12]}"
+    )
+    return 0
+
+
+def build():
+    """Compile the firmware and return its Image."""
+    (ROOT / ".build").mkdir(exist_ok=True)
+    # a folder of its own: another command may be compiling
+    with tempfile.TemporaryDirectory(prefix="image-", dir=ROOT / ".build") as name:
+        folder = Path(name)
+        mpy.compile_tree(folder)
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for package in mpy.PACKAGES
+            for path in (folder / package).rglob("*.mpy")
+        }
+    return pack(files, version())
+
+
+def version():
+    """The firmware's, as its package says it."""
+    (found,) = _VERSION.findall((ROOT / "firmware" / "__init__.py").read_text())
+    return found
+
+
+def partition(image):
+    """Return a ROMFS partition of two slots with the image in the first."""
+    return image.data.ljust(2 * SLOT, b"\xff")
+
+
+def pack(files, version):
+    """Return the Image of {path: bytes}; paths with / between folders, contents as mpy-cross writes them."""
+    tree: dict[str, Any] = {}
+    for path, data in files.items():
+        *folders, name = path.split("/")
+        place = tree
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[name] = data
+    kind = next(iter(files.values()))[1]
+    bare = _romfs(tree, b"")
+    (_, start, _), *rest = romfs.entries(bare)
+    digest = hashlib.sha256(bare[start:]).hexdigest()
+    lines = [f"{NAME} {version} {kind} {digest}"]
+    lines += _index(rest, start)
+    data = _romfs(tree, "".join(line + "\n" for line in lines).encode())
+    if len(data) > SLOT:
+        raise CommandError(f"the image has {len(data):,} bytes, and a slot on a board {SLOT:,}")
+    return Image(data, version, kind, digest)
+
+
+def _index(entries, start):
+    """Return the lines of the index for entries of a ROMFS."""
+    folders = {}
+    for path, at, size in entries:
+        if size is None:
+            folders[path] = [path]
+        else:
+            folder, _, name = path.rpartition("/")
+            folders[folder].append(f"{name.removesuffix('.mpy')} {at - start}")
+    return ["\t".join(words) for words in folders.values()]
+
+
+def _romfs(tree, index):
+    writer = VfsRomWriter()
+    writer.mkfile(INDEX, index)
+    _write(writer, tree)
+    return writer.finalise()
+
+
+def _write(writer, tree):
+    for name, what in sorted(tree.items()):
+        if isinstance(what, dict):
+            writer.opendir(name)
+            _write(writer, what)
+            writer.closedir()
+        else:
+            writer.mkfile(name, what)

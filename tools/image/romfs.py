@@ -1,0 +1,62 @@
+"""Reads MicroPython's ROMFS (extmod/vfs_rom.c, which describes the format): records of kind, length and contents, one in the other."""
+
+MAGIC = b"\xd2\xcd\x31"
+_VERBATIM, _POINTER, _DIRECTORY, _FILE = 2, 3, 4, 5
+
+
+def entries(data):
+    """Yield (path, offset, size) of each folder and file, a folder before what is in it. size: None for a folder, whose offset is its first record's.
+
+    ValueError: no ROMFS, or one that is cut short.
+    """
+    if data[:3] != MAGIC:
+        raise ValueError("no ROMFS: it does not begin like one")
+    try:
+        length, at = _number(data, 3)
+        if at + length > len(data):
+            raise ValueError(f"a ROMFS of {at + length:,} bytes, of which {len(data):,} are there")
+        yield from _records(data, at, at + length, "")
+    except IndexError:
+        raise ValueError("a ROMFS that is cut short") from None
+
+
+def _records(data, at, end, folder):
+    while at < end:
+        kind, at = _number(data, at)
+        length, at = _number(data, at)
+        after = at + length
+        if kind in (_DIRECTORY, _FILE):
+            size, at = _number(data, at)
+            path = folder + data[at : at + size].decode()
+            at += size
+            if kind == _DIRECTORY:
+                yield path, at, None
+                yield from _records(data, at, after, path + "/")
+            else:
+                yield path, *_contents(data, at, after)
+        at = after
+
+
+def _contents(data, at, end):
+    """Return (offset, size) of a file's contents."""
+    while at < end:
+        kind, at = _number(data, at)
+        length, at = _number(data, at)
+        if kind == _VERBATIM:
+            return at, length
+        if kind == _POINTER:
+            size, at = _number(data, at)
+            return _number(data, at)[0], size
+        at += length
+    raise ValueError("a file without contents")
+
+
+def _number(data, at):
+    """Return a number of seven bits a byte, the highest first, and where it ends."""
+    value = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value = value << 7 | byte & 0x7F
+        if not byte & 0x80:
+            return value, at
