@@ -292,7 +292,7 @@ class Node:
         else:
             self.trial = False
             if slot.give_back(slot.NOT_ONLINE):
-                self._reset("the image on trial " + slot.NOT_ONLINE)
+                self.reset("the image on trial " + slot.NOT_ONLINE)
         forget("upkeep", "slot")
 
     def _feed(self, uptime):

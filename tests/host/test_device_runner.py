@@ -117,7 +117,7 @@ def test_device_modules_are_those_of_the_repository(run):
         "def test_c(): assert sim.__file__.endswith('/board/sim.py'), sim.__file__\n"
     )
     assert run(text)[0] == {"test_a": "PASSED", "test_b": "FAILED", "test_c": "PASSED"}
-    assert run(text, "--mpy")[0] == {"test_a": "FAILED", "test_b": "PASSED", "test_c": "PASSED"}
+    assert run(text, "--image")[0] == {"test_a": "FAILED", "test_b": "PASSED", "test_c": "PASSED"}
 
 
 def test_its_heap_does_not_depend_on_where_the_repository_is(run):
