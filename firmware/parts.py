@@ -74,7 +74,7 @@ def uplink(settings, node):
     if client_id and node.taken:
         client_id += "-" + node.board.id[-6:]
     client = Client(
-        client_id or node.name,
+        client_id or node.topics.unique(),
         settings["brokers"][0]["host"],
         keepalive=settings["keepalive_s"],
         window=settings["window"],

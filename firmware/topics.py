@@ -27,6 +27,11 @@ class Topics:
         self.prefix = base + "/" + node
         self.status = self.own("status")  # the others are made where they are wanted
 
+    def unique(self):
+        """Return the node's name; if the base has several levels, with them before it: each such base may have a node of that name."""
+        several = "/" in self._base
+        return self.prefix.replace("/", "-") if several else self.prefix[len(self._base) + 1 :]
+
     def own(self, name):
         """Return a topic of this node."""
         return below(self.prefix, name)

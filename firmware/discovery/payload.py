@@ -92,7 +92,7 @@ class Config:
     def __init__(self, node):
         """node: as in firmware/app.py: name, topics, channels, panel (None, or with outputs), control.led, board, health_ms."""
         self.node = node
-        self.id = safe(node.name)
+        self.id = safe(node.topics.unique())
         self.old_ms = node.delivery.live_ms + _SLACK_S * 1000
         board = node.board
         try:

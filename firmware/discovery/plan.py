@@ -27,7 +27,7 @@ from firmware.upkeep.log import reason
 PAUSE_MS = 2000
 
 _PATH = "state/discovery"
-_LINE = const(400)  # the longest there can be: two names of 64 bytes, made safe, or as JSON
+_LINE = const(400)  # the longest there can be: names of 64 bytes, made safe, or as JSON
 _MIGRATE = (b'{"migrate_discovery":true}',)
 
 
@@ -64,7 +64,7 @@ def _load(entries=None):
 def messages(settings, node, log):
     """Yield (topic, pieces or nothing to empty it, retain), or a pause in ms."""
     enabled, per_entity = settings["enabled"], settings["per_entity"]
-    mine = [settings["prefix"], safe(node.name), per_entity, settings["retain"]]
+    mine = [settings["prefix"], safe(node.topics.unique()), per_entity, settings["retain"]]
     entries = {}
     old = _known(log)
     moved = old and (not enabled or old[:3] != mine[:3] or (old[3] and not mine[3]))

@@ -31,8 +31,11 @@ def look(node, names):
     wanted = {other: kept[other] for other in others}
     wanted[prefix] = names + gone
     try:
-        if wanted != kept:
-            _save(wanted)
+        if wanted != kept and not _save(wanted):
+            node.log.warning(
+                "node: too many retained topics for %s: after a rename they stay at the broker"
+                % _PATH
+            )
     except OSError:
         return None  # it is not known to be kept: the next start looks again
     return Ghosts(node, wanted, gone) if gone or others else None
@@ -116,6 +119,9 @@ def _is_level(name):
 
 
 def _save(wanted):
+    """Return False: it is more than fits, and the file stays as it is. OSError: it cannot be written."""
     text = json.dumps(wanted)
-    if len(text.encode()) <= _LONGEST:
-        write(_PATH, text)
+    if len(text.encode()) > _LONGEST:
+        return False
+    write(_PATH, text)
+    return True

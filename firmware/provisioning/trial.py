@@ -21,6 +21,7 @@ from micropython import const
 from firmware.link.clock import Clock
 from firmware.link.names import Names
 from firmware.link.wifi import Wifi
+from firmware.topics import Topics
 from firmware.upkeep.log import Log, reason
 from mqtt.client import Client, ProtocolError, Refused
 
@@ -149,7 +150,8 @@ class Trial:
         self._conclude(worked, failed)
 
     def _make_client(self, settings):
-        client_id = (self.settings["mqtt"]["client_id"] or self.name) + "-trial"
+        topics = Topics(self.settings["node"]["base"], self.name)
+        client_id = (self.settings["mqtt"]["client_id"] or topics.unique()) + "-trial"
         return Client(
             client_id,
             settings["host"],

@@ -68,9 +68,13 @@ def wrong(kind, value, limit, default=...):
         if kind in ("int", "pin") and type(value) is float:
             return "is not a whole number"
         return "is null" if value is None else _IS[type(value)]
-    # [MQTT-1.5.3-2] and no use anywhere else either
-    if type(value) is str and any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in value):
-        return "has a control character"
+    if type(value) is str:
+        # [MQTT-1.5.3-2] and no use anywhere else either
+        if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in value):
+            return "has a control character"
+        # MQTT 3.1.1, 1.5.3: a broker may close at one, and mosquitto does.
+        if any(0xFDD0 <= ord(c) < 0xFDF0 or ord(c) & 0xFFFE == 0xFFFE for c in value):
+            return "has a noncharacter of Unicode"
     if value == "" and default == "":
         return None
     if kind in ("int", "number") and not limit[0] <= value <= limit[1]:
@@ -110,14 +114,15 @@ def _levels(value, _):
 def _host(value, _):
     if "/" in value or ":" in value or "@" in value:
         return "has more than a name in it"
+    # First: only of ASCII do isdigit() and lower() say the same on a board and under CPython.
+    if len(value) > 253 or any(character not in _HOST for character in value):
+        return "is no name of a host"
     # What ends in a number is an address to lwIP, too, if it is written as C writes numbers: 0x7f.1 is 127.0.0.1.
     last = value.rstrip(".").rsplit(".", 1)[-1].lower()
     if last.isdigit() or (
         last.startswith("0x") and all(c in "0123456789abcdef" for c in last[2:])
     ):
         return _ipv4(value, _)
-    if len(value) > 253 or any(character not in _HOST for character in value):
-        return "is no name of a host"
     # RFC 1123, 2.1; a _ is not in it, and in many a network
     if any(
         not 1 <= len(part) <= 63 or part[0] == "-" or part[-1] == "-" for part in value.split(".")

@@ -53,7 +53,7 @@ SETTINGS = (
     ), "the way to the network"),
     ("mqtt", "object", ..., (
         ("brokers",       "list",   ...,   (1, 8, BROKER), "in order; the next one when one fails"),
-        ("client_id",     "text",   "",    (0, 64),        "must be unique at the broker; empty: the node's name"),
+        ("client_id",     "text",   "",    (0, 64),        "must be unique at the broker; empty: the node's name, with a base of several levels before it"),
         ("keepalive_s",   "int",    60,    (5, 1200),      "the broker reports the node offline 1.5 times this long after it falls silent"),
         ("clean_session", "bool",   False, None,           "true: the broker forgets the node when it goes"),
         ("window",        "int",    32,    (1, 64),        "QoS 1 and 2 messages sent and not yet acknowledged"),

@@ -54,6 +54,13 @@ def test_a_row_says_all_there_is_to_say(place, row):
         assert limit[0] < limit[1]
 
 
+def test_digits_are_those_that_a_board_takes_for_digits():
+    """As in tests/device/settings/test_config_names.py, which MicroPython runs."""
+    for host in ("192.168.1.\xb2", "\xb2", "1.2.3.\uff15"):
+        assert kinds.wrong("host", host, None) == "is no name of a host"
+    assert kinds.wrong("host", "192.168.1.300", None) == "is no IPv4 address"
+
+
 def test_no_key_twice():
     tables = [config.SETTINGS, *(own for _, _, own, _ in TYPES.values())]
     tables += [row[3] for _, row in all_rows() if row[1] == "object"]

@@ -322,6 +322,25 @@ def test_two_names_are_never_one_id():
     assert discovery_payload.safe("esp32-a1b2c3") == "esp32-a1b2c3"
 
 
+def test_two_nodes_of_one_name_in_bases_of_several_levels_are_two_devices():
+    made = [make(base=base) for base in ("outpost", "home/ground", "home/first")]
+    topics, payloads = zip(*map(device, made), strict=True)
+    assert topics == (
+        "homeassistant/device/attic/config",
+        "homeassistant/device/home-ground-attic/config",
+        "homeassistant/device/home-first-attic/config",
+    )
+    told = [json.loads(payload) for payload in payloads]
+    assert [each["dev"]["ids"] for each in told] == [
+        ["attic"],
+        ["home-ground-attic"],
+        ["home-first-attic"],
+    ]
+    assert {each["dev"]["name"] for each in told} == {"attic"}
+    uniques = [entity["uniq_id"] for each in told for entity in each["cmps"].values()]
+    assert len(set(uniques)) == len(uniques)
+
+
 def test_channel_and_quantity_are_told_apart():
     one = channel("x", "absolute_humidity")
     two = channel("x_absolute", "humidity")

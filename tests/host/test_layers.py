@@ -78,6 +78,7 @@ HOST = (
         "tools.shell",
         "tools.tables",
         "tools.variables",
+        "tools.wholefile",
     ),
     ("tools.toolchain",),
     ("tools",),

@@ -1,10 +1,13 @@
 """What `make run` and `make watch` show on a terminal of what nodes publish."""
 
+import io
 import json
 import time
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tools.simulate import messages
 from tools.simulate.messages import Messages
@@ -114,6 +117,53 @@ def test_long_ones_are_wrapped_below_themselves(shown):
     lines = shown("outpost/attic/log", "word " * 40).splitlines()
     assert len(lines) > 1 and all(line.startswith(" " * 18 + "word") for line in lines[1:])
     assert all(len(line) <= 100 for line in lines)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"ts":"2024-01-01","seq":1}',
+        '{"ts":1.5,"seq":1}',
+        '{"ts":1' + "0" * 30 + ',"seq":1}',
+        '{"ts":-1,"seq":1}',
+        '{"ts":null,"seq":1}',
+        '{"a":1' + "0" * 5000 + "}",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        *('{"a":' * deep + "1" + "}" * deep for deep in (201, 900, 990, 1000)),
+    ],
+    ids=lambda payload: payload[:30],
+)
+def test_what_no_node_publishes_is_shown_as_it_is(payload, shown):
+    """One such message of somebody ended the command."""
+    line = "".join(each.strip() for each in shown("outpost/attic/reading/x", payload).split("\n"))
+    assert line.replace(" ", "") == f"{AT}x{payload}"
+
+
+_ANY = st.text(max_size=20)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _ANY,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            _ANY | st.sampled_from(("ts", "seq", "error", "version", "failing")), inner, max_size=4
+        )
+    ),
+    max_leaves=8,
+).map(json.dumps)
+
+
+@given(
+    st.sampled_from(("reading/x", "history/x", "info", "health", "status")) | _ANY,
+    _JSON | _ANY,
+)
+def test_whatever_comes_is_a_line(topic, payload):
+    made = Messages("outpost", None, SENSORS)
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="replace")  # as main() has it
+    made.console.file = out
+    made.show(f"outpost/attic/{topic}\t{payload}\n")
+    out.flush()
+    assert out.buffer.getvalue().endswith(b"\n")
 
 
 @pytest.mark.parametrize(

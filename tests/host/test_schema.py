@@ -51,6 +51,8 @@ def is_beyond(fault, raw):
     path, _, wrong = fault.partition(": ")
     if wrong.startswith("is too long"):
         return not value_at(raw, path).isascii()
+    if wrong.startswith("has a noncharacter"):
+        return max(value_at(raw, path)) > "\uffff"
     if wrong.startswith(("is not a whole", "is a number")):
         return value_at(raw, path).is_integer()
     return any(text.search(fault) for text in BEYOND)
@@ -116,6 +118,17 @@ def test_the_pages_show_many():
 
 TEXTS = (
     *("", "a", "a b", "é", "a\n", "\n", "a\x7f", "a\x85", "a/b", "a+", "#", "$"),
+    *(
+        "\ufdcf",
+        "a\ufdd0",
+        "\ufdef",
+        "\ufdf0",
+        "\ufffd",
+        "\ufffe",
+        "\uffffa",
+        "\U0001fffd",
+        "\U0010ffff",
+    ),
     *("home/ground", "home/", "/home", "home//ground", "home/+", "home/" + "a" * 60),
     *("status", "all", "DE", "de", "ABC", "node-1", "n.1", "n_1", "Broker_1.local"),
     *(
@@ -266,6 +279,7 @@ REFUSED = (
     ),
     {"sensors": [WIRE | {"name": "a", "address": "28ff641e8d163ca0"}]},
     {"node": {"name": "é" * 40}},
+    {"node": {"name": "\U0001fffe"}},
     {"publish": {"live_s": 60.0}},
 )
 

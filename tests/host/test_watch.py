@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -94,6 +95,18 @@ def test_shows_what_comes_and_keeps_the_password_off_the_command_line(tmp_path, 
         assert PASSWORD.encode() not in words.replace(b"\0", b" ")
         publish(broker, "outpost/b", "3")
         assert process.stdout.readline() == "outpost/b 3\n"
+
+
+def test_it_ends_when_no_one_reads_any_more(tmp_path, config, start):
+    with Broker(tmp_path / "broker", users={"node": PASSWORD}) as broker:
+        publish(broker, "outpost/a", "1")
+        process = start(config(account(broker)))
+        assert first_line(process) == "outpost/a 1\n"
+        process.stdout.close()
+        publish(broker, "outpost/b", "2")
+        process.wait(timeout=10)
+        assert (process.returncode, process.stderr.read()) == (128 + signal.SIGPIPE, "")
+        process.stdout = None  # nothing is left to read, for who clears up
 
 
 def test_on_a_terminal_messages_are_lines_with_units(tmp_path, config):

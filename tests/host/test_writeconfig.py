@@ -1,13 +1,15 @@
 """`config`: a config.json to begin with, for each board, with sensors that are asked for or found."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 from configs import TYPES
 from deploying import filled_in
 
-from tools import ROOT, pins
+from tools import ROOT, pins, wholefile
 from tools.__main__ import main
 from tools.boards import scan, writeconfig
 from tools.models import BOARDS
@@ -151,6 +153,51 @@ def test_where_it_cannot_be_written(call, tmp_path):
         1,
         "error: folder is a folder, give a file\n",
     )
+
+
+def test_on_a_full_disk_the_old_one_stays(call, tmp_path, monkeypatch):
+    path = tmp_path / "config.json"
+    path.write_text("mine, with passwords")
+
+    def full(fd):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(wholefile.os, "fsync", full)
+    assert call("--board", "pico_w", "--replace")[::2] == (
+        1,
+        "error: config.json cannot be written: no space left on device; it is as it was\n",
+    )
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [
+        ("config.json", "mine, with passwords")
+    ]
+
+
+def test_a_file_keeps_its_rights_and_a_link_what_it_leads_to(call, tmp_path):
+    (tmp_path / "there").mkdir()
+    kept = tmp_path / "there" / "mine.json"
+    kept.write_text("mine")
+    kept.chmod(0o640)
+    (tmp_path / "config.json").symlink_to(kept)
+    (tmp_path / "there" / "mine.json.new").write_text("of a run that was killed")
+    assert call("--board", "pico_w", "--replace")[0] == 0
+    assert (tmp_path / "config.json").is_symlink()
+    assert sensors(kept) == [] and kept.stat().st_mode & 0o777 == 0o640
+    assert list(kept.parent.iterdir()) == [kept]
+
+
+@pytest.mark.parametrize("device", ["/dev/full", "/dev/zero", "/dev/null"])
+def test_a_device_is_no_file(device, call):
+    words = ("--board", "pico_w", "--replace", "--out", device)
+    assert call(*words)[::2] == (1, f"error: {device} is no file: OUT=- prints it\n")
+
+
+def test_a_link_that_leads_nowhere_and_a_folder_that_takes_no_file(call, tmp_path):
+    (tmp_path / "nowhere.json").symlink_to(tmp_path / "no" / "x")
+    for path in ("nowhere.json", "/proc/x.json"):
+        assert call("--board", "pico_w", "--replace", "--out", path)[::2] == (
+            1,
+            f"error: {path} cannot be written: no such file or directory\n",
+        )
 
 
 def test_an_editor_finds_the_schema(call, tmp_path, monkeypatch):

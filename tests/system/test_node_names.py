@@ -43,3 +43,28 @@ def test_two_boards_of_one_name_share_no_reading(brokers, nodes, listen):
     assert all(reading.late for reading in before), "the live topic is the first board's"
     for readings in (mine, before, seen.readings("fast", name)):
         complete(readings, first=1)
+
+
+def test_two_bases_may_each_have_a_node_of_one_name(brokers, nodes, listen):
+    broker = brokers(acl={NODE[0]: ("readwrite #",), READER[0]: ("read #",)})
+    seen = listen(broker)
+    bases = ("home/ground", "home/first")
+    for base in bases:
+        node = {"name": NAME, "base": base}
+        nodes(settings([broker.port], sensors=stream(), node=node)).start()
+
+    def readings(base):
+        topic = f"{base}/{NAME}/reading/fast"
+        return [m for m in list(seen.messages) if m.topic == topic]
+
+    until(lambda: all(map(readings, bases)), 30, "both online", seen.last_messages)
+    counts = {base: len(readings(base)) + 20 for base in bases}
+
+    def both_go_on():
+        return all(len(readings(base)) >= count for base, count in counts.items())
+
+    until(both_go_on, 20, "readings of both", seen.last_messages)
+    told = {(m.topic, m.text) for m in list(seen.messages) if m.topic.endswith("/status")}
+    assert told == {(f"{base}/{NAME}/status", "online") for base in bases}, (
+        "neither was thrown out"
+    )

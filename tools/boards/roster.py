@@ -5,10 +5,11 @@ next that no board has. The results are a CSV beside it, without secrets, writte
 """
 
 import csv
+import io
 import threading
 from pathlib import Path
 
-from tools import CommandError, unreadable
+from tools import CommandError, unreadable, wholefile
 from tools.boards import answers
 from tools.settings import overlays
 from tools.settings.judge import BadConfig
@@ -95,12 +96,11 @@ class Roster:
             self.told[name] = dict(zip(_RESULTS, (name, board, port, result), strict=True))
             if not _settled(self.told[name]):
                 self._taken.pop(name, None)
-            beside = self.results.with_name(self.results.name + ".new")
-            with beside.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, _RESULTS)
-                writer.writeheader()
-                writer.writerows(self.told[name] for name in self.rows if name in self.told)
-            beside.replace(self.results)
+            file = io.StringIO(newline="")
+            writer = csv.DictWriter(file, _RESULTS)
+            writer.writeheader()
+            writer.writerows(self.told[name] for name in self.rows if name in self.told)
+            wholefile.write(self.results, file.getvalue())
 
     def left(self):
         """Names of the nodes that no board became yet."""

@@ -8,7 +8,7 @@ import os
 import shlex
 from pathlib import Path
 
-from tools import ROOT, CommandError, pins, said, unreadable
+from tools import ROOT, CommandError, pins, said, unreadable, wholefile
 from tools.boards import ports, scan
 from tools.jsontext import pretty
 from tools.models import BOARDS
@@ -48,7 +48,7 @@ def run(args):
     if there == text:
         print(f"{path} is there, and as it would be written")
     elif there is None or args.replace:
-        path.write_text(text, encoding="utf-8")
+        wholefile.write(path, text)
         print(f"wrote {path}")
     else:
         raise CommandError(
@@ -81,7 +81,11 @@ def present(path):
     if not path.parent.is_dir():
         raise CommandError(f"there is no folder {path.parent}")
     try:
-        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+        if not path.exists():
+            return None
+        if not (path.is_file() or path.is_dir()):  # a device may have no end
+            raise CommandError(f"{path} is no file: OUT={STDOUT} prints it")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError as e:
         raise CommandError(unreadable(path, e)) from None
 

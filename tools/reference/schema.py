@@ -20,11 +20,13 @@ BEYOND = (
     (r"\.static\.\w+: ",                          "a fixed address that does not fit its network"),
     (r"\.address: (has a wrong|is in|is of)",     "a wrong digit in a 1-Wire address"),
     (r": is too long",                            "a text that is too long because letters beyond ASCII take several bytes"),
+    (r": has a noncharacter",                     "a noncharacter of Unicode above U+FFFF"),
     (r": is not a whole|: is a number, give one", "`60.0` where a whole number belongs"),
 )
 # fmt: on
 
-_CONTROL = r"\u0000-\u001f\u007f-\u009f"
+# Of the noncharacters the first 34: the others are two units to a regular expression that is not told of Unicode.
+_CONTROL = r"\u0000-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff"
 _BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"{_BYTE}(\.{_BYTE}){{3}}"
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"

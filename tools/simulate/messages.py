@@ -40,6 +40,8 @@ FAULTS = (
     "safe_mode",
 )
 _NOT_QUANTITIES = ("ts", "boot", "seq")
+_MOST_BRACKETS = 200  # of what a node publishes some twenty
+_NEVER_MS = 10**14  # the year 5138
 _STYLES = {"online": "green", "offline": "yellow"}
 # A topic below the base: a reading is shown under its channel's name, all else under what its topic says.
 _TOPIC = re.compile(r"(?P<node>[^/]+)/((?P<branch>reading|history)/)?(?P<name>.+)")
@@ -84,7 +86,7 @@ class Messages:
         row = Table.grid(padding=(0, 2))
         row.add_column(width=len("12:34:56"), style="dim")
         row.add_column(width=self.width, style="bold", no_wrap=True)
-        row.add_column()
+        row.add_column(overflow="fold")  # a word longer than the line is not cut
         row.add_row(clock(document), Text(name), Text("   ").join(told))
         self.console.print(row)
 
@@ -104,12 +106,20 @@ class Messages:
 
 
 def parsed(payload):
-    """Return the JSON object that a payload is, its decimals as they came ("18.50"); None: it is none."""
+    """Return the JSON object that a payload is, its decimals as they came ("18.50"); None: it is none, or no node's.
+
+    Anybody may publish below the base. Python's parser gives up where brackets nest a thousand deep, and not every number is a time.
+    """
+    if payload.count("[") + payload.count("{") > _MOST_BRACKETS:
+        return None
     try:
         document = json.loads(payload, parse_float=str)
     except ValueError:
         return None
-    return document if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return None
+    at = document.get("ts", 0)
+    return document if type(at) is int and 0 <= at < _NEVER_MS else None
 
 
 def clock(document):

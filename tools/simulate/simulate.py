@@ -204,8 +204,8 @@ def make_flash(flash, settings, slot=SLOTS[0]):
 
 
 def forget_crashes(flash):
-    """What an earlier run ended in is no news of this one: `info` would show it for ever."""
-    for name in ("crash.txt", "crashes"):
+    """What an earlier run ended in is no news of this one: `info` would show it for ever, or as the cause of this start."""
+    for name in ("crash.txt", "crashes", "reset"):
         (flash / "state" / name).unlink(missing_ok=True)
 
 
@@ -236,6 +236,7 @@ class Seen:
         self.show = show
         self._online = re.compile(rf"{re.escape(base)}/[^/]+/status[ \t]online")
         self.come = False
+        self.fault = None  # what ended the showing, such as BrokenPipeError: no one reads any more
         self.thread = threading.Thread(target=self._copy, daemon=True)
         self.thread.start()
 
@@ -243,8 +244,9 @@ class Seen:
         for line in self.process.stdout:
             try:
                 self.show(line)
-            except (BrokenPipeError, ValueError):
-                return  # no one reads any more
+            except Exception as e:
+                self.fault = e
+                return
             self.come = self.come or bool(self._online.fullmatch(line.strip()))
 
 
@@ -277,11 +279,13 @@ class Console:
 
 
 def follow(board, console, seen, seconds):
-    """Watch until the time is over, Ctrl-C, or the node dies; the exit code, or NOT_ONLINE."""
+    """Watch until the time is over, Ctrl-C, or the node dies; the exit code, or NOT_ONLINE. What ended the showing is raised."""
     end = time.monotonic() + seconds if seconds else None
     try:
         while not end or time.monotonic() < end:
             time.sleep(0.1)
+            if seen.fault:
+                raise seen.fault
             for traceback in console.tracebacks():
                 print(f"\nthe node's console shows:\n{traceback}", file=sys.stderr, flush=True)
             if not board.alive:

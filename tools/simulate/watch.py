@@ -34,12 +34,17 @@ def run(args):
     print(f"{topic} on {broker['host']}:{broker['port']}; Ctrl-C ends it", flush=True)
     if messages.wanted_raw(args):
         with subscriber(broker, topic, path.parent) as process:
-            return process.wait()
+            return ended(process.wait())
     shown = messages.Messages(settings["node"]["base"], sensors=settings["sensors"])
     with subscriber(broker, topic, path.parent, messages.TO_BE_SHOWN, **PIPE) as process:
         for line in process.stdout:
             shown.show(line)
-        return process.wait()
+        return ended(process.wait())
+
+
+def ended(code):
+    """Return an exit code as shells have it: of who was ended by a signal, such as SIGPIPE when no one reads any more, 128 and its number."""
+    return code if code >= 0 else 128 - code
 
 
 def read(path):

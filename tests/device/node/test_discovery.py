@@ -36,12 +36,12 @@ def channel(name, *quantities):
     return Thing(name=name, fields=fields, interval_ms=60000, retain=False, change=None, qos=1)
 
 
-def make_node(*channels, name="attic", outputs=(), led=None):
+def make_node(*channels, name="attic", outputs=(), led=None, base="outpost"):
     radio = Thing(mac=lambda: "24:6f:28:a1:b2:c3")
     board = Thing(hardware="ESP32 module", model="esp32", micropython="1.26.1", radio=radio)
     return Thing(
         name=name,
-        topics=Topics("outpost", name),
+        topics=Topics(base, name),
         channels=channels,
         panel=Thing(outputs=outputs) if outputs else None,
         control=Thing(led=led),
@@ -479,6 +479,19 @@ def test_another_name():
     Rig().announce()
     sent = Rig(make_node(channel("out", "temperature"), name="loft")).announce()
     assert [topic for topic, _, _ in sent] == [TOPIC, b"homeassistant/device/loft/config"]
+
+
+def test_a_base_of_several_levels_is_part_of_the_name():
+    Rig().announce()  # as before the update
+    long = "é" * 15 + '/"' + "b" * 32
+    for base in ("home/ground", long):
+        node = make_node(channel("out", "temperature"), name="attic", base=base)
+        sent = Rig(node).announce()
+        assert len(sent) == 2 and sent[0][1] == b""
+        assert len(Rig(node).announce()) == 1  # and the file is read as it was written
+        if base != long:
+            assert sent[0][0] == TOPIC
+            assert sent[1][0] == b"homeassistant/device/home-ground-attic/config"
     assert sent[0][1:] == (b"", True) and keys(sent[1][1])
 
 

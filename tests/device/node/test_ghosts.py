@@ -105,6 +105,19 @@ def test_nothing_changed_costs_nothing():
     assert kept(broker) == ["outpost/attic/" + name for name in ("info", "output/lamp", "status")]
 
 
+def test_more_than_is_remembered_is_told():
+    broker = Keeper()
+    Node(broker, outputs=("lamp",))
+    before = known()
+    node = Node(broker, outputs=["a-lamp-with-a-long-name-%d" % i for i in range(128)])
+    warned = [line for line in node.log.waiting if "too many retained topics" in line]
+    assert len(warned) == 1, node.log.waiting
+    assert known() == before
+    few = Node(broker, outputs=["lamp-%d" % i for i in range(128)])
+    assert not any("too many" in line for line in few.log.waiting)
+    assert len(known()["outpost/attic"]) == 128
+
+
 def test_after_a_rename_nothing_of_the_old_name_is_left():
     for name, base in (("cellar", "outpost"), ("attic", "home/sensors")):
         broker = Keeper()

@@ -108,8 +108,9 @@ class Client(test_app.Client):
 class Place:
     """A board with its own flash: what runs on it, over its resets."""
 
-    def __init__(self, broker, id, name="attic", client_id=""):
+    def __init__(self, broker, id, name="attic", client_id="", base="outpost"):
         self.broker = broker
+        self.base = base
         self.client_id = client_id
         self.id = id
         self.name = name
@@ -130,6 +131,7 @@ class Place:
         def settings():
             chosen = SETTINGS()
             chosen["mqtt"]["client_id"] = self.client_id
+            chosen["node"]["base"] = self.base
             return chosen
 
         test_app.Board = Board
@@ -227,6 +229,24 @@ def test_the_second_board_takes_a_name_of_its_own_and_says_so():
     before = broker.taken_over
     live(4000, first, second)
     assert broker.taken_over == before, "who is online keeps its name"
+
+
+def test_two_bases_of_several_levels_may_each_have_a_node_of_one_name():
+    # The client id was the name alone: they threw each other out for ever.
+    broker = Broker()
+    first = Place(broker, "aaaaaa", base="home/ground")
+    second = Place(broker, "bbbbbb", base="home/first")
+    third = Place(broker, "cccccc", base="home/first")
+    live(5, first, second)
+    live(60, first, second, third)
+    assert first.client.client_id == "home-ground-attic"
+    assert second.client.client_id == "home-first-attic"
+    # In one base they are told apart as ever.
+    assert third.client.client_id == "home-first-attic-cccccc"
+    assert first.client.connected and second.client.connected and third.client.connected
+    before = broker.taken_over
+    live(100, first, second, third)
+    assert broker.taken_over == before
 
 
 def test_the_others_health_says_that_it_is_alive():

@@ -111,6 +111,14 @@ def test_leaves_the_node_s_session_alone():
     assert broker.heard == bytes(connect) + b"\xe0\0"
 
 
+def test_the_client_id_is_the_node_s_own_and_trial():
+    broker = Broker()
+    node = {"name": "attic", "base": "home/ground"}
+    run(make((at(broker),), mqtt={"brokers": [at(broker)]}, node=node), broker)
+    broker.step()
+    assert b"\0\x17home-ground-attic-trial" in broker.heard
+
+
 def test_the_wrong_password():
     trial = run(make((at(Broker()),), ({"ssid": "home", "password": "not-this-one"},)))
     assert trial.fault.startswith("Wi-Fi home: ") and "wrong password" in trial.fault

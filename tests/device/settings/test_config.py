@@ -249,6 +249,18 @@ def test_a_topic_level():
     for bad in ("a/b", "+", "a#", "$SYS", "a\x00b", "a\nb", "\x7f", "a" * 65, "é" * 33):
         found = faults(least(node={"name": bad}))
         only_fault(found, "node.name", "give text of 0 to 64 bytes")
+    for good in ("\ufdcf", "\ufdf0", "\ufffd", "\U0001fffd", "\U0001f3e0"):
+        assert not faults(least(node={"name": good}))
+    # mosquitto closes the connection at them.
+    for bad in ("\ufdd0", "\ufdef", "\ufffe", "a\uffff", "\U0001fffe", "\U0010ffff"):
+        only_fault(faults(least(node={"name": bad})), "node.name", "has a noncharacter of Unicode")
+        found = faults(least(node={"base": "home/" + bad}))
+        only_fault(found, "node.base", "has a noncharacter of Unicode")
+        for key in ("user", "password"):
+            broker = {"host": "broker", "user": "u"}
+            broker[key] = bad
+            found = faults(least(mqtt={"brokers": [broker]}))
+            only_fault(found, "mqtt.brokers[0]." + key, "has a noncharacter of Unicode")
     only_fault(faults(least(node={"base": ""})), "node.base", "is empty")
     # <base>/all/cmd/… is for every node
     only_fault(faults(least(node={"name": "all"})), "node.name", "is taken by the node itself")
