@@ -46,7 +46,7 @@ ready:
 packages:
 	@$(PYTHON) -m tools setup --quiet --packages
 
-run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, SLOT=rom|file|loose, RAW=1, PORTAL=1: its page for a phone)
+run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, SLOT=loose|file|rom, RAW=1, PORTAL=1: its page for a phone)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \
 	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(call option,SLOT,slot) $(call flag,PORTAL,portal) $(call flag,RAW,raw)
 
@@ -88,6 +88,9 @@ bench: ready ## the MQTT client beside others, on one broker (minutes)
 
 bench-outbox: ready ## what the outbox writes, keeps and takes, on a littlefs
 	@$(TOOLS) bench-outbox
+
+bench-heap: ready ## what a node keeps on the heap, by what it runs: loose files, an image that is a file, one in place (JSON=1)
+	@$(TOOLS) bench-heap $(call flag,JSON,json)
 
 torture: ready ## cut link, broker and power of a node, a thousand times, and count (SEED=1 CUTS=1000 BOARD=esp32|pico_w)
 	@$(TOOLS) torture $(call option,SEED,seed) $(call option,CUTS,cuts) $(call option,BOARD,board)

@@ -40,6 +40,7 @@ COMMANDS = {
     "repl":         ("tools.boards.repl",         "open a board's REPL"),
     "reference":    ("tools.reference.reference", "make the files that come from the tables of settings and sensors"),
     "bench":        ("tools.bench.bench",         "the MQTT client beside others, on one broker"),
+    "bench-heap":   ("tools.bench.heap_slots",    "what a node keeps on the heap, by what it runs: loose files, or an image"),
     "bench-outbox": ("tools.bench.outbox",        "what the outbox writes, keeps and takes, on a littlefs"),
     "bench-drain":  ("tools.bench.drain",         "how fast a node drains its outbox after an outage"),
     "torture":      ("tools.torture.torture",     "cut a node from its broker and its power, and count what arrives"),

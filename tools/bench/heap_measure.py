@@ -29,17 +29,20 @@ _PINS = (2, 5, 18, 19)  # of outputs
 # table of names, which grows in steps of kilobytes: as in `make size` a name counts as its share of a full table.
 _FIRST = """\
 import _network_config, esp32, gc, micropython, os
+def _say(free):
+    print("free", free, end=" ")
+    micropython.qstr_info()
+gc.collect()
+_say(gc.mem_free())
+"""
+# Behind boot.py: only then there is an image to import from.
+_LAST = """\
 import firmware.upkeep.log
 def _show(log, document, show=firmware.upkeep.log.Log.state):
     show(log, document)
     gc.collect()
     _say(gc.mem_free())
-def _say(free):
-    print("free", free, end=" ")
-    micropython.qstr_info()
 firmware.upkeep.log.Log.state = _show
-gc.collect()
-_say(gc.mem_free())
 """
 _LINE = re.compile(
     r"free (?P<free>\d+) qstr pool: n_pool=\d+, n_qstr=(?P<names>\d+), "
@@ -133,15 +136,15 @@ def _closure(module, graph):
     return sorted(name for name in found if name not in ("drivers", "firmware"))
 
 
-def live(settings):
-    """Return the bytes that a node keeps with these sections of settings, online, after a while."""
-    with running(settings, _HEAP_KB, _FIRST) as (board, _):
+def live(settings, slot=simulate.SLOTS[0]):
+    """Return the bytes that a node keeps with these sections of settings, online, after a while. slot: what it runs."""
+    with running(settings, _HEAP_KB, slot, _FIRST, _LAST) as (board, _):
         return _kept(board)
 
 
 @contextmanager
-def running(settings, kilobytes, first=""):
-    """A node with these sections of settings and so much RAM: gives (its board, its broker). first: what boot.py begins with."""
+def running(settings, kilobytes, slot=simulate.SLOTS[0], first="", last=""):
+    """A node with these sections of settings and so much RAM: gives (its board, its broker). first, last: what boot.py begins and ends with."""
     with (
         tempfile.TemporaryDirectory() as name,
         Broker(Path(name) / "broker") as broker,
@@ -155,10 +158,10 @@ def running(settings, kilobytes, first=""):
             "publish": {"health_s": 5},
         } | settings
         flash = Path(name) / "flash"
-        simulate.make_flash(flash, config)
+        rom = simulate.make_flash(flash, config, slot)
         boot = flash / "boot.py"
-        boot.write_text(first + boot.read_text())
-        with SimBoard(flash, _BOARD, f"{kilobytes}k") as board:
+        boot.write_text(first + boot.read_text() + last)
+        with SimBoard(flash, _BOARD, f"{kilobytes}k", rom=rom) as board:
             yield board, broker
 
 

@@ -35,7 +35,7 @@ INTERVAL_S = 5  # a reading every minute, the example's, would be dull to watch
 # But a rain gauge tips every few minutes: within 5 s it rains 0 mm/h, or 200.
 PATIENT = ("pulse",)
 HEALTH_S = 15
-SLOTS = ("rom", "file", "loose")
+SLOTS = ("loose", "file", "rom")
 NOT_ONLINE = -1  # what follow() returns when the time is over and the node never was
 # As a Pico W has. In 160 KB the example's eight sensors had 4 to spare: now and then Home Assistant was not told of them.
 HEAP_KB = heap.ROOM["pico_w"] // 1024
@@ -59,7 +59,7 @@ def add_arguments(parser):
         "--slot",
         choices=SLOTS,
         default=SLOTS[0],
-        help="where the image is that the node runs: in a ROMFS partition, in a file; or as loose files, a developer's (%(default)s)",
+        help="what the node runs: loose files, as make deploy copies them; an image that is a file; one in a ROMFS partition, in place (%(default)s)",
     )
     parser.add_argument(
         "--portal",
