@@ -40,9 +40,8 @@ def make(node, settings, outputs):
     if publish["plain"]:
         node.delivery.values = values(node, settings["mqtt"]["rate"])
     node.panel = panel(outputs, node)
-    from firmware.control import (
-        Control,  # not before: the start of the outbox takes memory
-    )
+    # not before: the start of the outbox takes memory
+    from firmware.control import Control
 
     led = board.led(settings["node"]["led"])
     node.control = Control(link, node.topics, node.panel, led, log)

@@ -15,9 +15,8 @@ _FRUITLESS = const(4)
 _FRUITFUL = const(1)  # or another: messages pass, and it may be the network
 _VAIN = const(3)  # connections in a row on which nothing was acknowledged: their pauses grow
 _ENDED = const(12)  # of these together in a row, before the broker's limits are looked for
-_ID_REJECTED = const(
-    2
-)  # CONNACK of a broker that will not have the client id, or not for a session that lasts
+# CONNACK of a broker that will not have the client id, or not for a session that lasts
+_ID_REJECTED = const(2)
 _SHUT = const(3)  # attempts that were closed at CONNECT, before that
 _HELD_MS = const(600000)  # one that held so long is not one of them
 _LAST = const(8)  # of what was sent last so many are remembered

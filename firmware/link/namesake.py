@@ -29,12 +29,10 @@ _OWN_MS = const(60000)  # at the latest then nothing is awaited any more
 _PEACE_MS = const(90000)  # health comes once a minute, by default
 _HOUR_MS = const(3600000)
 _SOON_MS = const(10000)  # who is thrown out comes back at once, and does the same
-_KICKS = const(
-    2
-)  # with the other's status `online`: a link that had only died leaves `offline`, by the will
-_MOST_KICKS = const(
-    6
-)  # without: not every broker keeps that status when a connection is taken over
+# with the other's status `online`: a link that had only died leaves `offline`, by the will
+_KICKS = const(2)
+# without: not every broker keeps that status when a connection is taken over
+_MOST_KICKS = const(6)
 _NO_ID = "without-id"  # firmware of before
 _LONGEST_ID = const(32)  # hexadecimal digits: a Pico has 16
 
@@ -64,9 +62,8 @@ class Namesake:
         self._peace = 0  # ms that earlier ones held, and nothing of the other came
         self._since = None  # uptime at which the connection came up, None: it is gone
         self._online = False  # the other's status
-        self._seen = (
-            0  # while this board has a name of its own: the uptime at which it was so last
-        )
+        # while this board has a name of its own: the uptime at which it was so last
+        self._seen = 0
         self._free = self._said = False
 
     def begin(self, uptime):
@@ -210,9 +207,8 @@ class Namesake:
             else:
                 os.remove(_ALIAS)
         except OSError:
-            self._kicks = self._peace = (
-                0  # a full flash: nothing is said under the name until it takes this
-            )
+            # a full flash: nothing is said under the name until it takes this
+            self._kicks = self._peace = 0
             return
         self.node.uplink.client.disconnect()  # the will would call the other one offline
         self.node._reset(why)

@@ -18,9 +18,8 @@ import uos
 
 import sim
 
-_BEFORE_MS = int(
-    uos.getenv("OUTPOST_ELAPSED") or 0
-)  # the world is older than a board that was reset
+# the world is older than a board that was reset
+_BEFORE_MS = int(uos.getenv("OUTPOST_ELAPSED") or 0)
 DEFAULTS = {
     "temperature": 21.5,
     "humidity": 45.0,

@@ -61,10 +61,8 @@ BOUNDED = {
     "lib/outbox/__init__.py at": "sync_ms, then written; if that fails, _retry_at is what counts",
 }  # fmt: skip
 
-RENAMES = (
-    "lib/flashfile.py",
-    "lib/outbox/opening.py",
-)  # the latter: a strange file in place of its folder
+# the latter: a strange file in place of its folder
+RENAMES = ("lib/flashfile.py", "lib/outbox/opening.py")
 
 # Classes with a length, and what they are called where that is no matter of `if`. Of an empty Stream nothing is to be sent.
 SIZED = {"lib/outbox/__init__.py Outbox": "outbox", "lib/mqtt/stream.py Stream": None}

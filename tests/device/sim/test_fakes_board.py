@@ -106,9 +106,8 @@ def test_importing_the_board_costs_little():
 
     gc.collect()
     if sys.maxsize < 1 << 32:
-        assert gc.mem_alloc() < 40_000, (
-            gc.mem_alloc()
-        )  # this file included: 64 KB must be enough to import
+        # this file included: 64 KB must be enough to import
+        assert gc.mem_alloc() < 40_000, gc.mem_alloc()
 
 
 # ---- endings ----------------------------------------------------------------------------------------------------
