@@ -610,6 +610,20 @@ def test_a_living_world_is_the_same_for_the_same_seed():
     assert len(doors[0]) > 20
 
 
+def test_a_door_that_an_event_moved_stays_so():
+    """The house closed the door of a scenario's example again, some seconds later."""
+    sim.virtual()
+    world = sim.the_world()
+    seen = []
+    world.on_door("d", seen.append)
+    world.start()
+    sim.door("d", True)
+    time.sleep(3600)
+    assert seen == [False, True]
+    sim.door("d", False)
+    assert seen == [False, True, False]
+
+
 def test_a_rain_gauge_tips_as_fast_as_it_rains():
     sim.virtual()
     setting = {"name": "rain", "type": "pulse", "pin": 18, "per_pulse": 0.2794, "unit": "mm/h"}
