@@ -1,7 +1,8 @@
 """What a broker will not have. In memory only once there is something to find.
 
-MQTT 3.1.1 has no word for most refusals: the broker closes the connection, or says nothing. After connections that it ended in a row
-suspects.py sends one message at a time, until each kind has passed. The message at which the broker closes goes, until it passes,
+MQTT 3.1.1 has no word for most refusals: the broker closes the connection, or says nothing. When the broker has
+ended several connections in a row, suspects.py sends one message at a time, until each kind has passed. A message at which the broker
+closes goes, until it passes,
 
     of QoS 2    at QoS 1: the broker has no QoS 2
     retained    unretained: the broker keeps no messages
@@ -9,8 +10,8 @@ suspects.py sends one message at a time, until each kind has passed. The message
 
 A subscription at which it closes is left out. What it does at CONNECT is in connects.py.
 
-None of it is believed but with evidence: it failed, another message passed, it failed again. Where no other passes the lesser form is
-the other: when it has passed, the connection begins anew and the whole form has to fail again. Where nothing passes nothing is learnt.
+It concludes nothing without evidence: the message failed, another passed, it failed again. Where no other message passes, the lesser form
+takes its place: once that has passed, the connection begins anew and the full form has to fail again. Where nothing passes, nothing is learnt.
 
 All of it is of one broker, kept in RAM, and tried again, as retries.py says, and after a restart.
 """

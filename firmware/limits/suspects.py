@@ -244,7 +244,7 @@ class Suspects:
             self._vain += 1
             if self._vain >= _VAIN:
                 limits.answers.takes_nothing(how)
-                # What failed before that may have failed for it.
+                # Earlier failures may have had this cause.
                 limits.proven, limits.crowd = False, 0
             if silent and self._heard and self._vain > 1:
                 limits.answers.wait_longer(uptime)

@@ -224,7 +224,7 @@ class Delivery:
         if self.pace:
             self.pace.went()
         self.sent[sent] = record
-        # Its mark is the QoS it went at as a reading of now, 0: late.
+        # mark: the QoS it was sent at on `reading/…`; 0 means it was sent late.
         self.outbox.take(record, now, 0 if late else qos)
         if not late:
             self._newest[record.key] = seq

@@ -21,7 +21,7 @@ _LAST = const(32)
 _AGAIN_MS = const(10000)  # between two looks
 _LONGEST_MS = const(600000)
 _DOUBTS = "state/aside/doubts"  # how many starts in a row could not compare
-_STARTS = const(3)  # of them, who waits: a node may never be up for so long
+_STARTS = const(3)  # wait for at most this many starts: some nodes never stay up ten minutes
 
 
 def begin(delivery, uptime, now):

@@ -27,7 +27,7 @@ _WIRING = """
 The pins below are those of `make config`, `config.json.example` and `make run`; [config.md](config.md#pins) has the others. All
 sensors have their ground in common with the board, and none may put more than 3.3 V on a pin.
 
-| bus | besides the picture |
+| bus | also needed |
 |---|---|
 | I2C | SDA and SCL want 2.2 to 10 kΩ to 3.3 V: most modules have them, a bare chip has not. Several sensors share the two wires if each has its own `address`. Up to a metre; longer with a lower `freq` |
 | 1-Wire | one resistor for all sensors on the wire, each with its own `address`; tens of metres |
