@@ -101,7 +101,7 @@ class Site:
         app.post("/")(self._submit)
         app.post("/search")(self._search)
         app.get("/favicon.ico")(lambda request: ("", 404))
-        app.errorhandler(404)(lambda request: Response.redirect(self._url()))
+        app.errorhandler(404)(self._to_page)
         app.errorhandler(413)(self._too_large)
 
     async def open(self):
@@ -144,16 +144,21 @@ class Site:
                 return True
         return False
 
-    def _url(self):
-        return "http://%s/" % self.portal.address
+    def _here(self, request):
+        """Return where the visitor finds the page: by the port that it asked, which is not 80 on a simulated board."""
+        port = request.headers.get("Host", "").partition(":")[2]
+        return self.portal.address + (":" + port if port.isdigit() else "")
+
+    def _to_page(self, request):
+        return Response.redirect("http://%s/" % self._here(request))
 
     def _guard(self, request):
         self.portal.visited()
         if request.headers.get("Host", "").split(":")[0] != self.portal.address:
-            return Response.redirect(self._url())
+            return self._to_page(request)
 
     def _page(self, request):
-        return Response(self.portal.page(), headers=HEADERS)
+        return Response(self.portal.page(self._here(request)), headers=HEADERS)
 
     def _form(self, request):
         """Return the form, or (text, status) if it is none of ours."""

@@ -94,11 +94,11 @@ def _list(lines):
         yield "</ul>"
 
 
-def waiting(portal, done):
+def waiting(portal, done, here):
     """While the settings are tried: what has worked so far. The phone asks again by itself."""
     yield from _head("Trying the settings", '<meta http-equiv=refresh content="3;url=/">')
-    here = done[-1] if done else "looking for the network"
-    yield _WAIT % (escape("So far: %s." % here), escape(portal.ssid), escape(portal.address))
+    last = done[-1] if done else "looking for the network"
+    yield _WAIT % (escape("So far: %s." % last), escape(portal.ssid), here)
     yield "</main></body></html>"
 
 

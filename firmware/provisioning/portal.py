@@ -113,15 +113,15 @@ class Portal:
     def visited(self):
         self.seen = time.ticks_ms()
 
-    def page(self):
-        """Return the page, in pieces."""
+    def page(self, here):
+        """Return the page, in pieces. here: where the visitor finds it."""
         from firmware.provisioning import page as pages
 
         if self.is_saved:
             self.since = time.ticks_add(time.ticks_ms(), _READ_MS - _UNREAD_MS)
             return pages.saved(self)
         if self.trial or self.is_busy():
-            return pages.waiting(self, self.trial.done if self.trial else ())
+            return pages.waiting(self, self.trial.done if self.trial else (), here)
         names = [pages.name(found[0]) for found in self.heard]
         if (self.fields["ssid"], True) not in names:
             self.fields["other"] = self.fields["ssid"]
