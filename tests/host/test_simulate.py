@@ -254,7 +254,8 @@ def test_one_flash_one_node(tmp_path):
         process = start(tmp_path)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert err == f"error: a node runs in {tmp_path} already\n"
+    other = "end it, or give another with FOLDER="
+    assert err == f"error: a node runs in {tmp_path} already: {other}\n"
 
 
 SENSORS = [{"name": "room", "type": "bme280"}, {"name": "door", "type": "input"}]

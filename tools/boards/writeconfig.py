@@ -48,7 +48,7 @@ def run(args):
     if there == text:
         print(f"{path} is there, and as it would be written")
     elif there is None or args.replace:
-        path.write_text(text, encoding="utf-8")
+        write(path, text)
         print(f"wrote {path}")
     else:
         raise CommandError(
@@ -78,12 +78,19 @@ def found(args):
 
 def present(path):
     """Return what is in a file, None if it is not there. CommandError: it cannot be one."""
-    if not path.parent.is_dir():
-        raise CommandError(f"there is no folder {path.parent}")
     try:
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
     except OSError as e:
         raise CommandError(unreadable(path, e)) from None
+
+
+def write(path, text):
+    """Write a file, in a folder that is made if need be. CommandError: it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as e:
+        raise CommandError(f"{path} cannot be written: {e.strerror}") from None
 
 
 def schema(out):

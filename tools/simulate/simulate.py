@@ -76,7 +76,7 @@ def run(args):
     raw = parse_file(args.config or ROOT / "config.json.example")
     events = _events(args, raw) if args.scenario else []
     with ExitStack() as stack:
-        stack.enter_context(alone(folder))
+        stack.enter_context(alone(folder, "give another with FOLDER="))
         password = secrets.token_hex(8)
         broker = stack.enter_context(Broker(folder / "broker", users={USER: password}))
         clock = stack.enter_context(TimeServer())
