@@ -74,11 +74,16 @@ def entries(names: Iterable[str], model: str) -> list[dict]:
     return found
 
 
-def _kind(name: str, types: dict[str, tuple]) -> str:
-    """Return the type that is called so."""
+def own_name(kind: str) -> str:
+    """Return a sensor type's own name, by any of its names; what is none as it is."""
     from firmware.settings.partnames import SYNONYMS
 
-    kind = SYNONYMS.get(name, name)
+    return SYNONYMS.get(kind, kind)
+
+
+def _kind(name: str, types: dict[str, tuple]) -> str:
+    """Return the type that is called so."""
+    kind = own_name(name)
     if kind not in types:
         _, faults = judge.judge(whole([{"name": "x", "type": name}]), None)
         raise CommandError(f"SENSORS= {name}: {faults[0].partition(': ')[2]}")

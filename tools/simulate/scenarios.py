@@ -159,7 +159,7 @@ class _Check:
         self.quantities = dict.fromkeys(quantities(), _QUANTITY)
         there = [event for event in events if isinstance(event, dict)]
         wired = [event for event in there if event.get("do") == "wire"]
-        self.types = {str(each.get("name")): each.get("type") for each in [*sensors, *wired]}
+        self.types = {str(each.get("name")): str(each.get("type")) for each in [*sensors, *wired]}
         points = [event.get("ssid") for event in there if event.get("do") == "access_point"]
         self.networks = [network, *(name for name in points if isinstance(name, str))]
 
@@ -220,19 +220,14 @@ class _Check:
         if do not in _OF_A_SENSOR or (do == "set" and name == _EVERYWHERE):
             return
         wanted = _TYPES.get(do)
-        fit = [each for each in self.types if wanted in (None, _known(self.types[each]))]
+        fit = [
+            each for each in self.types if wanted in (None, newconfig.own_name(self.types[each]))
+        ]
         if name not in self.types:
             yield f".name: no sensor is called so, there is {', '.join(self.types) or 'none'}"
         elif name not in fit:
             there_is = ", ".join(fit) or "none here"
             yield f".name: {do} is for a sensor of type {wanted}, there is {there_is}"
-
-
-def _known(kind):
-    """Return a sensor's type, by whatever name of it."""
-    from firmware.settings.partnames import SYNONYMS
-
-    return SYNONYMS.get(str(kind), kind)
 
 
 def _near(word, there):
