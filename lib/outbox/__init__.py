@@ -194,18 +194,18 @@ class Outbox:
         return True
 
     def _lose(self, now):
-        """A record is given up, of which the flash knows nothing: that it was need not cost a write each time."""
+        """Give up a record that never reached flash. Its count is not written each time."""
         self.dropped += 1
         if self.dropped - self.state.dropped >= _LOSSES:
             self._note_change(now)
 
     def _leave(self, record, now):
-        """A record is on flash only from now on."""
+        """Keep a record on flash only."""
         self.backlog.add(record.number)
         self._forget(record, now)
 
     def spare(self, now):
-        """There is no memory: let go of copies of what is on flash, as far as there is some to do that."""
+        """Let go of copies in RAM of what is on flash: there is no memory. Stops where there is not enough even for that."""
         try:
             for record in self.recent[:]:
                 if record.number and not record.flags & (LATEST | TAKEN):
@@ -253,7 +253,7 @@ class Outbox:
         if record is None:
             return None
         if record.flags & (LATEST | BEGUN) == LATEST and record.qos == 2:
-            # That it may be sent is on flash, too: of those that only wait, over many restarts, the newest does.
+            # From now on its exchange may have begun, so a newer one of its key must not replace it. Flash has to know that, too.
             record.flags |= BEGUN
             if record.number:
                 self._save(now)
