@@ -99,8 +99,7 @@ class Config:
             mac = '"cns":[["mac","%s"]],' % board.radio.mac()
         except OSError:
             mac = ""
-        # `online` and `offline` are mapped by default. `asleep` is not, on purpose: an entity stays what it was while
-        # its node sleeps; should the node never wake, `exp_aft` ends it.
+        # `online` and `offline` are mapped by default.
         # Only keys that every version takes stand in `dev`: one that it does not know makes it refuse the whole message.
         self.head = (
             '"dev":{"ids":["%s"],%s"name":%s,"mf":"Outpost","mdl":%s,"hw":%s,"sw":"%s (MicroPython %s)"},'
