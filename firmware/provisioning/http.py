@@ -1,8 +1,8 @@
 """The web server of the portal: microdot's, within bounds that it does not set itself.
 
-A request has so many bytes and so many seconds, and only so many are served at once: nobody holds up the others for long, or fills
-the heap. Who asks for another host is led to the portal: that is what makes a phone show it, and keeps a page of elsewhere that
-has its name point here (DNS rebinding) from talking to it. A form counts only with the token that was in it.
+Bytes and seconds of a request are limited, and so are requests at once: nobody holds up the others for long, or fills the heap. A
+request for another host is redirected to the portal. That makes a phone show it, and keeps a foreign page whose name points here (DNS
+rebinding) from talking to it. A form counts only with the token that was in it.
 """
 
 import asyncio
@@ -108,7 +108,7 @@ class Site:
         self._server = await asyncio.start_server(self._serve, "0.0.0.0", 80, _VISITORS)
 
     def step(self):
-        """MemoryError: there was none for a visitor, and the server has ended with it: nobody would be answered any more."""
+        """MemoryError: a visitor found no memory, which has ended the server: nobody would be answered any more."""
         if self._server.task.done():
             raise MemoryError("provisioning: the page's server has ended")
 
@@ -161,7 +161,7 @@ class Site:
         return Response(self.portal.page(self._here(request)), headers=HEADERS)
 
     def _form(self, request):
-        """Return the form, or (text, status) if it is none of ours."""
+        """Return the form, or (text, status) if it is not ours."""
         try:
             form = request.form
         except ValueError:

@@ -68,7 +68,7 @@ def wrong(kind, value, limit, default=...):
         if kind in ("int", "pin") and type(value) is float:
             return "is not a whole number"
         return "is null" if value is None else _IS[type(value)]
-    # [MQTT-1.5.3-2] and no use anywhere else either
+    # [MQTT-1.5.3-2], and useless elsewhere
     if type(value) is str and any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in value):
         return "has a control character"
     if value == "" and default == "":
