@@ -286,8 +286,8 @@ WIRED = {"do": "wire", "name": "yard", "type": "pulse", "pin": 26}
         ('[{"do": "zombie", "on": "no"}]', "[0].on: give true or false"),
         ('[{"do": "wifi_off", "ssid": "x"}]', "[0].ssid: no network is called so, there is sim"),
         (
-            '[{"do": "set", "name": "room", "temprature": 3}]',
-            "[0].temprature: unknown, did you mean temperature?",
+            '[{"do": "set", "name": "room", "temperatures": 3}]',
+            "[0].temperatures: unknown, did you mean temperature?",
         ),
         ('[{"do": "set", "name": "room"}]', "[0]: give at least one of temperature, "),
         (
