@@ -124,7 +124,7 @@ flash: packages ## put MicroPython on a board (BOARD=, else it is asked; PORT=, 
 provision: packages ## ask for a node's network, broker and name, try them from the board, write them (PORT=, ANSWERS=file, CSV=file, CONFIG=)
 	@$(TOOLS) provision $(call option,PORT,port) $(call option,ANSWERS,answers) $(call option,CSV,csv) $(call option,CONFIG,config)
 
-watch: ready ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=, RAW=1)
+watch: packages ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=, RAW=1)
 	@$(TOOLS) watch $(call option,CONFIG,config) $(call option,TOPIC,topic) $(call flag,RAW,raw)
 
 logs: packages ## show what a board prints (PORT=, SECONDS=20 stops it)

@@ -23,10 +23,8 @@ FIRMWARE = FOLDER / "firmware.bin"
 NPM = FOLDER / "npm"
 
 _SOURCES = ("micropython", "lwip", "mbedtls")  # as released; tar archives
-_UNPACKED = (
-    "pico-sdk",
-    "tinyusb",
-)  # Debian has the sources of these as packages to build against: NAME-source
+# Debian has the sources of these as packages to build against: NAME-source
+_UNPACKED = ("pico-sdk", "tinyusb")
 _BOARD = "RPI_PICO"
 _OLDEST_NODE = 18
 

@@ -104,9 +104,8 @@ class Shown:
         if self._since is not None:
             shown = _ANSWER.sub(b"", text)
             if self._resets() != self._since:
-                self._since = (
-                    None  # its last answer has no end: a program's first line stands behind it
-                )
+                # its last answer has no end: a program's first line stands behind it
+                self._since = None
             elif shown.startswith(b"@"):  # serialboard.py: Link.answers
                 shown = b""
         if shown.endswith(_IS_ON):

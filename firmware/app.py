@@ -16,10 +16,10 @@ from micropython import const
 from firmware import forget, payload
 from firmware.files import RESERVE, note_reset
 
-_SYNC_WAIT_MS = const(15000)  # once online, readings wait so long to learn when they were taken
+_SYNC_WAIT_MS = const(15000)  # once online, readings wait so long for the time
 _LONGEST_SLEEP_MS = const(1000)
 _TRIAL_MS = const(600000)  # awake and not online for so long: the image on trial is given back
-_TURN_MS = const(1000)  # until `health` is tried again, where one message at a time is sent
+_TURN_MS = const(1000)  # until `health` is tried again, while one message at a time is sent
 
 
 class Node:
@@ -45,8 +45,8 @@ class Node:
         parts.drop()
         self.seq = 0
         self._armed = False
-        self._unnamed = False  # is it still to be asked for the name on this connection,
-        self._unsaid = False  # or the name to be said?
+        self._unnamed = False  # must it still ask for the name on this connection,
+        self._unsaid = False  # or publish it?
         self._announced = True
         self._online_since = None
         self._connected_at = 0  # uptime
@@ -66,19 +66,19 @@ class Node:
             self._let_go()
             raise
         finally:
-            self.board.guard.uptime_s = self.log.uptime_s  # in days, ticks would be wrong
+            self.board.guard.uptime_s = self.log.uptime_s  # after days ticks would be wrong
             self._keep()
             self.uplink.stop(self.topics.status, b"offline")
             self._keep()
 
     def _let_go(self):
-        """There is no memory left: of what takes some, keep what brings the readings to safety."""
+        """Free memory, of which none is left: keep only what brings the readings to safety."""
         self.channels = ()
         self.panel = self.discovery = None
         gc.collect()
 
     def _keep(self):
-        """Have every reading on flash, and what pulse counters have: whatever comes now may take what is in RAM."""
+        """Write every reading and the pulse counters to flash: whatever comes next may take what is in RAM."""
         if not self.delivery.outbox.sync(time.ticks_ms()):
             self.log.error("outbox: the last readings cannot be written")
         pulse = sys.modules.get("drivers.pulse")
@@ -125,7 +125,7 @@ class Node:
             try:
                 result = channel.step(now)
             except MemoryError:
-                # The node ends here; that it had a reading in hand is told.
+                # The node ends here, and the log says that it had a reading in hand.
                 self._let_go()
                 self._take(channel, "not enough memory", uptime)
                 raise
@@ -137,12 +137,12 @@ class Node:
                 channel.delivered(uptime, result)
 
     def _take(self, channel, result, uptime):
-        """Number a result and keep it: from here on it is not lost. Return False if there was no room, or it went nowhere."""
+        """Number a result and keep it: from here on it is not lost. Return False if there was no room, or it could not be sent."""
         self.seq += 1
         try:
             return self._hand_over(channel, result, uptime)
         except MemoryError:
-            # The node ends here, the reading in hand does not.
+            # The node ends here; the reading in hand is kept.
             self._let_go()
             try:
                 self._hand_over(channel, result, uptime)
@@ -194,7 +194,7 @@ class Node:
             self._introduce(uptime)
         except MemoryError:
             # Tried again on another connection; after a few a restart may help.
-            forget("link", "namesake")  # they may be there by half
+            forget("link", "namesake")  # they may be half loaded
             forget("upkeep", "info", "document", "slot")
             self.uplink.lose(uptime, OSError(ENOMEM))
         if not self._announced and self.uplink.acknowledged():
@@ -215,7 +215,7 @@ class Node:
                 self.reset("no memory for a connection, time after time")
 
     def _introduce(self, uptime):
-        """On a new connection ask whose the name is, then say who is there. MemoryError: it was not said."""
+        """On a new connection ask whose the name is, then publish who is there. MemoryError: it did not."""
         connected = self.uplink.connected
         if self._unnamed and connected:
             from firmware.link import namesake

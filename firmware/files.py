@@ -8,8 +8,8 @@ from firmware import forget
 
 CRASH = "state/crash.txt"  # the last unforeseen exception, bounded
 RESERVE = "state/reserve"  # a block that is given up when the flash is full: for the count of crashes, or the last readings
-SESSION = "state/session"  # whose the exchanges are that the client has in flight
-TIME = "state/time"  # the newest that was believed without doubt
+SESSION = "state/session"  # whose exchanges the client has in flight
+TIME = "state/time"  # the newest time that was believed without doubt
 NOTE = "state/reset"  # why the node reset the board on purpose: a Pico cannot tell its own reset from the watchdog's
 
 

@@ -18,7 +18,7 @@ from mqtt.client import Client
 _OUTBOX = "state/outbox"
 _ANNOUNCED = "state/discovery"
 _ASIDE = "state/aside"
-_NOTHING = b"-"  # topic of a message that is only an id in the client, and never sent
+_NOTHING = b"-"  # topic of a message that is only an id in the client and is never sent
 
 
 def make(node, settings, outputs):
@@ -45,14 +45,13 @@ def make(node, settings, outputs):
     if publish["plain"]:
         node.delivery.values = values(node, settings["mqtt"]["rate"])
     node.panel = panel(outputs, node)
-    from firmware.control import (
-        Control,  # not before: the start of the outbox takes memory
-    )
+    # not before: the start of the outbox takes memory
+    from firmware.control import Control
 
     led = board.led(settings["node"]["led"])
     node.control = Control(node, link, node.topics, node.panel, led, log)
     node.ghosts = ghosts(node)
-    # In safe mode it would take back the sensors that are only left alone.
+    # In safe mode it would take back sensors that are only left alone.
     node.discovery = None if node.safe else discovery(settings["discovery"], node)
     link.arrived = node.control.arrived
     link.acknowledge = node.acknowledged
@@ -113,7 +112,7 @@ def delivery(settings, live_s, node, channels):
 
     boot, named = bootcount.begin(outbox, aside, node.topics.prefix, node.log)
     bootcount.drop()
-    del bootcount  # it is not to be in memory together with what follows
+    del bootcount  # it must not be in memory together with what follows
     from firmware.readings import Delivery
 
     uplink = node.uplink
@@ -164,7 +163,7 @@ def _restore(delivery, record):
 
 
 def tell(node):
-    """Log what is not as it should be at this start."""
+    """Log what is wrong at this start."""
     for fault in node.faults:
         node.log.error("config: " + fault)
     if node.faults:
@@ -187,7 +186,7 @@ def panel(outputs, node):
 
 
 def ghosts(node):
-    """Return the Ghosts: what is left at the broker of earlier settings, to be taken back; None: nothing is."""
+    """Return the Ghosts: what earlier settings left at the broker, to be taken back; None: nothing."""
     if node.safe:
         return None  # the channels are only left alone
     from firmware import forget
@@ -222,7 +221,7 @@ def discovery(settings, node):
 
 
 def _exists(path):
-    """What the flash does not tell is taken to be there: it is looked at again."""
+    """Does a file exist? If the flash cannot tell: yes, it is looked at again."""
     try:
         patiently(os.stat, path)
         return True

@@ -1,4 +1,4 @@
-"""The beginning of a small file, in memory only once. Loaded when it is needed, then let go of."""
+"""Reads the beginning of a small file, with one copy in memory. Loaded when it is needed, then let go of."""
 
 from binascii import crc32
 from errno import EIO
@@ -10,7 +10,7 @@ _LONGEST = const(1100)  # bytes of a file of the node's own: the crash file is t
 
 
 def whole(path, longest):
-    """Return what a file holds, its first bytes if there are more than longest; None: there is no such file. OSError: it cannot be read."""
+    """Return the bytes of a file, at most the first `longest`; None: there is no such file. OSError: it cannot be read."""
     data = None
 
     def checksum(f):

@@ -28,12 +28,12 @@ def _load_settings(board, safe):
         from firmware.sensors import TYPES as types
 
     loaded = config.load(CONFIG, LAST_GOOD, types, board.model, safe)
-    config.drop()  # tables, checks and help texts are needed once
+    config.drop()  # tables, checks and help texts are only needed once
     return loaded
 
 
 def _keep_good(settings, faults):
-    """Keep what is good for bad times."""
+    """Keep good settings as the last good ones."""
     from firmware import forget
 
     try:
@@ -61,12 +61,12 @@ def _load_hardware(settings, board):
 
 
 def _is_held(board, settings):
-    """Was the node switched on with its button held? After a reset, such as the page's own, nobody is asked."""
+    """Was the node switched on with its button held? A reset, such as the page's own, does not count."""
     pin, level = settings["button"], settings["level"]
     if pin is None or board.reset_cause() != "power on":
         return False
     button = board.input(pin, "down" if level else "up")
-    time.sleep_ms(10)  # for the line to settle
+    time.sleep_ms(10)  # until the line has settled
     return button.value() == level
 
 

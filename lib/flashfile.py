@@ -1,7 +1,7 @@
 """Small files on a flash that may fail: read with patience, and written whole.
 
-littlefs (2.x) takes the contents of its cache for what it could not read. After an error it may find an old directory, or none,
-and answer ENOENT or list what was there before, without any error. So an answer counts when it comes twice.
+When littlefs (2.x) cannot read, it takes what is in its cache for the answer. After an error it may find an old directory, or none, and
+answer ENOENT or an old listing, without any error. So an answer counts when it comes twice.
 """
 
 import gc
@@ -37,9 +37,9 @@ def patiently(read, path):
 
 
 def settle(path):
-    """After an error: have littlefs read something else. Return whether it can.
+    """After an error, let littlefs read something else. Return whether it can.
 
-    Else it believes that its cache holds what it could not read, and finds an old directory there, or none.
+    Otherwise it takes its cache for what it could not read, and finds an old directory there, or none.
     """
     try:
         os.statvfs(path)  # reads all directories
@@ -54,7 +54,7 @@ def is_nothing(error):
 
 
 def read(path, parse):
-    """Return parse(open file), which has come out the same twice, or None: there is no such file. OSError: it cannot be read."""
+    """Return parse(open file), once it came out the same twice; None: there is no such file. OSError: it cannot be read."""
 
     def twice(path):
         with open(path, "rb") as f:

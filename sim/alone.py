@@ -2,20 +2,23 @@
 
 from contextlib import contextmanager
 
-from tools import ROOT, CommandError, shell
+from tools import ROOT, CommandError, said, shell
 
 OURS = (ROOT / ".sim", ROOT / ".build")
 
 
 @contextmanager
-def alone(folder):
-    """A node's folder, made if need be. CommandError: a node runs in it, or there can be no such folder."""
+def alone(folder, other=""):
+    """A node's folder, made if need be. other: how to have another. CommandError: a node runs in it, or there can be no such folder."""
     try:
         own_folder(folder.parent)
         folder.mkdir(exist_ok=True)
     except OSError as e:
         raise CommandError(f"{short(folder)} can be no folder for a node: {e.strerror}") from None
-    with locked(folder / "lock", f"a node runs in {short(folder)} already"):
+    taken = said(
+        f"a node runs in {short(folder)} already: end it{', or ' + other if other else ''}"
+    )
+    with locked(folder / "lock", taken):
         yield
 
 

@@ -114,9 +114,8 @@ class Broker:
             f"persistence {true_or_false(self.persistent)}",
         ]
         if shell.is_root():
-            lines.append(
-                "user root"
-            )  # else it becomes `mosquitto`, who may not read the folder or not exist
+            # else it becomes `mosquitto`, who may not read the folder or not exist
+            lines.append("user root")
         if self.persistent:
             lines += [
                 f"persistence_location {self.folder}/",

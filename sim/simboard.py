@@ -30,9 +30,8 @@ from tools import ROOT, processes, toolchain
 
 BOARDS = ("esp32", "pico_w")
 HEAP = "160k"  # for the node
-_FAKES_KB = (
-    640  # room beside it for the modules, chips and world that a board has in silicon and flash
-)
+# room beside it for the modules, chips and world that a board has in silicon and flash
+_FAKES_KB = 640
 
 # How a life ends, by exit code: sim/board/sim.py EXIT. The watchdog in real time is a SIGALRM (a shell between
 # reports 128 + 14).

@@ -1,6 +1,6 @@
-"""What a node is told: commands, what its outputs are to be, the sign that Home Assistant is there.
+"""Takes what a node is told: commands, states for its outputs, Home Assistant's start.
 
-A retained message is no command: nobody may have meant it since the node was switched on.
+It ignores retained messages: perhaps nobody has meant them since the node was switched on.
 """
 
 import time
@@ -9,8 +9,8 @@ from micropython import const
 
 from firmware import forget
 
-_LONGEST = const(512)  # bytes of a payload that can be meant for us
-_CHECK_MS = const(50000)  # within this a message of the node's own has come back
+_LONGEST = const(512)  # bytes of the longest payload that is taken
+_CHECK_MS = const(50000)  # by then the node's own message has come back
 _REPLIES = const(4)  # that wait for room
 _NO_MEMORY = b'{"ok":false,"error":"not enough memory"}'
 
@@ -27,11 +27,11 @@ class Control:
         self.log = log
         self.blink = None
         self.restart = False
-        self.fault = None  # what the broker does not let this node do, for `health`
-        self.heard = False  # has the node's own `status` come back on this connection? None: not yet, though it was said twice
+        self.fault = None  # what the broker forbids this node, for `health`
+        self.heard = False  # has the node's own `status` come back on this connection? None: not yet, though it was published twice
         self.introduced = False  # has the node's `info` been published in this start?
         self._connects = 0
-        self.check_at = None  # ticks when it has to have come back
+        self.check_at = None  # ticks by which it must have come back
         self._watched = {}  # topic → what takes its messages
         self.watch(topics.status, self.hear)
         self.replies = []  # that the client had no room for
@@ -40,7 +40,7 @@ class Control:
         for topic in topics.commands():
             client.want(topic, 1)
         if panel:
-            # QoS 0: a command that cannot come now does not come. A pump must not start because a link is back.
+            # QoS 0: a command that cannot come now never comes. A pump must not start because a link is back.
             client.want(topics.output("+")[1], 0)
 
     def watch(self, topic, take):
@@ -51,11 +51,11 @@ class Control:
             self._watched[topic] = take
 
     def hear(self, data, retained, uptime):
-        """The node's own `status` came. A retained one is from before, perhaps."""
+        """The node's own `status` came. A retained one may be an old one."""
         self.heard = self.heard or (data == b"online" and not retained)
 
     def _check(self, now):
-        """Some time after the node may speak on a connection: do the broker's access rules let this node do what it has to?"""
+        """A while after the node may publish on a connection: do the broker's access rules let it do what it has to?"""
         uplink = self.uplink
         if self._connects != uplink.connects or uplink.held:
             self._connects = uplink.connects
@@ -78,7 +78,7 @@ class Control:
                 self.check_at = time.ticks_add(now, _CHECK_MS)
 
     def step(self, now):
-        """Return True when it is time to restart, as commanded. MemoryError: the node comes to its end anyway."""
+        """Return True when it is time to restart, as commanded. MemoryError: the node ends anyway."""
         if self.blink and not self.blink.step(now):
             self.blink = None
         self._send()

@@ -1,8 +1,8 @@
 """May this node publish, and does it hear? Loaded when a connection has held for a while.
 
-MQTT 3.1.1 has no word for it: a forbidden PUBLISH is acknowledged and dropped, a forbidden SUBSCRIBE mostly granted, and silent. So
-the node listens to its own `status`: one message a connection, which shows both. It is said once more before it is missed: it may
-have gone before the subscription, where subscriptions go one at a time.
+MQTT 3.1.1 does not tell: the broker acknowledges and drops a forbidden PUBLISH; it mostly grants a forbidden SUBSCRIBE and sends
+nothing. So the node listens to its own `status`: one message a connection, which shows both. If it does not come, it is published once
+more: the first may have gone before the subscription, where subscriptions go one at a time.
 """
 
 from time import ticks_add
@@ -13,7 +13,7 @@ _AGAIN_MS = const(10000)
 
 
 def check(control, now):
-    """Return what the broker does not let a node do, None: nothing. What changed is in the log."""
+    """Return what the broker forbids a node, None: nothing. Logs a change."""
     topic = control.topics.status
     refused = control.client.refused
     limits = control.uplink.brokers.limits

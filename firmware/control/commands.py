@@ -1,8 +1,8 @@
 """COMMANDS: what a node does when it is told to, on `<base>/<node>/cmd/<command>` or `<base>/all/cmd/<command>`.
 
 The payload is a JSON object of arguments, or anything else for none; an `id` in it comes back in the reply. A command is
-a function of the Node and the arguments; it returns pairs for the reply. ValueError: what would be right. No
-exception leaves run(): the command would not be acknowledged, and come again after the reset.
+a function of the Node and the arguments; it returns pairs for the reply. ValueError says what would be right. No
+exception leaves run(): the command would not be acknowledged, and would come again after the reset.
 """
 
 import json
@@ -16,7 +16,7 @@ _LONGEST_BLINK_S = 600
 # The client has room for 5 KB, with all that is in flight.
 _LONGEST_REPLY = const(2048)  # bytes
 _LONGEST_ID = const(128)  # bytes, as JSON
-_LONGEST_NAME = const(32)  # characters of a command that is none
+_LONGEST_NAME = const(32)  # characters of an unknown command
 
 
 def restart(node, arguments):

@@ -1,4 +1,4 @@
-"""When a node may restart that was told to. Loaded once it was."""
+"""When a node that was told to restart may do so. Loaded once it was."""
 
 import time
 

@@ -1,7 +1,7 @@
-"""Home Assistant shows the node by itself: when it is told what there is.
+"""Announces the node to Home Assistant, which then shows it by itself.
 
-At each connection, and when Home Assistant has started, since it begins with nothing. What is sent then is in plan.py and
-payload.py, which are in memory only meanwhile, as is message.py: they take 9 KB.
+It announces at each connection, and when Home Assistant has started, because that begins with nothing. plan.py, payload.py and
+message.py make what is sent; they take 9 KB and are in memory only meanwhile.
 
 `uptime` is Clock.uptime_ms(): there may be weeks between two connections.
 """
@@ -12,7 +12,7 @@ from micropython import const
 
 from firmware import forget
 
-_BIRTH_MS = const(1000)  # a fleet must not answer as one: this, and up to
+_BIRTH_MS = const(1000)  # a fleet must not answer all at once: this, and up to
 _SPREAD_MS = const(9000)  # so much more
 _TRIES = const(5)
 _BARRED_MS = const(3600000)
@@ -27,7 +27,7 @@ def _drop():
 
 
 class Discovery:
-    settle_ms = 3000  # a connection that breaks sooner has better things to carry
+    settle_ms = 3000  # a connection that breaks sooner should carry readings
 
     def __init__(self, settings, node, log):
         """settings: the `discovery` part; node: what there is to tell, see payload.Config."""
@@ -38,17 +38,17 @@ class Discovery:
         self._retain = True  # does the broker keep messages?
         self._at = None  # uptime when to announce, None: nothing is due
         self._plan = None  # the announcement under way: what messages() yields
-        self._message = None  # of it, what is to be sent or in flight
+        self._message = None  # its message that is to be sent or in flight
         self._payload = None  # of that: bytes, or a Stream of an open file
         self._pid = None  # packet id, in flight
         self._resume = None  # uptime when the plan goes on
         self._blocked = False  # it had to wait at the last look
         self._client = None
         self._lost = 0  # connections in a row that ended with a message in flight
-        self._barred = None  # uptime until which nothing is announced, as it ended them
+        self._barred = None  # uptime until which nothing is announced, because it ended them
 
     def begin(self, uptime, retain=True):
-        """A connection came up: announce when it has held for a while. The broker may be another one, so all of it."""
+        """A connection came up: announce everything once it has held for a while. The broker may be another one."""
         self._online = True
         self._retain = retain
         self._blocked = False
@@ -59,7 +59,7 @@ class Discovery:
         self._at = settled if self._barred is None else self._barred
 
     def told(self, data, retained, uptime):
-        """Home Assistant's own status. Retained, it is from before, and every connection announces."""
+        """Home Assistant's own status came. A retained one is old, and every connection announces anyway."""
         if data == b"online" and not retained:
             self.birth(uptime)
 
@@ -70,7 +70,7 @@ class Discovery:
             self._at = uptime + wait
 
     def announce(self, node, now, uptime):
-        """Tell Home Assistant what there is; then it wants to know how things are. What is retained it gets from the broker."""
+        """Tell Home Assistant what there is; then it wants the states. Retained ones it gets from the broker."""
         uplink = node.uplink
         if not uplink.connected:
             self.lost(uptime)
@@ -109,7 +109,7 @@ class Discovery:
     def due(self, uptime):
         """Return ms until step() wants to be called."""
         if not self._online or self._pid is not None:
-            return _LONGEST_MS  # what came wakes the loop
+            return _LONGEST_MS  # an arriving message wakes the loop
         if self._blocked:
             return _RETRY_MS
         at = self._resume if self._plan else self._at
@@ -118,7 +118,7 @@ class Discovery:
         return max(0, at - uptime)
 
     def step(self, uptime, client):
-        """Do what is due. Return True in the step in which an announcement is complete: Home Assistant wants the states now."""
+        """Do what is due. Return True when an announcement is complete: now Home Assistant wants the states."""
         if self._pid is not None:
             if self._pid in client.in_flight:
                 return False
@@ -174,7 +174,7 @@ class Discovery:
         self._pid = self._message = self._payload = None
 
     def _give_up(self, uptime, why):
-        """Readings matter more."""
+        """Stop: readings matter more."""
         self._plan = None
         self._done()
         self._at = self._barred = uptime + _BARRED_MS

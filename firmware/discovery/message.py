@@ -1,7 +1,7 @@
-"""A message as a whole, before the first byte of it is sent: an MQTT packet that was begun has to be finished, or the connection ends.
+"""Makes a message whole before its first byte is sent: an MQTT packet that was begun has to be finished, or the connection ends.
 
-Making the pieces takes memory, which may not be there any more when half of them are sent. So a long message is on flash first,
-from which it is sent without any. It stays there: the next one is the same, mostly, and costs no write.
+Making the pieces takes memory, which may run out when half of them are sent. So a long message is first written to flash, from
+where sending takes none. It stays there: mostly the next one is the same, and costs no write.
 """
 
 from micropython import const
@@ -16,7 +16,7 @@ _SHORT = const(1024)  # bytes that go through the client's own buffer
 def whole(source, log):
     """Return what the client can send: bytes, or a Stream of an open file. source: iterable of bytes, the same each time.
 
-    A flash that takes nothing is said in the log; then the pieces are made while they are sent.
+    If the flash takes nothing, the log says so, and the pieces are made while they are sent.
     """
     size = sum(len(piece) for piece in source)
     if size <= _SHORT:

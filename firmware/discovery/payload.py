@@ -14,7 +14,7 @@ _SLACK_S = 30  # a connection is lost and found again within it
 _SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 _COUNTED = ("count", "total")  # only grow, and begin anew
 
-# Quantities whose words are not those of their name.
+# Quantities whose title is not their name.
 _WORDS = (
     ("co2", "CO2"),
     ("pm1", "PM1"),
@@ -39,7 +39,7 @@ _TEXTS = (
 )
 _BUTTONS = (("restart", "Restart", "config"), ("identify", "Identify", "diagnostic"))
 
-# What is not claimed Home Assistant assumes: it would send them to a light that cannot.
+# Home Assistant assumes features that are not denied, and would use them on a light that lacks them.
 _LIGHT = (
     '"schema":"json","brightness":true,"sup_clrm":["brightness"],"flash":false,"transition":false'
 )
@@ -53,7 +53,7 @@ _OUTPUTS = {"switch": _SWITCH, "light": _LIGHT, "number": _NUMBER}
 
 
 def safe(name):
-    """Return a name of [a-zA-Z0-9_-] only. Two names never become the same: what was replaced is told by a hash."""
+    """Return a name of [a-zA-Z0-9_-] only. Two names never become the same: a hash stands for what was replaced."""
     text = "".join([c if c in _SAFE else "_" for c in name])
     if text != name:
         text += "_" + hexlify(sha256(name.encode()).digest()[:4]).decode()
@@ -80,7 +80,7 @@ def title(name, device, quantity=""):
 
 
 def expire_s(period_ms):
-    """Return after how many seconds without a message a value is none any more: two may be late, not three."""
+    """Return after how many seconds without a message a value expires: two messages may be late, not three."""
     return period_ms * 5 // 2000 + _SLACK_S
 
 
@@ -99,8 +99,7 @@ class Config:
             mac = '"cns":[["mac","%s"]],' % board.radio.mac()
         except OSError:
             mac = ""
-        # `online` and `offline` are mapped by default. `asleep` is not, on purpose: an entity stays what it was while
-        # its node sleeps; should the node never wake, `exp_aft` ends it.
+        # `online` and `offline` are mapped by default.
         # Only keys that every version takes stand in `dev`: one that it does not know makes it refuse the whole message.
         self.head = (
             '"dev":{"ids":["%s"],%s"name":%s,"mf":"Outpost","mdl":%s,"hw":%s,"sw":"%s (MicroPython %s)"},'
@@ -151,7 +150,7 @@ class Config:
         # A failure is published without its quantities: `default` makes that unknown, and no error in the user's log.
         template = "{{ value_json.%s | default(%s) }}" % (member or key, other)
         if old_ms:
-            # What was in flight when the link died comes again as it was. From an old one the template makes nothing, and
+            # What was in flight when the link died comes again as it was. The template ignores an old one, and
             # the state stays; without `ts` nobody knows.
             template = (
                 "{%% if now().timestamp()*1000-value_json.ts|default(9e15)<%d %%}%s{%% endif %%}"
@@ -163,7 +162,7 @@ class Config:
         quantity, unit, device_class, decimals = field
         node = self.node
         name = title(channel.name, node.name, quantity)
-        # A retained reading is handed out again when Home Assistant starts, and counts as new, however old it is: who
+        # The broker sends a retained reading again when Home Assistant starts, and it counts as new, however old it is: who
         # has it retained wants that.
         old_ms = 0 if channel.retain else self.old_ms
         topic = node.topics.channel(channel.name)[0]
@@ -218,7 +217,7 @@ class Device:
         yield b"{" + self.config.head + b',"cmps":{'
         comma = ""
         for platform, key, members in self.config.entities():
-            if key not in self.gone:  # else in the next message: it was of another platform
+            if key not in self.gone:  # otherwise in the next message: it had another platform
                 yield ('%s"%s":{"p":"%s",%s}' % (comma, key, platform, members)).encode()
                 comma = ","
         for key in self.gone:

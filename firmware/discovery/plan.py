@@ -1,6 +1,6 @@
-"""What goes to Home Assistant in which order, since what was announced before and is gone has to be taken back.
+"""Says what goes to Home Assistant in which order: what was announced before and is gone has to be taken back.
 
-An announcement is a row of messages, each acknowledged before the next is sent:
+An announcement is a sequence of messages; each is sent when the one before is acknowledged:
 
     nothing changed            the config
     an entity is gone          the config with a stub in its place, the config      (per entity: its topic emptied, the configs)
@@ -9,8 +9,8 @@ An announcement is a row of messages, each acknowledged before the next is sent:
                                pause, the new configs again, should they have been refused beside the old ones
     not enabled any more       the old topics emptied
 
-The pauses: Home Assistant drops what comes while it is still busy with an entity. When the broker has it all it is written
-to `state/discovery`: where it was announced, a line for each entity, a checksum. What was not finished begins anew.
+The pauses: Home Assistant drops what comes while it is still busy with an entity. When the broker has everything,
+`state/discovery` is written: where it was announced, a line for each entity, a checksum. An unfinished announcement begins anew.
 """
 
 import json
@@ -118,7 +118,7 @@ def _configs(config, mine, gone):
 
 
 def _known(log, entries=None):
-    """As _load(), and None: the file is damaged; False: it cannot be read, and is left as it is: the next announcement looks again."""
+    """As _load(); None also for a damaged file. False: it cannot be read and is left as it is; the next announcement looks again."""
     try:
         return _load(entries)
     except OSError as e:

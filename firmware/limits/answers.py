@@ -1,7 +1,7 @@
 """How a broker answers: late, to no ping, to nothing. Loaded with limits.py.
 
-Late: where pings are answered and acknowledgements do not come in time, each further connection waits twice as long for them, up to 80 s,
-until none was late for ten minutes. No pings: one message that is acknowledged each three quarters of the keepalive stands for them.
+Late: the broker answers pings, but does not acknowledge in time. Each further connection waits twice as long, up to 80 s, until no
+acknowledgement was late for ten minutes. No pings: every three quarters of the keepalive a message that is acknowledged stands for one.
 """
 
 from micropython import const
@@ -27,10 +27,10 @@ class Answers:
         self._longer = 0  # times that the wait is doubled
         self._late_at = 0  # uptime when an acknowledgement came late, or did not come
         self._slow_at = None  # when one came late
-        self.none = None  # how it shows that nothing passes
+        self.none = None  # how it shows that it takes nothing
 
     def begin(self):
-        """A connection is about to be opened, or something was learnt."""
+        """Set the client up: a connection is about to be opened, or something was learnt."""
         deadlines = self.uplink.client.deadlines
         deadlines.timeout_ms = self._timeout_ms << self._longer
         if self.pings:
@@ -60,7 +60,7 @@ class Answers:
             uplink.introduce(self._status, b"online")
 
     def wait_longer(self, uptime):
-        """Pings were answered, and nothing was acknowledged in time. Return False: the wait is the longest already."""
+        """Wait twice as long: pings were answered, and nothing was acknowledged in time. Return False: the wait is the longest already."""
         self._late_at = uptime
         if self._longer == _LONGER:
             return False
@@ -70,24 +70,24 @@ class Answers:
         return True
 
     def never_came(self):
-        """What was waited for was not late: the wait is the usual one again."""
+        """Go back to the usual wait: what was waited for was not late, it never came."""
         self._longer = 0
         self.begin()
 
     def may_be_late(self, uptime):
-        """Is it too early to say that what is not acknowledged never is?"""
+        """Is it too early to say that the broker never acknowledges it?"""
         late = self._slow_at is not None and uptime - self._slow_at < _QUICK_MS
         return late and self._longer < _LONGER
 
     def are_over(self, ms):
-        """Was a ping unanswered for so long that the broker does not answer pings?
+        """Was a ping unanswered for so long that the broker seems to answer none?
 
         It may close before the client has waited long enough: it has heard nothing for 1.5 keepalives [MQTT-3.1.2-24].
         """
         return ms >= min(self._timeout_ms, self._keepalive * 1000)
 
     def takes_nothing(self, how):
-        """Nothing passes, whatever is sent. how: that shows; None: something does."""
+        """Note that nothing passes, whatever is sent. how: how that shows; None: something passes."""
         if bool(how) == bool(self.none):
             return
         if how:

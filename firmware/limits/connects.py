@@ -1,19 +1,19 @@
-"""What a broker will not have in CONNECT: a will that is retained, a will, a session that lasts. Loaded with limits.py.
+"""What a broker refuses in CONNECT: a retained will, any will, a session that lasts. Loaded with limits.py.
 
 It closes the connection, or rejects the client id, and does not say why. CONNECT goes in lesser forms, one after the other: without the
-will's retain flag, without a will, with a clean session. When one went well it has to fail twice more with the whole one
-before that is believed: a broker that starts closes, too. A clean session would end the one that the broker has kept, so it
-is tried under another client id, and is over with the welcome.
+will's retain flag, without a will, with a clean session. When one went well, the full form has to fail twice more before that is
+believed: a broker that is starting closes connections, too. A clean session would end the one that the broker has kept, so it
+is tried under another client id, and the connection ends with CONNACK.
 
-A broker that says of a clean session that it was kept gets clean ones, too: what it says of sessions cannot be believed.
-A session is begun anew then with each connection: exchanges of QoS 2, too, so some readings come twice.
+A broker that claims to have kept a clean session gets clean ones, too: what it says of sessions cannot be believed. Then each
+connection begins a new session, and exchanges of QoS 2 with it, so some readings come twice.
 
 Kept in RAM, over attempts at another broker, and tried again after a day, and after a restart.
 """
 
 from micropython import const
 
-_TIMES = const(2)  # closed at with one form, before the next
+_TIMES = const(2)  # times that it closes at one form, before the next is tried
 _AGAIN_MS = const(86400000)
 
 # The forms, in the order in which they are tried.
@@ -22,7 +22,7 @@ _UNRETAINED = const(1)
 _NO_WILL = const(2)
 _CLEAN = const(3)
 _CLEAN_NO_WILL = const(4)
-# What is told of each, and what is logged.
+# What health says of each, and what is logged.
 _TEXTS = (
     ("", ""),
     ("no retained will", "a retained will"),
@@ -46,20 +46,20 @@ class Connects:
 
     @property
     def clean(self):
-        """Is the session to be a clean one?"""
+        """Should the session be clean?"""
         return self.form >= _CLEAN
 
     @property
     def probes(self):
-        """Is it only to be seen whether the broker would have a clean one?"""
+        """Is this only a trial whether the broker takes a clean session?"""
         return self.clean and not self._tried
 
     def begin(self):
-        """Have CONNECT in this form."""
+        """Set CONNECT to the current form."""
         self._have(self.form)
 
     def leave(self):
-        """The next connection is another broker's, which gets the whole one."""
+        """The next connection is another broker's, which gets the full form."""
         self._have(_WHOLE)
 
     def _have(self, form):
@@ -75,15 +75,15 @@ class Connects:
             self.probed()
             return False
         if not self.form:
-            self._tried = _WHOLE  # it did not close at it: it had been busy with itself
+            self._tried = _WHOLE  # it takes the full form: it had been busy with itself
         return True
 
     def probed(self):
-        """A lesser form went well. Is it the whole one that it will not have?"""
+        """A lesser form went well. Is it the full form that it refuses?"""
         self._tried, self.form, self._shut = self.form, _WHOLE, 0
 
     def shut(self, uptime):
-        """It closed at CONNECT."""
+        """The broker closed at CONNECT."""
         self._shut += 1
         if self._shut < _TIMES:
             return
@@ -96,7 +96,7 @@ class Connects:
             self._tried = _WHOLE
 
     def rejected(self, uptime):
-        """It will not have the client id, or not for a session that lasts [MQTT-3.1.3-8]."""
+        """The broker rejected the client id, or its use for a session that lasts [MQTT-3.1.3-8]."""
         if self._tried == _CLEAN and not self.form:
             self._believe(_CLEAN, uptime)
         else:
@@ -104,7 +104,7 @@ class Connects:
             self._tried = _WHOLE
 
     def lied(self, uptime):
-        """It said of a clean session that it was kept."""
+        """The broker claimed to have kept a clean session."""
         self._believe(_CLEAN, uptime)
 
     def _believe(self, form, uptime):
@@ -129,5 +129,5 @@ class Connects:
         return self.form + self._tried + self._shut > 0
 
     def text(self):
-        """Return what it will not have, for people; None: nothing is known."""
+        """Return what it refuses, for people; None: nothing is known."""
         return _TEXTS[self.form][0] if self.form and self.form == self._tried else None

@@ -1,18 +1,19 @@
-"""What a broker will not have. In memory only once there is something to find.
+"""What a broker refuses. In memory only once there is something to find.
 
-MQTT 3.1.1 has no word for most refusals: the broker closes the connection, or says nothing. After connections that it ended in a row
-suspects.py sends one message at a time, until each kind has passed. The message at which the broker closes goes, until it passes,
+MQTT 3.1.1 has no word for most refusals: the broker closes the connection, or says nothing. When the broker has
+ended several connections in a row, suspects.py sends one message at a time, until each kind has passed. A message at which the broker
+closes goes, until it passes,
 
     of QoS 2    at QoS 1: the broker has no QoS 2
     retained    unretained: the broker keeps no messages
-    else        nowhere: it is set aside; at the third one of a topic, all of the topic, or if others pass at the twelfth
+    else        nowhere: it is set aside; at the third one of a topic (the twelfth, if others pass) the whole topic
 
-A subscription at which it closes is left out. What it does at CONNECT is in connects.py.
+A subscription at which it closes is left out. connects.py looks at CONNECT.
 
-None of it is believed but with evidence: it failed, another message passed, it failed again. Where no other passes the lesser form is
-the other: when it has passed, the connection begins anew and the whole form has to fail again. Where nothing passes nothing is learnt.
+It concludes nothing without evidence: the message failed, another passed, it failed again. Where no other message passes, the lesser form
+takes its place: once that has passed, the connection begins anew and the full form has to fail again. Where nothing passes, nothing is learnt.
 
-All of it is of one broker, kept in RAM, and tried again, as retries.py says, and after a restart.
+What it finds holds for one broker, stays in RAM, and is tried again: see retries.py, and after a restart.
 """
 
 from binascii import crc32
@@ -24,11 +25,11 @@ from firmware.limits.answers import Answers
 from firmware.limits.connects import Connects
 from firmware.limits.retries import FILTER, MESSAGE, PINGS, QOS, RETAIN, TOPIC, WINDOW, Retries
 
-BARRED = const(-1)  # what send() returns for a message that the broker will not have
+BARRED = const(-1)  # what send() returns for a message that the broker refuses
 
 _MOST = const(16)  # topics that are remembered
-_WELL = const(2)  # times that all went well one at a time, before there were too many at once
-_BAD = const(3)  # messages of a topic that it would not have, before all of the topic is meant,
+_WELL = const(2)  # if all went well one at a time so often, there were too many at once
+_BAD = const(3)  # refused messages of a topic, before the whole topic counts as refused,
 _BAD_AMONG_GOOD = const(12)  # or this, if others pass
 
 
@@ -52,9 +53,9 @@ class Limits:
         self.messages = []  # as identify() returns them
         self.retries = Retries(self)
         self._passes = {}  # topic of these → packet id of a message of it that was sent, True: it had one
-        self._how = {}  # and how that showed
-        self.abandoned = False  # exchanges that have come to PUBREL will not end: see withdraw.py,
-        self.twice = False  # and the broker may hand on what it has of them
+        self._how = {}  # and how the refusal showed
+        self.abandoned = False  # exchanges that have come to PUBREL never end: see withdraw.py,
+        self.twice = False  # and the broker may deliver their messages all the same
         self.trial = None  # the topic whose message goes in a lesser form
         self._before = None  # QoS and retain before that
         self.proven = False  # nothing but that message failed
@@ -75,7 +76,7 @@ class Limits:
             client.subscriptions.withhold(self.filters, [])
 
     def leave(self):
-        """The next connection is another broker's. What it does at CONNECT is kept: else it would never be found out."""
+        """The next connection is another broker's. What this one does at CONNECT is kept: else it would never be found out."""
         self._forget()
         self.suspects = None
         self.begin()
@@ -102,7 +103,7 @@ class Limits:
             well = suspects.step(uptime, acked)
             if well:
                 self._well += self.crowd > 1
-                if self._well >= _WELL:  # else it may have been the network
+                if self._well >= _WELL:  # otherwise it may have been the network
                     self.learn(uptime, (WINDOW, self.crowd // 2), sure=True)
                     self._well = 0
                 self.crowd = 0
@@ -124,7 +125,7 @@ class Limits:
             self.suspects.lost(closed, silent, uptime)
 
     def suspect(self, unfinished):
-        """It ended connections in a row. unfinished: messages of QoS 2 that were in flight."""
+        """Begin to look: it ended several connections in a row. unfinished: messages of QoS 2 that were in flight."""
         if not self.suspects:
             from firmware.limits.suspects import Suspects
 
@@ -133,7 +134,7 @@ class Limits:
         self.crowd = max(self.crowd, unfinished)
 
     def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):
-        """As the client's, and BARRED."""
+        """As the client's send(); BARRED: the broker refuses this message."""
         item = self._barring(topic, payload, qos)
         if item:
             if self.retries.may_go(item):
@@ -159,11 +160,11 @@ class Limits:
         return None
 
     def identify(self, topic, payload, qos):
-        """Return what a message is known by. At QoS 0 it never comes again: all of its topic is meant."""
+        """Return what a message is known by. At QoS 0 it never comes again, so its whole topic is meant."""
         return topic, crc32(payload) if qos else 0
 
     def bars(self):
-        """Is there a message that it will not have, or may there be? What is set aside waits."""
+        """Is there a message that it refuses, or may there be? Then readings set aside wait."""
         cautious = self.suspects and not self.suspects.free
         barred = self.topics or self.messages
         return bool(cautious or (barred and not self.retries.gives_back()))
@@ -171,7 +172,7 @@ class Limits:
     # what is learnt
 
     def judge(self, culprit, crc, how, uptime, proven):
-        """It is this filter, or this message: (topic, QoS, retained) and CRC; 0: any message of the topic. proven: others pass."""
+        """It refuses this filter, or this message: (topic, QoS, retained) and CRC; 0: any message of the topic. proven: others pass."""
         if self.retries.failed(culprit, crc, uptime):
             return
         if isinstance(culprit, bytes):
@@ -179,16 +180,16 @@ class Limits:
                 self.learn(uptime, (FILTER, culprit))
             return
         topic, qos, retain = culprit
-        released = self.uplink.client.released  # it is PUBREL that it will not have
+        released = self.uplink.client.released  # it closes at PUBREL
         if released and not proven:
             return
         if topic != self.trial:
             if self.trial:
-                # That of another topic is over, without an answer.
+                # The trial of another topic ends without an answer.
                 self.qos, self.retain = self._before
             self.trial, self._before = topic, (self.qos, self.retain)
             self.proven = proven
-        # It would not have another message of the topic in any form: this one is not tried in all of them.
+        # It refused another message of the topic in every form: this one is not tried in all of them.
         lesser = released or topic not in self._passes
         if qos == 2 and self.qos == 2 and lesser:
             self.qos = 1
@@ -205,7 +206,7 @@ class Limits:
             self.uplink.hurry()
 
     def _bar(self, topic, crc, how, uptime):
-        """It would have a message in no form."""
+        """It refuses a message in every form."""
         if len(self._passes) == _MOST:
             self._passes.clear()
             self._how.clear()
@@ -216,15 +217,15 @@ class Limits:
         self.learn(uptime, (TOPIC, topic) if every else (MESSAGE, (topic, crc)))
 
     def probes(self, culprit, crc=None):
-        """Is it what is tried again? None: a ping."""
+        """Is this what is being tried again? None: a ping."""
         return self.retries.is_probe(culprit, crc)
 
     def had_none(self, topic):
-        """Did it have no message of a topic of which it would not have one?"""
+        """Did it refuse every message of a topic of which it refused one?"""
         return self._passes.get(topic, True) is not True
 
     def passed(self, message, crc, uptime):
-        """It had this filter, or this message: (topic, QoS, retained). OSError: the connection has to begin anew."""
+        """It took this filter, or this message: (topic, QoS, retained). OSError: the connection has to begin anew."""
         self.retries.passed(message, crc, uptime)
         if not isinstance(message, tuple):
             return
@@ -235,7 +236,7 @@ class Limits:
             before = self._before
             lowered = self.qos < before[0]
             if lowered:
-                # It may have the message, in an exchange that nobody ends: that would take one of its places for ever.
+                # It may hold the message in an exchange that nobody ends, which would take one of its places for ever.
                 self.uplink.begin_anew()
             if not self.proven:
                 self.qos, self.retain = before
@@ -252,7 +253,7 @@ class Limits:
         self.learn(uptime, (QOS, 1), sure=True)
 
     def begin_anew(self, again, uptime):
-        """It ends connections at PUBREL. again: that was no better after exchanges had begun anew."""
+        """Let exchanges begin anew: it ends connections at PUBREL. again: so it did after they had begun anew."""
         if again:
             self._abandon()
             self.learn(uptime, (QOS, 1), sure=True)
@@ -280,7 +281,7 @@ class Limits:
         return bool(known) or self._well > 0 or self.connects.needed()
 
     def text(self):
-        """Return what it will not have, for people; None: nothing is known."""
+        """Return what it refuses, for people; None: nothing is known."""
         told = self.answers.text()
         qos, retain = self._before if self.trial else (self.qos, self.retain)
         if qos < self.uplink.settings["qos_max"]:

@@ -1,7 +1,7 @@
-"""When what a broker would not have is tried again: after ten minutes, then twice as long each time, up to a day. Loaded with limits.py.
+"""When something that a broker refused is tried again: after ten minutes, then twice as long each time, up to a day. Loaded with limits.py.
 
-One thing at a time, and alone, with a ping behind it (suspects.py): it costs one connection if the broker has not changed. A topic, or a
-message, is tried when a message of it comes: what introduces the node is offered anew, and readings that were set aside come back.
+One thing at a time is tried, alone, with a ping behind it (suspects.py): that costs one connection if the broker has not changed. A topic, or
+a message, is tried when a message of it comes: the node introduces itself anew, and readings that were set aside come back.
 """
 
 from micropython import const
@@ -17,9 +17,9 @@ PINGS = const(6)
 
 _FIRST_MS = const(600000)
 _LAST_MS = const(86400000)
-_RARE_MS = const(7200000)  # what is tried and does not come for so long is left for now
+_RARE_MS = const(7200000)  # if what is to be tried does not come for so long, it is left for now
 _MOST = const(16)  # topics, messages and filters that are remembered, each
-_BACK = const(3)  # readings that may come back each time, and go aside again
+_BACK = const(3)  # readings that may come back each time and be set aside again
 
 
 class Retries:
@@ -30,11 +30,11 @@ class Retries:
         self.probing = None  # what is tried
         self._probed_at = 0
         self._asked = None  # a message of this came, and it is its turn
-        self._back = 0  # readings that may still come back in vain
+        self._back = 0  # readings that may still come back, and be refused again
         self._now = 0  # uptime at the last look
 
     def learn(self, item, uptime, sure):
-        """The broker will not have it. sure: nothing that passes by looks like it. Return what it is, for people."""
+        """Note that the broker refuses it. sure: nothing that passes looks like it. Return what it is, for people."""
         kind, what = item
         for each in list(self.all):
             if kind == WINDOW == each[0] or (
@@ -58,7 +58,7 @@ class Retries:
         return "a message to %s" % what[0].decode()
 
     def bar(self, item):
-        """Have it no more."""
+        """Send it no more."""
         limits = self.limits
         kind, what = item
         if kind == QOS:
@@ -78,7 +78,7 @@ class Retries:
             known.append(what)
 
     def lift(self, item):
-        """Have it again."""
+        """Send it again."""
         limits = self.limits
         settings = limits.uplink.settings
         kind, what = item
@@ -124,12 +124,12 @@ class Retries:
                 offered = self._offer(each[1] if each[0] == TOPIC else each[1][0]) or offered
             elif not item and (each[0] != RETAIN or not self._is_barred()):
                 item = each
-        # What was asked for may be forgotten by now, or all of its topic be barred.
+        # What was wanted may be forgotten by now, or its whole topic be barred.
         if item in self.all and not (offered and item[0] > MESSAGE):
             self._try(item, uptime)
 
     def _busy(self):
-        """Is something tried, or looked for? What only has to go alone when it comes leaves room for a try."""
+        """Is something being tried or looked for? What only has to go alone when it comes leaves room for a trial."""
         suspects = self.limits.suspects
         return self.probing or (suspects and not suspects.at_rest)
 
@@ -141,7 +141,7 @@ class Retries:
         )
 
     def _offer(self, topic):
-        """Have what introduces the node published again. Return whether this is what does."""
+        """Let the node introduce itself again, if this is part of its introduction. Return whether it is."""
         offered = False
         for document in self.limits.uplink.documents:
             if document[0] == topic:
@@ -155,7 +155,7 @@ class Retries:
         log, name = limits.uplink.log, limits.uplink.broker
         kind, what = item
         if kind == FILTER and what not in limits.uplink.client.subscriptions.filters():
-            del self.all[item]  # nobody wants it now; should anybody, it is found out anew
+            del self.all[item]  # nobody wants it now; if anybody does later, it is found out anew
             self.lift(item)
             limits.begin()
             return
@@ -174,7 +174,7 @@ class Retries:
             limits.uplink.introduce(limits.connects.will, b"online")
 
     def may_go(self, item):
-        """A message of this came: is it tried, with the next step?"""
+        """A message of this came: is it to be tried with the next step?"""
         if not self._asked and not self._busy():
             if item in self.all and self.all[item][0] <= self._now:
                 self._asked = item
@@ -184,11 +184,11 @@ class Retries:
         return False
 
     def gives_back(self):
-        """May readings come back that were set aside, though others are barred?"""
+        """May readings that were set aside come back, though others are barred?"""
         return self._back > 0
 
     def is_probe(self, culprit, crc=None):
-        """Is it what is tried: a filter, or (topic, QoS, retained) and CRC, or None, a ping?"""
+        """Is this being tried: a filter, or (topic, QoS, retained) and CRC, or None, a ping?"""
         if not self.probing:
             return False
         kind, what = self.probing
@@ -206,7 +206,7 @@ class Retries:
         )
 
     def failed(self, culprit, crc, uptime):
-        """It ended the connection. Return whether it was what is tried."""
+        """It ended the connection. Return whether it was being tried."""
         if not self.is_probe(culprit, crc):
             return False
         item, self.probing = self.probing, None
@@ -228,7 +228,7 @@ class Retries:
         self._back = _BACK
         for each in self.all.values():
             if 0 < each[1] < _LAST_MS:
-                each[0] = min(each[0], uptime)  # it may have been wrong, too
+                each[0] = min(each[0], uptime)  # this may have been wrong, too
         uplink = self.limits.uplink
         uplink.log.info("mqtt: %s has it again" % uplink.broker)
         if item[0] == RETAIN:

@@ -1,23 +1,23 @@
-"""One message at a time, to find the one at which a broker closes, or which it never answers. In memory only meanwhile.
+"""Sends one message at a time, to find the one at which a broker closes, or which it never answers. In memory only meanwhile.
 
-First a ping, then a message and a ping behind it, then the next. A message is under suspicion when the broker closed while only this
-one was unanswered, or passed it over and answered the ping. At the third time in a row it is the message and not the network:
-every further try has one more ping before it, and if the connection ends at one of those the count begins again. One that a newer
-reading replaces (`latest`) never comes a second time: what is counted is a topic, QoS and retain flag, and if the messages were not
-the same all of the topic is meant.
+First goes a ping, then a message with a ping behind it, then the next message. A message is suspect when the broker closed while only
+this one was unanswered, or skipped it and answered the ping. After three times in a row the message is to blame, not the network: every
+further try has one more ping before it, and if the connection ends at one of those, the count begins again. A message that a newer
+reading replaces (`latest`) never comes a second time. So the count is for a topic, QoS and retain flag; if the messages differed, the whole
+topic is meant.
 
-Nor is it the broker: between two of the failures another message must have passed (for one of QoS 1 or 2, been acknowledged). Where
-nothing passes the broker is ill, and that is an outage: nothing is barred, whatever fails. Only a lesser form is tried then, as
-a node may have nothing else that could pass (limits.py). Where pings are answered and nothing is acknowledged, the next connection waits longer.
+To rule out the broker, another message must have passed between two failures (at QoS 1 or 2: been acknowledged). Where nothing passes
+the broker is ill. That is an outage: nothing is barred, whatever fails. Only a lesser form is tried then, because a node may have nothing
+else that could pass (limits.py). If the broker answers pings and acknowledges nothing, the next connection waits longer.
 
-A broker may leave pings unanswered. After two connections that ended at the first ping the next one goes without: when a message
+A broker may leave pings unanswered. After two connections that ended at the first ping, the next one goes without pings: if a message
 passes and then a ping is not answered, pings prove nothing.
 
-Caution ends when each kind has passed. What was sent last when connections ended may come rarely, as `health` does: it still goes alone
-when it comes, between the others.
+The search ends when each kind has passed. The message sent last before connections ended may come rarely, as `health` does: it still goes
+alone when it comes, between the others.
 
-Subscriptions come last, one at a time. A PUBREL that an earlier connection left goes before everything: if connections end there, its
-exchange begins anew; if they still do, it goes at QoS 1. If all pass, there were too many messages of QoS 2 at once: half as many from then on.
+Subscriptions come last, one at a time. A PUBREL left by an earlier connection goes first: if connections end there, its exchange begins
+anew; if they still do, it goes at QoS 1. If everything passes, there were too many messages of QoS 2 at once: from then on half as many.
 """
 
 from micropython import const
@@ -25,19 +25,21 @@ from micropython import const
 from firmware.limits.retries import PINGS
 
 _STRIKES = const(3)
-_PROVEN = const(2)  # of them, with another message that passed before, but for the first
+# of these, failures with another message that passed before; the first needs none
+_PROVEN = const(2)
 # Connections in a row that ended at a message, and nothing was acknowledged: the broker takes nothing
 _VAIN = const(3)
 _UNANSWERED = const(2)  # connections in a row that ended at a ping, before one goes without
 _STRIKES_MORE = const(2)  # for another message of a topic of which none has passed
-_RELEASES = const(6)  # to begin anew may double readings, and no ping can go before a PUBREL
+_RELEASES = const(6)  # beginning anew may double readings, and no ping can go before a PUBREL
 _MOST = const(16)  # under suspicion together
 _IDLE_MS = const(1000)  # nothing was to be sent for so long: it is a subscription's turn,
 _MESSAGES = const(4)  # or after so many messages
 # After the beginning of a connection, or when none of them came for _IDLE_MS, a suspect may go
 _OTHERS_MS = const(5000)
-_TURN_MS = const(2000)  # nothing else goes, so that what is wanted can go alone
-_RARE_MS = const(7200000)  # what does not come for so long on one connection is no longer wanted
+_TURN_MS = const(2000)  # so long nothing else goes, so that a wanted message can go alone
+# a message that does not come for so long on one connection is no longer wanted
+_RARE_MS = const(7200000)
 
 
 class Suspects:
@@ -244,7 +246,7 @@ class Suspects:
             self._vain += 1
             if self._vain >= _VAIN:
                 limits.answers.takes_nothing(how)
-                # What failed before that may have failed for it.
+                # Earlier failures may have had this cause.
                 limits.proven, limits.crowd = False, 0
             if silent and self._heard and self._vain > 1:
                 limits.answers.wait_longer(uptime)

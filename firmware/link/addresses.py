@@ -1,4 +1,4 @@
-"""Where brokers were last reached, over a restart: for a start without a name server. Loaded when it is needed."""
+"""The addresses at which brokers were last reached, kept over a restart: for a start without a name server. Loaded when it is needed."""
 
 from firmware.files import read, write
 
@@ -21,7 +21,7 @@ def kept(host):
 
 
 def keep(host, address):
-    """Keep it, if it is news. OSError: the flash takes nothing."""
+    """Keep the address of a host, if it is new. OSError: the flash takes nothing."""
     if kept(host) == address:
         return
     pairs = [pair for pair in _pairs() if pair[0] != host][1 - _MOST :] + [(host, address)]

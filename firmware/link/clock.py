@@ -1,4 +1,4 @@
-"""What time it is, and whether that is known.
+"""Knows what time it is, or that it does not know.
 
 `uptime_ms` never jumps and never wraps (`ticks_ms` does after 12.4 days). Unix milliseconds are uptime plus an offset that
 comes from time servers (sntp.py), or, until one has answered, from a real-time clock that this node itself had set. They are
@@ -14,7 +14,7 @@ from firmware import forget
 from firmware.files import TIME
 
 _RELEASE = const(1767225600)  # 2026-01-01: an earlier time is a clock that was never set
-_BEYOND = const(2398377600)  # 2046-01-01: as the newest time that is damage
+_BEYOND = const(2398377600)  # 2046-01-01: a newest time after this is damage
 _RETRY_MS = const(4000)
 _RETRY_MAX_MS = const(300000)
 _MARK_MS = const(60000)
@@ -40,10 +40,10 @@ class Clock:
         self.names = names
         self.broker = None  # its address, once there is a connection
         self.server = None  # that gave the time last
-        self.denied = {}  # server that does not want to be asked: uptime until which it is left alone
+        self.denied = {}  # server that refuses to be asked: uptime until which it is left alone
         self.source = "unset"  # "rtc": was still set at boot; "ntp"
         self.synced_at = None  # uptime of the last sync, ms
-        # No time before this is believed, but see sntp.py.
+        # No earlier time is believed, but see sntp.py.
         self.newest_s = number(TIME, _RELEASE, _BEYOND)
         forget("", "reading")
         self.past = {}  # server: (offset it gave against that, uptime at which it first did)
@@ -71,7 +71,7 @@ class Clock:
         return self._up
 
     def now(self):
-        """Return the uptime of this moment, which in a pass that waited is later than that of the pass."""
+        """Return the uptime of this moment. In a pass that waited it is later than the pass's own."""
         return self.uptime_ms(time.ticks_ms())
 
     def unix_ms(self, uptime_ms):

@@ -1,4 +1,4 @@
-"""How a connection to a broker begins. Loaded for that only; how the node ends it is in leaving.py, how others do in lost.py."""
+"""How a connection to a broker begins. Loaded for that only. leaving.py ends it; lost.py sees it end."""
 
 from micropython import const
 
@@ -6,7 +6,7 @@ from firmware import forget
 from firmware.files import SESSION, write
 from firmware.upkeep.log import reason
 
-# Connections that end for a file that cannot be removed, before readings have waited enough.
+# Connections that may end because a file cannot be removed, before readings go all the same.
 _TRIES = const(3)
 _CLOCK_POLL_MS = const(200)
 _LOOK_UP_MS = const(20)
@@ -15,7 +15,7 @@ _READ_POLL_MS = const(1000)  # and any for a file that cannot be read
 
 
 def start(uplink, now, uptime, clock_trusted):
-    """Begin with the broker whose turn it is, or have the Uplink wait for what is missing. OSError: it cannot be reached."""
+    """Connect to the broker whose turn it is, or let the Uplink wait for what is missing. OSError: it cannot be reached."""
     settings = _choose(uplink.brokers)
     tls = settings["tls"]
     client = uplink.client
@@ -53,7 +53,7 @@ def start(uplink, now, uptime, clock_trusted):
         finally:
             client.client_id = client_id
         return
-    # An exchange belongs to the session of one board with one broker. A clean session has none to begin with.
+    # An exchange belongs to one board's session with one broker. A clean session begins with none.
     clean = _is_clean(uplink)
     client.start(now, clean, anew=not clean and uplink.session != _owner(uplink))
 
@@ -101,11 +101,11 @@ def came_up(uplink, uptime):
 
 
 def _note_session(uplink):
-    """Have on flash whose the exchanges are that come now, before the first of them has come to PUBREC."""
+    """Write to flash whose exchanges now begin, before the first of them has come to PUBREC."""
     session = None if _is_clean(uplink) else _owner(uplink)
     if uplink.session == session:
         return
-    # Until the new name is there, none is: after a power cut exchanges begin anew. With the name before, those of now would be
+    # First no name is there, then the new one: after a power cut exchanges begin anew. With the old name, the new exchanges would be
     # ended at that broker, which has no readings for them.
     if not uplink.begin_anew() and uplink.failures < _TRIES:
         raise OSError("%s cannot be removed" % SESSION)

@@ -1,5 +1,5 @@
-"""Why a connection to a broker ended, time after time: is it what the broker was sent, or what it keeps for the node? Loaded when one did
-that was up, or was shut.
+"""Finds why connections to a broker keep ending: because of what it was sent, or of what it keeps for the node? Loaded when one ended
+that was up, or that the broker refused.
 """
 
 import errno
@@ -10,24 +10,23 @@ from micropython import const
 from firmware import forget
 from mqtt.client import ProtocolError, Refused
 
-# What a connection that ended counts: the oldest message in flight is the same as before,
+# What an ended connection counts: the oldest message in flight is the same as before,
 _FRUITLESS = const(4)
 _FRUITFUL = const(1)  # or another: messages pass, and it may be the network
 _VAIN = const(3)  # connections in a row on which nothing was acknowledged: their pauses grow
-_ENDED = const(12)  # of these together in a row, before the broker's limits are looked for
-_ID_REJECTED = const(
-    2
-)  # CONNACK of a broker that will not have the client id, or not for a session that lasts
+_ENDED = const(12)  # the sum at which the search for the broker's limits begins
+# CONNACK of a broker that will not have the client id, or not for a session that lasts
+_ID_REJECTED = const(2)
 _SHUT = const(3)  # attempts that were closed at CONNECT, before that
-_HELD_MS = const(600000)  # one that held so long is not one of them
-_LAST = const(8)  # of what was sent last so many are remembered
+_HELD_MS = const(600000)  # a connection that held so long does not count
+_LAST = const(8)  # how many of the messages sent last are remembered
 _ETIMEDOUT = getattr(errno, "ETIMEDOUT", 110)  # what the client says of a silent broker
 # How a port says that the peer closed: ECONNRESET, EPIPE, ECONNABORTED and ENOTCONN of Linux and of lwIP.
 _CLOSED = (ECONNRESET, 32, 103, 113, 107, 128)
 
 
 def is_the_broker(brokers, error, uptime, ms):
-    """A connection failed that had been up for so many ms, None: never. Return whether it is the broker, time after time."""
+    """A connection failed that had been up for so many ms, None: never. Return whether the broker keeps ending them."""
     client, limits = brokers.uplink.client, brokers.limits
     if isinstance(error, ProtocolError):
         from firmware.link import garbled
@@ -41,7 +40,7 @@ def is_the_broker(brokers, error, uptime, ms):
     if ms is None:
         _shut_out(brokers, error, closed and client.turned_away, uptime)
         return False
-    # A ProtocolError: what it sent is no MQTT.
+    # A ProtocolError: the broker sent invalid MQTT.
     closed = closed or not isinstance(error, OSError)
     known = client.last in brokers.last  # what comes rarely may end each connection all the same
     if closed or code == _ETIMEDOUT:
@@ -52,13 +51,13 @@ def is_the_broker(brokers, error, uptime, ms):
         _count(brokers, client, ms >= _HELD_MS and not known)
     if brokers.ended < _ENDED and not (limits and limits.suspects):
         return False
-    # One that has too many at once closes; silence has other causes.
+    # A broker with too many at once closes; silence has other causes.
     brokers.learnt().suspect(client.exactly_once if closed else 0)
     return True
 
 
 def _shut_out(brokers, error, closed, uptime):
-    """It never came up. closed: at CONNECT."""
+    """The connection never came up. closed: at CONNECT."""
     if closed:
         brokers.shut += 1
         if brokers.limits or brokers.shut >= _SHUT:
@@ -69,7 +68,7 @@ def _shut_out(brokers, error, closed, uptime):
 
 
 def _count(brokers, client, anew):
-    """One more has ended, the first after one that held: anew."""
+    """Count one more that has ended; after one that held, begin anew."""
     oldest = client.in_flight[0] if client.in_flight else 0
     if anew:
         brokers.ended = 0

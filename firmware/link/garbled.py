@@ -1,4 +1,4 @@
-"""What a broker sends as soon as a connection is up ends it, each time. Loaded when one ended at what is no MQTT."""
+"""Deals with a broker that sends invalid MQTT as soon as a connection is up. Loaded when one ended at that."""
 
 from micropython import const
 
@@ -9,7 +9,7 @@ _AT_ONCE_MS = const(10000)
 
 
 def is_kept(brokers, ms):
-    """Is it kept in the session, so that it would end each connection for ever? Then the session begins anew."""
+    """Does the session keep it, so that it would end each connection for ever? Then the session begins anew."""
     uplink, limits = brokers.uplink, brokers.limits
     if uplink.client.turned_away or (ms or 0) >= _AT_ONCE_MS:
         return False

@@ -1,4 +1,4 @@
-"""What this node had retained under another name, or on topics it no longer has: taken back, or it stays at the broker for ever.
+"""Takes back what this node had retained under another name, or on topics it no longer has: else it stays at the broker for ever.
 
 state/retained has {topic prefix: names of what is retained there, beside status and info}; today's prefix, and those that are still to
 be taken back. A name is all that follows the prefix, such as `output/lamp`. Loaded at the start, and kept only if there are any. Another
@@ -37,13 +37,13 @@ def look(node, names):
                 % _PATH
             )
     except OSError:
-        return None  # it is not known to be kept: the next start looks again
+        return None  # nobody knows whether it is kept: the next start looks again
     return Ghosts(node, wanted, gone) if gone or others else None
 
 
 class Ghosts:
     def __init__(self, node, wanted, gone):
-        """gone: names under today's prefix; under the others all are."""
+        """gone: the names under today's prefix that are gone; under other prefixes all are."""
         self.control = node.control
         self.uplink = node.uplink
         self.mark = b'"id":' + json.dumps(node.board.id).encode()
@@ -72,7 +72,7 @@ class Ghosts:
             try:
                 _save(self.wanted)
             except OSError:
-                pass  # the next start does it once more
+                pass  # the next start tries again
             self.log.info("node: nothing is left at the broker of %s" % topic.decode())
 
         self.control.watch(topic, look)
@@ -86,7 +86,7 @@ class Ghosts:
         return True
 
     def _is_ours(self, prefix, info, data):
-        """Have all under a prefix taken back, if its `info` is this board's. Return whether that is done, or it is another board's."""
+        """Take back everything under a prefix, if its `info` is this board's. Return whether that is done, or it is another board's."""
         if self.mark in data:
             for name in ["status"] + self.wanted[prefix] + [info]:
                 self.uplink.introduce(below(prefix, name), b"")
@@ -114,7 +114,7 @@ def _load():
 
 
 def _is_level(name):
-    """Can it be in a topic?"""
+    """Can this be in a topic?"""
     return isinstance(name, str) and name and not any(c < " " or c in "+#" for c in name)
 
 

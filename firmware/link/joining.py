@@ -1,6 +1,6 @@
-"""How a Wifi joins a network, or another. Loaded while there is none, but not for the pauses between rounds.
+"""How a Wifi joins one of the networks. Loaded while there is none, but not during the pauses between rounds.
 
-One attempt: leave, wait a second, join, poll. A round tries every network once. What the drivers say about themselves is only
+One attempt: leave, wait a second, join, poll. A round tries every network once. What the drivers report is only
 good for the log (ESP32 keeps the last attempt's status, Pico reports "connecting" when nothing connects), so success is
 `connected()` and failure is our own deadline.
 """
@@ -13,13 +13,13 @@ from firmware.upkeep.log import reason
 
 # `state` of a Wifi. None: not begun
 _WAITING = const(0)  # for the next round
-_SETTLE = const(1)  # radio told to leave or switched off; waiting for it to have done so
+_SETTLE = const(1)  # the radio was told to leave, or switched off: wait until it has
 _JOINING = const(2)
 _UP = const(3)
 
 _POLL_MS = const(250)
 _SETTLE_MS = const(1000)
-_TRUST_FAILURE_MS = const(5000)  # a failure reported earlier than this may be the last attempt's
+_TRUST_FAILURE_MS = const(5000)  # a failure reported earlier may be the previous attempt's
 _JOIN_MS = const(30000)
 _BACKOFF_MS = const(2000)
 _BACKOFF_MAX_MS = const(60000)
@@ -124,7 +124,7 @@ def refused(wifi, uptime, error):
 
 
 def _failed(wifi, uptime):
-    """An attempt did."""
+    """An attempt failed."""
     wifi.up = False
     wifi.failures += 1
     wifi.next += 1

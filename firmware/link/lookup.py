@@ -12,7 +12,7 @@ from micropython import const
 
 _PORT = const(53)
 _MULTICAST = ("224.0.0.251", 5353)
-_WAITS_MS = (1000, 2000, 4000)  # as lwIP does: then it asks again, or gives up
+_WAITS_MS = (1000, 2000, 4000)  # as in lwIP: after this it asks again, or gives up
 _HEAD = const(12)
 _LONGEST = const(512)
 _NO_SUCH_NAME = const(3)
@@ -27,7 +27,7 @@ def look_up(lookups, host, radio, uptime):
     try:
         lookup = lookups.get(host)
         if not lookup:
-            # The gateway mostly is a name server, too.
+            # Mostly the gateway is a name server, too.
             gateway, dns = radio.servers()
             servers = [each for each in (dns, gateway) if each not in ("", "0.0.0.0")]
             lookup = lookups[host] = Lookup(host, servers)
@@ -55,7 +55,7 @@ class Lookup:
         self._sock.setblocking(False)
 
     def step(self, uptime):
-        """Return the address, or None: not yet. OSError: it cannot be found. Whoever gets either of the first and last closes."""
+        """Return the address, or None: not yet. OSError: it cannot be found. After an address or an OSError the caller closes."""
         if not self._tries or uptime - self._asked >= _WAITS_MS[self._tries - 1]:
             if self._tries == len(_WAITS_MS) or not self._servers:
                 raise OSError(errno.ETIMEDOUT, self._fault)
@@ -72,7 +72,7 @@ class Lookup:
                 if e.errno != errno.EAGAIN:
                     raise
                 return None
-            # Who answers for a .local name does so from an address of its own.
+            # A .local name is answered from any address.
             if peer[1] == self._peer[1] and (self._multicast or peer[0] == self._peer[0]):
                 found = self._answer(data)
                 if found:
@@ -90,7 +90,7 @@ class Lookup:
             return None
         code = data[3] & 15
         if code and code != _NO_SUCH_NAME:
-            self._fault = "the name server says error %d" % code  # another one may know
+            self._fault = "the name server says error %d" % code  # another server may know
             return None
         address = _address(data, len(query))
         if not address and data[2] & 2:

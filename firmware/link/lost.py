@@ -1,4 +1,4 @@
-"""The end of a connection to a broker, or of an attempt: how it is told, and when to try again. Loaded when there is one.
+"""A connection to a broker, or an attempt, has ended: logs it, and says when to try again. Loaded for that.
 
 A refusal proves that the network works; silence from every broker puts the link itself in doubt.
 """
@@ -15,7 +15,7 @@ from mqtt.client import ProtocolError, Refused
 _BACKOFF_MS = const(1000)
 _BACKOFF_MAX_MS = const(30000)
 _ROUNDS = const(8)  # before the pause doubles: most outages are a restart of the broker
-_REFUSED_MS = const(30000)  # wrong credentials do not mend in a second
+_REFUSED_MS = const(30000)  # wrong credentials are not corrected within a second
 _SILENT_ATTEMPTS = const(4)  # attempts without any answer, after which the link itself is in doubt
 _DOUBT_MS = const(60000)  # not more often than this, doubling
 _DOUBT_MAX_MS = const(3600000)
@@ -25,7 +25,7 @@ _IN_VAIN = const(20)  # connections in a row that acknowledged nothing: another 
 
 
 def lose(uplink, uptime, error):
-    """Say what has ended, and have the Uplink wait for as long as is right."""
+    """Log what has ended, and let the Uplink wait as long as is right."""
     name, brokers = uplink.broker, uplink.brokers
     if isinstance(error, Refused) and not error.code:
         brokers.limits.connects.probed()
@@ -45,7 +45,7 @@ def lose(uplink, uptime, error):
         uplink.log.error("mqtt: not enough memory to find what the broker will not have")
     forget("link", "culprit")
     if uplink.connected and not uplink.failures:
-        wait = 0  # it had held: the broker may only have restarted, or the access point
+        wait = 0  # it had held: perhaps only the broker or the access point restarted
     elif isinstance(error, Refused):
         wait = _REFUSED_MS
     else:

@@ -6,11 +6,11 @@ from micropython import const
 
 from firmware import forget
 
-_USES = const(3)  # of an address that does not serve, until its name is looked up again
+_USES = const(3)  # uses of an address that does not serve, before its name is looked up again
 
 
 def is_address(host):
-    """Is it an IPv4 address, and needs no look-up?"""
+    """Is it an IPv4 address, so that it needs no look-up?"""
     return len(host.split(".")) == 4 and host.replace(".", "").isdigit()
 
 
@@ -48,7 +48,7 @@ class Names:
         return address
 
     def served(self, host):
-        """The address of a host is good: it is kept, over a restart, too."""
+        """Keep the address of a host, which is good, over a restart, too."""
         known = self._known.get(host)
         if not known:
             return
@@ -60,7 +60,7 @@ class Names:
 
                 keep(host, known[0])
             except (OSError, MemoryError):
-                pass  # it is only for a start without a name server
+                pass  # it only helps a start without a name server
             forget("link", "addresses")
 
     def _kept(self, host):

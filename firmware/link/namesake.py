@@ -1,6 +1,6 @@
-"""Another board under this node's name: noticed before anything is said under it. Loaded for each connection, then let go of.
+"""Notices another board that has this node's name, before this one publishes under it. Loaded for each connection, then let go of.
 
-The retained `info` of a name has the id of the board that holds it. A connection reads it, and says nothing before:
+The retained `info` of a name has the id of the board that holds it. On each connection the node reads it first:
 
     nothing there, or this board's id    1. the name is this board's
     another board's id                   2. it ends at once, twice, and the name's status is `online` nevertheless; or six times; or
@@ -12,7 +12,7 @@ The retained `info` of a name has the id of the board that holds it. A connectio
     a name of its own, and the other's   4. `info` is taken back, or nothing says that the other is online, for an hour: it starts
                                             again under its name, and asks again
 
-A board that was replaced on purpose waits so long once. The one that was there first keeps its name. Readings wait meanwhile;
+A board that replaces another waits that long once. The board that was there first keeps its name. Readings wait meanwhile;
 those that were taken under the name stay readings of that name.
 """
 
@@ -26,16 +26,14 @@ from firmware.files import read, write
 
 _ALIAS = "state/alias"  # "<name> <id of the board that has it>"
 _REPLY_MS = const(500)  # a retained message comes with the answer to the subscription
-_OWN_MS = const(60000)  # at the latest then nothing is awaited any more
+_OWN_MS = const(60000)  # after this nothing more is awaited
 _PEACE_MS = const(90000)  # health comes once a minute, by default
 _HOUR_MS = const(3600000)
-_SOON_MS = const(10000)  # who is thrown out comes back at once, and does the same
-_KICKS = const(
-    2
-)  # with the other's status `online`: a link that had only died leaves `offline`, by the will
-_MOST_KICKS = const(
-    6
-)  # without: not every broker keeps that status when a connection is taken over
+_SOON_MS = const(10000)  # a board that is thrown out comes back at once and does the same
+# with the other's status `online`: a link that had only died leaves `offline`, by the will
+_KICKS = const(2)
+# without: not every broker keeps that status when a connection is taken over
+_MOST_KICKS = const(6)
 _NO_ID = "without-id"  # firmware of before
 _LONGEST_ID = const(32)  # hexadecimal digits: a Pico has 16
 
@@ -65,13 +63,12 @@ class Namesake:
         self._peace = 0  # ms that earlier ones held, and nothing of the other came
         self._since = None  # uptime at which the connection came up, None: it is gone
         self._online = False  # the other's status
-        self._seen = (
-            0  # while this board has a name of its own: the uptime at which it was so last
-        )
+        # while this board has a name of its own: the uptime at which it was so last
+        self._seen = 0
         self._free = self._said = False
 
     def begin(self, uptime):
-        """A connection came up. Until step() returns True nothing is to be said on it."""
+        """A connection came up. Until step() returns True nothing may be published on it."""
         node = self.node
         self._since = self._asked = uptime
         self._said = False
@@ -119,7 +116,7 @@ class Namesake:
         return True
 
     def _peace_ms(self):
-        """Return ms of this connection in which something of the other would come: of two boards alike, its `health` does."""
+        """Return after how many ms of connection something of the other must have come: of two boards alike, its `health`."""
         ms = max(_PEACE_MS, self.node.health_ms * 3 // 2) if self._online else _PEACE_MS
         return ms - self._peace
 
@@ -142,7 +139,7 @@ class Namesake:
         """A connection that was up for so long is gone: because the other one has the name, or because links break."""
         if not self.other:
             return
-        self.node.uplink.brokers.ended = 0  # nothing was sent that a broker could not bear
+        self.node.uplink.brokers.ended = 0  # nothing was sent that a broker could refuse
         if ms >= _SOON_MS or not self.node.wifi.up:
             self._peace += ms
             return
@@ -168,14 +165,14 @@ class Namesake:
         self._is_there(retained, uptime)
 
     def _health(self, data, retained, uptime):
-        # What comes soon may be what this board itself sent before it knew of the other.
+        # What comes soon may be this board's own, sent before it knew of the other.
         if uptime - self._since >= _SOON_MS or not self.node.control.introduced:
             self._is_there(retained, uptime)
 
     def _is_there(self, retained, uptime):
-        """Something of the other came."""
+        """Something from the other board came."""
         if not retained and self.other:
-            self._since = uptime  # if the flash is full, it is alive all the same
+            self._since = uptime  # it is alive, even if the flash is full
             self._step_aside()
 
     def _status(self, data, retained, uptime):

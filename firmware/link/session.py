@@ -1,4 +1,4 @@
-"""Whose the unfinished exchanges of QoS 2 of before this start are, from the file that says it. Loaded for the first connection."""
+"""Reads whose the unfinished exchanges of QoS 2 from before this start are. Loaded for the first connection."""
 
 from micropython import const
 
@@ -11,7 +11,7 @@ _LONGEST = const(1100)  # bytes of it
 
 
 def read(uplink, uptime):
-    """Look whose they are. Return False: the flash does not say it yet."""
+    """Read whose they are. Return False: the file cannot be read yet."""
     try:
         uplink.session = (reading.whole(SESSION, _LONGEST) or b"").decode() or None
     except UnicodeError:  # not ours any more

@@ -1,15 +1,15 @@
 """Asking for the time: SNTP, RFC 4330. Loaded while it is asked for.
 
-Asked are the `host` of the settings, the gateway and the broker, the last one that was good first; an address before a name, which needs a
-look-up and comes last. SNTP is not authenticated. What can be checked is: the answer comes from who was asked, echoes a random request, is
-from a server that is itself synchronised, and came when somebody was looking. What is then believed:
+It asks the `host` of the settings, the gateway and the broker. The last good one comes first; addresses come before names, which need a
+look-up. SNTP is not authenticated. What can be checked: the answer comes from the server that was asked, echoes a random request, is from
+a server that is itself synchronised, and was read when it came. Then it believes:
 
-1. Nothing before this firmware's release.
-2. From the `host`, or when nobody else who answers says otherwise: what agrees with the time that is known; or, if none is, what is
-   less than a day after the newest one ever believed. At once, if that time came from another server.
-3. What is before the newest one, when another server says the same, or the same one still does after six hours: the newest was wrong.
-4. Anything else when another server says the same, or the same one three times (no time known, less than two years ahead: twice),
-   if no other contradicts it or it is the `host`. A liar whom nobody contradicts is believed.
+1. nothing before this firmware's release;
+2. from the `host`, or from a server that no other contradicts: a time that agrees with the known time, or, if none is known, that is less
+   than a day after the newest one ever believed. At once, if the known time came from another server;
+3. a time before the newest one, if another server says the same, or the same one still does after six hours: then the newest was wrong;
+4. any other time, if another server says the same, or the same one three times (twice, if no time is known and it is less than two years
+   ahead), and no other contradicts it or it is the `host`. A liar whom nobody contradicts is believed.
 """
 
 import errno
@@ -22,13 +22,13 @@ from firmware.files import TIME, write
 from firmware.link.names import is_address
 from firmware.upkeep.log import reason
 
-_DAY_S = const(86400)  # so rarely the newest time is written
+_DAY_S = const(86400)  # how rarely the newest time is written
 _PORT = const(123)
 _NTP_TO_UNIX = const(2208988800)  # seconds from 1900 to 1970
 _ERA = 1 << 32  # NTP seconds wrap on 2036-02-07
 _LONGEST = const(68)  # bytes, with a signature that is not looked at
 _INFINITE_S = const(16)  # root delay and dispersion: RFC 5905, MAXDISP; Windows says 10 of itself
-_AHEAD_MS = const(63072000000)  # two years: so long may a node have been in a drawer
+_AHEAD_MS = const(63072000000)  # two years: how long a node may have been in a drawer
 _LOOK_MS = const(20)
 _ANSWER_MS = const(2000)
 _NEAR_MS = const(1000)  # of the gateway, of the broker
@@ -40,7 +40,7 @@ _PAST_MS = const(21600000)  # a router that lost its time has it back by then
 _AGAIN_MS = const(4000)
 _SOON_MS = const(2500)  # where nothing is known; above _AGREE_MS: a clock may stand
 _MOST = const(8)  # servers that are remembered
-# Who is asked too often is asked once an hour at most, then twice as rarely; sooner as long as it has not given the time.
+# A server that says it is asked too often: once an hour at most, then half as often; sooner while it has not given the time yet.
 _FIRST_MS = const(300000)
 _RATE_MS = const(3600000)
 _DENIED_MS = const(86400000)  # by then the name may be another server's
@@ -53,7 +53,7 @@ class Asking:
     def __init__(self, clock):
         self.clock = clock
         self.why = "anybody: nobody is left to be asked"
-        self.rest_ms = 0  # it was asked too often: so long it is left alone
+        self.rest_ms = 0  # how long a server that was asked too often is left alone
         self._turn = 0  # of the servers
         self._round = 0
         self._question = None
@@ -74,7 +74,7 @@ class Asking:
         if self._turn >= len(servers):
             if self._alone and len(self._told) == 1 and not self._against:
                 return self._alone
-            # Who contradicts what is known is asked again, whoever else is silent.
+            # A server that contradicts the known time is asked again, though others are silent.
             self._round += 1
             self._turn = 0
             if not self._told or self._round >= _SAME:
@@ -234,7 +234,7 @@ def _agree(a, b, ms):
 
 
 class Kiss(Exception):
-    """The server will not be asked (like this): args[0] is its code, as DENY, RSTR or RATE."""
+    """The server refuses to be asked (like this): args[0] is its code, as DENY, RSTR or RATE."""
 
 
 class Question:

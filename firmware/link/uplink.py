@@ -1,11 +1,11 @@
 """The node's session with a broker: which broker, when to try again, and what goes out first.
 
-The brokers of the settings are tried in order; after a round that found none there is a growing, jittered pause. What the client has
-in flight goes with it to the next broker, where its exchanges begin anew: `state/session` has whose they are. On every new
-connection first go the documents that introduce the node (`online`, then info), then readings.
+It tries the brokers of the settings in order; after a round that found none it pauses, longer each time, with jitter. What the client
+has in flight goes with it to the next broker, where its exchanges begin anew: `state/session` says whose they are. On every new
+connection the documents that introduce the node go first (`online`, then info), then readings.
 
-How a connection begins is in connecting.py, what is done when it ends in lost.py. A broker that ends one after the other may
-not want a certain message: Brokers has the way to find which.
+connecting.py begins a connection, lost.py sees it end. A broker that ends one connection after the other may refuse a certain
+message: Brokers finds which.
 
 `now` is ticks_ms, for the client; `uptime` is Clock.uptime_ms(), for whatever may be days old, as a connection is.
 """
@@ -20,14 +20,14 @@ from firmware import forget
 from firmware.files import SESSION
 from mqtt.client import ProtocolError, Refused
 
-_LOST_MS = const(2000)  # until the next attempt, if there is no memory to find out how long
+_LOST_MS = const(2000)  # ms until the next attempt, if there is no memory to compute them
 _STABLE_MS = const(10000)  # a connection that held this long ends the back-off
-_STARVED = const(8)  # attempts in a row without the memory, after which a restart may help,
+_STARVED = const(8)  # attempts in a row that lacked memory, after which a restart may help,
 _STARVED_MS = const(600000)  # not more often than this,
 _NEVER_MS = const(3600000)  # or this, if the memory of a fresh start did not suffice either
 _CAUTIOUS_MS = const(100)  # between two looks at one message
 _HELD_MS = const(600000)  # a connection that held so long was not ended by a message
-_NEARLY = const(8)  # `ended`, see lost.py: with the next one like that the limits are looked for
+_NEARLY = const(8)  # `ended`, see lost.py: one more, and the search for limits begins
 
 
 class Uplink:
@@ -44,31 +44,31 @@ class Uplink:
         self.clean_session = settings["clean_session"]
         self.log = log
         self.connected = False
-        self.held = False  # whether nothing is to be said yet, see namesake.py
+        self.held = False  # whether the node must be silent yet, see namesake.py
         self.connects = 0
         self.acknowledge = None  # called with the packet ids that were acknowledged, and now
         self.arrived = None  # called with topic, payload, retained, uptime of messages that came
-        self.take_back = None  # called when all that is on its way is to be sent again
-        self.why = None  # the last message that the broker would not have, and how that showed
+        self.take_back = None  # called when everything on its way is to be sent again
+        self.why = None  # the last message that the broker refused, and how that showed
         self.session = ""  # whose the exchanges are: not read yet
         self.plain()
         self.link_in_doubt = False  # set when nothing at all answers; the node clears it
         self.trying = False
         self.failures = 0  # in a row, lost connections that did not hold included
-        self.silent = 0  # of them, those without any sign of a peer
-        self.failures_of_memory = 0  # of them, the last ones that ended for want of memory
+        self.silent = 0  # those of them without any sign of a peer
+        self.failures_of_memory = 0  # the last of them that ended for want of memory
         self.online_since = None
         self.since = 0
         self.wait = 0
         self.doubt_since = 0
         self.doubt_ms = 0  # not again before, see lost.py
-        self.documents = []  # [topic, payload, packet id, None while unsent, -1: the broker will not have it]
+        self.documents = []  # [topic, payload, packet id; None while unsent, -1: the broker refuses it]
 
     def plain(self):
         """Nothing is known against the broker."""
         self.qos_max = self.settings["qos_max"]
         self.retain = self.settings["retain"]
-        self.send = self.client.send  # what its parts send by
+        self.send = self.client.send  # what its parts send with
 
     @property
     def broker(self):
@@ -107,7 +107,7 @@ class Uplink:
         return False
 
     def starved(self, uptime):
-        """Would a restart help? A TLS handshake wants 17 KB in one piece, which may be there no more, for ever."""
+        """Would a restart help? A TLS handshake wants 17 KB in one piece, which a fragmented heap may never have again."""
         wait = _STARVED_MS if self.connects else _NEVER_MS
         return self.failures_of_memory >= _STARVED and uptime >= wait and not self.connected
 
@@ -126,14 +126,14 @@ class Uplink:
         self.documents.append([topic, payload, None])
 
     def acknowledged(self):
-        """True when the broker has `status`, and every other document that introduces the node, but for those that it will not have."""
+        """True when the broker has `status` and all other documents that introduce the node, except those that it refuses."""
         for document in self.documents:
             if document[2] != -1 or document[0] == self.status:
                 return False
         return self.connected and not self.held
 
     def stop(self, topic, payload, timeout_ms=2000):
-        """Leave cleanly, if there is the memory to."""
+        """Leave cleanly, if there is enough memory."""
         if not self.connected:
             return
         try:
@@ -155,11 +155,11 @@ class Uplink:
             forget("link", "connecting")
 
     def hurry(self, failures=0):
-        """Messages pass, or something is being found out: the next attempts wait as after so few failures."""
+        """Shorten the next pauses, as after so few failures: messages pass, or a search is under way."""
         self.failures = min(self.failures, failures)
 
     def begin_anew(self):
-        """Have the broker forget the session at the next connection. Return False: after a restart it would not."""
+        """Let the broker forget the session at the next connection. Return False: this would be lost in a restart."""
         self.session = None
         try:
             patiently(os.remove, SESSION)
@@ -204,24 +204,24 @@ class Uplink:
             if document[2] is None and document[0] not in in_flight:
                 try:
                     document[2] = self.send(document[0], document[1], self.retain, 1)
-                except ValueError as e:  # it would be so at each connection
+                except ValueError as e:  # it would happen at each connection
                     self.documents.remove(document)
                     self.log.error("mqtt: %s is not published: %s" % (document[0].decode(), e))
 
     def _forget_documents(self):
-        """Each connection begins with new ones: an output is what it is then, and not what it was when the link died."""
+        """Forget the documents: each connection begins with new ones, which say what an output is now, not when the link died."""
         for document in self.documents:
             if document[2] is not None:
                 self.client.forget(document[2])
         self.documents = []
 
     def lose(self, uptime, error):
-        """The connection, or the attempt, came to an end by this error."""
+        """The connection, or the attempt, ended with this error."""
         self.client.close()
         self._forget_documents()
         self.wait = _LOST_MS
         said = False
-        forget("link", "connecting")  # there may not be the memory for both
+        forget("link", "connecting")  # there may be no memory for both
         try:
             from firmware.link import lost
 
@@ -232,7 +232,7 @@ class Uplink:
         forget("link", "lost")
         self.trying = self.connected = False
         self.since = uptime
-        if not said:  # in the room that these two had
+        if not said:  # in the memory that these two had
             self.log.error("mqtt: lost %s: not enough memory to say why" % self.broker)
 
 
@@ -242,11 +242,11 @@ class Brokers:
         self.uplink = uplink
         self.all = settings
         self.number = 0  # of the one in use
-        self.limits = None  # what it will not have, when there is anything
+        self.limits = None  # Limits: what it refuses, once there is anything
         self.known = {}  # number → Limits
         self.ended = 0  # of connections in a row that the one in use ended
         self.oldest = 0  # packet id of the oldest message in flight when the last one ended, 0: there was none
-        self.last = []  # what was sent last on them: topics, and filters without an answer
+        self.last = []  # topics sent last on them, and filters without an answer
         self.shut = 0  # attempts that were closed at CONNECT
         self.vain = 0  # connections in a row on which nothing was acknowledged
 
@@ -262,19 +262,19 @@ class Brokers:
 
     @property
     def cautious(self):
-        """True while one message at a time is sent: what is optional has to wait."""
+        """True while one message at a time is sent: optional ones have to wait."""
         suspects = self.limits and self.limits.suspects
         return bool(suspects) and not suspects.free
 
     def bars(self):
-        """Is there a message that the one in use will not have, or may there be?"""
+        """Is there a message that the one in use refuses, or may there be?"""
         return self.limits is not None and self.limits.bars()
 
     def move_on(self):
         """Turn to the next one. Return whether all were tried."""
         self.number = (self.number + 1) % len(self.all)
         if len(self.all) > 1:
-            self.ended = self.vain = 0  # they were another's
+            self.ended = self.vain = 0  # they were another broker's
             self.last.clear()
         return self.number == 0
 
@@ -303,7 +303,7 @@ class Brokers:
             self.vain = 0
         if self.limits:
             if self.limits.step(uptime, acked, ms >= _HELD_MS):
-                # It had everything, but if it goes on there is more to find.
+                # It took everything; if it still ends connections, there is more to find.
                 self.ended = _NEARLY
         elif acked and self.uplink.qos_max == 2 and self.uplink.client.lowered:
             self.learnt().lowered(uptime)

@@ -1,8 +1,8 @@
 """The Wi-Fi station: joins the configured networks in order of preference, notices a loss, recovers.
 
-Never blocks for long and never raises for what the radio does. Rounds of attempts (joining.py) are spaced by a growing,
-jittered back-off; every third round the radio is switched off and on; when the radio itself keeps refusing calls `dead` says
-that only a reset of the board can help. An access point that is merely absent never leads to that.
+It never blocks for long, and never raises for what the radio does. Between rounds of attempts (joining.py) it waits, longer each
+time, with jitter. Every third round it switches the radio off and on. When the radio itself keeps refusing calls, `dead` says that
+only a reset of the board can help. An access point that is merely absent never leads to that.
 
 `uptime` is Clock.uptime_ms(): a network may hold for weeks before it is lost.
 """
@@ -30,7 +30,7 @@ class Wifi:
         self.ssid = None
         self.failures = 0  # attempts in a row
         self.fault = None  # why the last one failed
-        # What follows is joining.py's, too.
+        # joining.py uses the following, too.
         self.state = None
         self.since = 0
         self.wait = 0
@@ -45,7 +45,7 @@ class Wifi:
         return self.refused >= _DEAD_AFTER
 
     def cycle(self):
-        """Switch the radio off and on: for a link that says it is up and passes nothing."""
+        """Switch the radio off and on: the link says that it is up, and passes nothing."""
         if self.up:
             self.log.warning("wifi: nothing gets through, starting the radio again")
             self.cycling = True
@@ -79,7 +79,7 @@ class Wifi:
             if self.up or self.state == _WAITING:
                 forget("link", "joining")
         except MemoryError:
-            forget("link", "joining")  # it may be there by half
+            forget("link", "joining")  # it may be half loaded
             self.wait = uptime - self.since + _POLL_MS
 
     def enter(self, state, uptime, wait=0):

@@ -1,7 +1,7 @@
-"""A name server that knows one answer, the board's own address, to every question (RFC 1035).
+"""A name server that answers every question with the board's own address (RFC 1035).
 
-A phone that joins the access point asks for the name of its maker's test page, is led here, gets a redirect instead of the page it
-knows, and so opens the portal by itself. Whatever is not a plain question is not answered.
+A phone that joins the access point asks for the name of its maker's test page and is led here. It gets a redirect instead of the page
+it expects, and so opens the portal by itself. Anything but a plain question gets no answer.
 """
 
 import socket
@@ -12,11 +12,11 @@ _HEAD = const(12)
 _LONGEST = const(300)  # a name has at most 255 bytes
 _A_TURN = const(8)  # a flood must not hold up the page
 _A, _ANY, _IN = const(1), const(255), const(1)
-_TTL_S = const(10)  # at home the name is somebody else's again
+_TTL_S = const(10)  # at home the name belongs to its owner again
 
 
 def answer(query, address):
-    """Return the packet that answers query, None if it deserves none. address: 4 bytes."""
+    """Return the packet that answers query; None: it gets none. address: 4 bytes."""
     # QR and opcode 0: a standard query; one question, no answers yet
     if len(query) < _HEAD + 5 or query[2] & 0xF8 or query[4:8] != b"\0\1\0\0":
         return None
@@ -56,7 +56,7 @@ class NameServer:
                 if packet:
                     self.sock.sendto(packet, peer)
             except (OSError, MemoryError):
-                return  # nothing more, a peer that has gone, or no room: who asked asks again
+                return  # nothing more, a peer that has gone, or no room: a phone asks again
 
     def close(self):
         self.sock.close()

@@ -1,8 +1,8 @@
-"""What a phone is asked for, and how it gets into config.json: the first network, the first broker, the node's name.
+"""The fields of the form, and how they get into config.json: the first network, the first broker, the node's name.
 
-Everything else of config.json stays as it is; a node without sensors is offered those that answer. A secret that is stored never
-leaves the node: an empty field keeps it, as long as what it belongs to is the same (the network; host, user and TLS of the broker,
-so that nobody can have it sent elsewhere).
+Everything else in config.json stays as it is; for a node without sensors the page offers those that answer. A stored secret never leaves
+the node: an empty field keeps it, as long as it belongs to the same network, or to the same host, user and TLS of the broker, so that
+nobody can have it sent elsewhere.
 """
 
 from jsonpairs import loads
@@ -49,7 +49,7 @@ def part(fault):
 
 
 def without(raw, parts):
-    """Return raw without these parts, but for those that are asked for here."""
+    """Return raw without these parts, except those that the form asks for."""
     return {key: raw[key] for key in raw if key not in parts or key in OURS}
 
 
@@ -175,7 +175,7 @@ def _broker(raw, fields):
 
 
 def recall(fields, draft):
-    """Fill in the secrets of an earlier try, draft, that did not go well: nobody wants to enter them again for a wrong port."""
+    """Fill in the secrets of draft, an earlier try that failed: nobody wants to enter them again for a wrong port."""
     network, broker = _firsts(draft)
     was = shown(draft)
     if not fields["key"] and fields["ssid"] == was["ssid"]:
@@ -185,7 +185,7 @@ def recall(fields, draft):
 
 
 def first_only(settings):
-    """Return checked settings with the first network and broker alone: the new ones are to be tried, not those that did before."""
+    """Return checked settings with only the first network and broker: the new ones are tried, not the older ones."""
     settings = dict(settings)
     for key, within in (("wifi", "networks"), ("mqtt", "brokers")):
         settings[key] = dict(settings[key])

@@ -1,8 +1,8 @@
 """The web server of the portal: microdot's, within bounds that it does not set itself.
 
-A request has so many bytes and so many seconds, and only so many are served at once: nobody holds up the others for long, or fills
-the heap. Who asks for another host is led to the portal: that is what makes a phone show it, and keeps a page of elsewhere that
-has its name point here (DNS rebinding) from talking to it. A form counts only with the token that was in it.
+Bytes and seconds of a request are limited, and so are requests at once: nobody holds up the others for long, or fills the heap. A
+request for another host is redirected to the portal. That makes a phone show it, and keeps a foreign page whose name points here (DNS
+rebinding) from talking to it. A form counts only with the token that was in it.
 """
 
 import asyncio
@@ -101,14 +101,14 @@ class Site:
         app.post("/")(self._submit)
         app.post("/search")(self._search)
         app.get("/favicon.ico")(lambda request: ("", 404))
-        app.errorhandler(404)(lambda request: Response.redirect(self._url()))
+        app.errorhandler(404)(self._to_page)
         app.errorhandler(413)(self._too_large)
 
     async def open(self):
         self._server = await asyncio.start_server(self._serve, "0.0.0.0", 80, _VISITORS)
 
     def step(self):
-        """MemoryError: there was none for a visitor, and the server has ended with it: nobody would be answered any more."""
+        """MemoryError: a visitor found no memory, which has ended the server: nobody would be answered any more."""
         if self._server.task.done():
             raise MemoryError("provisioning: the page's server has ended")
 
@@ -144,19 +144,24 @@ class Site:
                 return True
         return False
 
-    def _url(self):
-        return "http://%s/" % self.portal.address
+    def _here(self, request):
+        """Return where the visitor finds the page: by the port that it asked, which is not 80 on a simulated board."""
+        port = request.headers.get("Host", "").partition(":")[2]
+        return self.portal.address + (":" + port if port.isdigit() else "")
+
+    def _to_page(self, request):
+        return Response.redirect("http://%s/" % self._here(request))
 
     def _guard(self, request):
         self.portal.visited()
         if request.headers.get("Host", "").split(":")[0] != self.portal.address:
-            return Response.redirect(self._url())
+            return self._to_page(request)
 
     def _page(self, request):
-        return Response(self.portal.page(), headers=HEADERS)
+        return Response(self.portal.page(self._here(request)), headers=HEADERS)
 
     def _form(self, request):
-        """Return the form, or (text, status) if it is none of ours."""
+        """Return the form, or (text, status) if it is not ours."""
         try:
             form = request.form
         except ValueError:

@@ -20,7 +20,7 @@ HEADERS = {
 
 _HEAD = """<!DOCTYPE html><html lang=en><head><meta charset=utf-8>\
 <meta name=viewport content="width=device-width,initial-scale=1">%s<title>%s</title>"""
-# 4 KB, in bytes and without a gap to fill in: nobody makes a copy of it, for each of several visitors.
+# 4 KB, in bytes and with nothing to fill in, so that several visitors need no copy each.
 _STYLE = b"""<style>
 :root{color-scheme:light dark;--fg:#1c2321;--bg:#f4f6f5;--card:#fff;--line:#7b8783;--dim:#53605c;--go:#0b6b4f;--on:#fff;--bad:#a3201d;--badbg:#fdeceb}
 @media(prefers-color-scheme:dark){:root{--fg:#e8edeb;--bg:#111614;--card:#1b2220;--line:#84918c;--dim:#a9b5b1;--go:#5fd3a8;--on:#06251b;--bad:#ffb0a8;--badbg:#3a1715}}
@@ -94,16 +94,16 @@ def _list(lines):
         yield "</ul>"
 
 
-def waiting(portal, done):
-    """While the settings are tried: what has worked so far. The phone asks again by itself."""
+def waiting(portal, done, here):
+    """The page while the settings are tried: what has worked so far. The phone asks again by itself."""
     yield from _head("Trying the settings", '<meta http-equiv=refresh content="3;url=/">')
-    here = done[-1] if done else "looking for the network"
-    yield _WAIT % (escape("So far: %s." % here), escape(portal.ssid), escape(portal.address))
+    last = done[-1] if done else "looking for the network"
+    yield _WAIT % (escape("So far: %s." % last), escape(portal.ssid), here)
     yield "</main></body></html>"
 
 
 def saved(portal):
-    """The end."""
+    """The last page."""
     yield from _head("Saved")
     yield "<main><h1>Saved</h1><p role=status>The node starts again with these settings, and this network goes away. \
 Join this phone to your own network again.</p>"
@@ -172,7 +172,7 @@ def _alert(portal):
 
 
 def _field(portal, field, label, more="", secret=False):
-    """A label, its input, and what is wrong with it. Of a secret never the value."""
+    """A label, its input, and what is wrong with it. Never the value of a secret."""
     fault = portal.faults.get(field)
     value = portal.fields[field]
     if secret and value:
@@ -230,7 +230,7 @@ def _wifi(portal):
 
 
 def _sensors(portal):
-    """What answers, if the node has no sensors; which of several types it is knows who wired it."""
+    """The sensors that answer, for a node that has none; its owner knows which of several types each is."""
     yield "<fieldset><legend>Sensors</legend>"
     if portal.offered:
         yield "<p class=dim>Something answers on %s. Tick what you have wired.</p>" % portal.places

@@ -12,7 +12,7 @@ _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # 32, without those that look ali
 def password():
     """Return the access point's, ten letters and a hyphen: 50 bits, which is too many to try out of the air.
 
-    One that cannot be read is not written over: somebody has noted it.
+    A password that cannot be read is not written over: somebody has noted it.
     """
     kept = None
     try:

@@ -1,8 +1,8 @@
 """Provisioning from a phone: an access point of the node's own with one small page, for a while.
 
-The password of the access point is the node's own, made at random when it is first needed and shown on the serial console alone. The
-settings that come from the phone are checked, tried (trial.py), and saved in one step; then the node starts anew, as it does when nobody
-has come: a node with settings then runs on them, one without waits with the radio off and opens the page again.
+The access point's password is the node's own, made at random when it is first needed, and shown only on the serial console. Settings from
+the phone are checked, tried (trial.py), and saved in one step; then the node restarts. It also restarts when nobody comes: a node with
+settings runs on them, one without waits with the radio off and opens the page again.
 
 Ctrl-C ends it at any time, and the watchdog is not armed.
 """
@@ -39,7 +39,7 @@ _MINUTES = const(10)
 _REST_S = const(1800)  # until a node without settings opens the page again
 _TURN_MS = const(50)
 _REMIND_MS = const(60000)
-_READ_MS = const(5000)  # for the phone to read the last page
+_READ_MS = const(5000)  # so long the phone has to read the last page
 _UNREAD_MS = const(60000)  # if it does not come back for it: it may have lost the access point
 _NETWORKS = const(20)
 _RESERVE = const(1024)  # bytes, for letting go of the rest when there is no memory
@@ -66,7 +66,7 @@ class Portal:
         raw = stored(LAST_GOOD) if broken else stored(CONFIG, LAST_GOOD)
         parts = [part(fault) for fault in faults]
         self.left_out = sorted({each for each in parts if each in raw and each not in OURS})
-        # A new node has nothing to complain of.
+        # A new node has no faults to show.
         self.notes = faults if CONFIG in os.listdir() else []
         self.raw = without(raw, self.left_out)
         self.draft = {}  # what was entered last
@@ -113,15 +113,15 @@ class Portal:
     def visited(self):
         self.seen = time.ticks_ms()
 
-    def page(self):
-        """Return the page, in pieces."""
+    def page(self, here):
+        """Return the page, in pieces. here: where the visitor finds it."""
         from firmware.provisioning import page as pages
 
         if self.is_saved:
             self.since = time.ticks_add(time.ticks_ms(), _READ_MS - _UNREAD_MS)
             return pages.saved(self)
         if self.trial or self.is_busy():
-            return pages.waiting(self, self.trial.done if self.trial else ())
+            return pages.waiting(self, self.trial.done if self.trial else (), here)
         names = [pages.name(found[0]) for found in self.heard]
         if (self.fields["ssid"], True) not in names:
             self.fields["other"] = self.fields["ssid"]
@@ -138,8 +138,8 @@ class Portal:
     def step(self, now):
         """Do the next part of the work.
 
-        One at a time, and here rather than in the server's call: what a part has loaded can be forgotten only when nothing of it
-        is left in the stack, and the tables of the settings and the MQTT client do not fit into a Pico together.
+        One part at a time, and here rather than in the server's call: a part's modules can be forgotten only when none of them is on the stack,
+        and the tables of the settings and the MQTT client do not fit into a Pico together.
         """
         try:
             self._step(now)
@@ -164,7 +164,7 @@ class Portal:
             self._is_good = self._is_starved = False
 
     def _starved(self):
-        """Let go of what the step has loaded, and have it done once more; if that was the second time, say so on the page."""
+        """Let go of what the step has loaded, and do it once more; the second time, say so on the page."""
         self._reserve = None
         trial, self.trial = self.trial, None
         for name in list(sys.modules):
@@ -258,7 +258,7 @@ async def _live(portal, minutes):
             now = time.ticks_ms()
             if portal.is_over(now, minutes):
                 return
-            # Again and again, for who plugs the cable in later: this is the one place where the password is shown.
+            # Again and again, for whoever plugs the cable in later: the password is shown nowhere else.
             if reminded is None or time.ticks_diff(now, reminded) >= _REMIND_MS:
                 reminded = now
                 print(

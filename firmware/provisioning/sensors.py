@@ -1,7 +1,7 @@
-"""What the page for a phone offers as sensors: what answers on the board's usual pins. Loaded for that alone.
+"""Finds the sensors that the page offers: those that answer on the board's usual pins. Loaded for that alone.
 
-An I2C address tells which types a chip may be of, and who wired it knows which. Nothing is written to it. A 1-Wire address tells the
-chip, too.
+An I2C address tells which types a chip may be; whoever wired it knows which it is. Nothing is written to it. A 1-Wire address tells
+the type.
 """
 
 from micropython import const
@@ -10,7 +10,7 @@ from firmware import forget, sensors
 from firmware.hardware.usualpins import each
 from firmware.settings.roms import wrong
 
-_MOST = const(24)  # entries: a bus at which everything seems to answer fills no page
+_MOST = const(24)  # entries at most: at a faulty bus every address seems to answer
 
 
 def offered(board):

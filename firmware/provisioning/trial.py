@@ -5,7 +5,7 @@
         time.sleep_ms(50)
     if trial.fault: ...                     # what failed, and what would be right
     for line in trial.done: ...             # what worked
-    for line in trial.missed: ...           # what did not, and can be done without
+    for line in trial.missed: ...           # what failed, and the node can do without
 
 The networks are tried in order, as by the node, until one lets it in; the brokers all. One network and one broker must
 work, the others may be out of reach today. The session at the broker is a clean one with a client id of its own: the node's
@@ -73,7 +73,7 @@ class Trial:
         return True
 
     def close(self):
-        """Leave broker and network; for a trial that is not run to its end, too."""
+        """Leave broker and network, also in the middle of a trial."""
         if self._client:
             self._client.disconnect()
         try:
@@ -95,7 +95,7 @@ class Trial:
             yield
 
     def _conclude(self, worked, failed):
-        """After networks or brokers: what failed is only missed if one worked."""
+        """Conclude networks or brokers: if one worked, those that failed are only missed."""
         if worked:
             self.missed += failed
         else:

@@ -1,8 +1,8 @@
 """Readings on their way from the channels to the broker: kept by the outbox, sent by the client, dropped when acknowledged.
 
-What is late goes to `history/<channel>`, in the order it was taken. While late readings are sent, new ones are too, in turn.
-A reading that a newer one of its channel has overtaken goes there, however young: `reading/<channel>` is in order. So does
-one of an earlier start: nobody remembers which of its readings went to `reading/<channel>`.
+Late readings go to `history/<channel>`, in the order they were taken, in turn with new ones. A reading that a newer one of its
+channel has overtaken goes there too, however young, so that `reading/<channel>` stays in order. So does a reading of an earlier
+start: nobody remembers which of those went to `reading/<channel>`.
 
 A record's key is the channel's name, its data what payload.record() makes. What else a reading needs is of its start: Starts.
 `now` is ticks_ms, for the outbox and the client; `uptime` is Clock.uptime_ms().
@@ -18,8 +18,8 @@ from firmware.payload import head, is_reading
 
 _UNKNOWN = const(2)
 _TELL_MS = const(60000)  # between two lines about a full outbox
-_AGAIN_MS = const(60000)  # until what cannot be looked up, or not be written, is tried again
-# A time that is further off than this, and what a crystal may have drifted, is one that the clock has given up since.
+_AGAIN_MS = const(60000)  # until a failed look-up or write is tried again
+# The clock has given up a time that is further off than this plus the drift of a crystal.
 _WRONG_MS = const(2000)
 
 
@@ -37,17 +37,17 @@ class Delivery:
         self.log = log
         self._topics = {}  # key → topics for now, and for late
         self.sent = {}  # packet id → record
-        self.restored = []  # of them, those of which the client has no message, only PUBREL
-        self.again = []  # records to be sent anew: they were restored, and the broker has forgotten them
-        self._newest = {}  # key → seq of the last reading that went as one of now
+        self.restored = []  # those of them whose message the client lacks: only PUBREL is to go
+        self.again = []  # restored records that the broker has forgotten: sent anew
+        self._newest = {}  # key → seq of the last reading sent to `reading/…`
         self._turn = False  # whose: a fresh reading's?
         self.starts = Starts(boot, topics.prefix, log)
         self.starts.origin = clock.unix_ms(0)
         self._told = outbox.dropped
         self._told_at = None  # uptime
-        self.aside = None  # readings that the broker will not have, if there are any
-        self.pace = None  # how many may go in a second, if that is limited
-        self.values = None  # what also publishes bare numbers, if that is wanted
+        self.aside = None  # an Aside: readings that the broker refuses; None: there are none
+        self.pace = None  # a Pace, if readings a second are limited
+        self.values = None  # Values, if bare numbers are published
         client.set_journal(self._journal)
 
     def take(self, channel, at, seq, members):
@@ -60,7 +60,7 @@ class Delivery:
         return self.outbox.append(key, data, time.ticks_ms(), channel.qos, channel.latest)
 
     def lost(self):
-        """There was no memory to keep a reading."""
+        """Count a reading for which there was no memory."""
         self.outbox.dropped += 1
 
     def send_now(self, channel, at, seq, members):
@@ -74,11 +74,11 @@ class Delivery:
         return True
 
     def time_known(self, uptime):
-        """The time has just been set: readings that had none, or a wrong one, get theirs."""
+        """The clock has just been set: give readings without a time, or with a wrong one, theirs."""
         self.starts.set(self.clock.unix_ms(0), uptime)
 
     def step(self, now, uptime):
-        """Write what is due; say when readings were given up."""
+        """Write what is due; log readings that were given up."""
         outbox = self.outbox
         outbox.step(now)
         if self.aside:
@@ -124,7 +124,7 @@ class Delivery:
                         record, late = fresh, False
                     message = None if late == _UNKNOWN else self._message(record, late)
                 except (MemoryError, OSError):
-                    outbox.spare(now)  # nor can its start be looked up: later
+                    outbox.spare(now)  # its start cannot be looked up either: later
                     return
                 self._turn = not self._turn
                 if not message or not self._send(record, late, message, now):
@@ -141,14 +141,14 @@ class Delivery:
         return self.outbox.fresh(now, lambda r: is_reading(r) and self._is_late(r, uptime), qos_2)
 
     def take_back(self):
-        """Have the client forget what it can: it is to be sent again."""
+        """Have the client forget what it can, so that it is sent again."""
         from firmware.readings import withdraw
 
         withdraw.everything(self)
         forget("readings", "withdraw")
 
     def acknowledged(self, pids, now):
-        """The broker has these."""
+        """The broker has acknowledged these."""
         for pid in pids:
             record = self.sent.pop(pid, None)
             if record:
@@ -183,16 +183,16 @@ class Delivery:
         return found
 
     def _qos(self, record):
-        """Return the QoS to send a record at: the channel's of today, or, if it has none, that at which it was taken.
+        """Return the QoS to send a record at: the channel's of today; for a channel that is gone, the one it was taken at.
 
-        An exchange of QoS 2 that has come to PUBREC goes on as one, see parts.py. What was kept is not given away at QoS 0.
+        An exchange of QoS 2 that has come to PUBREC goes on at QoS 2, see parts.py. A reading that was kept never goes at QoS 0.
         """
         channel = self._channels.get(record.key)
         qos = record.qos if channel is None else channel.qos
         return 1 if qos < 2 else self.uplink.qos_max
 
     def _message(self, record, late):
-        """Return whether a record is to be retained, its boot and seq, and the topic and the payload it goes with."""
+        """Return (retain, boot, seq, topic, payload) of a record's message."""
         retain, boot, seq, at, ts = head(record)
         ts = self.starts.time_of(boot, at, ts)
         topic = self._late_topic(record) if late else self._topic(record.key)[0]
@@ -207,7 +207,7 @@ class Delivery:
         retain, boot, seq, topic, text = message
         retain = bool(retain) and not late and self.uplink.retain
         if pid:
-            self.sent[pid] = record  # now: it goes on, too, if there is no memory to write it
+            self.sent[pid] = record  # before it is sent: there may be no memory for it afterwards
         sent = self.uplink.send(topic, text, retain, qos, pid, boot != self.boot)
         if pid and sent != pid:
             del self.sent[pid]
@@ -219,12 +219,12 @@ class Delivery:
 
                 return put(record, self, now)
             except MemoryError:
-                forget("readings", "aside")  # it may be there by half
+                forget("readings", "aside")  # it may be half loaded
                 return False  # it waits, and the others with it
         if self.pace:
             self.pace.went()
         self.sent[sent] = record
-        # Its mark is the QoS it went at as a reading of now, 0: late.
+        # mark: the QoS it was sent at on `reading/…`; 0 means it was sent late.
         self.outbox.take(record, now, 0 if late else qos)
         if not late:
             self._newest[record.key] = seq
@@ -232,9 +232,9 @@ class Delivery:
         return True
 
     def _journal(self, pids):
-        """The client's: what it learns of exchanges of QoS 2 is on flash before it acts on it. Return what it is to forget.
+        """The client's journal: write to flash what it learns of exchanges of QoS 2, before it acts on it. Return packet ids to forget.
 
-        On a new connection that is what was sent as a reading of now, and is late by now: it is to go to history.
+        On a new connection it forgets readings that have become late since they were sent: they go to history.
         """
         now = time.ticks_ms()
         forgotten = []
@@ -266,9 +266,9 @@ class Delivery:
 
 
 class Starts:
-    """What readings of this start and of earlier ones need besides their records: when each start was, and the name the node had then.
+    """When each start was, and which name the node had then: readings need it besides their records.
 
-    It is in `state/boots`, see boots.py, which is loaded when it is needed. Nothing is dated or named by guess.
+    Kept in `state/boots` by boots.py, which is loaded when needed. Nothing is dated or named by guess.
     """
 
     def __init__(self, boot, prefix, log):
@@ -285,7 +285,7 @@ class Starts:
         self._found = None  # and what was found
 
     def find(self, boot):
-        """Return (Unix ms at uptime 0, topic prefix) of a start. None: nobody knows, or it is today's. OSError: nobody knows now."""
+        """Return (Unix ms at uptime 0, topic prefix) of a start. None: unknown, or it is today's. OSError: it cannot be read now."""
         if boot == self.boot:
             return self.origin, None
         if boot != self._earlier:
@@ -311,7 +311,7 @@ class Starts:
     def time_of(self, boot, at, ts):
         """Return the Unix ms of a reading, or None. at: its uptime in ms; ts: what the clock said when it was taken, or 0.
 
-        Of this start, a time that the clock has given up since is put right. Of an earlier one nobody knows which it was.
+        In this start, a time that the clock has given up since is corrected. In an earlier one nobody knows which times were wrong.
         """
         origin = self.find(boot)[0]
         if origin is None or (
@@ -321,7 +321,7 @@ class Starts:
         return origin + at
 
     def defer(self, uptime):
-        """It cannot be read: readings of earlier starts wait."""
+        """Let readings of earlier starts wait: the file cannot be read."""
         if not self._wait_until:
             self._wait_until = uptime + _AGAIN_MS
             self.log.error("boots: state/boots cannot be read: readings of earlier starts wait")

@@ -1,9 +1,9 @@
-"""Readings that a broker will not have: out of the way of the others, on flash, to be tried again.
+"""Readings that a broker refuses: kept on flash, out of the way of the others, to be tried again.
 
-In memory only while there are any. They go back to the outbox, the oldest first and one at a time, when nothing waits there
-and nothing is known against the broker in use: another one, a day later, or after a restart. What does not fit is dropped from
-the oldest on, told and counted; the count goes on in the outbox when nothing is left here. What a power cut leaves in both is
-found by halfway.py.
+In memory only while there are any. They go back to the outbox one at a time, the oldest first, when nothing waits there and
+the broker in use is not known to refuse anything: another broker, a day later, or after a restart. When there is no room, the
+oldest are dropped, logged and counted; once nothing is left here, the outbox goes on with the count. halfway.py finds readings
+that a power cut left in both.
 """
 
 import os
@@ -18,17 +18,18 @@ from outbox import Outbox
 
 FOLDER = "state/aside"  # parts.py looks for it
 _WHY = "state/aside/why"  # the last reason, over a restart
-SUM = "state/aside/sum"  # what the outbox has dropped, once the count of this one is in its own
-_OURS = ("state", "why", "sum", "doubts")  # without readings nothing else is there
+SUM = "state/aside/sum"  # the outbox's count of dropped readings, once it includes ours
+# without readings there are no other files
+_OURS = ("state", "why", "sum", "doubts")
 
 _BYTES = const(32768)
 _RAM = const(2048)
-# That are told: there may be a thousand readings, and the count is in `health`.
+# Log lines: there may be a thousand readings, and `health` has the count.
 _REASONS = const(16)
 _LONGEST = const(240)  # characters of a reason in `health`
-# Between two attempts that fail: one in each pass of the loop would wear the flash.
+# Between two failed attempts: one in each pass of the loop would wear the flash.
 _AGAIN_MS = const(10000)
-# Packet id in Delivery.sent of one that is not to be sent yet: no message in flight has it.
+# Packet id in Delivery.sent of a reading that must not be sent yet: no message in flight has it.
 _HELD = const(0)
 
 
@@ -60,7 +61,7 @@ class Aside:
             if why != self._why:
                 self._keep(why)
         self._why = why
-        if outbox.dropped >= 2 * self._lost + 1:  # a line for each would be too many
+        if outbox.dropped >= 2 * self._lost + 1:  # one line each would be too many
             self._lost = outbox.dropped
             self.log.warning(
                 "outbox: no more room for what is set aside: %d readings dropped" % self._lost
@@ -74,7 +75,7 @@ class Aside:
             self.log.error("outbox: %s cannot be written: %s" % (_WHY, reason(e)))
 
     def give_back(self, delivery, now):
-        """Move the oldest to the delivery's outbox, of which nothing can be sent now. After the last one nothing is left of it all."""
+        """Move the oldest to the delivery's outbox, which has nothing to send now. After the last one remove the files."""
         uptime = delivery.clock.uptime_ms(now)
         if self.in_doubt or uptime < self.wait_until:
             return
@@ -95,10 +96,10 @@ class Aside:
             delivery.again.append(delivery.sent.pop(_HELD))
             return True
         if len(to) > len(delivery.sent) and not to.unread:
-            return True  # there was no memory to read what waits: a newer one of `latest` would make way for an older one
+            return True  # There was no memory to read what waits: an older reading would replace a newer one of `latest`.
         record = outbox.peek(now)
         if record:
-            # In both rather than in none, if the power fails now: halfway.py. Only this one: that those before are gone is on flash.
+            # If the power fails now, it is in both rather than in none: see halfway.py. Only this one: flash knows that those before are gone.
             moved = outbox.sync(now) and _move(record, to, now)
             if not moved:
                 return False
@@ -120,7 +121,7 @@ class Aside:
         return True
 
     def _hand_over(self, to, now):
-        """How many were dropped is counted on in the other outbox. Return False if the flash does not take it."""
+        """Let the other outbox go on with the count of dropped readings. Return False if the flash does not take it."""
         lost = self.outbox.dropped
         if lost:
             try:
@@ -142,7 +143,7 @@ class Aside:
 
 
 def _move(record, to, now):
-    """Append a record to another outbox, on flash. Return it there; None: it is not there, and has to stay where it is."""
+    """Append a record to another outbox, on flash. Return it there; None: it could not be written and stays where it is."""
     taken = to.append(record.key, record.data, now, record.qos, record.latest)
     if not taken:
         to.dropped -= 1  # it is not
@@ -171,16 +172,16 @@ def _remove():
     try:
         names = os.listdir(FOLDER)
         if any(name.replace(BESIDE, "") not in _OURS for name in names):
-            return  # there may be readings that do not show: it is looked at again after the next start
+            return  # There may be readings that cannot be read now: the next start looks again.
         for name in names:
             os.remove(FOLDER + "/" + name)
         os.rmdir(FOLDER)
     except OSError:
-        pass  # then it is found empty after the next start
+        pass  # the next start finds it empty
 
 
 def put(record, delivery, now):
-    """Take a record out of the delivery's outbox. Return False: the flash takes no more, it has to stay there."""
+    """Take a record out of the delivery's outbox. Return False: the flash takes no more, so it stays there."""
     if not delivery.aside:
         delivery.aside = Aside(delivery.log)
     uptime = delivery.clock.uptime_ms(now)

@@ -1,12 +1,12 @@
-"""Starts of this node: what readings of earlier ones need. Loaded when needed, then let go of.
+"""Earlier starts of this node: when they were, and under which name. Loaded when needed, then let go of.
 
 state/boots has a line for each start that needs one, oldest first:
 
     11730017 1795219201312 outpost/attic
 
-The number; the Unix time at uptime 0 in ms, `-` if it is not needed or not known; the topic prefix, left out where it is that of the
-line before. A start without a line has the prefix of the last line before it, and no reading that lacks its time. The file is
-written when readings get their time later, and when the node has another name than before.
+The number; the Unix time at uptime 0 in ms, `-` if it is not needed or not known; the topic prefix, left out where the line before has
+the same. A start without a line has the prefix of the last line before it, and all its readings have their time. The file is
+written when readings get their time later, and when the node's name has changed.
 """
 
 import json
@@ -20,8 +20,8 @@ from firmware.files import write
 
 _BOOTS = "state/boots"
 _TIMES = "state/times"  # of versions before state/boots, see _earlier()
-ABOVE_ALL = 1 << 30  # the number of a start is below: a small integer on every board
-# One that is found in a line or a reading is below this: two random steps and 2^25 starts must fit behind it.
+ABOVE_ALL = 1 << 30  # numbers of starts are below this: small integers on every board
+# Numbers found in a line or a reading are below this: two random steps and 2^25 starts must fit above.
 CREDIBLE = ABOVE_ALL - (1 << 26)
 _LINES = const(128)  # an outbox of 128 KB holds 1,100 readings: eight of each of so many starts
 _LINE_BYTES = const(192)  # base and name have at most 64 each
@@ -44,7 +44,7 @@ def _find(lines, boot):
     origin = prefix = None
     for number, at, name in lines:
         if number > boot:
-            prefix = prefix or name  # of starts whose lines had no room any more
+            prefix = prefix or name  # it belongs to starts for whose lines there was no room
             break
         prefix = name or prefix
         if number == boot:
@@ -56,9 +56,9 @@ def begin(boot, oldest, prefix):
     """A start takes its readings under a topic prefix. oldest: the first start of which readings wait. OSError: not kept."""
     lines, error = _lines()
     if error:
-        raise error  # it may be there the next time
+        raise error  # it may be readable the next time
     if not lines:
-        # What waits is of a version before, which knew no other names than today's.
+        # The readings that wait are of a version that knew no names but today's.
         lines = [(0, None, prefix)] + _earlier()
     elif _find(lines, ABOVE_ALL)[1] != prefix:
         lines.append((boot, None, prefix))
@@ -72,7 +72,7 @@ def begin(boot, oldest, prefix):
 
 
 def note(boot, origin, oldest):
-    """The readings of a start that lack their time get it. origin: Unix ms at its uptime 0. OSError: not kept."""
+    """Give the readings of a start that lack their time one. origin: Unix ms at its uptime 0. OSError: not kept."""
     lines, error = _lines()
     if error:
         raise error
@@ -80,7 +80,7 @@ def note(boot, origin, oldest):
 
 
 def _write(lines, oldest):
-    """Write what is needed from the oldest start on, or as much of it as there may be."""
+    """Write the lines that are needed from the oldest start on, as many as fit."""
     while len(lines) > 1 and (len(lines) > _LINES or lines[1][0] <= oldest):
         _, _, before = lines.pop(0)
         number, origin, prefix = lines[0]
@@ -92,11 +92,11 @@ def _write(lines, oldest):
 
 
 def _lines():
-    """Return [(number, Unix ms at uptime 0 or None, prefix or None)] of the lines that are one, and why it cannot be read."""
+    """Return ([(number, Unix ms at uptime 0 or None, prefix or None)] of the valid lines, why the file cannot be read)."""
     lines = []
 
     def parse(f):
-        """Fill the one list anew, for there may be no room for two. Return a checksum."""
+        """Fill the one list anew: there may be no room for two. Return a checksum."""
         lines.clear()
         crc = 0
         for _ in range(2 * _LINES):
@@ -117,7 +117,7 @@ def _lines():
 
 
 def _parsed(line):
-    """Return what a line says, None: it is none of ours."""
+    """Return what a line says; None: we did not write it."""
     try:
         number, origin, *prefix = line.decode()[:-1].split(" ", 2)
         number = int(number)
@@ -130,7 +130,7 @@ def _parsed(line):
 
 
 def _moment(text):
-    """Return Unix ms. ValueError: it is none that a reading can have."""
+    """Return Unix ms. ValueError: no reading can have this time."""
     ms = int(text)
     if not 0 < ms < 1 << 48:
         raise ValueError
@@ -138,7 +138,7 @@ def _moment(text):
 
 
 def _is_strange(prefix):
-    """Can this not be the first levels of a topic?"""
+    """Is this impossible as the first levels of a topic?"""
     return any(c < " " or c in "+#" for c in prefix)
 
 
@@ -148,7 +148,7 @@ def _earlier():
     try:
         times = read(_TIMES, json.load)
     except ValueError:
-        return lines  # it is nothing that we wrote
+        return lines  # we did not write this
     for boot in times if type(times) is dict else ():
         try:
             number, origin = int(boot), _moment(str(times[boot]))

@@ -1,4 +1,4 @@
-"""What of earlier starts the readings that wait are of: see boots.py. Loaded when it is needed, then let go of."""
+"""Which starts the waiting readings are from: see boots.py. Loaded when it is needed, then let go of."""
 
 from micropython import const
 
@@ -7,7 +7,7 @@ from firmware.payload import head, is_reading
 from firmware.readings import boots
 from firmware.upkeep.log import reason
 
-# What comes back from those set aside stands behind younger ones: those that were on their way then, 64 at most.
+# A reading that was set aside and comes back stands behind younger ones: at most the 64 that were on their way then.
 _FIRST = const(100)
 
 
@@ -45,7 +45,7 @@ def oldest(outbox, aside, boot):
             left -= 1
         if not left:
             break
-    # The newest of a key comes last, and may be older than all in the log. What is set aside is in no order.
+    # The newest of a key comes last and may be older than all in the log. Readings set aside are in no order.
     return min(found + known(outbox, aside))
 
 

@@ -1,7 +1,7 @@
-"""What a power cut left in both outboxes, while it was set aside or given back (aside.py): one is let go of.
+"""Removes one of the two copies of a reading that a power cut left in both outboxes, while it was set aside or given back (aside.py).
 
-Loaded at a start that finds readings set aside, then let go of. While one of the two cannot be read nobody knows what is in both: a
-Doubt takes the place of the delivery's Starts.
+Loaded at a start that finds readings set aside, then let go of. While one outbox cannot be read, nobody knows which readings are in both:
+meanwhile a Doubt stands in for the delivery's Starts.
 """
 
 import os
@@ -16,16 +16,16 @@ from firmware.payload import head, is_reading
 from firmware.readings import Starts
 from firmware.readings.aside import SUM, forget_sum
 
-# Of those set aside: of drops in the outbox 16 at most are not on flash, see lib/outbox, or more if the flash took nothing.
+# How many of those set aside are compared: at most 16 drops of an outbox are not on flash (lib/outbox), more if the flash took nothing.
 _LAST = const(32)
 _AGAIN_MS = const(10000)  # between two looks
 _LONGEST_MS = const(600000)
 _DOUBTS = "state/aside/doubts"  # how many starts in a row could not compare
-_STARTS = const(3)  # of them, who waits: a node may never be up for so long
+_STARTS = const(3)  # wait for at most this many starts: some nodes never stay up ten minutes
 
 
 def begin(delivery, uptime, now):
-    """Have each reading of a Delivery in one place, before any is sent. Without memory: twice rather than never."""
+    """See that each reading of a Delivery is in one place, before any is sent. Without memory: twice rather than never."""
     try:
         if mend(delivery, now):
             _forget_doubts()
@@ -40,7 +40,7 @@ def begin(delivery, uptime, now):
 
 
 def mend(delivery, now):
-    """Have each reading in one place, and how many were dropped counted in one. Return False: it cannot be read, now."""
+    """See that each reading is in one place, and that dropped ones are counted once. Return False: one outbox cannot be read now."""
     aside, outbox = delivery.aside.outbox, delivery.outbox
     if aside.unread or outbox.unread:
         return False
@@ -54,9 +54,9 @@ def mend(delivery, now):
 
 
 class Doubt(Starts):
-    """Readings of earlier starts wait until both can be read, and those set aside stay there.
+    """Lets readings of earlier starts wait until both outboxes can be read; those set aside stay there.
 
-    Ten minutes at most, and in three starts in a row: then twice rather than never.
+    It waits at most ten minutes, in at most three starts in a row: then twice rather than never.
     """
 
     def __init__(self, delivery, uptime):
@@ -131,7 +131,7 @@ def _count_once(aside, dropped, now):
 
 
 def _sum_kept():
-    """Return the sum that was to be, or None."""
+    """Return the sum that was meant to be reached, or None."""
     try:
         from firmware import reading
 
@@ -143,7 +143,7 @@ def _sum_kept():
 
 
 def _keep_once(aside, outbox, boot, now):
-    """The one in the outbox stays: its exchange may have begun. Return whether others may stand behind those that were found."""
+    """Keep the copy in the outbox: its exchange may have begun. Return whether there may be more behind those that were found."""
     found = []  # (boot, seq), record
     more = False
     oldest = 1  # which may have been on its way back; at the other end are those that had just been set aside

@@ -1,4 +1,4 @@
-"""At most so many readings a second. In memory only where the settings have `mqtt.rate`: AWS IoT drops what comes faster, unsaid."""
+"""At most so many readings a second. In memory only where the settings have `mqtt.rate`: AWS IoT silently drops what comes faster."""
 
 from micropython import const
 
@@ -8,7 +8,7 @@ _LONG_MS = const(60000)
 
 class Pace:
     def __init__(self, rate):
-        """rate: readings a second; of them at once at most those of a tenth of a second."""
+        """rate: readings a second; at most the readings of a tenth of a second go at once."""
         self.rate = rate
         self._credit = 0  # thousandths of a reading
         self._at = 0  # uptime
@@ -25,6 +25,6 @@ class Pace:
         self._credit -= 1000
 
     def due(self):
-        """Return ms until it is worth to ask again."""
+        """Return ms until it is worth asking again."""
         held_back, self._held_back = self._held_back, False
         return _SOON_MS if held_back else _LONG_MS

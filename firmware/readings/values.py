@@ -1,10 +1,10 @@
 """The newest reading of each channel as bare numbers, retained, for what reads no JSON. In memory only with `publish.plain`.
 
-A bare number has no time: who sees it takes it for what is so now. So readings that were kept for later never go here, only the newest
-of each channel; and where there is none, because the sensor failed or has not measured this quantity, an empty message takes the
-number back: the broker forgets it, and a display has nothing to show rather than what was true before. A yes is 1, a no is 0.
+A bare number has no time, so whoever sees it takes it for current. Readings that were kept for later therefore never go here, only the
+newest of each channel. If the sensor failed, or has not measured this quantity, an empty message takes the number back: the broker
+forgets it, and a display shows nothing rather than an old value. A yes is 1, a no is 0.
 
-At QoS 0, so all of them are sent again on each connection, which may be to another broker.
+Bare numbers go at QoS 0, so all of them are sent again on each connection, which may be to another broker.
 """
 
 from micropython import const
@@ -19,17 +19,17 @@ _WORDS = {b"true": b"1", b"false": b"0"}
 
 class Values:
     def __init__(self, channels, topics, pace=None):
-        """pace: how many may go in a second, if that is limited."""
+        """pace: a Pace, or None: readings a second are not limited."""
         self.topics = topics
         self.pace = pace
         # Channel, its newest reading as JSON members (b"": it failed, None: there is none), how many of its quantities have gone.
-        # Made once: to take a reading must not need memory.
+        # Made once: taking a reading must not need memory.
         self._newest = [[channel, None, 0] for channel in channels]
         self._connects = 0
         self._waits = False
 
     def take(self, channel, members):
-        """A reading was taken. members: as payload.body() or payload.error() make them."""
+        """Take a reading. members: as payload.body() or payload.error() make them."""
         failed = members.startswith(b'"error":')
         for each in self._newest:
             if each[0] is channel and not (failed and each[1] == b""):

@@ -1,4 +1,4 @@
-"""Readings that are taken out of the client's hands after the link died: what was of now, or all. Loaded when anything is in flight."""
+"""Takes readings back from the client after the link died: the current ones, or all. Loaded when anything is in flight."""
 
 import time
 
@@ -6,10 +6,10 @@ from firmware.payload import head
 
 
 def late(delivery, uptime, anew, forgotten):
-    """Find those that have become late: they are to be sent anew, to history. forgotten: their packet ids are added.
+    """Find readings that have become late: they are sent anew, to history. Their packet ids are added to forgotten.
 
-    anew: the broker has no session of before. While it has one, an exchange of
-    QoS 2 goes on as it was: from another topic the broker would have a reading twice. MemoryError: so do those that are left.
+    anew: the broker has no earlier session. While it has one, an exchange of QoS 2 goes on as it was: on another topic the broker would
+    have the reading twice. MemoryError: those that are left go on, too.
     """
     sent = delivery.sent
     pids = [
@@ -18,13 +18,13 @@ def late(delivery, uptime, anew, forgotten):
         if pid in sent and sent[pid].mark in ((1, 2) if anew else (1,))
     ]
     unloaded = [sent[pid] for pid in pids if not sent[pid].loaded]
-    if unloaded:  # what is on flash is not kept in memory, too
+    if unloaded:  # what is on flash needs no copy in memory
         delivery.outbox.load(unloaded)
     for pid in pids:
         record = sent[pid]
         if not record.loaded:
             continue  # the flash could not be read
-        # As a reading of now only those of this start are sent.
+        # Only readings of this start go to `reading/…`.
         if uptime - head(record)[3] > delivery.live_ms:
             delivery.again.append(record)
             forgotten.append(pid)
@@ -34,7 +34,7 @@ def late(delivery, uptime, anew, forgotten):
 
 
 def everything(delivery):
-    """Have the client forget all but exchanges that have come to PUBREL, which have to end. The rest is to be sent again.
+    """Have the client forget all but exchanges that have come to PUBREL, which have to end. The rest is sent again.
 
     With a broker that ends no exchange of QoS 2 all begin anew, at QoS 1: it may hand on what it has of them, too.
     """

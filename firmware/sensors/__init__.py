@@ -3,7 +3,7 @@
 TYPES and QUANTITIES are those of `types.py`, loaded when they are asked for. Also under CPython, `load` excepted.
 """
 
-# Settings that are the bus's or the channel's; a driver is told the others by name.
+# Settings for the bus or the channel; the driver gets the others by name.
 _NOT_THE_DRIVERS = (
     "sda",
     "scl",
@@ -72,7 +72,7 @@ def load(setting, board):
 
         bands = setting["deadband"] or {}
         heartbeat_ms = setting["heartbeat_s"] * 1000
-        # What is derived has no deadband, and follows from what has: it does not count.
+        # Derived quantities have no deadband: they follow from others that have one.
         channel.change = Change([bands.get(quantity, 0) for quantity in quantities], heartbeat_ms)
     return channel
 

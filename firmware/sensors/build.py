@@ -1,4 +1,4 @@
-"""How a channel gets its driver, again and again."""
+"""Makes the driver of a channel, anew after each failure."""
 
 
 class Builder:
@@ -17,7 +17,7 @@ class Builder:
         return self.driver(getattr(self.board, self.bus)(*self.wires), **self.options)
 
     def acknowledged(self):
-        """Does a chip know the address? One that refuses all it is told is none at all, by what the bus says."""
+        """Does a chip know the address? A chip that refuses everything looks to the bus as if there were none."""
         if self.bus != "i2c":
             return False
         try:

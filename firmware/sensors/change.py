@@ -13,13 +13,13 @@ class Change:
         self._since = None  # uptime: readings may be days apart
 
     def passes(self, uptime, result):
-        """Is this result, a tuple of values or a text, to be delivered?"""
+        """Should this result, a tuple of values or a text, be delivered?"""
         if self._last is None or uptime - self._since >= self.heartbeat_ms:
             return True
         return self._differs(result)
 
     def delivered(self, uptime, result):
-        """This one was kept, or sent: it is the one to compare with."""
+        """This one was kept or sent: compare the next ones with it."""
         self._last = result
         self._since = uptime
 
@@ -31,6 +31,6 @@ class Change:
             if value is None or before is None:
                 if value is not before:
                     return True
-            elif not abs(value - before) <= band:  # NaN is to be told, too
+            elif not abs(value - before) <= band:  # NaN has to be reported, too
                 return True
         return False

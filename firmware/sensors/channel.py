@@ -3,8 +3,8 @@
     start → wait → ready? → read                  at each slot: first step + n · interval, whatever the past took
     failed → forget the driver, wait, build it    1 s, doubled up to the interval, at most 5 minutes
 
-A driver is built anew after each failure, since whatever went wrong may have been a chip that lost its settings, or
-one that was not plugged in. A failure is told when it is new, and once an interval while it lasts.
+A driver is built anew after each failure: the chip may have lost its settings, or may not have been plugged in. A failure
+is published when it is new, and once an interval while it lasts.
 
 A driver with `ready()` says after `conversion_ms` how many milliseconds it still needs, 0: read it. It gives up by itself.
 A driver with `changed(now)`, such as that of a button, is asked at least every `poll_ms`; its changes are read at once.
@@ -43,20 +43,20 @@ class Channel:
         self._converting = False
         self._stuck = False
         self._slot = None  # ticks of the next regular reading
-        self._at = None  # ticks of what is next to do
-        self._regular = False  # is this try the one of a slot?
+        self._at = None  # ticks of the next thing to do
+        self._regular = False  # is this the try of a slot?
 
     def worth(self, uptime, result):
-        """Is what step() returned to be delivered? If it then is, delivered() is to be called."""
+        """Should the result of step() be delivered? After that call delivered()."""
         return self.change is None or self.change.passes(uptime, result)
 
     def delivered(self, uptime, result):
-        """What step() returned is kept for the broker, or was sent: at QoS 0 it may find no connection."""
+        """The result of step() is kept for the broker, or was sent; at QoS 0 there may have been no connection."""
         if self.change:
             self.change.delivered(uptime, result)
 
     def soon(self, now):
-        """Take a reading besides the regular ones, if none is under way and no failure is waited out."""
+        """Take an extra reading, unless one is under way or the channel waits after a failure."""
         if self._at is not None and not self._converting and self._at == self._slot:
             self._at = now
 
@@ -71,7 +71,7 @@ class Channel:
         """Return a tuple of values in the order of fields, a text (the failure to publish) or None.
 
         A value may be None: that quantity was not measured, the others were. `error` then says so.
-        Raises only what is a bug.
+        An exception is a bug.
         """
         if self._at is None:
             self._at = self._slot = now
@@ -101,7 +101,7 @@ class Channel:
             self._converting = True
             wait = self._driver.conversion_ms
             if wait:
-                # Not from now: this and other drivers may have taken a while since.
+                # Not from now: drivers may have taken a while since then.
                 self._at = time.ticks_add(time.ticks_ms(), wait)
                 return None
         wait = self._ready() if self._ready else 0

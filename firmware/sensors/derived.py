@@ -1,7 +1,7 @@
-"""What follows from what is measured. Floats in, floats out; also under CPython.
+"""Computes what follows from the measured quantities. Floats in, floats out; also under CPython.
 
-A calibration may be wrong by any amount: of humidity what is beyond 0 and 100 % counts as those, and an impossible
-temperature is an OSError.
+A calibration may be wrong by any amount: a humidity beyond 0 or 100 % counts as 0 or 100 %, and an impossible temperature is an
+OSError.
 """
 
 from errno import EIO

@@ -112,7 +112,7 @@ UART = (
 
 PMS5003 = UART + (
     ("sleeps",     "bool",   False, None,       "fan and laser rest between readings, and run 30 s for each: they last 8,000 h"),
-    ("interval_s", "number", 60,    (1, 86400), "time from one reading to the next; asleep: from 60"),
+    ("interval_s", "number", 60,    (1, 86400), "time from one reading to the next; with `sleeps` from 60"),
 )
 
 MHZ19 = UART + (

@@ -2,8 +2,8 @@
 
     calibrate: {"reads", "is"} points → · scale + offset         filter: median → average → min, max
 
-Whole numbers stay whole, yes and no are left alone, and what was not measured (None) stays out. A filter's window is of
-readings, the newest first; it starts anew after a failure: what was before it is not what is now.
+Whole numbers stay whole, yes and no are left alone, and a quantity that was not measured (None) stays out. A filter's window holds
+readings, the newest first. It starts anew after a failure: readings before it say nothing about now.
 """
 
 from errno import EIO
@@ -28,7 +28,7 @@ class Process:
         return name
 
     def apply(self, values):
-        """Return the tuple of values to publish, those derived last. OSError: by the settings there is no such value."""
+        """Return the tuple of values to publish, those derived last. OSError: the settings make an impossible value of it."""
         result = [self._one(i, value) for i, value in enumerate(values)]
         for function, indices, more in self._derived:
             arguments = [result[i] for i in indices]
@@ -86,7 +86,7 @@ class Filter:
         values = self._means.add(value)
         if (
             len(values) > 1
-        ):  # of one it would be a float, which on a board holds no count above 16777216
+        ):  # with a window of one it would be a float, which on a board holds no count above 16777216
             value = sum(values) / len(values)
         if self._min is not None:
             value = max(value, self._min)
@@ -96,7 +96,7 @@ class Filter:
 
 
 class Window:
-    """The last values, at most so many."""
+    """The last values, up to a limit."""
 
     def __init__(self, size):
         self._size = size

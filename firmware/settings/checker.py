@@ -1,4 +1,4 @@
-"""The checks of a config: each setting by its row, then what only shows when several are seen at once."""
+"""Checks a config: each setting by its row, then what only shows when several are seen together."""
 
 from firmware.settings import kinds
 from firmware.settings.wiring import Wiring
@@ -19,7 +19,7 @@ class Checker:
         self.faults.append("%s: %s, %s" % (path, wrong, right))
 
     def object(self, path, value, rows):
-        """Return value with defaults; a setting at fault is None in it."""
+        """Return value with defaults; a faulty setting is None in it."""
         if type(value) is not dict:
             self.fault(
                 path or "config",
@@ -107,7 +107,7 @@ class Checker:
                     )
             self.wiring.sensor(path, settings, rows)
             return settings
-        # Of an unknown type only the type can be said to be wrong.
+        # Of an entry of unknown type nothing else can be checked.
         from firmware.settings.partnames import nearest
 
         path_of_type = path + ".type"
@@ -168,7 +168,7 @@ class Checker:
             )
 
     def outbox(self, outbox):
-        """What waits must fit on flash, and what waits in memory beside what is there."""
+        """Check that waiting readings fit on flash, and in memory beside the rest."""
         size, ram = outbox.get("bytes"), outbox.get("ram_bytes")
         if size and ram and ram > size // 2:
             right = "give at most %d, half of bytes" % (size // 2)
@@ -178,7 +178,7 @@ class Checker:
             self.fault("outbox.bytes", "%d is out of range" % size, right)
 
     def names(self, settings):
-        """Sensors are known by their names, and outputs are."""
+        """Check that no two sensors, and no two outputs, have the same name."""
         inputs = []
         for part in ("sensors", "outputs"):
             names = {}

@@ -94,7 +94,7 @@ def _read(path, types, model, safe):
 
 
 def _without_sensors(raw):
-    """And without what names them: a button of an output."""
+    """Also without what names sensors: a button of an output."""
     if type(raw) is dict:
         raw["sensors"] = []
         outputs = raw.get("outputs")
@@ -134,4 +134,4 @@ def drop():
     forget("settings", "config", "checker", "tables", "entries", "kinds", "wiring")
     forget("settings", "partnames", "roms", "fixed")  # if they were needed
     forget("hardware", "pins")
-    forget("", "reading", "settings", "hardware")  # what else was in these rooms stays
+    forget("", "reading", "settings", "hardware")  # other modules of these rooms stay

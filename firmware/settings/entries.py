@@ -1,4 +1,4 @@
-"""The settings of what there may be several of: networks, brokers, sensors, outputs. Rows as in `tables.py`."""
+"""The settings of networks, brokers, sensors and outputs, of which there may be several. Rows as in `tables.py`."""
 
 # Tables, one setting a row:
 # fmt: off

@@ -1,4 +1,4 @@
-"""A fixed address of the node in its network: which numbers can serve. Imported for one, and let go of with the other checks."""
+"""Checks a fixed address of the node in its network. Imported for one, and let go of with the other checks."""
 
 from firmware.settings.kinds import address as number
 

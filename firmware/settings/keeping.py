@@ -1,6 +1,6 @@
-"""Settings as they get into a file of the flash: whole, or not at all.
+"""Writes settings to a file on flash: whole, or not at all.
 
-Without the tables of the settings, 27 KB, which need not be in memory for it.
+It does without the tables of the settings, 27 KB, which need not be in memory for it.
 """
 
 import json
@@ -15,7 +15,7 @@ _PIECE = const(512)
 
 
 def keep(settings, last_good):
-    """Write checked settings to last_good if it holds others. As put(), and OSError: it cannot be read, and is as it was."""
+    """Write checked settings to last_good if it holds others. Errors as put(); OSError also: last_good cannot be read, and is as it was."""
     if read(last_good, lambda f: _load(f) == settings):
         return
     had_qos_2 = read(last_good, _names_of_qos_2)
@@ -30,7 +30,7 @@ def keep(settings, last_good):
 
 
 def _load(f):
-    """Return the settings in an open file, None: it is not ours any more."""
+    """Return the settings in an open file; None: we did not write it."""
     try:
         return json.load(f)
     except ValueError:
@@ -53,7 +53,7 @@ def put(settings, path):
         write(path, lambda f: json.dump(settings, f))  # in pieces: never as one text in memory
     except (OSError, MemoryError):
         try:
-            os.remove(path + BESIDE)  # half a file takes room
+            os.remove(path + BESIDE)  # half a file would take room
         except OSError:
             pass
         raise

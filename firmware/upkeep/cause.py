@@ -1,4 +1,4 @@
-"""Why the board started. Loaded for that, first of all, then let go of."""
+"""Finds why the board started. Loaded for that, first of all, then let go of."""
 
 import os
 
@@ -10,9 +10,9 @@ _LONGEST = const(80)  # characters
 
 
 def find(board):
-    """Return why, as the node has noted before it reset the board, or else as the board says. To be called once in a start.
+    """Return why: as the node noted before it reset the board, or else as the board says. Call it once in a start.
 
-    What is noted is of one reset: a start that hangs must not be told by it when the watchdog has bitten.
+    A note is for one reset: if the next start hangs and the watchdog bites, the note must not explain that.
     """
     why = read(NOTE)
     try:

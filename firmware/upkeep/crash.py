@@ -1,4 +1,4 @@
-"""An unforeseen exception, kept for the next start. In memory from the start on: when it has happened there may be none to load it."""
+"""Keeps an unforeseen exception for the next start. Loaded at the start: after the exception there may be no memory to load it."""
 
 import io
 import sys
@@ -23,16 +23,16 @@ class _Tail(io.IOBase):
 
 
 def record_crash(error, uptime_s):
-    """Have the next start count a crash, and keep the end of the traceback for it. Return whether it will count."""
+    """Let the next start count a crash, and keep the end of the traceback for it. Return whether it will count."""
     try:
-        note_reset(CRASHED)  # first, and short: it is what leads to safe mode
+        note_reset(CRASHED)  # first, and short: this leads to safe mode
     except OSError as e:
         print("health: the crash cannot be kept: %s" % e)
         return False
     try:
         _keep_traceback(error, uptime_s)
     except (OSError, MemoryError) as e:
-        # A full flash, for one, must not stop the reset.
+        # A full flash, say, must not stop the reset.
         print("health: the traceback cannot be kept: %s" % e)
     return True
 

@@ -4,8 +4,8 @@ import json
 
 
 def whole(pairs):
-    """Return (name, value) pairs as a flat JSON object, in their order, without those that are None."""
-    # In one buffer: a crowded heap has no room for the members, and for the whole as text, too.
+    """Return (name, value) pairs as a flat JSON object, in their order; pairs with None are left out."""
+    # In one buffer: a crowded heap has no room for both the members and the whole text.
     text = bytearray()
     for name, value in pairs:
         if value is not None:

@@ -32,7 +32,7 @@ def report(node, uptime):
     yield "name_taken", node.taken and "%s is board %s" % node.taken
     yield "clock", node.clock.source
     synced = node.clock.synced_at
-    # Synced in this very pass, which began before: the clock's own moment is later.
+    # If the clock was set in this very pass, its moment is later than the pass's beginning.
     yield "clock_age_s", None if synced is None else max(0, uptime - synced) // 1000
     yield "log_dropped", node.log.dropped
     limits = node.uplink.brokers.limits
@@ -61,7 +61,7 @@ def delivery(delivery, uptime):
 
 
 def _age_s(delivery, uptime):
-    """Return s since the oldest reading that waits was taken, 0 if none does, None: nobody knows."""
+    """Return s since the oldest waiting reading was taken; 0: none waits; None: unknown."""
     for record in delivery.outbox:
         if is_reading(record):
             age = _age(delivery, uptime, *head(record)[1:])
@@ -70,7 +70,7 @@ def _age_s(delivery, uptime):
 
 
 def _age(delivery, uptime, boot, _, at, ts):
-    """Return ms since a reading was taken, or None: in an earlier boot, and nobody knows when."""
+    """Return ms since a reading was taken; None: unknown, it is from an earlier boot."""
     if boot == delivery.boot:
         return max(0, uptime - at)
     now = delivery.clock.unix_ms(uptime)

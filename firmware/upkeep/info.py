@@ -1,4 +1,4 @@
-"""What a node says of itself when a connection is new: `online`, and the `info` document. Loaded for that, then let go of."""
+"""Introduces the node on a new connection: `online`, and the `info` document. Loaded for that, then let go of."""
 
 from micropython import const
 
@@ -10,7 +10,7 @@ _FAULTS = const(8)
 
 
 def introduce(node):
-    """Have the uplink say first who is there."""
+    """Let the uplink first publish who is there."""
     info = document.whole(_info(node))
     node.uplink.introduce(node.topics.status, b"online")
     node.uplink.introduce(node.topics.own("info"), info)

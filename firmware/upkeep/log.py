@@ -18,7 +18,7 @@ class Log:
         self.level = LEVELS.index(level)
         self.waiting = []
         self.dropped = 0  # lines that never reached the broker
-        self.uptime_s = 0  # set by the loop, so that a line can say when
+        self.uptime_s = 0  # set by the loop, for the time of a line
 
     def _write(self, level, text):
         if level < self.level:
@@ -31,7 +31,7 @@ class Log:
         self.waiting.append(line)
 
     def state(self, document):
-        """Show the `health` document on the console, that who looks there sees a node that is well; it has a topic of its own."""
+        """Show the `health` document on the console, so that whoever looks there sees a healthy node; it has a topic of its own."""
         if self.level < 2:
             print("%d health %s" % (self.uptime_s, document.decode()))
 

@@ -1,8 +1,8 @@
-"""What an error means, in words. Loaded for one, then let go of: log.reason()."""
+"""Says in words what an error means. Loaded for one, then let go of: log.reason()."""
 
 from errno import errorcode
 
-# In place of the names of numbers that say nothing to a user; those differ from port to port, names do not.
+# Words for errors whose names tell a user nothing. By name, because the numbers differ from port to port.
 _WORDS = {
     "ECONNREFUSED": "nothing listens on that port",
     "ECONNRESET": "the other side cut the connection",

@@ -1,8 +1,8 @@
-"""A node that keeps crashing soon after its start starts without its sensors: it can be reached, says why, and can be mended.
+"""Safe mode: a node that keeps crashing soon after its start starts without its sensors, so that it can be reached and mended.
 
-Counted are starts in a row that an unforeseen error or the watchdog was the cause of, each less than SETTLED_MS after the one
-before; in state/crashes, which is written only then. Any other start, as by `cmd/restart` or a new supply of power, counts anew.
-A crash in safe mode does so, too: it was not the sensors, so that to go without them is of no use.
+It counts starts in a row that an unforeseen error or the watchdog caused, each less than SETTLED_MS after the one before. The
+count is in state/crashes, which is written only then. Any other start, as by `cmd/restart` or at power-on, begins the count anew.
+So does a crash in safe mode: the sensors did not cause it, so going without them is of no use.
 """
 
 import os
@@ -15,8 +15,8 @@ from firmware.upkeep.crash import CRASHED
 
 _CRASHES = "state/crashes"
 _RESERVE_BYTES = const(1024)  # more than littlefs keeps in a directory
-_MOST = const(4)  # so many in a row are no accident; after safe mode the first will do
-SETTLED_MS = const(600000)  # who runs so long does not crash at its start
+_MOST = const(4)  # so many in a row are no accident; after safe mode the first one is enough
+SETTLED_MS = const(600000)  # a node that runs so long does not crash at its start
 SAFE_MS = const(900000)  # then the sensors get another chance: what they crashed on may be gone
 OVER = "safe mode is over"
 
@@ -36,12 +36,12 @@ def crashes(cause):
 
 
 def is_on(n):
-    """Is a node with so many crashes to leave its sensors alone?"""
+    """Should a node with so many crashes leave its sensors alone?"""
     return n >= _MOST
 
 
 def settle(node, uptime):
-    """The node runs. In safe mode the sensors get another chance after a while, else it is no longer one that crashes."""
+    """The node runs. After a while the sensors get another chance in safe mode; otherwise the count of crashes ends."""
     if node.safe:
         if uptime >= SAFE_MS:
             node.reset(OVER)
@@ -71,7 +71,7 @@ def _keep(n):
             with open(_CRASHES, "w") as f:  # in its place: a second name might not fit
                 f.write(str(n))
     except OSError:
-        pass  # the flash fails: it is not counted, and the node goes on as without
+        pass  # the flash fails: this crash is not counted
 
 
 def _give_up_reserve():
@@ -82,7 +82,7 @@ def _give_up_reserve():
 
 
 def _reserve():
-    """Have a reserve, if there is room for one."""
+    """Keep a reserve on flash, if there is room for one."""
     try:
         if os.stat(RESERVE)[6] == _RESERVE_BYTES:
             return
@@ -91,4 +91,4 @@ def _reserve():
     try:
         write(RESERVE, " " * _RESERVE_BYTES)
     except OSError:
-        pass  # a later start has the room, perhaps
+        pass  # perhaps a later start has room

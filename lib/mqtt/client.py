@@ -113,9 +113,8 @@ class Client:
         self._error = None  # of FAILED and BROKEN: to be raised by the next step()
         self._reported = False  # the caller has had what is in _result
         self.resent = 0
-        self.fruitless = (
-            0  # connections in a row, lost with messages in flight and none acknowledged
-        )
+        # connections in a row, lost with messages in flight and none acknowledged
+        self.fruitless = 0
         self.last = None  # topic of the last message that was sent
         self.lied = False  # the broker said that it had kept a session that it was to forget
         self.turned_away = False  # whether the last one was closed in answer to CONNECT

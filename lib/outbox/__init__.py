@@ -1,4 +1,4 @@
-"""A durable store-and-forward queue for messages: what was appended is there until it is acknowledged.
+"""A durable store-and-forward queue for messages: an appended message stays until it is acknowledged.
 
     outbox = Outbox("queue")
     outbox.append(b"attic", b"21.3", ticks_ms())
@@ -9,12 +9,12 @@
             client.publish(record.key, record.data, qos=1)
             outbox.drop(record, ticks_ms())          # it is acknowledged
 
-A record is in RAM first. One that is acknowledged within `sync_ms` never costs a write; the others are on flash by then,
-many at a time. Over a power cut nothing that is on flash is lost, and of what was dropped within the last sync_ms at most 16
-come back. A record of QoS 2 is on flash before peek() returns it, and its release() before its PUBREL is sent, so that its
-exchange goes on after a power cut where it was, with the same packet id.
+A record is in RAM first. If it is acknowledged within `sync_ms`, it never costs a write; the others are written by then, many
+at a time. A power cut loses nothing that is on flash, and of the records dropped within the last sync_ms at most 16 come back. A
+record of QoS 2 is on flash before peek() returns it, and its release() before its PUBREL is sent. So after a power cut its
+exchange goes on where it was, with the same packet id.
 
-Nothing here raises for what the flash does: what cannot be written stays in RAM, within bounds, and is counted. `now` is
+Nothing here raises for what the flash does: a record that cannot be written stays in RAM, within bounds, and is counted. `now` is
 ticks_ms everywhere. The format is in docs/outbox.md. MicroPython from 1.25 on; littlefs makes each write one step.
 """
 
@@ -28,13 +28,13 @@ from micropython import const
 from outbox.backlog import Backlog
 from outbox.log import BEGUN, FLAGS, HIGH, LATEST, LONGEST, MARKS, RELEASED, TAKEN, Record
 
-_DROPS = const(16)  # dropped records after which the state is written
-_LOSSES = const(64)  # records given up one by one after which it is
+_DROPS = const(16)  # dropped records before the state is written
+_LOSSES = const(64)  # records given up one by one before it is
 _RETRY_MS = const(10000)  # after a write that failed
-_SOON_MS = const(1000)  # after one for want of memory: a power cut would take what waits
+_SOON_MS = const(1000)  # after one that lacked memory: a power cut would take what waits
 _AGAIN_MS = const(10000)  # between two attempts to read
 _AHEAD = const(32)  # records on their way before older ones
-_FEW = const(8)  # from flash on their way, in a crowded heap
+_FEW = const(8)  # records from flash on their way, in a crowded heap
 _OVERHEAD = const(112)  # RAM of a record besides its frame's bytes, 32 bits
 _SLOTS = const(8192)  # bytes of RAM for the newest of all keys, which are written all at once
 _ENOSPC = const(28)  # littlefs's own, on every port
@@ -49,7 +49,7 @@ def _forget_modules():
 
 class Outbox:
     def __init__(self, folder, limit=131072, sync_ms=5000, drop_newest=False, ram=4096):
-        """Open what is there, or make it.
+        """Open the queue in a folder, or make it.
 
         limit: bytes of flash, at least 8192; ram: bytes, at most half of limit, and up to 8 KB besides for the newest of keys; sync_ms: how long a
         record may be in RAM only, 0: until peek() returns it; drop_newest: when full append() refuses, instead of dropping
@@ -64,9 +64,9 @@ class Outbox:
         self._changed = 0  # what the state on flash does not know yet
         self._changed_at = 0
         self._retry_at = None
-        self._again_at = None  # when what could not be read is read again
+        self._again_at = None  # when to read again what could not be read
         self._full = False  # whether the last failure was for want of room
-        self.recent = []  # in RAM, oldest first; on flash, too, if numbered
+        self.recent = []  # records in RAM, oldest first; those with a number are on flash, too
         self._used = 0  # bytes of RAM they take, but for
         self._slots = 0  # those of LATEST
         self._unsynced = 0  # bytes of flash those will take that are not on it
@@ -103,7 +103,7 @@ class Outbox:
             old = self.newest_of(key)
             others = self._slots - (_OVERHEAD + old.frame_bytes if old else 0)
             if others + _OVERHEAD + size > _SLOTS:
-                record.flags = qos  # one like any other: too many keys
+                record.flags = qos  # as any other record: there are too many keys
         if not (
             record.flags & LATEST or (self._make_room(size, now) and self._make_ram(size, now))
         ):
@@ -112,7 +112,7 @@ class Outbox:
         if old:
             self.superseded += 1
             if not old.number:
-                record.at = old.at  # however often it is replaced, in sync_ms one is on flash
+                record.at = old.at  # however often it is replaced: within sync_ms one is on flash
             self._forget(old, now)
         self.appended += 1
         self.keep(record)
@@ -121,17 +121,17 @@ class Outbox:
     def newest_of(self, key):
         """Return the record of LATEST that a newer one of its key replaces, or None."""
         for record in self.recent:
-            # An exchange that is left alone takes one of the broker's few places for ever.
+            # An abandoned exchange takes one of the broker's few places for ever.
             if record.flags & (LATEST | BEGUN | TAKEN) == LATEST and record.key == key:
                 return record
 
     def keep(self, record):
-        """Have a record in RAM."""
+        """Keep a record in RAM."""
         self.recent.append(record)
         self._count(record, 1)
 
     def _forget(self, record, now):
-        """Let go of a record's copy in RAM; what is on flash stays, but for one of LATEST."""
+        """Let go of a record's copy in RAM; its copy on flash stays, but not that of a LATEST."""
         self.recent.remove(record)
         self._count(record, -1)
         if record.number and record.flags & LATEST:
@@ -148,7 +148,7 @@ class Outbox:
             self._used += size
 
     def _make_room(self, size, now):
-        """Have room on flash. False: there is none."""
+        """Make room on flash. False: there is none."""
         while self.log.bytes + self._unsynced + size > self.limit:
             if self.drop_newest or not self._give_up(now):
                 return False
@@ -157,7 +157,7 @@ class Outbox:
     def _give_up(self, now):
         """Drop the oldest segment. False: there is none."""
         segment = self.backlog.oldest()
-        if not segment:  # make one of what is in RAM
+        if not segment:  # make a segment of what is in RAM
             return self._unsynced > 0 and self._flush(now, True)
         self.abandoned = self.abandoned or self.backlog.may_have_begun(segment)
         self.dropped += segment.pending
@@ -165,16 +165,16 @@ class Outbox:
         for record in self.recent[:]:
             if segment.holds(record):
                 self._forget(record, now)
-        # Counted and done in one write, before they are gone: a power cut finds both, or neither.
+        # Their count and their end are in one write, before they are gone: after a power cut both are there, or neither.
         self.state.close(segment)
         counted = self._save(now)
         self.backlog.remove(segment)
-        if not counted:  # for want of room, perhaps, of which there is some now
+        if not counted:  # perhaps it lacked room, of which there is some now
             self._save(now)
         return True
 
     def _make_ram(self, size, now):
-        """Have room in RAM: the oldest records go to flash, or are given up if that fails. False: there is none."""
+        """Make room in RAM: the oldest records go to flash, or are given up if that fails. False: there is none."""
         while self._used + _OVERHEAD + size > self.ram:
             for oldest in self.recent:
                 if not oldest.flags & LATEST:
@@ -186,7 +186,7 @@ class Outbox:
             elif not self._flush(now, True):
                 if self.drop_newest:
                     return False
-                # If it was want of room, there is some where the oldest are.
+                # If it lacked room: there is some where the oldest are.
                 if not (self._full and self._give_up(now)):
                     if not oldest.flags & TAKEN:
                         self._lose(now)
@@ -194,18 +194,18 @@ class Outbox:
         return True
 
     def _lose(self, now):
-        """A record is given up, of which the flash knows nothing: that it was need not cost a write each time."""
+        """Give up a record that never reached flash. Its count is not written each time."""
         self.dropped += 1
         if self.dropped - self.state.dropped >= _LOSSES:
             self._note_change(now)
 
     def _leave(self, record, now):
-        """A record is on flash only from now on."""
+        """Keep a record on flash only."""
         self.backlog.add(record.number)
         self._forget(record, now)
 
     def spare(self, now):
-        """There is no memory: let go of copies of what is on flash, as far as there is some to do that."""
+        """Let go of copies in RAM of what is on flash: there is no memory. Stops where there is not enough even for that."""
         try:
             for record in self.recent[:]:
                 if record.number and not record.flags & (LATEST | TAKEN):
@@ -228,8 +228,8 @@ class Outbox:
     def fresh(self, now, late=None, exchanges=True):
         """Return the oldest Record in RAM that may overtake the one of peek(), or None.
 
-        Records of QoS 2 never overtake: those whose exchanges are unfinished are then always the oldest (not exchanges: they
-        all go at QoS 1). Nor do those of which late(record) is true: they wait on flash until it is their turn.
+        Records of QoS 2 never overtake, so that those with unfinished exchanges are always the oldest (exchanges false: all
+        go at QoS 1). Nor do records for which late(record) is true: they wait on flash for their turn.
         """
         if not self.backlog or len(self.backlog.ahead) >= _AHEAD:
             return None
@@ -249,11 +249,11 @@ class Outbox:
                 return record
 
     def _safe(self, record, now):
-        """Have a record, if there is one, on flash that must be there before it is sent, if the flash takes it."""
+        """Write a record, if there is one, that must be on flash before it is sent. Return it, even if the flash does not take it."""
         if record is None:
             return None
         if record.flags & (LATEST | BEGUN) == LATEST and record.qos == 2:
-            # That it may be sent is on flash, too: of those that only wait, over many restarts, the newest does.
+            # From now on its exchange may have begun, so a newer one of its key must not replace it. Flash has to know that, too.
             record.flags |= BEGUN
             if record.number:
                 self._save(now)
@@ -262,7 +262,7 @@ class Outbox:
         return record
 
     def is_older(self, one, other):
-        """Was one Record appended before another? Those of `latest` have no place among the others: they always were."""
+        """Was one Record appended before another? Records of `latest` have no place in the order: always yes."""
         if (one.flags | other.flags) & LATEST:
             return True
         if one.number and other.number:
@@ -272,21 +272,21 @@ class Outbox:
         return self.recent.index(one) < self.recent.index(other)
 
     def take(self, record, now, mark=0):
-        """A record that peek() or fresh() returned is on its way, or is once more. mark: 0 to 3, to be kept with it for the program."""
+        """Note that a record of peek() or fresh() is on its way, perhaps once more. mark: 0 to 3, kept with it for the program."""
         taken = record.flags & TAKEN
         record.flags = record.flags & FLAGS | TAKEN | mark << MARKS
         if not taken:
             self._fly(record, now)
 
     def _fly(self, record, now):
-        """A record is on its way. If it is on flash no copy in RAM is needed, but of the newest of a key."""
+        """A record is on its way. If it is on flash it needs no copy in RAM, unless it is the newest of a key."""
         self.backlog.take(record)
         if record.number and not record.flags & LATEST and record in self.recent:
             self._forget(record, now)
             self.backlog.overtake(record)
 
     def release(self, records, now):
-        """PUBREC has come for records of QoS 2: have that on flash before PUBREL is sent. False: it was not written."""
+        """Write that PUBREC has come for records of QoS 2, before PUBREL is sent. False: it was not written."""
         released = self.state.released
         for record in records:
             record.flags |= RELEASED
@@ -306,7 +306,7 @@ class Outbox:
         return not known or self._save(now)
 
     def drop(self, record, now, damaged=False):
-        """A record is acknowledged (PUBACK, PUBCOMP). damaged: it is none of the program's, and counted in `corrupt`."""
+        """A record is acknowledged (PUBACK, PUBCOMP). damaged: the program did not write it; count it in `corrupt`."""
         self.log.corrupt += damaged
         if record in self.recent:
             self._forget(record, now)
@@ -331,7 +331,7 @@ class Outbox:
         return found
 
     def rewind(self):
-        """Whatever was on its way is not any more: all that is not dropped is to be sent, from the oldest on."""
+        """Nothing is on its way any more: everything not dropped is to be sent, from the oldest on."""
         last = self.log.next - 1
         for record in reversed(self.recent):
             record.flags &= ~TAKEN
@@ -353,9 +353,9 @@ class Outbox:
         return max(0, wait)
 
     def step(self, now):
-        """Write what is due: records that have been in RAM only for sync_ms, and what was dropped.
+        """Write what is due: records that have been only in RAM for sync_ms, and drops.
 
-        After a write that failed all is due: while the flash takes nothing, what waits grows older than ticks can tell.
+        After a failed write everything is due: while the flash takes nothing, records grow older than ticks can tell.
         """
         self.log.hold()
         if self.unread:
@@ -384,7 +384,7 @@ class Outbox:
         return self._flush(now, True) and (counted or self._save(now))
 
     def _flush(self, now, force=False):
-        """Write what is in RAM only. Return whether nothing is, any more. MemoryError: only if it has to be now."""
+        """Write the records that are only in RAM. Return whether none is left. MemoryError: only if it has to be now."""
         if not self._unsynced:
             return True
         if (self._retry_at is not None and not force) or not self._number(now):
@@ -413,7 +413,7 @@ class Outbox:
         return not self._unsynced or self._save(now)
 
     def _number(self, now):
-        """If the numbers have come far, begin anew. The state must know before: it may take 1 for done. False: not written."""
+        """Begin the numbers anew if they have come far. The state must know first: it may take 1 for done. False: not written."""
         log, following = self.log, self.log.next
         if following >= HIGH and not (log.segments or self.state.unread):
             log.next = 1
@@ -438,13 +438,13 @@ class Outbox:
         self._changed += 1
 
     def _save(self, now):
-        """Write the state, the newest of every key in it. Return whether that worked."""
+        """Write the state, with the newest of every key. Return whether that worked."""
         state = self.state
         slots, fresh = [], []
         for record in self.recent:
             if record.flags & LATEST:
                 slots.append(record)
-                if not record.number:  # what it replaces is not on flash any more
+                if not record.number:  # the one that it replaces is no longer on flash
                     fresh.append(record)
         following = state.next_slot
         for record in fresh:
@@ -461,7 +461,7 @@ class Outbox:
                 record.number = 0
             state.next_slot = following
             if isinstance(e, MemoryError):
-                self._note_change(now)  # the file may be there by half
+                self._note_change(now)  # the file may be half there
             self._failed(e, now)
             return False
         self._changed = 0
@@ -476,7 +476,7 @@ class Outbox:
         if isinstance(error, OSError):
             settle(self.log.folder)
             self._full = error.errno == _ENOSPC
-            if error.errno == ENOENT:  # the folder has vanished, perhaps
+            if error.errno == ENOENT:  # perhaps the folder has vanished
                 try:
                     from outbox import opening
 
@@ -533,7 +533,7 @@ class Outbox:
             _forget_modules()
 
     def load(self, records):
-        """Have key and data of records again that were unloaded, as far as the flash can be read. MemoryError: of some, perhaps."""
+        """Read key and data of unloaded records again, as far as the flash can be read. MemoryError: perhaps only of some."""
         try:
             from outbox import lookup
 
@@ -543,7 +543,7 @@ class Outbox:
 
     @property
     def bytes(self):
-        """Bytes of flash it takes, or will take."""
+        """Bytes of flash that the queue takes, or will take."""
         return self.log.bytes + self._unsynced
 
     @property
@@ -553,7 +553,7 @@ class Outbox:
 
     @property
     def unread(self):
-        """Files, or the folder, that the flash fails to read: new records go beside them, and they are tried again."""
+        """How many files, or the folder, the flash fails to read. New records go into other files; these are tried again."""
         n = self.state.unread + (not self.log.listed)
         for segment in self.log.segments:
             n += segment.unread

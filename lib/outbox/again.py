@@ -1,4 +1,4 @@
-"""What an Outbox could not read when it was opened, or since: tried again. Loaded for it only."""
+"""Reads again what an Outbox could not read when it was opened, or since. Loaded for it only."""
 
 from flashfile import patiently, settle
 
@@ -13,7 +13,7 @@ def read(outbox):
     if not settle(log.folder):
         return
     if state.unread and not _read_state(outbox):
-        return  # without it nobody knows what is done
+        return  # without the state nobody knows what is done
     if not log.listed:
         there = opening.make(log.folder)
         outbox.errors += not there
@@ -22,7 +22,7 @@ def read(outbox):
             # After an error: it is believed the next time.
             log.listed, log.seems_empty = False, True
             return
-        # While the folder was unknown nothing was written: all there is, is of before.
+        # While the folder was unknown nothing was written: everything in it is from before.
         backlog.fresh_from = log.next
         backlog.last = log.next - 1
     try:
@@ -52,7 +52,7 @@ def _read_state(outbox):
     if found.unread:
         return False
     below = outbox.backlog.fresh_from
-    if not log.listed:  # nor has any number been given
+    if not log.listed:  # and no number has been given
         below = log.next = max(log.next, found.next)
     done = []
     for i in range(0, len(found.done), 2):
@@ -60,7 +60,7 @@ def _read_state(outbox):
             done.append(found.done[i])
             done.append(min(found.done[i + 1], below - 1))
     released = [number for number in found.released if number < below]
-    # All of it, or nothing: without the memory it is done once more.
+    # All or nothing: without memory it is done once more.
     state.done, state.released = done + state.done, released + state.released
     state.next_slot = max(state.next_slot, found.next_slot)
     state.unread = False
@@ -70,7 +70,7 @@ def _read_state(outbox):
 
 
 def _take_up(outbox, number, flags, body):
-    """The newest of a key, unless there is a newer one by now. An exchange of QoS 2 has to end."""
+    """Take the newest of a key, unless there is a newer one by now. An exchange of QoS 2 has to end."""
     key = body[1 : 1 + body[0]]
     if not flags & BEGUN and outbox.newest_of(key):
         outbox.superseded += 1

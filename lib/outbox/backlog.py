@@ -1,8 +1,8 @@
-"""What of the log is to be delivered: State, what of it is done, in a file; and Backlog, which reads what is not, in order.
+"""What of the log is still to be delivered: State knows, in a file, which records are done; Backlog reads the others in order.
 
-The file has also which exchanges of QoS 2 are released, and the newest record of each `latest` key. It is small, and written whole and in place:
-littlefs replaces it in one step, or not at all. While it has up to 128 bytes (512 on a Pico) it lives in the directory itself and costs no block of
-its own. Format: docs/outbox.md.
+The file also says which exchanges of QoS 2 are released, and has the newest record of each `latest` key. It is small, and written whole and
+in place: littlefs replaces it in one step, or not at all. With up to 128 bytes (512 on a Pico) it lives in the directory itself and costs
+no block of its own. Format: docs/outbox.md.
 """
 
 from binascii import crc32
@@ -19,7 +19,7 @@ _PIECE = const(128)  # bytes written at once
 
 
 class State:
-    """What of the log is done, and which exchanges are released."""
+    """Which records of the log are done, and which exchanges are released."""
 
     def __init__(self, path, opened=open):
         """opened: what opens the file."""
@@ -30,7 +30,7 @@ class State:
         self.next = 1  # no number of the log from here on is in `done` or `released`
         self.next_slot = 1
         self.dropped = 0  # records given up, ever
-        self.unread = False  # the flash fails there: it is not written over, and read again later
+        self.unread = False  # the flash fails there: never overwritten, read again later
 
     def save(self, following, slots, dropped):
         """Write the file. following: number of the log's next record; slots: records. OSError: it is as it was."""
@@ -41,7 +41,7 @@ class State:
         size = _FIXED + 4 * len(self.done) + 4 * len(self.released)
         for record in slots:
             size += record.frame_bytes
-        # What is before it is the CRC of all: it goes through the pieces once, without the file. In one piece they would need
+        # The CRC of everything stands first: the pieces go through it once without the file. In one piece they would need
         # a kilobyte or more, which a crowded heap may not have.
         crc = 0
 
@@ -110,7 +110,7 @@ class State:
         return True
 
     def _join(self, first, last):
-        """These are done: one range with those that they meet, or follow."""
+        """Mark a range as done, and join it with those that it meets or follows."""
         done = self.done
         i = 0
         while i < len(done) and done[i] <= last + 1:
@@ -128,7 +128,7 @@ class State:
         return number
 
     def prune(self, segments):
-        """These are all segments there are: nothing needs to be known of other numbers."""
+        """Forget all numbers outside these segments: there are no others."""
         done = self.done
         kept = 0
         for i in range(0, len(done), 2):
@@ -142,7 +142,7 @@ class State:
                 self.released.remove(number)
 
     def close(self, segment):
-        """All of a segment is done."""
+        """Mark a whole segment as done."""
         for number in self.released[:]:
             if number in segment:
                 self.released.remove(number)
@@ -169,7 +169,7 @@ class Backlog:
         self.restart(log.next - 1)
 
     def restart(self, last):
-        """Nothing is on its way: read again from the oldest record, up to the one of this number."""
+        """Nothing is on its way: read again from the oldest record, up to the one with this number."""
         self.flying.clear()
         self.last = last
         self.come_back()
@@ -191,7 +191,7 @@ class Backlog:
     # reading
 
     def add(self, number):
-        """The record of this number, newer than all here, is on flash only from now on."""
+        """Take up the record of this number, newer than all others here: from now on it is only on flash."""
         try:
             if not self.cursor:
                 log = self.log
@@ -232,7 +232,7 @@ class Backlog:
             self.ahead.clear()
 
     def _leave(self, segment):
-        """A segment was read to its end: what is pending of it is held by others, or can no longer be read."""
+        """Leave a segment that was read to its end: others hold its pending records, or they can no longer be read."""
         held = 0
         for record in self.flying + self.recent:
             held += segment.holds(record)
@@ -260,7 +260,7 @@ class Backlog:
             self.flying.append(record)
 
     def overtake(self, record):
-        """A record is on flash only from now on, and was taken before: reading passes over it."""
+        """A taken record is only on flash from now on: reading passes over it."""
         if self:
             self.ahead.add(record.number)
 
@@ -300,7 +300,7 @@ class Backlog:
         return first
 
     def may_have_begun(self, segment):
-        """Has a segment records of QoS 2 of before this start? Nobody knows which were sent."""
+        """Has a segment records of QoS 2 from before this start? Nobody knows which of them were sent."""
         log, offset = self.log, 0
         try:
             while segment.first < self.fresh_from and log.read(segment, offset):
@@ -312,7 +312,7 @@ class Backlog:
         return False
 
     def remove(self, segment):
-        """Let go of a segment, whatever is in it, and of what is known of it."""
+        """Remove a segment, whatever is in it, and forget what is known of it."""
         self.pass_over(segment)
         self.log.remove(segment)
         if self.log.listed:

@@ -1,8 +1,8 @@
 """A record, its frame on flash, and the log: frames in order, in append-only segments. Format: docs/outbox.md.
 
 A segment is a file named by the number of its first record, in eight hexadecimal digits; the others have higher ones. It is written by
-appending and closing, which littlefs makes one step that happens or does not, read through one buffer, and removed whole. A frame that is
-damaged, or was written elsewhere, is skipped: reading goes on where the next sound one begins.
+appending and closing, which in littlefs happens in one step or not at all. It is read through one buffer, and removed whole. Damaged
+frames, and frames written elsewhere, are skipped: reading goes on where the next sound one begins.
 """
 
 import gc
@@ -17,7 +17,7 @@ from micropython import const
 # Flags of a record. A frame has those of ON_FLASH, and in the state RELEASED.
 QOS = const(3)
 LATEST = const(4)
-RELEASED = const(8)  # PUBREC has come for it, and that is on flash
+RELEASED = const(8)  # PUBREC has come for it, and flash knows that
 BEGUN = const(16)  # of LATEST and QoS 2: its exchange has begun, or may have
 TAKEN = const(32)  # on its way
 FLAGS = const(0x3F)  # all of these
@@ -32,7 +32,7 @@ PIECE = const(128)  # read at once: a reading
 # Cleared, a list keeps one piece; the others are free at once, whatever the stack holds.
 _PLACE = const(288)
 _SHORTEST = const(13)  # bytes of a frame: its body begins with the length of the key
-NO_LIMIT = 0xF0000000  # every number is below: an outbox gets there after a century
+NO_LIMIT = 0xF0000000  # all numbers are below this: an outbox gets there after a century
 HIGH = 0xE0000000  # from here on they begin anew as soon as no record is on flash
 MOST = const(1261)  # records of a segment: 16 KB of the shortest
 
@@ -88,7 +88,7 @@ class Record:
 
 class Segment:
     below = NO_LIMIT  # its numbers are
-    sealed = False  # something is wrong behind `size`: nothing is appended
+    sealed = False  # something is wrong behind `size`: nothing is appended here
     unread = False  # the flash fails there: neither written nor removed, and read again later
 
     def __init__(self, first):
@@ -101,7 +101,7 @@ class Segment:
         return self.first <= number <= self.last
 
     def holds(self, record):
-        """Is a record in it? Those of LATEST are in none: they have numbers of their own."""
+        """Is a record in it? A LATEST is in no segment: it has a number of another kind."""
         return record.number in self and not record.flags & LATEST
 
 
@@ -111,7 +111,7 @@ class Log:
         self.segment_bytes = segment_bytes
         self.segments = []  # oldest first
         self.next = 1  # number of the next record
-        self.left = []  # those that the flash did not remove: what is done of them has to be known
+        self.left = []  # segments that the flash did not remove: their done records must stay known
         self.bytes = 0
         self.corrupt = 0  # damaged places met
         self.listed = True  # whether the names of the segments are known: else nothing is written
@@ -127,7 +127,7 @@ class Log:
         self.hold()
 
     def append(self, records):
-        """Write records behind the last, in one step, and number them. OSError: none was. MemoryError: those that are numbered were."""
+        """Write records behind the last, in one step, and number them. OSError: none was written. MemoryError: only those with a number were."""
         if not self.listed:
             raise OSError(EIO)
         size = 0
@@ -138,7 +138,7 @@ class Log:
         if fresh:
             self._pass_by()
         if self.next + len(records) > NO_LIMIT:
-            raise OSError(EIO)  # it would never be read
+            raise OSError(EIO)  # it could never be read
         if fresh:
             segment = Segment(self.next)
             self.segments.append(segment)
@@ -156,7 +156,7 @@ class Log:
         finally:  # a MemoryError, too, has closed the file: what was written is on flash
             if fresh and not done:
                 self.segments.pop()
-                self._unlink(segment)  # it may be there, and empty
+                self._unlink(segment)  # the file may be there, and empty
             for record in records:
                 if not done:
                     break
@@ -216,7 +216,7 @@ class Log:
         return work(*args)
 
     def open(self, path, mode):
-        """Open a file, if need be in the place that is kept for it. MemoryError: nor is there that."""
+        """Open a file, if need be in the place that is kept for one. MemoryError: that is not there either."""
         try:
             file = open(path, mode)
             self.crowded = not self._last and len(self._place) < _PLACE
@@ -230,7 +230,7 @@ class Log:
         return file
 
     def hold(self):
-        """Keep the place of a file, as far as there is memory. Best where no caller has worked with one."""
+        """Keep the place for a file, if there is memory. Best called where no caller has worked with a file."""
         self.on_file(len, self._place)
 
     def find(self, number):
@@ -309,7 +309,7 @@ class Log:
         return bytes(memoryview(self.buffer)[at + HEAD : at + self.end - self.start])
 
     def _load(self, segment, offset, n):
-        """Have n bytes from offset on in the buffer. Return where they begin."""
+        """Load n bytes from offset on into the buffer. Return where they begin."""
         if self.window and self.window[0] is segment:
             at = offset - self.window[1]
             if at >= 0 and at + n <= self._filled:

@@ -1,4 +1,4 @@
-"""Records of an Outbox that are looked up on flash: those appended last, and those that were unloaded. Loaded for it only."""
+"""Looks up records of an Outbox on flash: those appended last, and unloaded ones. Loaded for it only."""
 
 from outbox.log import LATEST, Record
 
@@ -18,7 +18,7 @@ def last(outbox):
 
 
 def load(outbox, records):
-    """Have key and data of records again that were unloaded."""
+    """Read key and data of unloaded records again."""
     for found in outbox:
         for record in records:
             if record.number == found.number and not found.flags & LATEST:

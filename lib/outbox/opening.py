@@ -1,4 +1,4 @@
-"""What an Outbox finds on flash when it is opened, or looks again: segments and state. Loaded for that only. Format: docs/outbox.md."""
+"""Finds the segments and the state of an Outbox on flash, when it is opened or looks again. Loaded for that only. Format: docs/outbox.md."""
 
 import os
 from binascii import crc32
@@ -32,7 +32,7 @@ _LONGEST = const(16384)  # bytes of a state that is believed
 
 
 def make(folder):
-    """Have the folder. Return whether it is there."""
+    """Make the folder, if need be. Return whether it is there."""
     try:
         try:
             if patiently(os.stat, folder)[0] & 0x4000:
@@ -60,7 +60,7 @@ def find(folder, limit, there, keep):
         log.corrupt += 1
     log.next = state.next
     log.piece = bytearray(_AT_ONCE)
-    # Without the state nobody knows what is done: what is there is left for later.
+    # Without the state nobody knows what is done: the records are left for later.
     list_all(log, None if state.unread else state.is_done, there)
     log.piece = log.buffer = bytearray(PIECE)
     log.window = None
@@ -78,7 +78,7 @@ def newest(number, flags, body):
 
 
 def list_all(log, done, there):
-    """Look at all there is. done(number) → is this record done? None: nobody knows. there: the folder is."""
+    """Look at all segments. done(number) → is this record done? None: nobody knows. there: the folder is."""
     try:
         found = patiently(segments, log.folder)
     except OSError as e:
@@ -103,7 +103,7 @@ def list_all(log, done, there):
 
 
 def look(log, segment, done):
-    """Look what is in a segment, or find that it cannot be read."""
+    """Look at what is in a segment, or find that it cannot be read."""
     following = log.after(segment)
     following = following.first if following else NO_LIMIT
     last, waiting = segment.last, segment.pending
@@ -126,7 +126,7 @@ def look(log, segment, done):
         else:  # ENOENT, too: it is listed
             segment.unread = True
             segment.below = following
-            # What was known is; else no number that may be there is given again.
+            # What was known stays known; otherwise no number that may be there is given again.
             segment.pending = waiting
             segment.last = last
             if last < segment.first:
@@ -153,11 +153,11 @@ def _scan(log, segment, following, done):
 
 
 def _identify(log, segment, following):
-    """Its first record says whether a file is the one of this name, or a copy of another. following: the next name."""
+    """Find by its first record whether a file belongs to its name or is a copy of another. following: the next name."""
     if segment.size < HEAD or not log.is_sound(segment, 0):
         segment.below = following  # who knows
     elif log.number != segment.first:
-        segment.size = 0  # what is in a copy is there under its own name
+        segment.size = 0  # the records of a copy are there under their own name
         log.corrupt += 1
 
 
@@ -178,7 +178,7 @@ def _count(log, segment, done):
 
 
 def segments(folder):
-    """Return (name, size) of the segments, sorted. At an error a listing just ends: it is believed when it says the same twice."""
+    """Return (name, size) of the segments, sorted. An error just ends a listing, so it counts when it comes out the same twice."""
     found = _listing(folder)
     if not settle(folder) or _listing(folder) != found:
         raise OSError(EIO)
@@ -234,7 +234,7 @@ def load(state, slot):
 
 
 def _parse(state, data, slot):
-    """Take up what a file says whose CRC fits. False: numbers that no outbox writes; behind the last there is none for a new record."""
+    """Take up what a file with a right CRC says. False: no outbox writes such numbers, or no number is left for a new record."""
     _, length, version, ranges, released, following, slots = unpack_from(_HEAD, data)
     at = _FIXED_1 if version == 1 else _FIXED
     if version != 1:

@@ -10,12 +10,8 @@ from _machine_pin import Pin
 import sim
 
 _ADC2 = (0, 2, 4, 12, 13, 14, 15, 25, 26, 27)
-_FULL = (
-    1_100_000,
-    1_500_000,
-    2_200_000,
-    3_200_000,
-)  # uV at the pin that read 4095, by attenuation
+# uV at the pin that read 4095, by attenuation
+_FULL = (1_100_000, 1_500_000, 2_200_000, 3_200_000)
 _DEAD = (75_000, 75_000, 100_000, 142_000)  # and below which nothing moves
 
 

@@ -117,9 +117,8 @@ class I2C(SoftI2C):
     """A controller: there are two, and to construct one again is to move it to other pins."""
 
     _nack = 19 if sim.ESP32 else 5
-    _data_too = (
-        sim.ESP32
-    )  # ESP-IDF makes no difference; the Pico's SDK does (i2c_write_blocking_internal)
+    # ESP-IDF makes no difference; the Pico's SDK does (i2c_write_blocking_internal)
+    _data_too = sim.ESP32
 
     def __new__(cls, id=0, **kwargs):
         if id not in (0, 1):

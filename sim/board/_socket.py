@@ -86,9 +86,8 @@ class socket(io.IOBase):
         self._s = _real or usocket.socket(af, type)
         self._s.setblocking(False)
         if type == SOCK_STREAM:
-            self._s.setsockopt(
-                1, 7, _SEND_BUF
-            )  # SO_SNDBUF: the host's buffer would hide a dead peer
+            # SO_SNDBUF: the host's buffer would hide a dead peer
+            self._s.setsockopt(1, 7, _SEND_BUF)
         self._timeout = None  # milliseconds; None waits for ever
         self._state = _CONNECTED if _real else _UNBOUND
         self._peer = None

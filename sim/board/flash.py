@@ -18,9 +18,8 @@ _TEMPORARY = ".not-flushed"
 _ENOSPC = const(28)
 _CLOEXEC = const(1)
 
-_memfd_create = sim.libc.func(
-    "i", "memfd_create", "sI"
-)  # a file without a name, gone when it is closed
+# a file without a name, gone when it is closed
+_memfd_create = sim.libc.func("i", "memfd_create", "sI")
 _piece = bytearray(512)
 
 

@@ -39,9 +39,8 @@ class Chip:
     def __init__(self, file):
         self._file = file  # kept open
         self._fd = file.fileno()
-        self._old = bytearray(
-            _PROG * 4
-        )  # as large as littlefs's cache: the most that comes at once
+        # as large as littlefs's cache: the most that comes at once
+        self._old = bytearray(_PROG * 4)
         self.writes = 0
         self.erases = 0
         self._left = 0  # operations until the power fails; 0: it does not

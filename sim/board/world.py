@@ -1,7 +1,7 @@
 """What surrounds the board: what its sensors measure, doors that open, pulses that come.
 
 Until `start()` nothing moves by itself: a test's world stands still (DEFAULTS) and changes by `set`, `door` and `tip` only. Then
-it is a house and its garden (house.py), whose doors open from time to time, by a seed.
+it is a house and its garden (house.py), whose doors open from time to time, by a seed. A door that `door` has moved stays as it is.
 
 For chips:
 
@@ -18,9 +18,8 @@ import uos
 
 import sim
 
-_BEFORE_MS = int(
-    uos.getenv("OUTPOST_ELAPSED") or 0
-)  # the world is older than a board that was reset
+# the world is older than a board that was reset
+_BEFORE_MS = int(uos.getenv("OUTPOST_ELAPSED") or 0)
 DEFAULTS = {
     "temperature": 21.5,
     "humidity": 45.0,
@@ -57,6 +56,7 @@ class World:
         self.altitude_m = 0
         self._set = {}  # (name, quantity) -> value
         self._doors = {}
+        self._held = set()  # names of doors that somebody has moved: the house leaves them alone
         self._tips = {}
         self._moves = False
 
@@ -104,6 +104,10 @@ class World:
             self._tips[name].start()
 
     def door(self, name, opened=True):
+        self._move(name, opened)
+        self._held.add(name)
+
+    def _move(self, name, opened):
         door = self._doors[name]
         door[0] = bool(opened)
         door[1](door[0])
@@ -119,8 +123,10 @@ class World:
         sim.after(sim.random(*within_ms), lambda: self._moves_now(name))
 
     def _moves_now(self, name):
+        if name in self._held:
+            return
         opened = not self._doors[name][0]
-        self.door(name, opened)
+        self._move(name, opened)
         self._will_move(name, self._doors[name][2][0 if opened else 1])
 
 

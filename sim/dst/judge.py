@@ -121,9 +121,8 @@ class Judge:
         """Return what sound brokers keep of a node that has another name now, and has been there since."""
         truth = self.truth
         now = truth.life.node
-        rival = (
-            self.surroundings.rival and self.surroundings.rival.name
-        )  # what is kept of this one is the other board's
+        # what is kept of this one is the other board's
+        rival = self.surroundings.rival and self.surroundings.rival.name
         board = self.story.board
         mine = board.id().encode()
         if truth.spoiled or any(life.flash_at is not None for life in truth.lives):

@@ -13,9 +13,8 @@ from micropython import const
 
 import sim
 
-_CLOCK_MS = const(
-    2300
-)  # between a reading's `ts` and the conversion; an RTC that was set before has whole seconds
+# between a reading's `ts` and the conversion; an RTC that was set before has whole seconds
+_CLOCK_MS = const(2300)
 _COLD_MS = const(1300)  # the same, where none was set before: half of an answer's travel, at most
 _PASS_MS = const(1500)  # a pass of the loop, and the conversion before it
 _LIVE_MS = const(3000)  # beside live_s: what a pass and the way take
@@ -35,14 +34,12 @@ class Truth:
         self.newest = {}  # live topic → ms of the newest event on it, and when it was heard
         self.numbers = {}  # (broker, topic of a bare number) → ms of its event
         self.exact = True  # do sessions persist, and so each reading of QoS 2 arrives once?
-        self.lowered = (
-            False  # has a sensor's QoS been lowered from 2? A session begins anew for that
-        )
+        # has a sensor's QoS been lowered from 2? A session begins anew for that
+        self.lowered = False
         self.sensor_faults = False  # readings may be failures
         self.heap_faults = False
-        self.spoiled = (
-            False  # somebody has spoiled files in state/: times and names may be forgotten
-        )
+        # somebody has spoiled files in state/: times and names may be forgotten
+        self.spoiled = False
         self.heard = {}  # (node, boot, seq) → ms at which a broker first heard it
         self.doubled = []
         self._dropped = 0  # what health said last,

@@ -19,15 +19,8 @@ _BLOCK = 4096
 _BLOCKS = 352
 _DISK_VERSION = 0x00020001
 
-_DEPLOYED = (
-    "boot.py",
-    "main.py",
-    "emulator",
-    "firmware",
-    "lib",
-    "sim",
-    "tools",
-)  # what `python -m tools deploy` needs of a checkout
+# what `python -m tools deploy` needs of a checkout
+_DEPLOYED = ("boot.py", "main.py", "emulator", "firmware", "lib", "sim", "tools")
 
 # The modem's access point is there, no broker is.
 CONFIG = {

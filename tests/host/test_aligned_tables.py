@@ -33,11 +33,8 @@ def tables(source):
 def misplaced(rows, source):
     """Return the lines of rows that share a line, take several, or have a column elsewhere than those before: numbers may end at one place."""
     lines = source.splitlines()
-    places, begun, found = (
-        {},
-        set(),
-        set(),
-    )  # places: number of a column → where it begins and ends
+    # places: number of a column → where it begins and ends
+    places, begun, found = ({}, set(), set())
     for row in rows:
         if any(isinstance(part, ast.Tuple) and part.lineno < part.end_lineno for part in row.elts):
             continue  # it has a table in it

@@ -59,14 +59,19 @@ def yielded(source, *functions):
 
 
 @pytest.mark.parametrize(
-    ("document", "source", "functions"),
+    ("document", "sources"),
     [
-        ("health", "firmware/upkeep/health.py", ("report", "delivery")),
-        ("info", "firmware/upkeep/info.py", ("_info",)),
+        ("health", {"health": ("report", "delivery")}),
+        ("info", {"info": ("_info",), "slot": ("report",)}),
     ],
 )
-def test_every_member_of_a_document_has_a_row(document, source, functions):
-    assert sorted(members(page("topics.md"), document)) == sorted(yielded(source, *functions))
+def test_every_member_of_a_document_has_a_row(document, sources):
+    names = [
+        name
+        for module, functions in sources.items()
+        for name in yielded(f"firmware/upkeep/{module}.py", *functions)
+    ]
+    assert sorted(members(page("topics.md"), document)) == sorted(names)
 
 
 def test_every_event_of_a_scenario_has_a_row():
@@ -84,7 +89,21 @@ def test_the_scenarios_that_are_shown_can_happen(tmp_path):
     for number, text in enumerate(shown):
         path = tmp_path / f"{number}.json"
         path.write_text(json.dumps(json.loads(text)))
-        assert scenarios.read(path, ["room", "boiler", "door", "rain"])
+        example = "docs/examples/twelve.json" if number == 0 else "config.json.example"
+        sensors = json.loads((ROOT / example).read_text())["sensors"]
+        assert scenarios.read(path, sensors, "esp32", "simulated")
+
+
+def test_the_first_scenario_is_the_file_that_its_command_names():
+    shown = re.search(r"```json\n(.*?)```", page("scenarios.md"), re.S)[1]
+    assert json.loads(shown) == json.loads((ROOT / "docs/examples/unplug.json").read_text())
+
+
+def test_a_scenario_page_lists_every_switch():
+    row = re.search(r"^\| `switch` \|.*$", page("scenarios.md"), re.M)[0]
+    for name, (_, right) in scenarios.SWITCHES.items():
+        assert f"`{name}`" in row
+        assert all(f"`{value}`" in row for value in re.findall(r'"(\w+)"', right)), name
 
 
 def texts():

@@ -352,7 +352,10 @@ def test_nothing_says_what_it_is(call, tty, impatient):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("erase", "before"), [((), b"\x17"), (("--erase",), b"\xff")])
-def test_esptool_writes_the_image_where_it_belongs(erase, before, call, tmp_path):
+def test_esptool_writes_the_image_where_it_belongs(erase, before, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if erase:
+        (tmp_path / "config.json").write_text("{}")
     image = tmp_path / "fw.bin"
     data = esp_image(0) + os.urandom(100_000)
     image.write_bytes(data)
@@ -362,7 +365,8 @@ def test_esptool_writes_the_image_where_it_belongs(erase, before, call, tmp_path
         assert status == 0, said
     assert rom.flash[0x1000 : 0x1000 + len(data)] == data
     assert rom.flash[:0x1000] == before * 0x1000
-    assert "done. Next: make deploy" in said
+    following = "deploy" if erase else "config BOARD=esp32"
+    assert f"done. Next: make {following}\n" in said
 
 
 @pytest.mark.slow

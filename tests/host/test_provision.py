@@ -313,9 +313,8 @@ def plugged_in(monkeypatch):
         try:
             assert provision.as_they_come(rows, work) == 0
         except KeyboardInterrupt:
-            pytest.fail(
-                "the work was still going on after a minute"
-            )  # out of here it would end the whole test run
+            # out of here it would end the whole test run
+            pytest.fail("the work was still going on after a minute")
         return served
 
     return run

@@ -81,9 +81,8 @@ def test_a_kill_keeps_what_was_flushed_and_no_more(made, board):
 
 def test_of_a_made_image_config_json_alone_is_brought_up_to_date(made):
     simulated = made("print(open('config.json').read(), 1)")
-    (simulated.flash / "config.json").write_text(
-        "new"
-    )  # before boardrun has come so far, or after
+    # before boardrun has come so far, or after
+    (simulated.flash / "config.json").write_text("new")
     ended(simulated)
     (simulated.flash / "config.json").write_text("newer")
     (simulated.flash / "main.py").write_text("print('never deployed')")

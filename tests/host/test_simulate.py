@@ -1,6 +1,7 @@
 """`make run`: what it shows, and that nothing is left behind however it ends."""
 
 import argparse
+import ast
 import json
 import os
 import re
@@ -78,20 +79,20 @@ def test_the_crash_of_an_earlier_run_is_no_news(tmp_path):
 def test_console_gives_each_traceback_once_and_whole(tmp_path):
     path = tmp_path / "console"
     console = Console(path)
-    assert list(console.tracebacks()) == []
+    assert list(console.faults()) == []
     path.write_text('1 info wifi: up\nTraceback (most recent call last):\n  File "a.py", line 1\n')
-    assert list(console.tracebacks()) == []
+    assert list(console.faults()) == []
     with path.open("a") as file:
         file.write("ValueErr")
-    assert list(console.tracebacks()) == []
+    assert list(console.faults()) == []
     with path.open("a") as file:
         file.write(
             'or: no\n2 info mqtt: up\nTraceback (most recent call last):\n  File "b.py"\nOSError: 5\n'
         )
-    found = list(console.tracebacks())
+    found = list(console.faults())
     assert [text.splitlines()[-1] for text in found] == ["ValueError: no", "OSError: 5"]
     assert found[0].splitlines()[1] == '  File "a.py", line 1'
-    assert list(console.tracebacks()) == []
+    assert list(console.faults()) == []
 
 
 @pytest.mark.parametrize(
@@ -253,7 +254,13 @@ def test_one_flash_one_node(tmp_path):
         process = start(tmp_path)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert err == f"error: a node runs in {tmp_path} already\n"
+    other = "end it, or give another with FOLDER="
+    assert err == f"error: a node runs in {tmp_path} already: {other}\n"
+
+
+SENSORS = [{"name": "room", "type": "bme280"}, {"name": "door", "type": "input"}]
+PLACE = {"sensors": SENSORS, "board": "esp32", "network": "simulated"}
+WIRED = {"do": "wire", "name": "yard", "type": "pulse", "pin": 26}
 
 
 @pytest.mark.parametrize(
@@ -271,9 +278,38 @@ def test_one_flash_one_node(tmp_path):
         ('[{"do": ["kick"]}]', "[0].do: unknown, "),
         ('[{"do": "unplug"}]', "[0].name: missing, unplug wants it"),
         ('[{"do": "unplug", "name": "nix"}]', "[0].name: no sensor is called so, there is room"),
-        ('[{"do": "set", "name": ["x"]}]', "[0].name: no sensor is called so, there is room"),
+        ('[{"do": "set", "name": ["x"], "co2": 1}]', "[0].name: give a text"),
+        ('[{"do": "wire", "name": ["x"], "type": ["y"]}]', "[0].type: is not text"),
         ('[{"do": "kick", "how": 1}]', "[0].how: unknown, kick takes nothing"),
         ('[{"do": "dns", "hwo": 1}]', "[0].hwo: unknown, dns takes how"),
+        ('[{"do": "dns", "how": "no"}]', '[0].how: give "ok", "fail", "silent" or "hang"'),
+        ('[{"do": "zombie", "on": "no"}]', "[0].on: give true or false"),
+        ('[{"do": "wifi_off", "ssid": "x"}]', "[0].ssid: no network is called so, there is sim"),
+        (
+            '[{"do": "set", "name": "room", "temperatures": 3}]',
+            "[0].temperatures: unknown, did you mean temperature?",
+        ),
+        ('[{"do": "set", "name": "room"}]', "[0]: give at least one of temperature, "),
+        (
+            '[{"do": "set", "name": "room", "co2": "much"}]',
+            "[0].co2: give a number, or null",
+        ),
+        (
+            '[{"do": "tip", "name": "room"}]',
+            "[0].name: tip is for a sensor of type pulse, there is",
+        ),
+        ('[{"do": "tip", "name": "room", "n": 0}]', "[0].n: give a whole number from 1 on"),
+        (
+            '[{"do": "door", "name": "room"}]',
+            "[0].name: door is for a sensor of type input, there is door",
+        ),
+        ('[{"do": "switch", "bogus": 1}]', "[0].bogus: unknown, there is first_join_fails, "),
+        ('[{"do": "switch", "ip_ms": 5}]', "[0].ip_ms: give two whole numbers"),
+        ('[{"do": "switch"}]', "[0]: give at least one of first_join_fails, "),
+        ('[{"do": "power_fails"}]', "[0].do: power_fails is for tests"),
+        ('[{"do": "wire", "name": "x", "type": "bme28"}]', "[0].type: "),
+        (json.dumps([{**WIRED, "at_s": 5}]), "[0].at_s: what is wired is there from the start"),
+        (json.dumps([{**WIRED, "pin": 6}]), "[0].pin: "),
     ],
 )
 def test_a_scenario_that_cannot_happen_is_told(events, told, tmp_path):
@@ -281,7 +317,7 @@ def test_a_scenario_that_cannot_happen_is_told(events, told, tmp_path):
     path = tmp_path / "x.json"
     path.write_text(events)
     with pytest.raises(CommandError) as error:
-        scenarios.read(path, ["room"])
+        scenarios.read(path, **PLACE)
     assert told in str(error.value)
 
 
@@ -291,13 +327,39 @@ def test_scenarios_that_can_happen(tmp_path):
         {"at_s": 5, "do": "unplug", "name": "room"},
         {"do": "set", "name": "*", "temperature": -5},
         {"do": "reset", "how": "wdt"},
-        {"do": "switch", "dhcp_on": False},
+        {"do": "switch", "dhcp_on": False, "radio_fault": None, "ip_ms": [1, 2]},
+        {"do": "access_point", "ssid": "other", "key": "12345678"},
+        {"do": "wifi_off", "ssid": "other"},
+        {"do": "wifi_off", "ssid": "simulated", "silent": True},
+        {"do": "door", "name": "door", "opened": False},
+        WIRED,
+        {"at_s": 3, "do": "tip", "name": "yard", "n": 2},
+        {"at_s": 9, "do": "set", "name": "room", "temperature": None},
     ]
     path.write_text(json.dumps(good))
-    assert scenarios.read(path, ["room"]) == good
-    example = ROOT / "docs/examples"
-    names = [each["name"] for each in json.loads((example / "twelve.json").read_text())["sensors"]]
-    assert scenarios.read(example / "unplug.json", names)
+    assert scenarios.read(path, **PLACE) == good
+
+
+def test_the_check_of_a_scenario_knows_what_the_simulated_board_knows():
+    tree = ast.parse((ROOT / "sim/board/stand.py").read_text())
+    (switches,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_SWITCHES"
+    )
+    assert set(switches) == set(scenarios.SWITCHES)
+    for name, (arguments, _) in scenarios.calls().items():
+        for argument in arguments or ():
+            assert argument in scenarios.ARGUMENTS or name in scenarios.HOW, (name, argument)
+
+
+def test_what_the_board_did_not_understand_is_shown(tmp_path):
+    path = tmp_path / "console"
+    told = "stand: not understood: set ValueError('the world has no warmth',)\n"
+    path.write_text("1 info wifi: up\nstand: set name=room warmth=3\n" + told + "2 info\n")
+    console = Console(path)
+    assert list(console.faults()) == [told]
+    assert list(console.faults()) == []
 
 
 def test_a_node_that_dies_is_shown(tmp_path, monkeypatch):
@@ -305,8 +367,8 @@ def test_a_node_that_dies_is_shown(tmp_path, monkeypatch):
     code = (
         "import sys; from tools import __main__; from tools.simulate import simulate\n"
         "make = simulate.make_flash\n"
-        "def broken(flash, settings):\n"
-        "    make(flash, settings)\n"
+        "def broken(flash, settings, slot):\n"
+        "    make(flash, settings, slot)\n"
         "    (flash / 'main.py').write_text('import nonsense')\n"
         "simulate.make_flash = broken\n"
         "sys.exit(__main__.main())\n"

@@ -8,7 +8,7 @@ import pytest
 from tools import ROOT, CommandError, said, toolchain
 from tools.__main__ import COMMANDS
 
-BOARD = ("flash", "deploy", "logs", "repl", "provision", "scan", "check-config")
+BOARD = ("flash", "deploy", "logs", "repl", "provision", "scan", "check-config", "config", "watch")
 ALL = sorted(COMMANDS)
 
 # Our own modules see a Python without what Windows has not; libraries (pyserial, mpremote) have code of their own for it.

@@ -79,8 +79,15 @@ def test_those_that_share_no_pin_have_the_next_one():
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ("dht22,dht22", "the usual pins of pico_w have no room for dht22 (GP3 is sensors[0].pin "),
-        ("ds18b20,ds18b20", "no room for ds18b20 (does not tell it from sensors[0] on the same"),
+        ("dht22,dht22", "the usual pins of pico_w have no room for dht22 (GP3 is dht22-1.pin "),
+        (
+            "ds18b20,ds18b20",
+            "no room for ds18b20 (it wants its own `address` beside temperature-1)",
+        ),
+        (
+            "bme280,bme680,bmp280",
+            "no room for bmp280 (its addresses are those of bme280-1, bme680-1): leave it out",
+        ),
         ("bmp820", "SENSORS= bmp820: unknown, did you mean bmp280?"),
         ("door", 'SENSORS= door: unknown, did you mean "type": "input", "kind": "reed"?'),
     ],
@@ -144,9 +151,10 @@ def test_printed_it_is_nothing_but_json(call, tmp_path):
 
 
 def test_where_it_cannot_be_written(call, tmp_path):
-    assert call("--board", "pico_w", "--out", "no/config.json")[::2] == (
+    (tmp_path / "file").write_text("")
+    assert call("--board", "pico_w", "--out", "file/config.json")[::2] == (
         1,
-        "error: there is no folder no\n",
+        "error: file/config.json cannot be written: file exists\n",
     )
     (tmp_path / "folder").mkdir()
     assert call("--board", "pico_w", "--out", "folder")[::2] == (
@@ -198,6 +206,11 @@ def test_a_link_that_leads_nowhere_and_a_folder_that_takes_no_file(call, tmp_pat
             1,
             f"error: {path} cannot be written: no such file or directory\n",
         )
+
+
+def test_a_folder_that_is_not_there_is_made(call, tmp_path):
+    assert call("--board", "pico_w", "--out", "nodes/attic.json")[0] == 0
+    assert json.loads((tmp_path / "nodes/attic.json").read_text())["sensors"] == []
 
 
 def test_an_editor_finds_the_schema(call, tmp_path, monkeypatch):

@@ -96,7 +96,10 @@ FILES = [
 def test_a_file_that_is_none(words, call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = call(*words, "none")
-    example = ": make config BOARD=pico_w OUT=none writes one " if "config" in words[-1] else "\n"
+    board = "esp32" if words[0] == "run" else "pico_w"
+    example = (
+        f": make config BOARD={board} OUT=none writes one " if "config" in words[-1] else "\n"
+    )
     assert f"error: there is no none{example}" in told, told
     folder = tmp_path / "folder"
     folder.mkdir()

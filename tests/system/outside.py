@@ -14,9 +14,8 @@ from tools import ROOT, mpy, pins
 
 NAME, OTHER = "n1", "n2"
 KEEPALIVE_S = 5
-PATIENCE = (
-    3  # a busy machine takes so many times as long; who waits for what comes loses nothing by it
-)
+# a busy machine takes so many times as long; who waits for what comes loses nothing by it
+PATIENCE = 3
 ONLINE_S = 15  # Wi-Fi takes 1 to 5 s on a board, and its first attempt may fail
 NODE, READER = ("node", "node-Secret-1"), ("reader", "reader-Secret-1")
 WIFI_PASSWORD = "wifi-Secret-1"

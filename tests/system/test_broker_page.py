@@ -43,17 +43,26 @@ def test_who_may_do_what(broker):
             ("attic", "outpost/cellar/reading/air"),
             ("attic", "outpost/attic/reading/air"),
             ("attic", "homeassistant/device/attic/config"),
+            ("attic", "homeassistant/sensor/attic/air_temperature/config"),
             ("node", "homeassistant/device/cellar/config"),
             ("node", "outpost/cellar/reading/air"),
             ("graph", "outpost/cellar/reading/air"),
             ("me", "outpost/all/cmd/identify"),
         ):
             publish(broker, user, topic)
-        assert listener.wait(5) == [b"attic", b"attic", b"node", b"node", b"me"]
+        assert listener.wait(6) == [b"attic", b"attic", b"attic", b"node", b"node", b"me"]
     for user in ("node", "attic"):
         with Listener(broker.port, "outpost/all/cmd/#", user=user, password="secret") as listener:
             publish(broker, "me", "outpost/all/cmd/identify")
             assert listener.wait(1) == [b"me"]
+
+
+def test_the_page_of_home_assistant_gives_a_node_the_same_rights():
+    """The list of one page dropped in silence what `per_entity` publishes."""
+    page = (ROOT / "docs" / "home-assistant.md").read_text()
+    (there,) = re.findall(r"```text\n(user attic.*?)```", page, re.DOTALL)
+    (here,) = (rules for rules in RULES if rules.startswith("user attic"))
+    assert sorted(here.splitlines()) == sorted(there.splitlines())
 
 
 def test_who_draws_graphs_sees_readings_only(broker):

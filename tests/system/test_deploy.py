@@ -13,9 +13,8 @@ from tools.boards import deploy
 @pytest.mark.parametrize(("model", "usb"), [("esp32", False), ("pico_w", True)])
 def test_from_an_empty_board_to_a_reading(model, usb, broker, seen, tmp_path, capsys, monkeypatch):
     files = deploy.build()
-    monkeypatch.setattr(
-        deploy, "build", lambda: dict(files)
-    )  # twice the same, also while somebody edits
+    # twice the same, also while somebody edits
+    monkeypatch.setattr(deploy, "build", lambda: dict(files))
     config = tmp_path / "config.json"
     config.write_text(
         json.dumps(settings([broker.port], model, sensors=sensors(model, interval_s=3)))

@@ -149,9 +149,8 @@ DYNAMIC_SECURITY = """\
 
 @pytest.mark.parametrize("client", IMPORTS)
 def test_subscription_refused_by_mosquitto(brokers, tmp_path, client):
-    path = (
-        toolchain.plugin()
-    )  # dynamic security: the one that refuses subscriptions; an acl_file grants them all
+    # dynamic security: the one that refuses subscriptions; an acl_file grants them all
+    path = toolchain.plugin()
     if path is None:
         pytest.skip("this mosquitto came without its dynamic-security plugin")
     config = tmp_path / "dynamic-security.json"

@@ -137,9 +137,8 @@ def test_hostile_names_are_only_names(visit):
     air = [{"at_s": 0, "do": "access_point", "ssid": ssid, "key": "x" * 8} for ssid in HOSTILE]
     air.append({"at_s": 0, "do": "access_point", "hex": "ff3c2f7363726970743e", "key": "x" * 8})
     _, found = visit(air)
-    assert re.fullmatch(
-        "Set up outpost-[0-9a-f]{6}", found.title
-    )  # no dialog either: it would raise here
+    # no dialog either: it would raise here
+    assert re.fullmatch("Set up outpost-[0-9a-f]{6}", found.title)
     assert not found.find_elements(By.CSS_SELECTOR, "script,img,[onfocus],[onerror],[autofocus]")
     assert [h1.text for h1 in found.find_elements(By.TAG_NAME, "h1")] == ["Set up this node"]
     shown = [each.get_property("textContent") for each in found.find_elements(By.TAG_NAME, "bdi")]

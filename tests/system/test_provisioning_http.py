@@ -198,6 +198,8 @@ def test_every_probe_of_a_phone_is_led_here(fresh):
     ):
         answer = phone.ask(path=path, host=host)
         assert answer.status == 302 and answer.headers["Location"] == f"http://{HOST}/", host
+    here = f"{HOST}:{phone.port}"
+    assert phone.ask(host=here, path="/anything").headers["Location"] == f"http://{here}/"
     assert phone.ask(host=f"{HOST}:80").status == 200
     assert phone.ask(path="/favicon.ico").status == 404
 

@@ -19,6 +19,7 @@ from tools.boards.images import BAD_IMAGE, NO_IMAGE
 from tools.boards.progress import Show
 from tools.boards.serialboard import Link
 from tools.models import BOARDS
+from tools.settings import nodeconfig, overlays
 
 FAILED = 9  # exit code, beside those of ports and images
 
@@ -93,7 +94,9 @@ def run(args):
         )
         raise Stopped from None
     if not args.dry_run:
-        print(said("done. Next: make deploy"))
+        known = nodeconfig.DEFAULT.exists() or Path(overlays.FOLDER).is_dir()
+        following = "make deploy" if known else f"make config BOARD={board.name}"
+        print(said(f"done. Next: {following}"))
     return 0
 
 

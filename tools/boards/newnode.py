@@ -48,9 +48,8 @@ class NewNode:
 
     def _base(self, data):
         """(raw config, where it is from): what the answers are put into."""
-        self.common = (
-            self.args.config
-        )  # the files it names are beside it; those of the board's own are on the board
+        # the files it names are beside it; those of the board's own are on the board
+        self.common = self.args.config
         if not self.common and data:
             try:
                 raw = judge.parse_bytes(data, "the board's config.json")

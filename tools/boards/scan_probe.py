@@ -9,11 +9,8 @@ import time
 
 from machine import Pin, SoftI2C
 
-HELD, BARE, PULLED = (
-    0,
-    1,
-    2,
-)  # how a line rests: something holds it low; only the pin's own resistor pulls it up; another does
+# how a line rests: something holds it low; only the pin's own resistor pulls it up; another does
+HELD, BARE, PULLED = (0, 1, 2)
 
 _CLOCKS = 9  # enough for any chip to finish the byte it holds the bus with
 _STRETCH_US = 5000  # a chip may hold SCL for so long

@@ -48,7 +48,7 @@ def run(args):
     if there == text:
         print(f"{path} is there, and as it would be written")
     elif there is None or args.replace:
-        wholefile.write(path, text)
+        write(path, text)
         print(f"wrote {path}")
     else:
         raise CommandError(
@@ -78,8 +78,6 @@ def found(args):
 
 def present(path):
     """Return what is in a file, None if it is not there. CommandError: it cannot be one."""
-    if not path.parent.is_dir():
-        raise CommandError(f"there is no folder {path.parent}")
     try:
         if not path.exists():
             return None
@@ -88,6 +86,15 @@ def present(path):
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as e:
         raise CommandError(unreadable(path, e)) from None
+
+
+def write(path, text):
+    """Write a file, in a folder that is made if need be. CommandError: it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise CommandError(f"{path} cannot be written: {(e.strerror or str(e)).lower()}") from None
+    wholefile.write(path, text)
 
 
 def schema(out):

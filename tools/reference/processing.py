@@ -79,7 +79,7 @@ _TEXT = """
 ## From what is measured to what is published
 
 In this order, each only if it is set: `calibrate`, `filter`, what is derived, and then `delivery`, which decides what
-is worth to be sent. The first two are by quantity, of those that the sensor itself measures. All settings:
+is worth sending. You set the first two for each quantity that the sensor itself measures. All settings:
 [config.md](config.md#sensors-what-is-read).
 
 **Calibrate**: two or more points say what is true when the sensor reads something; between them, and beyond, it is the
@@ -99,10 +99,10 @@ Or, after the points if there are any, the reading times `scale` plus `offset`:
 {shifted}
 ```
 
-**Filter**: `median` takes the middle one of the last readings, so that one outlier is none; `average` the mean of those
-that come of it; `min` and `max` hold the result within bounds. What really changes is seen later by half of both. Until
-so many readings are there, those there are count. After a failure a filter begins anew, and what was before it is
-forgotten. A tank 180 cm deep:
+**Filter**: `median` takes the middle one of the last readings: one outlier has no effect. `average` is the mean of the last
+medians; `min` and `max` hold the result within bounds. A real change shows up with a delay of half of both windows. Until
+enough readings exist, the filter uses those it has. After a failure it begins anew and forgets what was before. A tank
+180 cm deep:
 
 ```json
 {filtered}

@@ -27,15 +27,15 @@ _WIRING = """
 The pins below are those of `make config`, `config.json.example` and `make run`; [config.md](config.md#pins) has the others. All
 sensors have their ground in common with the board, and none may put more than 3.3 V on a pin.
 
-| bus | besides the picture |
+| bus | also needed |
 |---|---|
-| I2C | SDA and SCL want 2.2 to 10 kΩ to 3.3 V: most modules have them, a bare chip has not. Several sensors share the two wires if each has its own `address`. Up to a metre; longer with a lower `freq` |
-| 1-Wire | one resistor for all sensors on the wire, each with its own `address`; tens of metres |
-| DHT | a module has the resistor, a bare sensor wants it; one a pin |
+| I2C | SDA and SCL need 2.2 to 10 kΩ to 3.3 V: most modules have these resistors, a bare chip does not. Several sensors share the two wires if each has its own `address`. Up to a metre; longer with a lower `freq` |
+| 1-Wire | one resistor for all sensors on the wire, each sensor with its own `address`; tens of metres |
+| DHT | a module has the resistor, a bare sensor needs it; one sensor a pin |
 | ADC | ESP32: ADC1 only, GPIO32 to GPIO39. Pico: GP26 to GP28 |
-| contact | the resistor is inside the board (`pull`); long wires want one of 4.7 kΩ to 3.3 V and 100 nF to ground. A PIR sensor: its output to the pin, its supply to 5 V |
-| UART | crossed: the sensor's RX to the board's TX. 5 V are the supply's only: the lines have 3.3 V |
-| trigger and echo | a divider brings the sensor's 5 V down to what the board bears |
+| contact | the resistor is inside the board (`pull`); long wires need one of 4.7 kΩ to 3.3 V and 100 nF to ground. A PIR sensor: its output to the pin, its supply to 5 V |
+| UART | crossed: the sensor's RX to the board's TX. Only the supply is 5 V: the lines have 3.3 V |
+| trigger and echo | a divider that brings the sensor's 5 V down to the board's 3.3 V |
 
 `make scan` finds what is on I2C and 1-Wire, and prints its entries.
 """

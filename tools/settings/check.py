@@ -30,7 +30,7 @@ def run(args):
     if args.node:
         return run_overlays(path, args)
     try:
-        raw = parse(path)
+        raw = parse(path, args.board)
     except BadConfig as e:
         return tell(path, e.faults)
     return look(path, raw, path, args.board)

@@ -37,7 +37,7 @@ def node() -> tuple[Any, dict[str, tuple]]:
 def check(path: Path, model: str | None) -> Judged:
     """Return (settings with defaults or None, faults) of a file."""
     try:
-        return judge(parse(path), model)
+        return judge(parse(path, model), model)
     except BadConfig as e:
         return None, e.faults
 
@@ -52,18 +52,18 @@ def judge(raw: Any, model: str | None) -> Judged:
     return settings, meant.explained(raw, faults, types)
 
 
-def missing(path: Path) -> str:
+def missing(path: Path, model: str | None = None) -> str:
     out = "" if str(path) == "config.json" else f" OUT={shlex.quote(str(path))}"
     return (
-        f"there is no {path}: make config BOARD=pico_w{out} writes one for such a board, "
+        f"there is no {path}: make config BOARD={model or 'pico_w'}{out} writes one for such a board, "
         "then put your network and your broker into it"
     )
 
 
-def parse(path: Path) -> Any:
-    """Return the JSON of a config. BadConfig: it is none; CommandError: it cannot be read."""
+def parse(path: Path, model: str | None = None) -> Any:
+    """Return the JSON of a config, for a model. BadConfig: it is none; CommandError: it cannot be read."""
     if not path.exists():
-        raise CommandError(missing(path))
+        raise CommandError(missing(path, model))
     return parse_file(path)
 
 

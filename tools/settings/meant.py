@@ -64,9 +64,8 @@ _OUTPUTS = {
 def explained(raw, faults, types):
     """Return the faults of a check of raw, with what was meant where that can be told."""
     every_type = ", ".join(every(types))
-    listed = (
-        None  # path of the first fault that lists the types, once some of them are told better
-    )
+    # path of the first fault that lists the types, once some of them are told better
+    listed = None
     told = []
     for fault in faults:
         text = _type(raw, fault, types) or _place(fault, types) or _form(fault) or fault

@@ -38,9 +38,8 @@ def fetch(project, version, digest, file):
         packages = [package for package in page.packages if package.filename == name]
         if not packages:
             sys.exit(f"{name} is not on {client.endpoint}")
-        client.download_package(
-            packages[0], file, verify=False
-        )  # the digest below is ours, not the index's
+        # the digest below is ours, not the index's
+        client.download_package(packages[0], file, verify=False)
     found = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     if found != digest:
         sys.exit(f"{name} is not the file that was expected (SHA-256 {found})")

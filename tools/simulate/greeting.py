@@ -1,6 +1,6 @@
 """How a broker welcomes who has a config's credentials: what is wrong, and what would be right, in words.
 
-mosquitto_sub says a word or a number where there is none, and waits for ever at a port that says nothing.
+An MQTT client says a word or a number where there is none, and waits for ever at a port that says nothing.
 """
 
 import secrets
@@ -20,7 +20,7 @@ _STRANGERS = (
     (b"HTTP/", f"speaks HTTP, as web servers and websockets do: {_PORTS}"),
     (b"\x15\x03", f"speaks TLS: {_WITH_TLS}"),
 )
-# MQTT 3.1.1, table 3.1. Of a client id nothing is said: mosquitto_sub has its own.
+# MQTT 3.1.1, table 3.1. The client id is our own, so no refusal of one is here.
 _REFUSALS = {
     1: "it does not speak MQTT 3.1.1, which is the node's",
     3: "it serves nobody for now: look at its log",
@@ -39,7 +39,7 @@ def fault(broker, files):
         if not broker["tls"]:
             return _talk(link, broker)
         try:
-            wrapped = _context(files).wrap_socket(link, server_hostname=broker["host"])
+            wrapped = context(broker, files).wrap_socket(link)
         except TimeoutError:
             return f"connected, but nothing answers in TLS: {_NO_TLS}"
         except OSError as e:
@@ -100,8 +100,19 @@ def _connect(user, password):
     return b"\x10" + size + body
 
 
-def _context(files):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+class _Context(ssl.SSLContext):
+    """Knows the name in the broker's certificate, which need not be the host's."""
+
+    name = ""
+
+    def wrap_socket(self, *args, **options):
+        return super().wrap_socket(*args, **options | {"server_hostname": self.name})
+
+
+def context(broker, files):
+    """What TLS with a broker needs. files: {"ca", "cert", "key": path} of PEM files."""
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    context.name = broker["tls"].get("server_name") or broker["host"]
     context.load_verify_locations(files["ca"])
     if "cert" in files:
         context.load_cert_chain(files["cert"], files["key"])

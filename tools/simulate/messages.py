@@ -69,6 +69,10 @@ class Messages:
         self.width = max(len(name) for name in ("status", *(s["name"] for s in sensors)))
         self.console = tables.console()
 
+    def take(self, topic, payload):
+        """Show a message. payload: bytes."""
+        self.show(f"{topic}\t{payload.decode(errors='replace')}")
+
     def show(self, line):
         """line: of TO_BE_SHOWN."""
         topic, _, payload = line.rstrip("\n").partition("\t")

@@ -38,7 +38,8 @@ HEALTH_S = 15
 SLOTS = ("loose", "file", "rom")
 NOT_ONLINE = -1  # what follow() returns when the time is over and the node never was
 # As a Pico W has. In 160 KB the example's eight sensors had 4 to spare: now and then Home Assistant was not told of them.
-HEAP_KB = heap.ROOM["pico_w"] // 1024
+HEAP_KB = round(heap.ROOM["pico_w"] / 1024)
+_NOT_UNDERSTOOD = b"stand: not understood:"  # sim/board/stand.py
 
 
 def add_arguments(parser):
@@ -81,9 +82,9 @@ def run(args):
     if args.config:
         _check(args.config, args.board)
     raw = parse_file(args.config or ROOT / "config.json.example")
-    events = scenarios.read(args.scenario, _names(raw)) if args.scenario else []
+    events = _events(args, raw) if args.scenario else []
     with ExitStack() as stack:
-        stack.enter_context(alone(folder))
+        stack.enter_context(alone(folder, "give another with FOLDER="))
         password = secrets.token_hex(8)
         broker = stack.enter_context(Broker(folder / "broker", users={USER: password}))
         clock = stack.enter_context(TimeServer())
@@ -144,8 +145,8 @@ def _wired(board):
     ]
 
 
-def _names(raw):
-    return [sensor["name"] for sensor in raw.get("sensors", [])]
+def _events(args, raw):
+    return scenarios.read(args.scenario, raw.get("sensors", []), args.board, WIFI["ssid"])
 
 
 def _check(path, board):
@@ -218,7 +219,8 @@ def by_phone(board, broker, password):
     """What a person enters on the page."""
     port = board.served(80, PORTAL_S)
     return (
-        f"page     http://127.0.0.1:{port}/, what a phone would show; what works there:\n"
+        f"page     http://127.0.0.1:{port}/\n"
+        f"         It is what a phone would show; enter what works here:\n"
         f"         Wi-Fi {WIFI['ssid']}, password {WIFI['key']}\n"
         f"         broker {broker.host}, port {broker.port}, user {USER}, password {password}\n"
     )
@@ -251,14 +253,14 @@ class Seen:
 
 
 class Console:
-    """Finds tracebacks in the board's console."""
+    """Finds in the board's console what its user should see: tracebacks, and events that could not happen."""
 
     def __init__(self, path):
         self.path = path
         self.read = 0
 
-    def tracebacks(self):
-        """The new ones, whole."""
+    def faults(self):
+        """Yield the new ones, whole."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self.read)
@@ -272,6 +274,8 @@ class Console:
             if line.startswith(b"Traceback ") or found:
                 found.append(line)
             self.read += 0 if found else len(line)
+            if line.startswith(_NOT_UNDERSTOOD) and not found:
+                yield line.decode(errors="replace")
             if len(found) > 1 and not line.startswith(b"  "):  # the exception's own line ends it
                 self.read += sum(map(len, found))
                 yield b"".join(found).decode(errors="replace")
@@ -286,8 +290,8 @@ def follow(board, console, seen, seconds):
             time.sleep(0.1)
             if seen.fault:
                 raise seen.fault
-            for traceback in console.tracebacks():
-                print(f"\nthe node's console shows:\n{traceback}", file=sys.stderr, flush=True)
+            for fault in console.faults():
+                print(f"\nthe node's console shows:\n{fault}", file=sys.stderr, flush=True)
             if not board.alive:
                 tail = "\n".join(board.output.splitlines()[-15:])
                 print(f"\nthe node has ended; its console's last lines:\n{tail}", file=sys.stderr)

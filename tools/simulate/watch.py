@@ -1,21 +1,25 @@
-"""mosquitto_sub with the broker and the credentials of a config.json.
+"""Subscribes with the broker and the credentials of a config.json, and shows what comes.
 
-The password is handed over in a file only we can read: on a command line every user of the machine could.
+`make watch` does it itself, so that it needs no mosquitto; `make run`, which has one, starts mosquitto_sub.
 """
 
 import os
 import shlex
 import ssl
 import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+
+import paho.mqtt.client as paho
 
 from tools import CommandError, processes, toolchain, unreadable
 from tools.simulate import greeting, messages
 
 PIPE = {"stdout": subprocess.PIPE, "encoding": "utf-8", "errors": "replace"}
-_OPTIONS = {"ca": "--cafile", "cert": "--cert", "key": "--key"}  # mosquitto_sub's for `tls`
+_FILES = ("ca", "cert", "key")  # of `tls`
+_KEEPALIVE_S = 60
 
 
 def add_arguments(parser):
@@ -32,19 +36,46 @@ def run(args):
     broker = reachable(settings["mqtt"]["brokers"], path.parent)
     topic = args.topic or settings["node"]["base"] + "/#"
     print(f"{topic} on {broker['host']}:{broker['port']}; Ctrl-C ends it", flush=True)
-    if messages.wanted_raw(args):
-        with subscriber(broker, topic, path.parent) as process:
-            return ended(process.wait())
     shown = messages.Messages(settings["node"]["base"], sensors=settings["sensors"])
-    with subscriber(broker, topic, path.parent, messages.TO_BE_SHOWN, **PIPE) as process:
-        for line in process.stdout:
-            shown.show(line)
-        return ended(process.wait())
+    show = _as_it_is if messages.wanted_raw(args) else shown.take
+    with tempfile.TemporaryDirectory() as home:
+        client = _client(broker, topic, show)
+        if broker["tls"]:
+            files = pem_files(broker["tls"], path.parent, Path(home))
+            client.tls_set_context(greeting.context(broker, files))
+        client.connect(broker["host"], broker["port"], _KEEPALIVE_S)
+        client.loop_forever()
+    return 0
 
 
-def ended(code):
-    """Return an exit code as shells have it: of who was ended by a signal, such as SIGPIPE when no one reads any more, 128 and its number."""
-    return code if code >= 0 else 128 - code
+def _as_it_is(topic, payload):
+    sys.stdout.buffer.write(b"%s %s\n" % (topic.encode(), payload))
+    sys.stdout.buffer.flush()
+
+
+def _client(broker, topic, show):
+    """A client that subscribes whenever it is connected, and hands on what comes. CommandError: there is no such topic filter."""
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    if broker["user"]:
+        client.username_pw_set(broker["user"], broker["password"] or None)
+    try:
+        client.subscribe(topic)  # not connected: it is only looked at
+    except ValueError:
+        right = "`#` stands alone at the end, `+` for one whole level"
+        raise CommandError(f"TOPIC= {topic} is no topic filter: {right}") from None
+
+    def connected(client, _, flags, code, properties):
+        if code.is_failure:
+            raise CommandError(f"the broker refuses the connection: {code}")
+        client.subscribe(topic)
+
+    def subscribed(client, _, number, codes, properties):
+        if codes[0].is_failure:
+            raise CommandError(f"the broker refuses the subscription to {topic}")
+
+    client.on_connect, client.on_subscribe = connected, subscribed
+    client.on_message = lambda client, _, message: show(message.topic, message.payload)
+    return client
 
 
 def read(path):
@@ -72,21 +103,20 @@ def reachable(brokers, folder):
 
 
 @contextmanager
-def subscriber(broker, topic, folder=Path(), form=messages.AS_THEY_ARE, **options):
-    """A running `mosquitto_sub` of one of the config's brokers; files it names are in `folder`. form: of what it prints."""
-    with tempfile.TemporaryDirectory() as name:
-        home = Path(name)
+def subscriber(broker, topic, form=messages.AS_THEY_ARE, **options):
+    """A running `mosquitto_sub`. form: of what it prints.
+
+    The password is handed over in a file only we can read: on a command line every user of the machine could.
+    """
+    with tempfile.TemporaryDirectory() as home:
         lines = [f"-h {broker['host']}", f"-p {broker['port']}"]
         if broker["user"]:
             lines += [f"-u {broker['user']}", f"-P {broker['password']}"]
-        if broker["tls"]:
-            files = pem_files(broker["tls"], folder, home)
-            lines += [f"{_OPTIONS[key]} {path}" for key, path in files.items()]
-        file = home / "mosquitto_sub"
+        file = Path(home) / "mosquitto_sub"
         file.touch(mode=0o600)
         file.write_text("".join(f"{line}\n" for line in lines))
         words = [toolchain.mosquitto_sub(), *form, "-t", topic]
-        environment = os.environ | {"XDG_CONFIG_HOME": str(home)}
+        environment = os.environ | {"XDG_CONFIG_HOME": home}
         process = processes.start(words, env=environment, **options)
         try:
             yield process
@@ -103,9 +133,9 @@ def by_hand(broker, topic):
 
 
 def pem_files(settings, folder, home):
-    """{key: path} of the files of a config's `tls` as PEM, which is all that OpenSSL's programs take; made in `home` of DER."""
+    """{key: path} of the files of a config's `tls` as PEM, which is all that OpenSSL takes; made in `home` of DER."""
     files = {}
-    for key in _OPTIONS:
+    for key in _FILES:
         if settings[key]:
             path = (folder / settings[key].lstrip("/")).resolve()
             try:

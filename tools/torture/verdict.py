@@ -30,9 +30,8 @@ class Report:
     repeats: dict = field(default_factory=dict)  # channel: how many came again
     boots: int = 0
     forgiven: int = 0  # missing, but taken so late that they may be
-    tails: list = field(
-        default_factory=list
-    )  # seconds from a boot's last reading to its power cut
+    # seconds from a boot's last reading to its power cut
+    tails: list = field(default_factory=list)
 
 
 def judge(messages, lives, qos, ram_s):

@@ -77,6 +77,5 @@ def test_codes_of_too_much():
     stand = Stand()
     driver = INA219(stand.i2c)
     for stand.chip.raw in ((0x7FFF, 0x5D98), (0x8000, 0x5D98), (0x07D0, 0x5D99)):
-        assert (
-            failure(measure, driver) == "current too large for the shunt"
-        )  # the last: its overflow bit
+        # the last: its overflow bit
+        assert failure(measure, driver) == "current too large for the shunt"

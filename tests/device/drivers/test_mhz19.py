@@ -78,9 +78,8 @@ def test_days_later():
     for _ in range(12):
         sim.advance(86_400_000)
         assert measure(stand.driver) == (410,)
-    sim.advance(
-        (1 << 30) - 12 * 86_400_000 - 120_000
-    )  # ticks are again what they were in the first minute
+    # ticks are again what they were in the first minute
+    sim.advance((1 << 30) - 12 * 86_400_000 - 120_000)
     assert measure(stand.driver) == (410,)
 
 

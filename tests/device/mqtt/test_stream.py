@@ -285,9 +285,8 @@ def test_source_that_is_too_short_or_too_long_or_fails():
             run(client)
             raise AssertionError("nobody noticed")
         except OSError:
-            assert net.open() == 0 and client.in_flight == [2], (
-                source
-            )  # the broken one is given up
+            # the broken one is given up
+            assert net.open() == 0 and client.in_flight == [2], source
         connect(client)
         run(client)
         assert net.broker.seen == [(b"t", b"sound")]

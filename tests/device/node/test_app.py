@@ -588,9 +588,8 @@ def test_the_time_is_filled_in_after_a_restart_too():
     r.run(5000)
     r.sync = True  # the time comes, the broker does not
     r.run(15000)
-    want = (
-        SYNCED - r.node.clock.uptime_ms(r.now) + 20000
-    )  # when the last reading of 20 s was taken
+    # when the last reading of 20 s was taken
+    want = SYNCED - r.node.clock.uptime_ms(r.now) + 20000
     after = Run(trusted=False)
     after.run(30000)
     got = everything(after)

@@ -113,9 +113,8 @@ class Rig:
 
     def ask(self, name, payload=b"", base=CMD):
         """Send a command. Return the replies."""
-        sys.modules["firmware.control.commands"] = firmware.control.commands = (
-            commands  # as a test has made it
-        )
+        # as a test has made it
+        sys.modules["firmware.control.commands"] = firmware.control.commands = commands
         self.broker.seen.clear()
         self.tell(base + name, payload)
         self.run()

@@ -41,9 +41,8 @@ class Client:
         self.in_flight = []
         self.released = ()
         self.window = window
-        self.readings = array(
-            "I", [0] * (window + 1)
-        )  # packet id % its length → 2 * seq, + 1: late
+        # packet id % its length → 2 * seq, + 1: late
+        self.readings = array("I", [0] * (window + 1))
         self.resent = self.skipped = 0
         self.pid = 0
         self.seen = 0  # the highest seq that has arrived
@@ -294,9 +293,8 @@ def test_a_day_with_outages():
     client.up = True
     before = d.settled()
     for hour in range(1, 23):
-        client.up = (
-            hour % 3 > 0
-        )  # an hour without a broker, one with, one with a weak access point
+        # an hour without a broker, one with, one with a weak access point
+        client.up = hour % 3 > 0
         for _ in range(10):
             radio.up = hour % 3 < 2 or _ % 2 == 0
             d.run(HOUR // 10)

@@ -82,7 +82,7 @@ class Node:
 
     error = warning
 
-    def _reset(self, why):
+    def reset(self, why):
         assert self.uplink.goodbyes, "the will goes out"
         self.resets.append(why)
 

@@ -12,7 +12,7 @@ from firmware.provisioning import page as provisioning_page
 from firmware.provisioning import password as provisioning_password
 from firmware.provisioning import portal as provisioning
 from firmware.provisioning import trial
-from firmware.provisioning.http import Connection
+from firmware.provisioning.http import Connection, Site
 from firmware.provisioning.portal import Portal
 from firmware.settings import config, keeping
 
@@ -139,7 +139,9 @@ def test_twice_without_memory_is_told_and_nothing_entered_is_lost():
         assert "config.json" not in os.listdir() and "config.json.new" not in os.listdir(), name
         assert page.fields["ssid"] == "home" and page.fields["name"] == "attic", name
         assert Trial.closed - closed == (2 if name == "step" else 0), "its connection is left"
-        text = "".join([piece if type(piece) is str else piece.decode() for piece in page.page()])
+        text = "".join(
+            [piece if type(piece) is str else piece.decode() for piece in page.page("")]
+        )
         assert "not enough memory" in text and 'value="10.0.0.2"' in text, name
         work(page, key="")  # its secret is known still
         assert page.is_saved and page.fault is None, name
@@ -191,6 +193,30 @@ def test_a_page_is_in_memory_in_small_pieces():
         once, again = list(write(page)), list(write(page))
         for piece, same in zip(once, again):
             assert piece is same if type(piece) is bytes else len(piece) < 1000, piece[:50]
+
+
+def test_the_address_of_the_page_has_the_port_that_the_visitor_asked():
+    """On a simulated board the page said to open http://127.0.0.1/, which is another server's."""
+    page = portal()
+    page.address = "192.168.4.1"
+    site = Site(page)
+    for host, here in (
+        ("192.168.4.1", "192.168.4.1"),
+        ("192.168.4.1:8080", "192.168.4.1:8080"),
+        ("192.168.4.1:80@evil", "192.168.4.1"),
+        ("elsewhere", "192.168.4.1"),
+    ):
+        request = type("Request", (), {"headers": {"Host": host}})
+        assert site._here(request) == here, host
+        moved = site._to_page(request).headers["Location"]
+        assert moved == "http://%s/" % here, moved
+    text = "".join(
+        [
+            piece if type(piece) is str else piece.decode()
+            for piece in provisioning_page.waiting(page, (), "192.168.4.1:8080")
+        ]
+    )
+    assert "<b>http://192.168.4.1:8080/</b>" in text
 
 
 class Stream:

@@ -138,7 +138,7 @@ def portal(board, text=None, faults=()):
 
 
 def text(portal):
-    return "".join([p if type(p) is str else p.decode() for p in portal.page()])
+    return "".join([p if type(p) is str else p.decode() for p in portal.page("")])
 
 
 def work(portal, **given):

@@ -116,9 +116,8 @@ def with_crc(state, form, at, value):
 def test_a_state_of_impossible_numbers_is_damaged():
     """Its CRC fits. What is appended behind it is there after the next start, which no number from 2^32 on is."""
     name, segment, state = a_state()
-    assert (
-        state[8:12] == b"\x02\0\x01\0" and state[12:16] == b"\x0b\0\0\0"
-    )  # 1 to 3, 6; 4; next 11
+    # 1 to 3, 6; 4; next 11
+    assert state[8:12] == b"\x02\0\x01\0" and state[12:16] == b"\x0b\0\0\0"
     cases = [(at, value) for at in (12, 16) for value in (0, 0xF0000001, 0xFFFFFFFF)]
     cases += [(16, 0xF0000000), (12, 6), (12, 4)]  # the next is done
     cases += [(24, 4), (28, 6), (28, 0xFFFFFFFF), (32, 7), (36, 11), (36, 5)]  # ranges

@@ -96,9 +96,8 @@ def test_the_newest_of_many_keys_are_kept_and_those_of_too_many_are_like_any_oth
     for i in kept:
         assert box.append(b"key %d" % i, b"-%d" % i + b" " * 179, 0, latest=True)
     assert [-int(record.data) for record in box if record.latest] == kept
-    box.append(
-        b"key 0", b"0" + b" " * 500, 0, latest=True
-    )  # too long now: the one before goes nevertheless
+    # too long now: the one before goes nevertheless
+    box.append(b"key 0", b"0" + b" " * 500, 0, latest=True)
     assert box.superseded == len(kept) + 1
     assert sorted(deliver(box)) == sorted(
         [-i for i in kept[1:]] + [i for i in range(200) if i not in kept[1:]]

@@ -195,9 +195,8 @@ def test_each_output_has_a_name_of_its_own():
         "outputs[1].name",
         "is that of outputs[0].name too, give each its own",
     )
-    assert not outputs(
-        {"name": "fan", "pin": 4}, {"name": "Fan", "pin": 2}
-    )  # topics know the difference
+    # topics know the difference
+    assert not outputs({"name": "fan", "pin": 4}, {"name": "Fan", "pin": 2})
     # A sensor may have it, and names of the node's own topics are free: each kind has a branch.
     assert not outputs({"name": "fan", "pin": 4}, {"name": "cmd", "pin": 2}, listed=[sensor])
 

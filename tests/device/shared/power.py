@@ -21,9 +21,8 @@ PROG = 32 if sim.ESP32 else 256
 LIMIT = 8192  # small: rotation, and dropping the oldest, come often
 SYNC_MS = 5000
 WINDOW = 20
-BACK = (
-    16 + 16
-)  # acknowledged records that may come back: those the state does not know yet, and what a call adds
+# acknowledged records that may come back: those the state does not know yet, and what a call adds
+BACK = 16 + 16
 HOW = ("lost", "half", "random")
 
 

@@ -106,9 +106,8 @@ def test_importing_the_board_costs_little():
 
     gc.collect()
     if sys.maxsize < 1 << 32:
-        assert gc.mem_alloc() < 40_000, (
-            gc.mem_alloc()
-        )  # this file included: 64 KB must be enough to import
+        # this file included: 64 KB must be enough to import
+        assert gc.mem_alloc() < 40_000, gc.mem_alloc()
 
 
 # ---- endings ----------------------------------------------------------------------------------------------------
@@ -609,6 +608,20 @@ def test_a_living_world_is_the_same_for_the_same_seed():
         assert opened is not was
         assert (5000 if was else 60_000) <= at - before <= (20_000 if was else 300_000)
     assert len(doors[0]) > 20
+
+
+def test_a_door_that_an_event_moved_stays_so():
+    """The house closed the door of a scenario's example again, some seconds later."""
+    sim.virtual()
+    world = sim.the_world()
+    seen = []
+    world.on_door("d", seen.append)
+    world.start()
+    sim.door("d", True)
+    time.sleep(3600)
+    assert seen == [False, True]
+    sim.door("d", False)
+    assert seen == [False, True, False]
 
 
 def test_a_rain_gauge_tips_as_fast_as_it_rains():
