@@ -12,11 +12,12 @@ from pathlib import PurePosixPath
 from littlefs import LittleFS
 
 from tools import ROOT
+from tools.layouts import BLOCK, LAYOUTS
 
-# The file system of a RPI_PICO: the last 1408 KB of 2 MB; as MicroPython 1.25 writes it.
-_START = 640 * 1024
-_BLOCK = 4096
-_BLOCKS = 352
+# The file system of the emulated board, as MicroPython 1.25 writes it.
+_START = LAYOUTS["pico"].littlefs.offset
+_BLOCK = BLOCK
+_BLOCKS = LAYOUTS["pico"].littlefs.size // BLOCK
 _DISK_VERSION = 0x00020001
 
 _DEPLOYED = (
