@@ -38,6 +38,18 @@ CONFIG = {
 }
 STARTED = "wifi: joined emulated"  # the node runs
 
+# One of each of the example's; nothing is on their pins.
+EIGHT = [
+    {"name": "bme280", "type": "bme280", "sda": 4, "scl": 5},
+    {"name": "bmp280", "type": "bmp280", "sda": 4, "scl": 5, "address": "0x77"},
+    {"name": "input", "type": "input", "kind": "reed", "pin": 14},
+    {"name": "adc", "type": "adc", "pin": 26, "r1": 10, "r2": 10},
+    {"name": "battery", "type": "battery", "pin": 27, "r1": 100, "r2": 100},
+    {"name": "ds18b20", "type": "ds18b20", "pin": 2},
+    {"name": "dht22", "type": "dht22", "pin": 3},
+    {"name": "pulse", "type": "pulse", "pin": 15},
+]
+
 
 @contextmanager
 def filesystem(flash):

@@ -70,6 +70,7 @@ HOST = (
     ("tools.setup tools.setup.*", "sim sim.*"),
     (
         "tools.jsontext",
+        "tools.layouts",
         "tools.models",
         "tools.mpy",
         "tools.numbers",
