@@ -100,6 +100,14 @@ def fill(flash, path, leave):
         return _BLOCKS - fs.used_block_count
 
 
+def put_in_slot(flash, image, slot=0):
+    """Write a ROMFS image into a slot of a flash."""
+    layout = LAYOUTS["pico"]
+    with flash.open("r+b") as file:
+        file.seek(layout.romfs.offset + slot * layout.slot)
+        file.write(image.ljust(layout.slot, b"\xff"))
+
+
 class Checkout:
     """A copy of this checkout that tests may change, and its `deploy`."""
 
