@@ -242,7 +242,9 @@ def _build_firmware():
         for name, c_heap in _C_HEAP.items():  # the second time it only links
             shell.command(_cmake(folder, c_heap), env=environment)
             _stamp("cmake.stamp", place)
-            shell.command(["ninja", "-C", folder / "build", "firmware"], compiling, env=environment)
+            shell.command(
+                ["ninja", "-C", folder / "build", "firmware"], compiling, env=environment
+            )
             setup.write(FOLDER / name, (folder / "build" / "firmware.bin").read_bytes())
     _stamp("firmware.stamp", recipe)
 
