@@ -6,7 +6,7 @@ Source of the rows: MicroPython's ports/rp2/rp2_flash.c puts littlefs at the end
 ports/esp32/partitions-4MiB.csv is what `boards/common/partitions-4MiB.csv` changes. `stock` is littlefs under an official image.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 KB = 1024
 BLOCK = 4 * KB  # of flash: what can be erased, and what littlefs gives a file
@@ -73,7 +73,8 @@ LAYOUTS = {
     ),
     "esp32": _ESP32,
     "esp32s2": _ESP32,
-    "esp32s3": _ESP32,  # of 8 MB, which official images for it divide, 4 are used
+    # official images for it are for 8 MB, of which ours uses 4
+    "esp32s3": replace(_ESP32, stock=Place(0x200000, 6144 * KB)),
     "esp32c3": _ESP32,
     "esp32c6": _ESP32,
 }

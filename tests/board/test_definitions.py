@@ -4,6 +4,7 @@ All boards but the Pico need sources that Debian has not (the radio's driver, ES
 does before it needs them: cmake's files, and the preprocessor.
 """
 
+import os
 import re
 import subprocess
 
@@ -11,7 +12,8 @@ import pytest
 
 from emulator import build
 from tools import ROOT
-from tools.layouts import LAYOUTS
+from tools.layouts import LAYOUTS, Place
+from tools.models import BOARDS
 
 PICOS = [name for name in LAYOUTS if name.startswith("pico")]
 ESP32S = [name for name in LAYOUTS if name not in PICOS]
@@ -108,28 +110,42 @@ def test_a_pico_is_upstreams_without_bluetooth_and_with_its_pins(name, ports, tm
 _IDF = "macro(project name)\n  file(WRITE ${CMAKE_BINARY_DIR}/target ${IDF_TARGET})\n  _project(${name} NONE)\nendmacro()\n"
 
 
+def configured(port, tmp_path, board, folder):
+    """Let upstream's CMakeLists.txt read a board. Returns ({CONFIG_…: value}, the chip)."""
+    idf = tmp_path / "idf" / "tools" / "cmake"
+    idf.mkdir(parents=True, exist_ok=True)
+    (idf / "project.cmake").write_text(_IDF)
+    made = tmp_path / board
+    words = ["cmake", "-S", port, "-B", made, f"-DMICROPY_BOARD={board}"]
+    words += [f"-DMICROPY_BOARD_DIR={folder}"]
+    lines(*words, env=os.environ | {"IDF_PATH": str(tmp_path / "idf")})
+    # of what is said twice the last counts
+    said = (made / "sdkconfig.combined").read_text()
+    return dict(re.findall(r"^(CONFIG_\w+)=(.*)$", said, re.M)), (made / "target").read_text()
+
+
+def littlefs(table):
+    """Place of littlefs in a file of partitions."""
+    row = re.search(r"^vfs, *data, fat, *(\w+), *(\w+),", table.read_text(), re.M)
+    return Place(*(int(text, 0) for text in row.groups()))
+
+
 @pytest.mark.parametrize("name", ESP32S)
 def test_an_esp32_gets_our_partitions_and_no_bluetooth(name, ports, tmp_path):
     port = ports / "esp32"
-    idf = tmp_path / "idf" / "tools" / "cmake"
-    idf.mkdir(parents=True)
-    (idf / "project.cmake").write_text(_IDF)
-    made = tmp_path / "made"
-    words = ["cmake", "-S", port, "-B", made, f"-DMICROPY_BOARD_DIR={FOLDER / name}"]
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "IDF_PATH": str(tmp_path / "idf")}
-    lines(*words, f"-DMICROPY_BOARD={name}", env=environment)
-    # of what is said twice the last counts
-    settings = dict(
-        re.findall(r"^(CONFIG_\w+)=(.*)$", (made / "sdkconfig.combined").read_text(), re.M)
-    )
+    settings, chip = configured(port, tmp_path, name, FOLDER / name)
+    # IDF's own choice, if nobody makes one, is an ESP32
+    assert chip == ("" if name == "esp32" else name)
     table = settings["CONFIG_PARTITION_TABLE_CUSTOM_FILENAME"].strip('"')
     assert table == str((FOLDER / "common" / "partitions-4MiB.csv").resolve())
     assert settings["CONFIG_PARTITION_TABLE_CUSTOM"] == "y"
     sizes = {each for each, value in settings.items() if "_FLASHSIZE_" in each and value == "y"}
     assert sizes == {"CONFIG_ESPTOOLPY_FLASHSIZE_4MB"}
     assert not [each for each in settings if each.startswith("CONFIG_BT_")]
-    # IDF's own choice, if nobody makes one, is an ESP32
-    assert (made / "target").read_text() == ("" if name == "esp32" else name)
+    upstream = BOARDS[name].build
+    stock, _ = configured(port, tmp_path, upstream, port / "boards" / upstream)
+    named = stock["CONFIG_PARTITION_TABLE_CUSTOM_FILENAME"].strip('"')
+    assert littlefs(port / named) == LAYOUTS[name].stock
 
     ours = header(
         port,
