@@ -53,6 +53,9 @@ run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, w
 board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040, FLASH=file that is its flash)
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)
 
+micropython: ready ## Outpost's own MicroPython for a board (BOARD=pico; of another what to type in MicroPython's sources)
+	@$(TOOLS) micropython $(call option,BOARD,board)
+
 # Four phases: two that work, one that mostly waits (more workers than processors), and one that works again.
 test: check ## all tests, and the quick device tests once more from an image
 	@$(TOOLS) setup --browser --quiet

@@ -1,6 +1,7 @@
 """Builds what an emulated Pico is made of, once, into `.toolchain/rp2040`.
 
-- the firmware: MicroPython's own RPI_PICO, from Debian's source packages, with what `manifest.py` freezes
+- the firmware: Outpost's own MicroPython for the Pico (`boards/pico`), from Debian's source packages, with what `manifest.py` freezes;
+  and once more with the heap of a Pico W, whose radio takes the rest
 - the emulator of the chip: rp2040js from npm, locked by hash in `package-lock.json`
 
 The compiler, cmake, ninja, node and npm are the machine's; Debian's are installed where that is possible (as root, as in CI).
@@ -18,14 +19,19 @@ from tools.setup import debian, debs, setup
 
 RECIPE = ROOT / "emulator"
 FROZEN = ("manifest.py", "modules", "cxx")  # what of it goes into the firmware
+BOARDS = ROOT / "boards"
+BOARD = "pico"
+DEFINED = (BOARD, "common")  # what of the board definitions its build reads
 FOLDER = toolchain.FOLDER / "rp2040"
 FIRMWARE = FOLDER / "firmware.bin"
+PICO_W_HEAP = FOLDER / "firmware-pico-w-heap.bin"
 NPM = FOLDER / "npm"
 
 _SOURCES = ("micropython", "lwip", "mbedtls")  # as released; tar archives
 # Debian has the sources of these as packages to build against: NAME-source
 _UNPACKED = ("pico-sdk", "tinyusb")
-_BOARD = "RPI_PICO"
+# What to leave to C, whose heap is taken from Python's, to have the 201.3 KB free at the prompt of an official Pico W.
+_C_HEAP = {FIRMWARE.name: 0, PICO_W_HEAP.name: 40960}
 _OLDEST_NODE = 18
 
 _PROGRAMS = {
@@ -187,24 +193,27 @@ def _firmware_recipe():
         RECIPE / "manifest.py",
         *(RECIPE / "cxx").iterdir(),
         *(RECIPE / "modules").glob("*.py"),
+        *(path for name in DEFINED for path in (BOARDS / name).iterdir()),
     ]
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update(repr(_cmake(Path())).encode())
+    digest.update(repr([_cmake(Path(), c_heap) for c_heap in _C_HEAP.values()]).encode())
     return digest.hexdigest()
 
 
 def _firmware_ready():
-    return FIRMWARE.exists() and _stamped("firmware.stamp", _firmware_recipe())
+    there = FIRMWARE.exists() and PICO_W_HEAP.exists()
+    return there and _stamped("firmware.stamp", _firmware_recipe())
 
 
-def _cmake(folder):
-    port = folder / "sources" / "micropython" / "ports" / "rp2"
+def _cmake(folder, c_heap):
     return [
-        *("cmake", "-G", "Ninja", "-S", port, "-B", folder / "build"),
-        f"-DMICROPY_BOARD={_BOARD}",
+        *("cmake", "-G", "Ninja", "-B", folder / "build"),
+        *("-S", folder / "sources" / "micropython" / "ports" / "rp2"),
+        f"-DMICROPY_BOARD={BOARD}",
+        f"-DMICROPY_BOARD_DIR={folder / 'recipe' / BOARD}",
         f"-DMICROPY_FROZEN_MANIFEST={folder / 'recipe' / 'manifest.py'}",
-        f"-DMICROPY_BOARD_DIR={port / 'boards' / _BOARD}",
+        f"-DMICROPY_C_HEAP_SIZE={c_heap}",
         *("-DPICO_CLIB=newlib", "-DPICO_NO_PICOTOOL=1"),
         # The first two are what it would have been: they choose which of the libraries are linked.
         f"-DCMAKE_CXX_FLAGS=-mcpu=cortex-m0plus -mthumb -isystem {folder / 'recipe' / 'cxx'}",
@@ -215,11 +224,7 @@ def _cmake(folder):
 def _build_firmware():
     recipe = _firmware_recipe()
     with workplace.within(FOLDER, ["sources"]) as folder:
-        shutil.rmtree(folder / "recipe", ignore_errors=True)
-        (folder / "recipe").mkdir()
-        for name in FROZEN:
-            source, copy = RECIPE / name, folder / "recipe" / name
-            shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
+        _copy_recipe(folder / "recipe")
         environment = os.environ | {
             "OUTPOST_MANIFEST": str(folder / "recipe" / "manifest.py"),
             "GIT_CEILING_DIRECTORIES": str(folder),  # else it takes our commit for MicroPython's
@@ -229,14 +234,26 @@ def _build_firmware():
         (folder / "cxx").mkdir(exist_ok=True)
         for name in ("libstdc++.a", "libsupc++.a"):  # linked by the pico-sdk, and not needed
             shell.command(["arm-none-eabi-ar", "cr", folder / "cxx" / name])
-        configure = _cmake(folder)
-        if not _stamped("cmake.stamp", repr(configure)):
+        place = repr(_cmake(folder, 0))
+        if not _stamped("cmake.stamp", place):
             shutil.rmtree(folder / "build", ignore_errors=True)  # of a checkout that was elsewhere
-            shell.command(configure, env=environment)
-            _stamp("cmake.stamp", repr(configure))
-        shell.command(["ninja", "-C", folder / "build", "firmware"], compiling, env=environment)
-        setup.write(FIRMWARE, (folder / "build" / "firmware.bin").read_bytes())
+        for name, c_heap in _C_HEAP.items():  # the second time it only links
+            shell.command(_cmake(folder, c_heap), env=environment)
+            _stamp("cmake.stamp", place)
+            shell.command(
+                ["ninja", "-C", folder / "build", "firmware"], compiling, env=environment
+            )
+            setup.write(FOLDER / name, (folder / "build" / "firmware.bin").read_bytes())
     _stamp("firmware.stamp", recipe)
+
+
+def _copy_recipe(place):
+    """What the build reads of ours, in a folder with a plain name. What has not changed keeps its time, or all would be compiled anew."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    for source in [*(RECIPE / name for name in FROZEN), *(BOARDS / name for name in DEFINED)]:
+        copy = place / source.name
+        shutil.copytree(source, copy) if source.is_dir() else shutil.copy2(source, copy)
 
 
 def compiling(line):

@@ -124,13 +124,15 @@ _ANSWER = re.compile(rb"^(?:.*[\x00-\x06])?(?:>(?:OK)?)?", re.DOTALL)  # up to t
 class EmulatedPico:
     """An emulated Pico: a process between `start` and `stop` or `kill`, any number of times. As a context manager it runs.
 
-    flash: path of the image of its flash. attach: ["NAME=ARGUMENT"], see runner.mjs. What it printed since its start is in the
-    file `console` (None: goes to our standard output; PIPE: process.stdout), what happened to it in `events`; both beside the flash unless said.
+    flash: path of the image of its flash. attach: ["NAME=ARGUMENT"], see runner.mjs. firmware: build.FIRMWARE unless said, or
+    build.PICO_W_HEAP. What it printed since its start is in the file `console` (None: goes to our standard output; PIPE:
+    process.stdout), what happened to it in `events`; both beside the flash unless said.
     """
 
-    def __init__(self, flash, attach=(), events=None, console=""):
+    def __init__(self, flash, attach=(), events=None, console="", firmware=None):
         self.flash = Path(flash)
         self.attach = list(attach)
+        self.firmware = firmware or build.FIRMWARE
         self._events = events or self.flash.with_name(self.flash.name + ".events")
         self._console = (
             self.flash.with_name(self.flash.name + ".console") if console == "" else console
@@ -160,7 +162,7 @@ class EmulatedPico:
             "--flash",
             self.flash,
         ]
-        words += ["--firmware", build.FIRMWARE, "--port", port, "--cut", cut]
+        words += ["--firmware", self.firmware, "--port", port, "--cut", cut]
         words += [word for attachment in self.attach for word in ("--attach", attachment)]
         console = self._console.open("wb") if isinstance(self._console, Path) else self._console
         with self._events.open("wb") as events:

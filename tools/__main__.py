@@ -35,6 +35,7 @@ COMMANDS = {
     "flash":        ("tools.boards.flash",        "put MicroPython on a board"),
     "scan":         ("tools.boards.scan",         "find the sensors on a board's pins, and their lines for config.json"),
     "board":        ("emulator.emulator",         "an emulated Raspberry Pi Pico, its serial port on TCP"),
+    "micropython":  ("emulator.micropython",      "build Outpost's own MicroPython for a board"),
     "watch":        ("tools.simulate.watch",      "subscribe to what the nodes of config.json publish"),
     "logs":         ("tools.boards.logs",         "show what a board prints"),
     "repl":         ("tools.boards.repl",         "open a board's REPL"),

@@ -56,11 +56,11 @@ def boards(tmp_path, firmware):
     """boards(flash=None, **options) -> an emulated Pico with a copy of that flash, not yet started."""
     made = []
 
-    def make(flash=None, attach=()):
+    def make(flash=None, attach=(), **options):
         path = tmp_path / f"flash{len(made)}"
         if flash:
             shutil.copy(flash, path)
-        made.append(EmulatedPico(path, attach))
+        made.append(EmulatedPico(path, attach, **options))
         return made[-1]
 
     yield make

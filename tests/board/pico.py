@@ -12,11 +12,12 @@ from pathlib import PurePosixPath
 from littlefs import LittleFS
 
 from tools import ROOT
+from tools.layouts import BLOCK, LAYOUTS
 
-# The file system of a RPI_PICO: the last 1408 KB of 2 MB; as MicroPython 1.25 writes it.
-_START = 640 * 1024
-_BLOCK = 4096
-_BLOCKS = 352
+# The file system of the emulated board, as MicroPython 1.25 writes it.
+_START = LAYOUTS["pico"].littlefs.offset
+_BLOCK = BLOCK
+_BLOCKS = LAYOUTS["pico"].littlefs.size // BLOCK
 _DISK_VERSION = 0x00020001
 
 # what `python -m tools deploy` needs of a checkout
@@ -29,6 +30,18 @@ CONFIG = {
     "sensors": [],
 }
 STARTED = "wifi: joined emulated"  # the node runs
+
+# One of each of the example's; nothing is on their pins.
+EIGHT = [
+    {"name": "bme280", "type": "bme280", "sda": 4, "scl": 5},
+    {"name": "bmp280", "type": "bmp280", "sda": 4, "scl": 5, "address": "0x77"},
+    {"name": "input", "type": "input", "kind": "reed", "pin": 14},
+    {"name": "adc", "type": "adc", "pin": 26, "r1": 10, "r2": 10},
+    {"name": "battery", "type": "battery", "pin": 27, "r1": 100, "r2": 100},
+    {"name": "ds18b20", "type": "ds18b20", "pin": 2},
+    {"name": "dht22", "type": "dht22", "pin": 3},
+    {"name": "pulse", "type": "pulse", "pin": 15},
+]
 
 
 @contextmanager
@@ -78,6 +91,14 @@ def fill(flash, path, leave):
         with fs.open(path, "wb") as file:
             file.write(b"u" * ((free - leave) * (_BLOCK - 12)))
         return _BLOCKS - fs.used_block_count
+
+
+def put_in_slot(flash, image, slot=0):
+    """Write a ROMFS image into a slot of a flash."""
+    layout = LAYOUTS["pico"]
+    with flash.open("r+b") as file:
+        file.seek(layout.romfs.offset + slot * layout.slot)
+        file.write(image.ljust(layout.slot, b"\xff"))
 
 
 class Checkout:

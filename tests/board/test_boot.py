@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from outside import until
-from pico import CONFIG, STARTED, put
+from pico import CONFIG, EIGHT, STARTED, put
 
 NAME = "emulated"
 BOOTS = 1000  # starts that the node believes it had
@@ -121,19 +121,6 @@ def test_a_driver_that_crashes_leads_to_safe_mode_and_a_good_one_out_of_it(
     good = info(seen, 6, node)
     assert not good["safe_mode"]
     until(lambda: seen.readings("volts", NAME), PATIENCE_S, "a reading", node.printed)
-
-
-# One of each of the example's; nothing is on their pins.
-EIGHT = [
-    {"name": "bme280", "type": "bme280", "sda": 4, "scl": 5},
-    {"name": "bmp280", "type": "bmp280", "sda": 4, "scl": 5, "address": "0x77"},
-    {"name": "input", "type": "input", "kind": "reed", "pin": 14},
-    {"name": "adc", "type": "adc", "pin": 26, "r1": 10, "r2": 10},
-    {"name": "battery", "type": "battery", "pin": 27, "r1": 100, "r2": 100},
-    {"name": "ds18b20", "type": "ds18b20", "pin": 2},
-    {"name": "dht22", "type": "dht22", "pin": 3},
-    {"name": "pulse", "type": "pulse", "pin": 15},
-]
 
 
 def test_heap_that_a_node_with_eight_sensors_leaves(node, configure, seen):

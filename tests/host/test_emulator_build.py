@@ -11,6 +11,7 @@ import pytest
 from emulator import build, emulator, unix_build, workplace
 from sim.alone import alone, locked
 from tools import CommandError
+from tools.__main__ import main
 
 
 @pytest.fixture
@@ -123,6 +124,28 @@ def test_the_firmware_is_built_anew_when_what_it_freezes_has_changed(monkeypatch
     assert before == build._firmware_recipe()
     (recipe / "modules" / "another.py").write_text("X = 1\n")
     assert before != build._firmware_recipe()
+
+
+@pytest.mark.parametrize("name", build.DEFINED)
+def test_the_firmware_is_built_anew_when_the_definition_of_its_board_has_changed(
+    name, monkeypatch, tmp_path
+):
+    boards = tmp_path / "boards"
+    shutil.copytree(build.BOARDS, boards)
+    before = build._firmware_recipe()
+    monkeypatch.setattr(build, "BOARDS", boards)
+    assert before == build._firmware_recipe()
+    (boards / name / "more.cmake").write_text("set(X 1)\n")
+    assert before != build._firmware_recipe()
+
+
+def test_of_another_board_micropython_says_what_takes_its_definition(monkeypatch, capsys):
+    monkeypatch.setattr(build, "build", lambda: pytest.fail("it was built"))
+    for board, port in (("pico_w", "rp2"), ("esp32c3", "esp32")):
+        assert main(["micropython", "--board", board]) == 1
+        said = capsys.readouterr()
+        assert f"  make -C ports/{port} BOARD_DIR={build.BOARDS / board}\n" in said.out
+        assert said.err.count("\n") == 1 and str(build.BOARDS / board) in said.err
 
 
 def test_the_emulator_is_locked_by_hash_and_names_no_place_to_fetch_it_from():

@@ -70,6 +70,7 @@ HOST = (
     ("tools.setup tools.setup.*", "tools.image tools.image.*", "sim sim.*"),
     (
         "tools.jsontext",
+        "tools.layouts",
         "tools.models",
         "tools.mpy",
         "tools.numbers",

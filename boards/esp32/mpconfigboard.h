@@ -1,0 +1,2 @@
+#include "boards/ESP32_GENERIC/mpconfigboard.h"
+#include "../common/esp32.h"

@@ -1,0 +1,3 @@
+# As upstream's RPI_PICO_W, without the library for Bluetooth.
+include("$(PORT_DIR)/boards/manifest.py")
+require("bundle-networking")

@@ -1,0 +1,100 @@
+"""A node on the emulated Pico with a Pico W's heap reaches its broker by TLS, with the mbedTLS of MicroPython's own build."""
+
+import json
+import time
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from mpremote.romfs import make_romfs
+from outside import Seen, until
+from pico import CONFIG, EIGHT, put, put_in_slot
+
+from emulator import build
+from sim.broker import Broker
+from sim.certificates import Authority
+from sim.ntp import TimeServer
+from tools import mpy
+from tools.boards.serialboard import BoardError, Link
+
+NAME = "emulated"
+PATIENCE_S = 300  # a handshake takes seconds on the emulated chip
+RESTARTS = 10
+LEAST_FREE = 80_000  # was 88,900, with a TLS session
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path / "ca")
+
+
+@pytest.fixture
+def in_place(boards, tmp_path):
+    """A board with a network whose code is in a slot, not yet started; its files are boot.py and main.py."""
+    board = boards(attach=["modem="], firmware=build.PICO_W_HEAP)
+    board.start()  # makes its file system
+    with Link(board.url) as link:
+        link.enter()
+    board.stop()
+    tree = tmp_path / "tree"
+    mpy.compile_tree(tree)
+    put(board.flash, {name: (tree / name).read_bytes() for name in mpy.STARTED})
+    for name in mpy.STARTED:
+        (tree / name).unlink()
+    put_in_slot(board.flash, make_romfs(str(tree), mpy_cross=False))
+    return board
+
+
+def der(path):
+    return x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
+
+
+def test_its_heap_is_a_pico_ws_and_it_reads_certificates_as_a_pico_w_does(boards, authority):
+    board = boards(firmware=build.PICO_W_HEAP)
+    board.start()
+    with Link(board.url) as link:
+        link.enter()
+        free = link.answer("import gc\ngc.collect()\nprint('@' + repr(gc.mem_free()))")
+        assert 198_000 < free < 204_000  # an official Pico W has 201 KB
+        link.run("import tls\ncontext = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)")
+        link.run(f"context.load_verify_locations({der(authority.ca)!r})")
+        with pytest.raises(BoardError, match="invalid cert"):
+            link.run(f"context.load_verify_locations({authority.ca.read_bytes()!r})")
+
+
+def test_a_node_with_eight_sensors_comes_back_when_its_broker_does(in_place, authority, tmp_path):
+    certificate = authority.issue("broker.test", ["127.0.0.1"])
+    with (
+        Broker(tmp_path / "broker", tls=certificate, persistent=True) as broker,
+        TimeServer() as clock,
+    ):
+        seen = Seen(broker.port, user=None, tls={"ca_certs": str(authority.ca)}).start()
+        entry = {"host": "127.0.0.1", "port": broker.port, "tls": {"ca": "ca.der"}}
+        config = CONFIG | {
+            "node": {"name": NAME},
+            "mqtt": {"brokers": [entry]},
+            "ntp": {"host": clock.host, "port": clock.port},
+            "publish": {"health_s": 5},
+            "sensors": EIGHT,
+        }
+        files = {"config.json": json.dumps(config).encode(), "ca.der": der(authority.ca)}
+        # A time of today is believed at once. Else three answers must agree, and on a busy machine the board's clock is slow.
+        files["state/time"] = b"%d" % time.time()
+        put(in_place.flash, files)
+        in_place.start()
+
+        def health(name):
+            return [json.loads(text)[name] for text in seen.texts(f"{NAME}/health")]
+
+        for times in range(1, RESTARTS + 2):
+            until(
+                lambda n=times: max(health("connects"), default=0) >= n,
+                PATIENCE_S,
+                f"{times} connections",
+                in_place.printed,
+            )
+            if times <= RESTARTS:
+                broker.restart()
+        seen.stop()
+    assert "ENOMEM" not in in_place.printed()
+    assert min(health("heap_free")) > LEAST_FREE
