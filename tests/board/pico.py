@@ -42,6 +42,13 @@ EIGHT = [
     {"name": "dht22", "type": "dht22", "pin": 3},
     {"name": "pulse", "type": "pulse", "pin": 15},
 ]
+TWELVE = [
+    *EIGHT,
+    {"name": "sht4x", "type": "sht4x", "sda": 4, "scl": 5},
+    {"name": "bh1750", "type": "bh1750", "sda": 4, "scl": 5},
+    {"name": "scd4x", "type": "scd4x", "sda": 4, "scl": 5},
+    {"name": "hcsr04", "type": "hcsr04", "trigger": 6, "echo": 7},
+]
 
 
 @contextmanager
