@@ -14,11 +14,10 @@ from errno import ENOMEM
 from micropython import const
 
 from firmware import forget, payload
-from firmware.files import RESERVE, note_reset
+from firmware.files import IMAGE, RESERVE, note_reset
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long for the time
 _LONGEST_SLEEP_MS = const(1000)
-_TRIAL_MS = const(600000)  # awake and not online for so long: the image on trial is given back
 _TURN_MS = const(1000)  # until `health` is tried again, while one message at a time is sent
 
 
@@ -39,15 +38,17 @@ class Node:
         self.health_ms = settings["publish"]["health_s"] * 1000
         self.watchdog = settings["watchdog"]
         self.heap_low = None  # bytes that were free after a collection
-        self.trial = False  # is the image that runs on trial?
+        self.trial = IMAGE in sys.path  # perhaps: is the image that runs on trial?
         self.namesake = None  # while it is not clear whose name this is
         parts.make(self, settings, outputs)
         parts.drop()
         self.seq = 0
         self._armed = False
         self._unnamed = False  # must it still ask for the name on this connection,
-        self._unsaid = False  # or publish it?
-        self._announced = True
+        self.unsaid = False  # or publish it?
+        self.announced = (
+            None  # has a broker acknowledged that it is online? False: not yet on this connection
+        )
         self._online_since = None
         self._connected_at = 0  # uptime
         self._health_since = 0
@@ -95,8 +96,10 @@ class Node:
             from firmware.upkeep import safemode
 
             safemode.settle(self, uptime)
-        if self.trial and uptime >= _TRIAL_MS:
-            self._end_trial(False)
+        if self.trial:
+            from firmware.upkeep import slot
+
+            slot.settle(self, uptime)
         self._network(now, uptime)
         if self.panel:
             self.panel.step(now, self.uplink)
@@ -165,18 +168,6 @@ class Node:
         # At QoS 0 nothing is kept for later.
         return self.uplink.ready and self.delivery.send_now(channel, uptime, self.seq, members)
 
-    def read(self, name=None):
-        """Take a reading besides the regular ones, of one sensor or of all. Return of how many."""
-        now = time.ticks_ms()
-        asked = [each for each in self.channels if name in (None, each.name)]
-        for channel in asked:
-            channel.soon(now)
-        return len(asked)
-
-    def announce(self):
-        """Say once more who is there: `status`, `info`, outputs, and to Home Assistant what there is."""
-        self._unsaid = True
-
     # network
 
     def _network(self, now, uptime):
@@ -189,7 +180,7 @@ class Node:
         if self.uplink.step(now, uptime, online, self.clock.trusted):
             self.clock.broker = self.uplink.client.server
             self._unnamed = self.uplink.held = True
-            self._unsaid = False
+            self.unsaid = False
         try:
             self._introduce(uptime)
         except MemoryError:
@@ -197,8 +188,10 @@ class Node:
             forget("link", "namesake")  # they may be half loaded
             forget("upkeep", "info", "document", "slot")
             self.uplink.lose(uptime, OSError(ENOMEM))
-        if not self._announced and self.uplink.acknowledged():
-            self._be_online()
+        if self.announced is False and self.uplink.acknowledged():
+            self.announced = True
+            # `make deploy` waits for this line.
+            self.log.info("node: %s online" % self.topics.status.decode())
         if self.discovery:
             self.discovery.announce(self, now, uptime)
         if self.uplink.link_in_doubt:
@@ -223,28 +216,20 @@ class Node:
             self.namesake = namesake.begin(self, uptime)
             self._unnamed = False
         if self.namesake and self.namesake.step(uptime):
-            self._unsaid = True
-        if not (self._unsaid and connected):
+            self.unsaid = True
+        if not (self.unsaid and connected):
             return
         from firmware.upkeep import info
 
         info.introduce(self)
         forget("upkeep", "info", "document", "slot")
-        self._unsaid = False
+        self.unsaid = False
         self.health_wait = 0
-        self._announced = False
+        self.announced = False
         if self.panel:
             self.panel.introduce()
         if self.discovery:
             self.discovery.begin(uptime, self.uplink.retain)
-
-    def _be_online(self):
-        """A broker has acknowledged that the node is online."""
-        self._announced = True
-        if self.trial:
-            self._end_trial(True)
-        # `make deploy` waits for this line.
-        self.log.info("node: %s online" % self.topics.status.decode())
 
     def acknowledged(self, pids, now):
         """The broker has these."""
@@ -282,18 +267,6 @@ class Node:
             forget("upkeep", "health", "document")
 
     # staying alive
-
-    def _end_trial(self, good):
-        """Keep the image that runs, or have the one before come back."""
-        from firmware.upkeep import slot
-
-        if good:
-            self.trial = not slot.confirm()  # else at the next connection
-        else:
-            self.trial = False
-            if slot.give_back(slot.NOT_ONLINE):
-                self.reset("the image on trial " + slot.NOT_ONLINE)
-        forget("upkeep", "slot")
 
     def _feed(self, uptime):
         """Called only where the loop and the sampler have advanced."""

@@ -6,6 +6,7 @@ from flashfile import write
 
 from firmware import forget
 
+IMAGE = "/app"  # where boot.py mounts the image that runs; not in sys.path: loose files do
 CRASH = "state/crash.txt"  # the last unforeseen exception, bounded
 RESERVE = "state/reserve"  # a block that is given up when the flash is full: for the count of crashes, or the last readings
 SESSION = "state/session"  # whose exchanges the client has in flight

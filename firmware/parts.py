@@ -24,11 +24,6 @@ _NOTHING = b"-"  # topic of a message that is only an id in the client and is ne
 def make(node, settings, outputs):
     """Give a Node its parts."""
     board = node.board
-    from firmware import forget
-    from firmware.upkeep import slot
-
-    node.trial = slot.on_trial()
-    forget("upkeep", "slot")
     node.safe = False
     if node.crashes:
         from firmware.upkeep import safemode

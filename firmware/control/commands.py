@@ -6,6 +6,7 @@ exception leaves run(): the command would not be acknowledged, and would come ag
 """
 
 import json
+import time
 
 from micropython import const
 
@@ -38,22 +39,29 @@ def identify(node, arguments):
 
 
 def read(node, arguments):
-    """Take a reading now. sensor: its name; left out: of all."""
+    """Take a reading now, besides the regular ones. sensor: its name; left out: of all."""
     sensor = arguments.get("sensor")
-    n = node.read(sensor)
-    if sensor is not None and not n:
+    asked = [channel for channel in node.channels if sensor in (None, channel.name)]
+    if sensor is not None and not asked:
         known = ", ".join([channel.name for channel in node.channels])
         raise ValueError("sensor: give one of " + known if known else "there are no sensors")
-    return (("sensors", n),)
+    for channel in asked:
+        channel.soon(time.ticks_ms())
+    return (("sensors", len(asked)),)
 
 
 def announce(node, arguments):
     """Publish `status`, `info`, the outputs and what Home Assistant has to know once more."""
-    node.announce()
+    node.unsaid = True
     return ()
 
 
-COMMANDS = {"announce": announce, "identify": identify, "read": read, "restart": restart}
+COMMANDS = {
+    "announce": announce,
+    "identify": identify,
+    "read": read,
+    "restart": restart,
+}
 
 
 def run(control, name, data):

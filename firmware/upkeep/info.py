@@ -1,10 +1,12 @@
 """Introduces the node on a new connection: `online`, and the `info` document. Loaded for that, then let go of."""
 
+import sys
+
 from micropython import const
 
 from firmware import VERSION
-from firmware.files import CRASH, read
-from firmware.upkeep import document, slot
+from firmware.files import CRASH, IMAGE, read
+from firmware.upkeep import document
 
 _FAULTS = const(8)
 
@@ -22,7 +24,10 @@ def _info(node):
     """Yield (name, value) pairs."""
     board = node.board
     yield "version", VERSION
-    yield from slot.report()
+    if IMAGE in sys.path:
+        from firmware.upkeep import slot
+
+        yield from slot.report()
     yield "board", board.model
     yield "hardware", board.hardware
     yield "id", board.id

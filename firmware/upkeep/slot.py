@@ -5,10 +5,14 @@ boot.py has the states of `state/slot`. Loaded at the start and when a trial end
 
 import json
 
-from firmware.files import read, write
+from micropython import const
+
+from firmware import forget
+from firmware.files import IMAGE, read, write
 
 SLOT = "state/slot"
-_INDEX = "/app/index"
+_INDEX = IMAGE + "/index"
+TRIAL_MS = const(600000)  # awake and not online for so long, it is over
 NOT_ONLINE = "was not online in ten minutes"
 
 
@@ -24,6 +28,21 @@ def state():
 def on_trial():
     """Is the image that runs on trial? boot.py has taken a trial back that it could not begin."""
     return "trial" in state()
+
+
+def settle(node, uptime):
+    """The node runs an image. Is it on trial, and if so: has a broker acknowledged that it is online, or is the time over?"""
+    if not on_trial():
+        node.trial = False
+    elif node.announced:
+        node.trial = not confirm()
+        node.announced = None  # if that could not be written, it is at the next connection
+    elif uptime >= TRIAL_MS:
+        node.trial = False
+        if give_back(NOT_ONLINE):
+            node.reset("the image on trial " + NOT_ONLINE)
+    if not node.trial:
+        forget("upkeep", "slot")
 
 
 def confirm():
@@ -59,7 +78,7 @@ def report():
             image = f.readline().split()[-1][:12]
     except OSError:
         image = None
-    yield "slot", (found.get("trial") or found.get("good") or "found") if image else "loose"
+    yield "slot", found.get("trial") or found.get("good") or "found"
     yield "image", image
     yield "trial", "trial" in found or None
     yield "trial_failed", found.get("why")

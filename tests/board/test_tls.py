@@ -6,7 +6,6 @@ import time
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from mpremote.romfs import make_romfs
 from outside import Seen, until
 from pico import CONFIG, EIGHT, TWELVE, put, put_in_slot
 
@@ -14,8 +13,9 @@ from emulator import build
 from sim.broker import Broker
 from sim.certificates import Authority
 from sim.ntp import TimeServer
-from tools import mpy
+from tools import ROOT, mpy
 from tools.boards.serialboard import BoardError, Link
+from tools.image import image
 
 NAME = "emulated"
 PATIENCE_S = 300  # a handshake takes seconds on the emulated chip
@@ -42,19 +42,15 @@ def seen(broker, authority):
 
 
 @pytest.fixture
-def in_place(boards, tmp_path):
-    """A board with a network whose code is in a slot, not yet started; its files are boot.py and main.py."""
+def in_place(boards):
+    """A board with a network and an image in its first slot, not yet started; its files are boot.py and main.py."""
     board = boards(attach=["modem="], firmware=build.PICO_W_HEAP)
     board.start()  # makes its file system
     with Link(board.url) as link:
         link.enter()
     board.stop()
-    tree = tmp_path / "tree"
-    mpy.compile_tree(tree)
-    put(board.flash, {name: (tree / name).read_bytes() for name in mpy.STARTED})
-    for name in mpy.STARTED:
-        (tree / name).unlink()
-    put_in_slot(board.flash, make_romfs(str(tree), mpy_cross=False))
+    put(board.flash, {name: (ROOT / name).read_bytes() for name in mpy.STARTED})
+    put_in_slot(board.flash, image.build().data)
     return board
 
 

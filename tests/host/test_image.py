@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from mpremote.romfs import VfsRomWriter
 
 from tools import ROOT, CommandError, mpy, toolchain
 from tools.image import image, romfs
+from tools.layouts import LAYOUTS
 
 # What is mounted, read by MicroPython: as in place, and by boot.py's object for a file. ffi and uctypes: mapped, as flash is.
 READ = """
@@ -184,4 +186,7 @@ def test_the_command_says_what_it_made(tmp_path):
     )
     (file,) = tmp_path.iterdir()
     assert file.name == f"outpost-{image.version()}.romfs"
-    assert f"{file.stat().st_size:,} of" in done.stdout
+    size = file.stat().st_size
+    assert f"{size:,} bytes, version {image.version()}, " in done.stdout
+    small = [name for name, layout in LAYOUTS.items() if layout.slot < size]
+    assert re.findall(r"too large for a slot of (\w+)", done.stdout) == small

@@ -19,8 +19,9 @@ from mpremote.romfs import VfsRomWriter
 
 from tools import ROOT, CommandError, mpy, shell
 from tools.image import romfs
+from tools.layouts import LAYOUTS
 
-SLOT = 256 * 1024  # what a board has for one, at most: boards/
+SLOT = max(layout.slot for layout in LAYOUTS.values())  # bytes; some boards have less
 NAME = "outpost"
 INDEX = "index"
 _VERSION = re.compile(r'^VERSION = "([^"]+)"', re.M)
@@ -56,9 +57,10 @@ def run(args):
         place.write_bytes(made.data)
     except OSError as e:
         raise CommandError(f"{place}: {e.strerror}") from None
-    shell.say(
-        f"{place}: {len(made.data):,} of {SLOT:,} bytes, version {made.version}, {made.digest[:12]}"
-    )
+    shell.say(f"{place}: {len(made.data):,} bytes, version {made.version}, {made.digest[:12]}")
+    for name, layout in LAYOUTS.items():
+        if len(made.data) > layout.slot:
+            shell.say(f"too large for a slot of {name}, which has {layout.slot:,} bytes")
     return 0
 
 

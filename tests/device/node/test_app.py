@@ -305,21 +305,19 @@ def test_without_a_time_server_they_go_without_ts():
     assert len(got) >= 15 and not any("ts" in reading for reading in got)
 
 
-def test_the_verbs_of_commands():
+def test_it_says_again_who_it_is_when_told_to():
+    from firmware.control.commands import announce
+
     r = Run()
     r.run(5000)
-    asked = []
-    r.channel.soon = asked.append
-    assert r.node.read() == 1 and r.node.read("climate") == 1 and len(asked) == 2
-    assert r.node.read("cellar") == 0 and len(asked) == 2
     before = len(r.client.on("outpost/esp32-a1b2c3/info"))
-    r.node.announce()
+    announce(r.node, {})
     r.run(1000)
     assert len(r.client.on("outpost/esp32-a1b2c3/info")) == before + 1
     assert r.client.on("outpost/esp32-a1b2c3/status")[-1][1] == b"online"
-    r.client.connected = False
     r.client.reachable = False
-    r.node.announce()
+    r.run(100)
+    announce(r.node, {})
     r.run(1000)
     assert len(r.client.on("outpost/esp32-a1b2c3/info")) == before + 1
 

@@ -69,19 +69,16 @@ class Rig:
 
     # The Node's, for commands
 
-    class Named:
+    class Channel:
         def __init__(self, name):
             self.name = name
+            self.asked = 0
 
-    channels = [Named("air"), Named("cellar")]
-    announced = 0
+        def soon(self, now):
+            self.asked += 1
 
-    def read(self, name):
-        self.asked = name
-        return len([each for each in self.channels if name in (None, each.name)])
-
-    def announce(self):
-        self.announced += 1
+    channels = ()
+    unsaid = False
 
     def birth(self, now):
         self.births += 1
@@ -257,19 +254,21 @@ def test_what_is_wrong_is_said():
 
 def test_a_reading_is_asked_for():
     rig = Rig()
-    assert rig.ask("read") == [{"cmd": "read", "ok": True, "sensors": 2}] and rig.asked is None
+    assert rig.ask("read") == [{"cmd": "read", "ok": True, "sensors": 0}]
+    assert rig.ask("read", b'{"sensor":"air"}')[0]["error"] == "there are no sensors"
+    rig.channels = air, cellar = Rig.Channel("air"), Rig.Channel("cellar")
+    assert rig.ask("read") == [{"cmd": "read", "ok": True, "sensors": 2}]
     assert rig.ask("read", b'{"sensor":"air"}') == [{"cmd": "read", "ok": True, "sensors": 1}]
+    assert (air.asked, cellar.asked) == (2, 1)
     for name in (b'"attic"', b"7", b"[]", b'{"a":1}'):
         (reply,) = rig.ask("read", b'{"sensor":%s}' % name)
         assert reply["error"] == "sensor: give one of air, cellar", name
-    rig.channels = []
-    assert rig.ask("read") == [{"cmd": "read", "ok": True, "sensors": 0}]
-    assert rig.ask("read", b'{"sensor":"air"}')[0]["error"] == "there are no sensors"
+    assert (air.asked, cellar.asked) == (2, 1)
 
 
 def test_it_says_again_who_it_is():
     rig = Rig()
-    assert rig.ask("announce") == [{"cmd": "announce", "ok": True}] and rig.announced == 1
+    assert rig.ask("announce") == [{"cmd": "announce", "ok": True}] and rig.unsaid
 
 
 def test_the_log_has_what_was_commanded():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 from test_app import Run
 
@@ -13,6 +14,8 @@ TEN_MINUTES = 600000
 
 
 def keep(**state):
+    if "/app" not in sys.path:
+        sys.path.append("/app")  # as boot.py does with an image
     if "state" not in os.listdir("."):
         os.mkdir("state")
     with open("state/slot", "w") as f:
@@ -67,8 +70,8 @@ def test_no_trial_no_write_and_no_reset():
     for state in {"good": "rom0"}, {"good": "rom0", "why": "cannot be used"}:
         keep(**state)
         r = Run(online=False)
-        assert not r.node.trial
         r.run(2 * TEN_MINUTES, 2000)
+        assert not r.node.trial
         assert not r.board.resets and kept() == state
 
 
@@ -120,4 +123,4 @@ def test_info_says_which_image_runs():
 def test_info_of_loose_files():
     r = Run()
     r.run(5000)
-    assert info(r)["slot"] == "loose" and "image" not in info(r)
+    assert "slot" not in info(r) and "image" not in info(r)
