@@ -221,15 +221,8 @@ class Node:
             return
         from firmware.upkeep import info
 
-        info.introduce(self)
+        info.introduce(self, uptime)
         forget("upkeep", "info", "document", "slot")
-        self.unsaid = False
-        self.health_wait = 0
-        self.announced = False
-        if self.panel:
-            self.panel.introduce()
-        if self.discovery:
-            self.discovery.begin(uptime, self.uplink.retain)
 
     def acknowledged(self, pids, now):
         """The broker has these."""

@@ -64,16 +64,20 @@ def name(settings, board):
 
 
 def uplink(settings, node):
+    from firmware import forget
+    from firmware.identity import unique
+
     client_id = settings["client_id"]
     if client_id and node.taken:
         client_id += "-" + node.board.id[-6:]
     client = Client(
-        client_id or node.topics.unique(),
+        client_id or unique(node.topics),
         settings["brokers"][0]["host"],
         keepalive=settings["keepalive_s"],
         window=settings["window"],
         window2=settings["window2"],
     )
+    forget("", "identity")
     client.set_last_will(node.topics.status, b"offline", retain=settings["retain"], qos=1)
     return Uplink(client, settings, node.log, node.clock.names, node.board.id)
 

@@ -23,14 +23,9 @@ def below(prefix, name):
 class Topics:
     def __init__(self, base, node):
         """base: one level or several."""
-        self._base = base
+        self.base = base
         self.prefix = base + "/" + node
         self.status = self.own("status")  # the others are made where they are wanted
-
-    def unique(self):
-        """Return the node's name; if the base has several levels, with them before it: each such base may have a node of that name."""
-        several = "/" in self._base
-        return self.prefix.replace("/", "-") if several else self.prefix[len(self._base) + 1 :]
 
     def own(self, name):
         """Return a topic of this node."""
@@ -50,4 +45,4 @@ class Topics:
 
     def commands(self, name="+"):
         """Return the topics of a command, or those that stand for all: for this node alone, and for every one."""
-        return self.own("cmd/" + name), below(self._base, "all/cmd/" + name)
+        return self.own("cmd/" + name), below(self.base, "all/cmd/" + name)

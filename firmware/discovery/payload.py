@@ -9,6 +9,7 @@ from binascii import hexlify
 from hashlib import sha256
 
 from firmware import VERSION
+from firmware.identity import unique
 
 _SLACK_S = 30  # a connection is lost and found again within it
 _SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
@@ -92,7 +93,7 @@ class Config:
     def __init__(self, node):
         """node: as in firmware/app.py: name, topics, channels, panel (None, or with outputs), control.led, board, health_ms."""
         self.node = node
-        self.id = safe(node.topics.unique())
+        self.id = safe(unique(node.topics))
         self.old_ms = node.delivery.live_ms + _SLACK_S * 1000
         board = node.board
         try:

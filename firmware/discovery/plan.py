@@ -22,6 +22,7 @@ from flashfile import read, write
 from micropython import const
 
 from firmware.discovery.payload import Config, Device, Entity, safe
+from firmware.identity import unique
 from firmware.upkeep.log import reason
 
 PAUSE_MS = 2000
@@ -64,7 +65,7 @@ def _load(entries=None):
 def messages(settings, node, log):
     """Yield (topic, pieces or nothing to empty it, retain), or a pause in ms."""
     enabled, per_entity = settings["enabled"], settings["per_entity"]
-    mine = [settings["prefix"], safe(node.topics.unique()), per_entity, settings["retain"]]
+    mine = [settings["prefix"], safe(unique(node.topics)), per_entity, settings["retain"]]
     entries = {}
     old = _known(log)
     moved = old and (not enabled or old[:3] != mine[:3] or (old[3] and not mine[3]))

@@ -18,6 +18,7 @@ import sys
 
 from micropython import const
 
+from firmware.identity import unique
 from firmware.link.clock import Clock
 from firmware.link.names import Names
 from firmware.link.wifi import Wifi
@@ -151,7 +152,7 @@ class Trial:
 
     def _make_client(self, settings):
         topics = Topics(self.settings["node"]["base"], self.name)
-        client_id = (self.settings["mqtt"]["client_id"] or topics.unique()) + "-trial"
+        client_id = (self.settings["mqtt"]["client_id"] or unique(topics)) + "-trial"
         return Client(
             client_id,
             settings["host"],

@@ -11,13 +11,19 @@ from firmware.upkeep import document
 _FAULTS = const(8)
 
 
-def introduce(node):
-    """Let the uplink first publish who is there."""
+def introduce(node, uptime):
+    """Let the uplink first publish who is there, then what else a new subscriber has to know."""
     info = document.whole(_info(node))
     node.uplink.introduce(node.topics.status, b"online")
     node.uplink.introduce(node.topics.own("info"), info)
     if node.ghosts:
         node.ghosts.introduce()
+    node.unsaid = node.announced = False
+    node.health_wait = 0
+    if node.panel:
+        node.panel.introduce()
+    if node.discovery:
+        node.discovery.begin(uptime, node.uplink.retain)
 
 
 def _info(node):

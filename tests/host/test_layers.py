@@ -40,7 +40,7 @@ LAYERS = (
     ),
     ("firmware.limits/", "firmware.link.names firmware.link.lookup firmware.link.addresses"),
     ("firmware.upkeep/", "firmware.settings/"),
-    ("firmware.topics", "firmware.payload"),
+    ("firmware.topics", "firmware.identity", "firmware.payload"),
     ("firmware.hardware.pins", "firmware.hardware.usualpins", "firmware.files firmware.reading"),
     ("firmware",),  # its version
     ("mqtt mqtt.*", "jsonfault", "jsonpairs", "drivers.*"),
