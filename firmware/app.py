@@ -18,7 +18,6 @@ from firmware.files import IMAGE, RESERVE, note_reset
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long for the time
 _LONGEST_SLEEP_MS = const(1000)
-_TURN_MS = const(1000)  # until `health` is tried again, while one message at a time is sent
 
 
 class Node:
@@ -245,16 +244,9 @@ class Node:
             self._health_since = uptime
             self.health_wait = self.health_ms
             try:
-                from firmware.upkeep import document, health
+                from firmware.upkeep import health
 
-                state = document.whole(health.report(self, uptime))
-                if (
-                    self.uplink.publish(self.topics.own("health"), state)
-                    or not self.uplink.brokers.limits
-                ):
-                    self.log.state(state)
-                else:
-                    self.health_wait = _TURN_MS
+                health.publish(self, uptime)
             except MemoryError:  # a minute without
                 self.log.error("node: not enough memory for `health`")
             forget("upkeep", "health", "document")

@@ -169,13 +169,6 @@ class Delivery:
         newest = self._newest.get(record.key)
         return newest is not None and seq < newest
 
-    def _late_topic(self, record):
-        """Return the topic of the name under which a record was taken."""
-        prefix = self.starts.find(head(record)[1])[1]
-        if prefix:
-            return self.topics.late(prefix, record.key.decode())
-        return self._topic(record.key)[1]
-
     def _topic(self, key):
         found = self._topics.get(key)
         if found is None:
@@ -195,7 +188,11 @@ class Delivery:
         """Return (retain, boot, seq, topic, payload) of a record's message."""
         retain, boot, seq, at, ts = head(record)
         ts = self.starts.time_of(boot, at, ts)
-        topic = self._late_topic(record) if late else self._topic(record.key)[0]
+        topic = self._topic(record.key)[1 if late else 0]
+        if late:
+            prefix = self.starts.find(boot)[1]
+            if prefix:  # it was taken under another name
+                topic = self.topics.late(prefix, record.key.decode())
         return retain, boot, seq, topic, payload.reading(ts, boot, seq, payload.members(record))
 
     def _send(self, record, late, message, now):

@@ -5,8 +5,21 @@ import gc
 from micropython import const
 
 from firmware.payload import head, is_reading
+from firmware.upkeep import document
 
 _FAILING = const(240)  # characters: Home Assistant takes 255 for a state
+
+
+_TURN_MS = const(1000)  # until it is tried again, while one message at a time is sent
+
+
+def publish(node, uptime):
+    """Publish and log it, or try again soon: it is not the turn of such a message. MemoryError: there is no room for it."""
+    state = document.whole(report(node, uptime))
+    if node.uplink.publish(node.topics.own("health"), state) or not node.uplink.brokers.limits:
+        node.log.state(state)
+    else:
+        node.health_wait = _TURN_MS
 
 
 def report(node, uptime):
