@@ -93,7 +93,7 @@ def test_names_are_those_of_the_code():
         (("MODULES",), "sim/board/chips/__init__.py"),
         (("measure", "failure", "nearly"), "tests/device/shared/chipstand.py"),
         (("test_gone_and_back",), "tests/device/drivers/test_contract.py"),
-        (("at", "AIR"), "firmware/sensors/options.py"),
+        (("i2c_at", "AIR"), "firmware/sensors/options.py"),
         (("QUANTITIES",), "firmware/sensors/types.py"),
         (("IDS", "OFTEN", "STRANGERS", "NOT", "PERHAPS"), "tools/boards/scan_ids.py"),
         (("FAILURES",), "tools/reference/sensors.py"),

@@ -60,6 +60,7 @@ def test_both_are_built_in_a_folder_of_any_name(name, monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(build, "FOLDER", folder)
     monkeypatch.setattr(build, "FIRMWARE", folder / "firmware.bin")
+    monkeypatch.setattr(build, "PICO_W_HEAP", folder / build.PICO_W_HEAP.name)
     monkeypatch.setattr(unix_build, "FOLDER", folder / "unix")
     monkeypatch.setattr(unix_build, "MICROPYTHON", folder / "unix" / "micropython")
     (folder / "sources" / "micropython" / "ports" / "unix").mkdir(parents=True)
