@@ -6,6 +6,7 @@ import sys
 
 from test_app import Run
 
+from firmware import app, files
 from firmware.upkeep import slot
 
 HEAP = "400k"
@@ -121,6 +122,7 @@ def test_info_says_which_image_runs():
 
 
 def test_info_of_loose_files():
+    files.IMAGE = app.IMAGE = "/elsewhere"
     r = Run()
     r.run(5000)
     assert "slot" not in info(r) and "image" not in info(r)

@@ -953,7 +953,8 @@ def test_drop_gives_the_memory_back():
     config.drop()
     config = config_checks.config = None
     gc.collect()
-    assert before - gc.mem_alloc() > 15000, before - gc.mem_alloc()
+    least = 12000 if "/app" in sys.path else 15000  # the code of an image is not on the heap
+    assert before - gc.mem_alloc() > least, before - gc.mem_alloc()
     assert not [name for name in sys.modules if name.startswith("firmware.")]
 
 
