@@ -53,10 +53,10 @@ def cmake_variables(port, board, tmp_path, *names):
     """What these variables are once a Pico's definition has been read, in the order of ports/rp2/CMakeLists.txt."""
     script = tmp_path / "read.cmake"
     script.write_text(
-        f"""set(MICROPY_PORT_DIR {port})
-set(MICROPY_BOARD_DIR {board})
-include({board}/mpconfigboard.cmake)
-include({board}/mpconfigvariant.cmake OPTIONAL)
+        f"""set(MICROPY_PORT_DIR [==[{port}]==])
+set(MICROPY_BOARD_DIR [==[{board}]==])
+include([==[{board}/mpconfigboard.cmake]==])
+include([==[{board}/mpconfigvariant.cmake]==] OPTIONAL)
 foreach(name {" ".join(names)})
     message(NOTICE "@${{name}} ${{${{name}}}}")
 endforeach()
