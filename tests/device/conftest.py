@@ -42,15 +42,13 @@ tests.{function}()
 print({done!r})
 """
 
-# Mapped, as flash is: nothing of it is on the heap. With so much of it free the first collection would come late, and what stays would
-# lie scattered over all of it: collected as firmware/start.py has it.
+# Mapped, as flash is: nothing of it is on the heap.
 MOUNT = """\
-import ffi, gc, uctypes, vfs
-gc.threshold(8192)
+import ffi, uctypes, vfs
 with open({path!r}, "rb") as f:
     at = ffi.open(None).func("P", "mmap", "PLiiil")(0, {size}, 1, 1, f.fileno(), 0)
 vfs.mount(vfs.VfsRom(uctypes.bytearray_at(at, {size})), "/app")
-del ffi, gc, uctypes, vfs, f, at
+del ffi, uctypes, vfs, f, at
 """
 
 _compiled = pytest.StashKey()

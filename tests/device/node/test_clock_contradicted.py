@@ -37,7 +37,9 @@ def test_a_host_that_comes_after_a_wrong_router_is_believed():
 def test_one_that_says_so_for_six_hours_is_believed_though_another_one_says_something_else():
     r = Rig(good, newest=TRUE_MS // 1000 + 300 * 86400, gateway=ROUTER)
     r.net.servers[ROUTER] = off(-2 * HOUR)
-    r.run(7 * HOUR, step=1000)
+    for _ in range(7):
+        r.run(HOUR, step=1000)
+        r.net.requests.clear()  # the list would want 2 KB in one piece, which a heap without a node's threshold has not
     assert abs(r.error_ms()) <= 1000
 
 
