@@ -18,6 +18,7 @@ from firmware.files import IMAGE, RESERVE, note_reset
 
 _SYNC_WAIT_MS = const(15000)  # once online, readings wait so long for the time
 _LONGEST_SLEEP_MS = const(1000)
+_TRIAL_MS = const(600000)  # an image on trial that was not online for so long is given back
 
 
 class Node:
@@ -37,7 +38,7 @@ class Node:
         self.health_ms = settings["publish"]["health_s"] * 1000
         self.watchdog = settings["watchdog"]
         self.heap_low = None  # bytes that were free after a collection
-        self.trial = IMAGE in sys.path  # perhaps: is the image that runs on trial?
+        self.trial = IMAGE in sys.path  # is it to be settled whether the image that runs stays?
         self.namesake = None  # while it is not clear whose name this is
         parts.make(self, settings, outputs)
         parts.drop()
@@ -45,9 +46,8 @@ class Node:
         self._armed = False
         self._unnamed = False  # must it still ask for the name on this connection,
         self.unsaid = False  # or publish it?
-        self.announced = (
-            None  # has a broker acknowledged that it is online? False: not yet on this connection
-        )
+        # Has a broker acknowledged that it is online? False: not yet on this connection.
+        self.announced = None
         self._online_since = None
         self._connected_at = 0  # uptime
         self._health_since = 0
@@ -95,10 +95,10 @@ class Node:
             from firmware.upkeep import safemode
 
             safemode.settle(self, uptime)
-        if self.trial:
+        if self.trial and (self.announced or uptime >= _TRIAL_MS):
             from firmware.upkeep import slot
 
-            slot.settle(self, uptime)
+            slot.settle(self)
         self._network(now, uptime)
         if self.panel:
             self.panel.step(now, self.uplink)

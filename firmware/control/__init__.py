@@ -17,7 +17,7 @@ _NO_MEMORY = b'{"ok":false,"error":"not enough memory"}'
 
 class Control:
     def __init__(self, node, uplink, topics, panel, led, log):
-        """node: whose verbs the commands use; panel: the outputs, or None; led: a pin, or None."""
+        """node: what commands are given; panel: the outputs, or None; led: a pin, or None."""
         self.node = node
         self.uplink = uplink
         self.client = client = uplink.client

@@ -5,14 +5,11 @@ boot.py has the states of `state/slot`. Loaded at the start and when a trial end
 
 import json
 
-from micropython import const
-
 from firmware import forget
 from firmware.files import IMAGE, read, write
 
 SLOT = "state/slot"
 _INDEX = IMAGE + "/index"
-TRIAL_MS = const(600000)  # awake and not online for so long, it is over
 NOT_ONLINE = "was not online in ten minutes"
 
 
@@ -25,24 +22,16 @@ def state():
     return found if isinstance(found, dict) else {}
 
 
-def on_trial():
-    """Is the image that runs on trial? boot.py has taken a trial back that it could not begin."""
-    return "trial" in state()
-
-
-def settle(node, uptime):
-    """The node runs an image. Is it on trial, and if so: has a broker acknowledged that it is online, or is the time over?"""
-    if not on_trial():
-        node.trial = False
-    elif node.announced:
+def settle(node):
+    """A broker has acknowledged that the node is online, or the time for it is over: end the trial, if the image is on trial."""
+    if node.announced:
         node.trial = not confirm()
         node.announced = None  # if that could not be written, it is at the next connection
-    elif uptime >= TRIAL_MS:
+    else:
         node.trial = False
         if give_back(NOT_ONLINE):
             node.reset("the image on trial " + NOT_ONLINE)
-    if not node.trial:
-        forget("upkeep", "slot")
+    forget("upkeep", "slot")
 
 
 def confirm():
