@@ -5,6 +5,7 @@ What a board holds: `boot.py` and `main.py` as they are (a board starts them by 
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tools import ROOT, CommandError, toolchain
@@ -51,3 +52,14 @@ def compile_tree(folder: Path) -> None:
             shutil.copy(ROOT / source, folder / source)
         else:
             compile_file(source, folder / source.with_suffix(".mpy"))
+
+
+def compiled() -> dict[str, bytes]:
+    """What a board holds, as {path on the board: contents}."""
+    (ROOT / ".build").mkdir(exist_ok=True)
+    # a folder of its own: another command may be compiling
+    with tempfile.TemporaryDirectory(prefix="device-", dir=ROOT / ".build") as name:
+        folder = Path(name)
+        compile_tree(folder)
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

@@ -4,11 +4,9 @@ Then the board is reset, and the command waits until the node says that a broker
 """
 
 import argparse
-import tempfile
 import time
-from pathlib import Path
 
-from tools import ROOT, CommandError, Stopped, mpy, said
+from tools import CommandError, Stopped, mpy, said
 from tools.boards import boardfiles, online, ports, several
 from tools.boards.online import OFFLINE
 from tools.boards.ports import LOST, UNSUITABLE
@@ -131,13 +129,7 @@ def deploy_to(link, line, firmware, choice, args):
 
 def build():
     """Compile the firmware. Returns {path on the board: bytes}."""
-    (ROOT / ".build").mkdir(exist_ok=True)
-    # a folder of its own: another command may be compiling
-    with tempfile.TemporaryDirectory(prefix="device-", dir=ROOT / ".build") as name:
-        folder = Path(name)
-        mpy.compile_tree(folder)
-        paths = sorted(path for path in folder.rglob("*") if path.is_file())
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    return mpy.compiled()
 
 
 class Brought:

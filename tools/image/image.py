@@ -10,7 +10,6 @@ By it boot.py finds a file without reading the image's tree.
 
 import hashlib
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,17 +65,8 @@ def run(args):
 
 def build():
     """Compile the firmware and return its Image."""
-    (ROOT / ".build").mkdir(exist_ok=True)
-    # a folder of its own: another command may be compiling
-    with tempfile.TemporaryDirectory(prefix="image-", dir=ROOT / ".build") as name:
-        folder = Path(name)
-        mpy.compile_tree(folder)
-        files = {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for package in mpy.PACKAGES
-            for path in (folder / package).rglob("*.mpy")
-        }
-    return pack(files, version())
+    files = mpy.compiled()
+    return pack({path: files[path] for path in files if path not in mpy.STARTED}, version())
 
 
 def version():
