@@ -1,6 +1,7 @@
 """Outpost's own MicroPython on the emulated Pico: a ROMFS with two slots, whose modules are executed where they lie."""
 
 from binascii import b2a_base64
+from contextlib import contextmanager
 
 import pytest
 from mpremote.romfs import make_romfs
@@ -64,12 +65,19 @@ def write(link, slot, image):
         link.run(f"rom.writeblocks({first + number}, a2b_base64('{code}'))")
 
 
-def test_what_this_micropython_has(boards):
-    board = boards()
-    board.start()
+@contextmanager
+def prompt(board):
+    """The board's prompt, with what the tests use there."""
     with Link(board.url) as link:
         link.enter()
         link.run(_BEGIN)
+        yield link
+
+
+def test_what_this_micropython_has(boards):
+    board = boards()
+    board.start()
+    with prompt(board) as link:
         found = link.answer(
             'print("@" + repr((vfs.rom_ioctl(1), len(there), os.statvfs("/")[:3])))'
         )
@@ -86,9 +94,7 @@ def test_what_this_micropython_has(boards):
 def test_one_slot_runs_while_the_other_is_written(boards, image):
     board = boards()
     board.start()
-    with Link(board.url) as link:
-        link.enter()
-        link.run(_BEGIN)
+    with prompt(board) as link:
         write(link, 0, image(1))
         assert link.answer(_IS_AN_IMAGE) == (True, False)
         link.run("vfs.mount(slot(0), '/a')\nsys.path.insert(0, '/a')\nimport which as one")
@@ -107,9 +113,7 @@ def test_one_slot_runs_while_the_other_is_written(boards, image):
     board.kill()
 
     board.start()  # the power came back
-    with Link(board.url) as link:
-        link.enter()
-        link.run(_BEGIN)
+    with prompt(board) as link:
         found = link.answer(
             "vfs.mount(slot(1), '/b')\nsys.path.insert(0, '/b')\nimport which\n"
             'print("@" + repr((which.VERSION, which.__file__)))'
@@ -143,9 +147,7 @@ del outbox
 def test_modules_of_a_slot_take_less_than_half_the_heap(boards, image):
     board = boards()
     board.start()
-    with Link(board.url) as link:
-        link.enter()
-        link.run(_BEGIN)
+    with prompt(board) as link:
         write(link, 0, image(1))
         link.run(_COPY)
         in_place = link.answer(_TAKES.format(place="/slot"))

@@ -177,12 +177,11 @@ def make_venv():
             return f"      {len(seen)}/{packages} {found[1]}"
         return "      installing" if line.startswith("Installing") else None
 
-    _install(ROOT / "requirements.txt", progress)
+    _install(ROOT / "requirements.txt", progress=progress)
     write(stamp, venv_recipe().encode())
 
 
-def _install(requirements, *words_and_progress):
-    *words, progress = words_and_progress
+def _install(requirements, *words, progress=None):
     pip = [venv_python(), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     command([*pip, "install", *words, "--require-hashes", "-r", requirements], progress)
 
@@ -200,7 +199,7 @@ def types_ready():
 
 def fetch_types():
     shutil.rmtree(STUBS, ignore_errors=True)
-    _install(TYPES, "--no-deps", "--target", STUBS, lambda line: None)
+    _install(TYPES, "--no-deps", "--target", STUBS)
     write(STUBS / "stamp", sha256(TYPES.read_bytes()).encode())
 
 
