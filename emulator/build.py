@@ -195,7 +195,8 @@ def _firmware_recipe():
         *(RECIPE / "modules").glob("*.py"),
         *(path for name in DEFINED for path in (BOARDS / name).iterdir()),
     ]
-    for path in sorted(files):
+    # not by the whole path: what is above these folders, and which comes first, is the machine's
+    for path in sorted(files, key=lambda path: (path.parent.name, path.name)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     digest.update(repr([_cmake(Path(), c_heap) for c_heap in _C_HEAP.values()]).encode())
     return digest.hexdigest()

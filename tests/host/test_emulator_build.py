@@ -127,6 +127,18 @@ def test_the_firmware_is_built_anew_when_what_it_freezes_has_changed(monkeypatch
     assert before != build._firmware_recipe()
 
 
+def test_the_folder_of_the_checkout_does_not_make_another_firmware(monkeypatch, tmp_path):
+    """In a folder before the other's in the alphabet the same files had another digest."""
+    digests = set()
+    for recipe, boards in ("ab", "ba"):
+        shutil.copytree(build.RECIPE, tmp_path / recipe / "rp2040", dirs_exist_ok=True)
+        shutil.copytree(build.BOARDS, tmp_path / boards / "boards", dirs_exist_ok=True)
+        monkeypatch.setattr(build, "RECIPE", tmp_path / recipe / "rp2040")
+        monkeypatch.setattr(build, "BOARDS", tmp_path / boards / "boards")
+        digests.add(build._firmware_recipe())
+    assert len(digests) == 1
+
+
 @pytest.mark.parametrize("name", build.DEFINED)
 def test_the_firmware_is_built_anew_when_the_definition_of_its_board_has_changed(
     name, monkeypatch, tmp_path
