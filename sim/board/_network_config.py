@@ -1,7 +1,6 @@
 """`WLAN.config`: which keys each port knows, which can be read, and what setting one does beside."""
 
-import _wlan
-import network
+import _network_common as common
 
 import sim
 
@@ -43,7 +42,7 @@ def _set(wlan, radio, settings):
     for key in settings:
         value = settings[key]
         if key in ("hostname", "dhcp_hostname"):
-            network.hostname(value)
+            common.hostname(value)
         elif key == "pm":
             radio.pm = value
         elif key == "reconnects":
@@ -52,7 +51,7 @@ def _set(wlan, radio, settings):
             _set_ap(wlan, radio, key, value)
     # The ESP32 ends every config() by giving the driver its whole configuration anew.
     if sim.ESP32 and radio.busy and not wlan._if:
-        _wlan._clash()
+        common.clash()
 
 
 def _set_ap(wlan, radio, key, value):
@@ -69,7 +68,7 @@ def _get(wlan, radio, key):
     if key == "mac":
         return sim.mac()
     if key in ("hostname", "dhcp_hostname"):
-        return network.hostname()
+        return common.hostname()
     if key == "pm":
         return radio.pm
     if key == "reconnects":

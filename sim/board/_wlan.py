@@ -6,7 +6,7 @@ power-up fails, a lost link shows "connecting" although nothing is.
 Source: ports/esp32/network_wlan.c, network_common.c; extmod/network_cyw43.c, cyw43-driver.
 """
 
-import network
+import _network_common as common
 
 import sim
 
@@ -157,14 +157,6 @@ class _Radio:
 radio = sim.radio = _Radio()
 
 
-def _clash():
-    """ESP32: the driver does not want to hear this while it connects."""
-    if sim.connect_clash != "silent":
-        raise OSError(
-            "Wifi Internal State Error" if sim.connect_clash == "state" else "Wifi Internal Error"
-        )
-
-
 class WLAN:
     IF_STA = 0
     IF_AP = 1
@@ -218,7 +210,7 @@ class WLAN:
             return on
         if on:
             radio.pm = _PM[1]
-            radio.country = network._country
+            radio.country = common._country
         return None
 
     if not sim.ESP32:
@@ -250,7 +242,7 @@ class WLAN:
             key = key.decode()
         if sim.ESP32:
             if radio.busy:
-                _clash()
+                common.clash()
                 return
             radio.requested = True
             radio.tries = 0
@@ -289,16 +281,16 @@ class WLAN:
     def _status(self):
         # The order is the port's.
         if radio.got_ip:
-            return network.STAT_GOT_IP
+            return common.STAT_GOT_IP
         if radio.reason == 201:
-            return network.STAT_NO_AP_FOUND
+            return common.STAT_NO_AP_FOUND
         if radio.reason == 202:
-            return network.STAT_WRONG_PASSWORD
+            return common.STAT_WRONG_PASSWORD
         if radio.reason == _LEFT:
-            return network.STAT_IDLE
+            return common.STAT_IDLE
         if radio.requested and (radio.reconnects < 0 or radio.tries <= radio.reconnects):
-            return network.STAT_CONNECTING
-        return radio.reason or network.STAT_IDLE
+            return common.STAT_CONNECTING
+        return radio.reason or common.STAT_IDLE
 
     def scan(self, *args, **kwargs):
         if not radio.active[0] or sim.radio_fault:
@@ -353,7 +345,7 @@ class WLAN:
             )
             radio.static = address + (
                 settings.get("gw4", "192.168.1.1"),
-                network._dns or "192.168.1.1",
+                common._dns or "192.168.1.1",
             )
 
     def config(self, what=None, **settings):

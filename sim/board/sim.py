@@ -14,7 +14,7 @@ asyncio works in real time after `host_ticks()`.
 flushed (`EXIT`). After `catch_resets()` they raise `Reset` instead, for tests that want to look at the corpse.
 `soft_boot()` forgets the modules that a soft reset would, and keeps radio, clock and pins.
 
-**What goes wrong** is a call, or the same call in a scenario (`OUTPOST_SCENARIO`, a JSON list) at its time:
+**What goes wrong** is a call of `stand`, or the same call in a scenario (`OUTPOST_SCENARIO`, a JSON list) at its time:
 `{"at_s": 10, "do": "wifi_off"}`, `{"at_s": 20, "do": "set", "name": "outside", "temperature": -5}`; without a time, now.
 A supervisor may also write such objects, one a line, to standard input (`OUTPOST_CONTROL=1`).
 
@@ -346,15 +346,14 @@ def set_link(state):
 
 
 _air = None
+access_points = None  # stand.py, when it is imported, says here what there is
 
 
 def air():
     """The access points in reach: what config.json names first, until a scenario or a test says otherwise."""
     global _air
     if _air is None:
-        import stand
-
-        _air = stand.access_points()
+        _air = access_points() if access_points else []
     return _air
 
 
@@ -394,6 +393,9 @@ echo_devices = []
 unplugged = set()
 stuck = set()  # pins whose line something holds low
 wires = {}  # pin number -> Wire
+attach_all = (
+    None  # stand.py, when it is imported, says here how the configured chips come to their pins
+)
 _stand = False
 world = None
 
@@ -475,11 +477,9 @@ def on_pin(devices, n):
 def use_stand():
     """The first use of a bus: each configured sensor gets its chip."""
     global _stand
-    if not _stand:
+    if attach_all and not _stand:
         _stand = True
-        import stand
-
-        stand.attach_all()
+        attach_all()
 
 
 def no_stand():
@@ -491,13 +491,3 @@ def no_stand():
 # ---- what goes wrong --------------------------------------------------------------------------------------------
 
 control = None  # reads what a supervisor says
-
-
-def __getattr__(name):
-    # The calls of a scenario are seldom used: they live in stand.py and cost memory only then.
-    import stand
-
-    call = stand.CALLS.get(name)
-    if call is None:
-        raise AttributeError(name)
-    return call

@@ -1,6 +1,7 @@
 """What stands around the board: access points, the configured sensors' chips, and what goes wrong.
 
-`sim` brings this in when something of it is first needed. The calls are described there.
+A program that wants any of it imports this module; without it a board has no access point and no chips but those the
+program attaches. `sim` describes the calls.
 """
 
 import json
@@ -332,6 +333,9 @@ def scenario(events):
         else:
             do(event)
 
+
+sim.access_points = access_points
+sim.attach_all = attach_all
 
 CALLS = {
     f.__name__: f

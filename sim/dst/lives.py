@@ -106,9 +106,9 @@ class _Timer(_machine_more.Timer):
 def _reset_hardware(cause):
     import _machine_i2c
     import _machine_pin
+    import _network_common
     import _wlan
     import machine
-    import network
 
     sim.cause = "power" if cause == "power" else cause
     sim.retained.clear()
@@ -121,7 +121,7 @@ def _reset_hardware(cause):
         sim.cancel(sim.radio.event)
     sim.radio.__init__()
     sim.set_link(sim.DOWN)
-    network._dns = None
+    _network_common._dns = None
     _machine_i2c._i2cs.clear()
     _machine_pin._pins.clear()
     sim.wires.clear()

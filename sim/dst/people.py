@@ -89,17 +89,16 @@ class People:
 
     def _draw_sensor(self, name, address):
         chance, random = self.chance, self.chance.random
-        pins = {"sda": 21, "scl": 22} if sim.ESP32 else {"sda": 4, "scl": 5}
-        sensor = {
+        return {
             "name": name,
             "type": random.choice(("tmp117", "ads1115")),
             "address": address,
+            "sda": 26,  # with 27 a bus of every board
+            "scl": 27,
             "interval_s": random.choice(chance.swarm.get("interval_s", (0.5, 1, 2, 5))),
             "qos": random.choice(chance.swarm.get("qos", (1, 1, 2, 2, 0))),
             "delivery": "latest" if chance.strikes("latest", 12) else "all",
         }
-        sensor.update(pins)
-        return sensor
 
     def between(self):
         """What somebody does while the board has no power. Return how long it lasts, ms."""

@@ -86,13 +86,6 @@ HOST = (
 )
 
 SIMULATED = (("dst.lives dst.*",), ("board.sim board.*",))
-# One built-in module of a board is several files here, the rarer loaded when it is needed: where that closes a circle.
-LATE = {
-    ("board.sim", "board.stand"),  # what stands around the board
-    ("board.network", "board._wlan"),  # the radio
-    ("board._wlan", "board._network_config"),
-}
-
 # Who may import what: the packages of the device from the host, and the host's from anywhere else.
 DEVICE_PACKAGES = (
     "firmware",
@@ -197,8 +190,8 @@ def edges(modules, folders=("",)):
                     break
 
 
-def faults(modules, layers=LAYERS, folders=("",), late=()):
-    """What is wrong with {name: source}, one text each. late: (importer, imported) that may close a circle."""
+def faults(modules, layers=LAYERS, folders=("",)):
+    """What is wrong with {name: source}, one text each."""
     found = [
         f"{module}: has no place in the table"
         for module in modules
@@ -209,7 +202,7 @@ def faults(modules, layers=LAYERS, folders=("",), late=()):
         here, there = place(module, layers), place(target, layers)
         if here and there and here[1] != there[1] and here[0] >= there[0]:
             found.append(f"{module}:{line}: must not import {target}")
-        if target != module and (module, target) not in late:
+        if target != module:
             graph.setdefault(module, set()).add(target)
     return found + [f"{' -> '.join(cycle)}: imports itself" for cycle in cycles(graph)]
 
@@ -230,7 +223,7 @@ def simulated_faults(modules):
     found = []
     for folder, folders in (("board.", ("board.",)), ("dst.", ("dst.", "board."))):
         own = {name: source if name.startswith(folder) else "" for name, source in modules.items()}
-        found += faults(own, SIMULATED, folders, LATE)
+        found += faults(own, SIMULATED, folders)
     return found
 
 
@@ -261,13 +254,6 @@ def test_imports_of_the_host_point_down():
 
 def test_imports_of_the_simulated_board_point_down():
     assert simulated_faults(simulated_files()) == []
-
-
-def test_what_may_close_a_circle_does():
-    found = set()
-    for folders in (("board.",), ("dst.", "board.")):
-        found |= {(module, target) for module, _, target in edges(simulated_files(), folders)}
-    assert found >= LATE
 
 
 def test_the_device_and_the_simulated_board_know_no_host():

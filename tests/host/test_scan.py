@@ -273,16 +273,16 @@ def test_several_on_one_wire(call):
 @pytest.mark.parametrize(
     ("stand", "said"),
     [
-        ("sim.bus_stuck(21)", "SCL GPIO22: SDA (GPIO21) is held low: wired to ground"),
+        ("stand.bus_stuck(21)", "SCL GPIO22: SDA (GPIO21) is held low: wired to ground"),
         (
-            "sim.bus_stuck(21)\nsim.bus_stuck(22)",
+            "stand.bus_stuck(21)\nstand.bus_stuck(22)",
             "SDA (GPIO21) and SCL (GPIO22) are held low",
         ),
-        ("sim.bus_stuck(4)", "1-Wire, GPIO4: is held low"),
+        ("stand.bus_stuck(4)", "1-Wire, GPIO4: is held low"),
         ("sim.wires.clear()", "0x76  bme280\n"),
         ("sim.wires.clear()", "no pull-up resistors: wire 4.7 kΩ from SDA and from SCL"),
         ("sim.wires.clear()", "no pull-up resistor: wire 4.7 kΩ from data"),
-        ("sim.sda_held(21, 22)", "0x76  bme280\n"),  # by a chip that was cut off
+        ("stand.sda_held(21, 22)", "0x76  bme280\n"),  # by a chip that was cut off
         (
             "for n in range(8, 0x76):\n    i2c(21, 22, n, Registers({}))",
             "111 addresses answer: no bus",

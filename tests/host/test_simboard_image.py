@@ -92,7 +92,7 @@ def test_of_a_made_image_config_json_alone_is_brought_up_to_date(made):
 
 
 TORN = """\
-import os, sim
+import os, stand
 def read(name):
     return open(name).read() if name in os.listdir() else ""
 life = int(read("life") or 0)
@@ -101,7 +101,7 @@ print("life", life, "finds", len(log), log == [str(i) for i in range(len(log))])
 if life < 24:
     with open("life.new", "w") as f: f.write(str(life + 1))
     os.rename("life.new", "life")
-    sim.power_fails(1 + life * 5 % 31, ("lost", "half", "garbage", "after")[life % 4])
+    stand.power_fails(1 + life * 5 % 31, ("lost", "half", "garbage", "after")[life % 4])
     n = len(log)
     with open("log", "a") as f:
         while True:
@@ -131,7 +131,7 @@ def test_torn_writes_leave_what_was_flushed(made, board):
 
 def test_it_counts(made):
     simulated = made(
-        "with open('a', 'w') as f: f.write('x' * 5000)\nimport sim\nsim.flash_counts()"
+        "with open('a', 'w') as f: f.write('x' * 5000)\nimport stand\nstand.flash_counts()"
     )
     writes, erases = re.search(r"flash: (\d+) writes, (\d+) erases", ended(simulated)).groups()
     assert 40 <= int(writes) <= 60  # 5000 bytes by 128
@@ -139,17 +139,17 @@ def test_it_counts(made):
 
 
 FULL = """\
-import os, sim
+import os, stand
 def attempt(name, size):
     try:
         with open(name, "w") as f: f.write("x" * size)
         print("wrote", size)
     except OSError as e:
         print("failed", e.errno, os.stat(name)[6])
-sim.flash_fills()
+stand.flash_fills()
 print("free", os.statvfs("/")[3])
 attempt("a", 20000)
-sim.flash_fills(False)
+stand.flash_fills(False)
 attempt("a", 20000)
 """
 

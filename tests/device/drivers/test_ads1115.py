@@ -5,6 +5,7 @@ import time
 import chips as fakes
 import chipstand
 import machine
+import stand
 from chips import ads1115 as chips
 from chipstand import failure, measure, nearly
 
@@ -175,7 +176,7 @@ def test_data_lines_held_later_are_no_value():
 def test_sensors_with_the_same_address_are_one_chip():
     sim.no_stand()
     sim.virtual()
-    world = sim.the_world()
+    world = stand.the_world()
     settings = [
         {"name": name, "type": "ads1115", "sda": 4, "scl": 5, "address": address, "input": input}
         for name, address, input in (

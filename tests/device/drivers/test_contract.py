@@ -3,6 +3,7 @@ its power. The drivers' own tests are of their chips: vectors, ranges, times, an
 
 import time
 
+import stand
 from chipstand import (
     NACK,
     NOT_MEASURED,
@@ -109,7 +110,7 @@ def each(*buses):
 
 
 def world(values):
-    sim.the_world().set("*", values)
+    stand.the_world().set("*", values)
 
 
 def builder(setting):

@@ -2,6 +2,7 @@
 
 from math import exp
 
+import stand
 from chipstand import Level, failure, volts
 
 import sim
@@ -92,9 +93,9 @@ def test_on_the_simulated_board():
     for side in ("ground", "supply"):
         sim.adc_devices.clear()
         setting = {"type": "ntc", "name": "tank", "pin": pin, "side": side}
-        chips.attach(setting, sim.the_world(), sim)
+        chips.attach(setting, stand.the_world(), sim)
         driver = NTC(Board().adc(pin), side=side)
         for celsius in (-10.0, 21.5, 60.0):
-            sim.the_world().set("tank", {"temperature": celsius})
+            stand.the_world().set("tank", {"temperature": celsius})
             (got,) = driver.read()
             assert abs(got - celsius) < 0.5, (celsius, got)

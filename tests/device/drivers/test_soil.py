@@ -1,5 +1,6 @@
 """Soil moisture sensors, over the simulated ADC and with made-up voltages."""
 
+import stand
 from chipstand import Level, failure, volts
 
 import sim
@@ -74,10 +75,10 @@ def test_on_the_simulated_board():
     sim.virtual()
     pin = 34 if sim.ESP32 else 26
     setting = {"type": "soil", "name": "pot", "pin": pin, "dry_v": 2.3, "wet_v": 1.1}
-    chips.attach(setting, sim.the_world(), sim)
+    chips.attach(setting, stand.the_world(), sim)
     driver = Soil(Board().adc(pin), 2.3, 1.1)
     for share in (0.0, 0.37, 1.0):
-        sim.the_world().set("pot", {"moisture": share})
+        stand.the_world().set("pot", {"moisture": share})
         moisture, voltage = driver.read()
         assert abs(moisture - share * 100) < 1.5, (share, moisture)
         assert abs(voltage - (2.3 - 1.2 * share)) < 0.015, voltage

@@ -45,16 +45,16 @@ def test_joins_and_reports():
 def test_comes_back_after_the_access_point_was_away():
     _, wifi = make(HOME)
     run(wifi, 60)
-    sim.wifi_off()
+    stand.wifi_off()
     assert run(wifi, 600) < 30, "the loss is noticed"
-    sim.wifi_on()
+    stand.wifi_on()
     assert run(wifi, 300) >= 60 and wifi.up and not wifi.dead
 
 
 def test_thrown_out_by_the_access_point():
     board, wifi = make(HOME)
     run(wifi, 60)
-    sim.kick()
+    stand.kick()
     run(wifi, 120)
     wifi.cycle()  # what the node does when no broker answers: a Pico may not have noticed
     run(wifi, 60)
@@ -64,9 +64,9 @@ def test_thrown_out_by_the_access_point():
 def test_zombie_link():
     _, wifi = make(HOME)
     run(wifi, 60)
-    sim.zombie(True)
+    stand.zombie(True)
     assert run(wifi, 60) >= 55, "the driver says that all is well"
-    sim.zombie(False)
+    stand.zombie(False)
     wifi.cycle()
     run(wifi, 90)
     assert wifi.up

@@ -171,7 +171,7 @@ def test_neither_network():
 
 def test_no_time():
     broker = Broker()
-    sim.ntp("silent")
+    stand.ntp("silent")
     trial = run(make((at(broker),)), broker)
     assert trial.fault is None and len(trial.done) == 2
     assert trial.missed == [
@@ -180,7 +180,7 @@ def test_no_time():
 
 
 def test_no_time_for_tls():
-    sim.ntp("silent")
+    stand.ntp("silent")
     trial = run(make((at(Broker(), tls={"ca": "ca.pem"}),)))
     assert "TLS needs the time, and there is none from time.test" in trial.fault
 

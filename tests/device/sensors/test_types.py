@@ -4,6 +4,7 @@ import gc
 import sys
 import time
 
+import stand
 from chipstand import attach, checked, chip_of, detach_all, first, forget
 
 import sim
@@ -146,7 +147,7 @@ def test_a_stuck_bus_does_not_disturb_the_other():
     for name, sda, scl, celsius in (("a", 4, 5, 10.0), ("b", 18, 19, 20.0)):
         setting = checked(type="bmp280", name=name, sda=sda, scl=scl, interval_s=5)
         attach(setting)
-        sim.the_world().set(name, {"temperature": celsius})
+        stand.the_world().set(name, {"temperature": celsius})
         channels.append(sensors.load(setting, board))
     results = {"a": [], "b": []}
     while sim.now() < 60_000:
@@ -180,7 +181,7 @@ def test_two_ds18b20_on_one_wire():
     for i, address in enumerate(roms):
         setting = checked(type="ds18b20", name="t%d" % i, address=address, interval_s=2)
         attach(setting)
-        sim.the_world().set("t%d" % i, {"temperature": 10.0 + i})
+        stand.the_world().set("t%d" % i, {"temperature": 10.0 + i})
         channels.append(sensors.load(setting, board))
     results = [[], []]
     while sim.now() < 20_000:
@@ -208,9 +209,9 @@ def test_kinds_of_input_name_the_quantity():
         channel = sensors.load(setting, Board())
         assert [(field[0], field[1]) for field in channel.fields] == [(quantity, "")]
         assert first(channel) == (False,), kind
-        sim.the_world().door(kind, True)
+        stand.the_world().door(kind, True)
         assert first(channel) == (True,), kind
-        sim.the_world().door(kind, False)
+        stand.the_world().door(kind, False)
         assert first(channel) == (False,), kind
 
 
@@ -221,9 +222,9 @@ def test_a_slammed_door_between_two_steps():
     attach(setting)
     channel = sensors.load(setting, Board())
     assert first(channel) == (False,)
-    sim.the_world().door("door", True)
+    stand.the_world().door("door", True)
     sim.advance(100)
-    sim.the_world().door("door", False)
+    stand.the_world().door("door", False)
     sim.advance(100)
     assert first(channel, 100) == (True,)
     assert first(channel, 100) == (False,)
@@ -236,7 +237,7 @@ def test_rain():
     attach(setting)
     channel = sensors.load(setting, Board())
     assert channel.step(time.ticks_ms()) is None
-    sim.the_world().tip("pulse", 5)
+    stand.the_world().tip("pulse", 5)
     assert channel.fields == (
         ("count", None, None, 0),
         ("total", "mm", "precipitation", 3),
@@ -259,7 +260,7 @@ def test_a_count_that_is_not_kept():
     attach(setting)
     channel = sensors.load(setting, Board())
     assert channel.step(time.ticks_ms()) is None
-    sim.the_world().tip("pulse", 5)
+    stand.the_world().tip("pulse", 5)
     assert first(channel)[0] == 5
     assert "state" not in os.listdir()
 
@@ -273,7 +274,7 @@ def test_pulses_go_on_after_others_failed():
     channel = sensors.load(setting, Board())
     channel.step(time.ticks_ms())
     for n in range(1, 5):
-        sim.the_world().tip("pulse")
+        stand.the_world().tip("pulse")
         if n & 1:
             channel._failed(time.ticks_ms(), OSError(5))
         sim.advance(5000)

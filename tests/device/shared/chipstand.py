@@ -5,6 +5,7 @@ import sys
 import time
 
 import machine
+import stand
 
 import sim
 
@@ -189,7 +190,7 @@ def attach(setting):
 
     sim.no_stand()
     sim.virtual()
-    chips.attach(setting, sim.the_world(), sim)
+    chips.attach(setting, stand.the_world(), sim)
 
 
 def detach_all():

@@ -6,6 +6,7 @@ import socket
 import time
 
 import machine
+import stand
 from raising import raises
 
 import sim
@@ -130,7 +131,7 @@ def test_names_in_connect():
 
 def test_a_silent_name_server_costs_its_time_and_then_a_negative_number():
     sim.virtual()
-    sim.dns("silent")
+    stand.dns("silent")
     began = sim.now()
     assert number(socket.getaddrinfo, "broker.lan", 1883) == (-202 if sim.ESP32 else -2)
     assert 14_000 <= sim.now() - began <= 21_000
@@ -140,14 +141,14 @@ def test_a_silent_name_server_costs_its_time_and_then_a_negative_number():
 def test_a_silent_name_server_outlasts_the_watchdog():
     sim.virtual()
     sim.catch_resets()
-    sim.dns("hang")
+    stand.dns("hang")
     machine.WDT(timeout=8000)
     assert raises(sim.Reset, socket.getaddrinfo, "broker.lan", 1).args[0] == "wdt"
 
 
 def test_connecting_into_nothing():
     on_air()
-    sim.zombie()
+    stand.zombie()
     s = socket.socket()
     s.settimeout(3)
     began = sim.now()
@@ -239,7 +240,7 @@ def test_a_zombie_link_swallows_a_buffer_full_and_delivers_it_late():
     on_air()
     s, peer = connected()
     s.setblocking(False)
-    sim.zombie()
+    stand.zombie()
     peer.c.send(b"unheard")
     sent = 0
     while True:
@@ -255,7 +256,7 @@ def test_a_zombie_link_swallows_a_buffer_full_and_delivers_it_late():
     assert poller.poll(500) == []
     assert sim.now() - began == 500
     assert peer.heard() == b""
-    sim.zombie(False)
+    stand.zombie(False)
     assert poller.poll(500)
     assert s.read(10) == b"unheard"
     time.sleep_ms(100)
@@ -267,7 +268,7 @@ def test_the_access_point_goes():
     on_air()
     s, peer = connected()
     s.setblocking(False)
-    sim.wifi_off()
+    stand.wifi_off()
     assert s.read(1) is None  # not noticed yet
     time.sleep(10)
     if sim.ESP32:
@@ -287,7 +288,7 @@ def test_the_access_point_goes():
 def test_the_peer_of_a_lost_connection_hears_when_it_speaks():
     on_air()
     s, peer = connected()
-    sim.kick()
+    stand.kick()
     s.close()
     import network
 
@@ -374,12 +375,12 @@ def test_the_time_server():
     assert time.gmtime()[0] == (2000 if sim.ESP32 else 2021)
     ntptime.settime()
     assert abs(time.time() + (946_684_800 if sim.ESP32 else 0) - sim.true_ms() // 1000) <= 1
-    sim.ntp("silent")
+    stand.ntp("silent")
     assert number(ntptime.settime) == getattr(errnos, "ETIMEDOUT")
-    sim.ntp("short")
+    stand.ntp("short")
     raises(ValueError, ntptime.settime)
-    sim.ntp("ok")
-    sim.internet(False)
+    stand.ntp("ok")
+    stand.internet(False)
     sim.virtual()
     assert number(ntptime.settime) < 0
 

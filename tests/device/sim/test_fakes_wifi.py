@@ -4,6 +4,7 @@ import time
 
 import machine
 import network
+import stand
 from raising import raises
 
 import sim
@@ -14,7 +15,7 @@ BOARDS = ("esp32", "pico_w")
 def station(**air):
     sim.virtual()
     sim.first_join_fails = False
-    sim.access_point("home", "secret")
+    stand.access_point("home", "secret")
     wlan = network.WLAN(network.STA_IF)
     wlan.active(True)
     return wlan
@@ -96,11 +97,11 @@ def test_joined_without_an_address_for_ever():
 
 def test_a_zombie_gives_no_address_until_it_lives():
     wlan = station()
-    sim.zombie()
+    stand.zombie()
     wlan.connect("home", "secret")
     time.sleep(30)
     assert not wlan.isconnected()
-    sim.zombie(False)
+    stand.zombie(False)
     until(wlan.isconnected)
 
 
@@ -205,17 +206,17 @@ def test_keywords_of_connect():
 
 def test_the_access_point_goes_and_comes():
     wlan = joined()
-    sim.wifi_off()
+    stand.wifi_off()
     assert wlan.isconnected()  # it takes some beacons to notice
     time.sleep(7)
     assert not wlan.isconnected()
     if sim.ESP32:
         assert wlan.status() in (1001, 201)
-        sim.wifi_on()
+        stand.wifi_on()
         until(wlan.isconnected)
     else:
         assert wlan.status() == network.STAT_CONNECTING  # and nothing connects
-        sim.wifi_on()
+        stand.wifi_on()
         time.sleep(60)
         assert not wlan.isconnected()
         assert wlan.status() == network.STAT_CONNECTING
@@ -225,16 +226,16 @@ def test_the_access_point_goes_and_comes():
 
 def test_a_short_absence_is_not_noticed():
     wlan = joined()
-    sim.wifi_off()
+    stand.wifi_off()
     time.sleep(2)
-    sim.wifi_on()
+    stand.wifi_on()
     time.sleep(20)
     assert wlan.isconnected() and sim.link == sim.UP
 
 
 def test_gone_silently():
     wlan = joined()
-    sim.wifi_off(silent=True)
+    stand.wifi_off(silent=True)
     time.sleep(600)
     assert wlan.isconnected()
     assert wlan.status() == network.STAT_GOT_IP
@@ -243,16 +244,16 @@ def test_gone_silently():
 
 def test_zombie():
     wlan = joined()
-    sim.zombie()
+    stand.zombie()
     time.sleep(600)
     assert wlan.isconnected() and sim.link == sim.ZOMBIE
-    sim.zombie(False)
+    stand.zombie(False)
     assert sim.link == sim.UP
 
 
 def test_kicked():
     wlan = joined()
-    sim.kick()
+    stand.kick()
     assert not wlan.isconnected()
     time.sleep(10)
     assert wlan.isconnected() == sim.ESP32
@@ -263,7 +264,7 @@ def test_kicked_before_there_is_an_address():
     sim.ip_ms = (3000, 3000)
     wlan.connect("home", "secret")
     time.sleep(2)
-    sim.kick()
+    stand.kick()
     time.sleep(10)
     assert wlan.isconnected() == sim.ESP32
 
@@ -359,7 +360,7 @@ def test_a_broken_radio():
 
 def test_wifi_outlives_a_soft_reset():
     joined()
-    sim.soft_boot()
+    stand.soft_boot()
     import network as again
 
     assert again.WLAN().isconnected()
