@@ -18,7 +18,7 @@ PASSWORD = "geheimgeheim"
 MAIN = b"import time\nprint('node runs')\nwhile True:\n    time.sleep(1)\n"
 # After the stand wired what the config says: another one.
 STAND = """
-import sim
+import sim, stand
 from chips import bme280, ds18b20
 for devices in (sim.i2c_devices, sim.onewire_devices, sim.wires):
     devices.clear()
