@@ -113,9 +113,9 @@ scan: packages ## find the sensors on a board's pins, and their lines for config
 	@$(TOOLS) scan $(call option,PORT,port) $(call option,SDA,sda) $(call option,SCL,scl) $(call option,ONEWIRE,onewire) \
 	  $(call flag,ALL,all) $(call flag,JSON,json)
 
-deploy: packages ## put firmware and settings on a board, or on several (PORT=a,b or all; CONFIG=file, NODE=name or KEEP=1; DRY=1)
+deploy: packages ## put firmware and settings on a board, or on several (PORT=a,b or all; CONFIG=file, NODE=name or KEEP=1; IMAGE=1, DRY=1)
 	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config) $(call option,NODE,node) \
-	  $(call flag,KEEP,keep) $(call flag,DRY,dry-run)
+	  $(call flag,KEEP,keep) $(call flag,IMAGE,image) $(call flag,DRY,dry-run)
 
 image: ready ## make the image that boards run: firmware and libraries in one file (OUT=file or folder)
 	@$(TOOLS) image $(call option,OUT,out)

@@ -17,6 +17,7 @@ import json
 import sys
 
 import ffi
+import uctypes
 import uos as os  # the fakes' `os` comes later
 import vfs
 
@@ -39,6 +40,7 @@ PASTE_WINDOW = 128
 libc = ffi.open(None)
 stop_now = libc.func("v", "_exit", "i")
 alarm = libc.func("I", "alarm", "I")
+mmap = libc.func("P", "mmap", "PLiiil")
 
 
 class Flash:
@@ -53,11 +55,15 @@ class Flash:
         self.file.seek(block * BLOCK + offset)
         self.file.readinto(buf)
 
-    def writeblocks(self, block, buf, offset=0):
+    def wear(self):
+        """Called before each write: the power may fail."""
         if self.cut is not None:
             if self.cut == 0:
                 stop_now(POWER_CUT)
             self.cut -= 1
+
+    def writeblocks(self, block, buf, offset=0):
+        self.wear()
         self.file.seek(block * BLOCK + offset)
         self.file.write(buf)
 
@@ -67,6 +73,35 @@ class Flash:
         if op == 5:
             return BLOCK
         return 0  # init, sync; erasing needs no work here
+
+
+class Vfs:
+    """`vfs` of a MicroPython with a ROMFS partition, as the ESP32 port has it: mapped, erased and programmed by rom_ioctl."""
+
+    def __init__(self, file, size, flash):
+        self.rom = uctypes.bytearray_at(mmap(0, size, 3, 1, file.fileno(), 0), size)
+        self.flash = flash
+
+    def __getattr__(self, name):
+        return getattr(vfs, name)
+
+    def rom_ioctl(self, op, *args):
+        if op == 2:
+            return memoryview(self.rom)
+        if op == 5:
+            return 0
+        self.flash.wear()
+        if op == 3:
+            _, at, size = args
+            for i in range(at, at + size):
+                self.rom[i] = 255
+        elif op == 4:
+            _, at, data = args
+            for i in range(len(data)):
+                self.rom[at + i] &= data[i]  # flash clears bits, an erase sets them
+        else:
+            raise ValueError("rom_ioctl %d is not simulated" % op)
+        return 0
 
 
 class Machine:
@@ -236,6 +271,8 @@ def start(setup):
     board = setup["board"]
     blocks, programming = GEOMETRY[board]
     flash = Flash(open(setup["flash"], "r+b"), setup["blocks"] or blocks, setup["cut"])
+    if setup["rom"]:
+        sys.modules["vfs"] = Vfs(open(setup["rom"], "r+b"), os.stat(setup["rom"])[6], flash)
     vfs.umount("/")
     try:
         filesystem = vfs.VfsLfs2(flash, progsize=programming)

@@ -40,6 +40,7 @@ class PtyBoard:
 
     usb: the port is the chip's own USB: it goes away during a reset and comes back.
     name, board_id: what it says it is, as "Raspberry Pi Pico with RP2040", and its machine.unique_id() in hex.
+    rom: bytes of a ROMFS partition, if it has one: the file `rom.img`.
     fakes: run with the simulated hardware of sim/board, as a node needs; `env` for its settings.
 
     What may go wrong, set before power-on or while it runs:
@@ -59,6 +60,7 @@ class PtyBoard:
         version=(1, 25, 0),
         blocks=0,
         radio=True,
+        rom=0,
         fakes=False,
         env=None,
         name="",
@@ -77,6 +79,7 @@ class PtyBoard:
             "name": name,
             "id": board_id,
             "flash": str(self.flash),
+            "rom": str(Path(folder) / "rom.img") if rom else "",
             "fakes": str(FAKES) if fakes else "",
         }
         self.env = {"OUTPOST_BOARD": board, "PATH": os.environ["PATH"], **(env or {})}
@@ -96,8 +99,9 @@ class PtyBoard:
         self.running = False
         self.thread = None
         self.lock = threading.Lock()
-        if not self.flash.exists():
-            self.flash.write_bytes(b"\xff" * (self.blocks * BLOCK))
+        for path, size in ((self.flash, self.blocks * BLOCK), (Path(folder) / "rom.img", rom)):
+            if size and not path.exists():
+                path.write_bytes(b"\xff" * size)
 
     def __enter__(self):
         self.power_on()

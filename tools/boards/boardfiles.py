@@ -30,11 +30,11 @@ OWN = ("firmware", "lib")  # folders on the board in which nothing but ours stay
 _INSIDE = tuple(folder + "/" for folder in OWN)
 
 _LAST = "main.py"
-_SPARE_BLOCKS = 4  # littlefs copies what it changes
+SPARE_BLOCKS = 4  # littlefs copies what it changes
 _ENOSPC = 28
 
 # Runs on the board. Names begin with _: they share the namespace of its REPL.
-_ON_BOARD = """
+ON_BOARD = """
 import machine, os
 from binascii import a2b_base64, hexlify
 from hashlib import sha256
@@ -181,7 +181,7 @@ class Plan:
     def blocks(self, size):
         """Flash blocks that staging takes, rather one too many."""
         files = [-(-len(self.wanted[path]) // size) for path in self.to_send]
-        return sum(files) + 2 * len(self.new_folders) + _SPARE_BLOCKS
+        return sum(files) + 2 * len(self.new_folders) + SPARE_BLOCKS
 
 
 def _is_beside(path):
@@ -189,11 +189,14 @@ def _is_beside(path):
     return any(name.endswith(".new") for name in path.split("/"))
 
 
-def look(link, wanted):
-    """Compare files with those on the board, in one round trip. The raw REPL is open; returns the Plan."""
-    link.run(_ON_BOARD)
+def look(link, wanted, own=OWN):
+    """Compare files with those on the board, in one round trip. The raw REPL is open; returns the Plan.
+
+    own: the folders in which it leaves nothing but what is wanted.
+    """
+    link.run(ON_BOARD)
     outside = [path for path in wanted if not path.startswith(_INSIDE)]
-    roots = [*OWN, *outside, *(path + ".new" for path in outside)]
+    roots = [*own, *outside, *(path + ".new" for path in outside)]
     there = link.answers(f"for _path in {roots!r}: _show(_path)", timeout=120, most=200_000)
     return Plan(wanted, dict(there))
 
@@ -213,7 +216,7 @@ def install(link, plan, line):
         # a flash without one free block cannot even forget a file
         with contextlib.suppress(BoardError):
             link.run(f"_cancel({staged!r})", timeout=60)
-        raise _no_room(link, plan) from None
+        raise no_room(link, plan) from None
 
 
 def _has_room(link, plan):
@@ -226,7 +229,7 @@ def _has_room(link, plan):
     old = link.answer(f"_blocks({plan.changed + plan.removed!r}, {size})")
     largest = max(-(-len(plan.wanted[path]) // size) for path in plan.to_send)
     if plan.blocks(size) + largest > free + old:
-        raise _no_room(link, plan)
+        raise no_room(link, plan)
     return False
 
 
@@ -267,7 +270,8 @@ def _sent(link, plan, line):
     line.end()
 
 
-def _no_room(link, plan):
+def no_room(link, plan):
+    """Return the CommandError that says so. plan: what has `blocks(size)`."""
     size, free = link.answer("_room()")
     needed = plan.blocks(size) * size // 1024
     return CommandError(

@@ -1,16 +1,18 @@
-"""Put the firmware and a node's settings on a board; what is there already is not written again (see `boardfiles.py`).
+"""Put the firmware and a node's settings on a board; what is there already is not written again.
 
-Then the board is reset, and the command waits until the node says that a broker accepted it. Several boards at once: `several.py`.
+The firmware comes as files (`boardfiles.py`), or with `--image` as one image in a slot (`slots.py`). What it replaces stays until the node was online:
+the board goes back to it by itself. The board is reset, and the command waits until the node says that a broker accepted it. Several boards at once: `several.py`.
 """
 
 import argparse
 import time
 
 from tools import CommandError, Stopped, mpy, said
-from tools.boards import boardfiles, online, ports, several
+from tools.boards import boardfiles, online, ports, several, slots
 from tools.boards.online import OFFLINE
 from tools.boards.ports import LOST, UNSUITABLE
 from tools.boards.serialboard import Link, LinkLost
+from tools.image import image
 from tools.models import MICROPYTHON, model_of, unknown_chip
 from tools.numbers import patience
 from tools.settings import heap, nodeconfig, usable
@@ -52,6 +54,11 @@ def add_arguments(parser):
     ports.add_port(parser, several=True)
     nodeconfig.add_arguments(parser)
     parser.add_argument(
+        "--image",
+        action="store_true",
+        help="install one image instead of files (docs/image.md)",
+    )
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         help="only say what would be done (the node is restarted all the same)",
@@ -77,19 +84,20 @@ def run(args):
     found = ports.find_all(args.port)
     choice.serves(len(found))
     firmware = build()
+    packed = image.of(firmware) if args.image else None
 
     def work(port, line, stopped):
         with Link(port, stopped) as link:
-            return deploy_to(link, line, firmware, choice, args)
+            return deploy_to(link, line, firmware, packed, choice, args)
 
     return several.run(found, work)
 
 
-def deploy_to(link, line, firmware, choice, args):
-    """Bring one board up to date. Returns (name of its node, result in words)."""
+def deploy_to(link, line, firmware, packed, choice, args):
+    """Bring one board up to date. packed: the firmware's Image, None if it comes as files. Returns (name of its node, result in words)."""
     begun = time.monotonic()
     try:
-        config, plan = bring(link, line, firmware, choice, args)
+        config, plan = bring(link, line, firmware, packed, choice, args)
     except BaseException as e:
         link.restart()  # the node goes on with what it has
         if isinstance(e, KeyboardInterrupt) and not link.stopped:
@@ -122,6 +130,8 @@ def deploy_to(link, line, firmware, choice, args):
     elif args.wait:
         topic = online.wait(link, args.wait, config.settings, line)
         see = online.how_to_watch(topic, config.settings, config.path)
+        if plan.from_files:
+            remove_files(link, line)
         line.say(f"{topic} is online. See what it publishes: {see}")
         name, told = topic.rpartition("/")[2], f"online, {told}"
     return name, told
@@ -133,11 +143,12 @@ def build():
 
 
 class Brought:
-    """What all attempts together copied ({path: size}) and removed."""
+    """What all attempts together copied ({path: size}) and removed. from_files: an image is tried in their place."""
 
     def __init__(self):
         self.copied = {}
         self.removed = {}
+        self.from_files = False
 
 
 def persist(link, line, work):
@@ -152,7 +163,7 @@ def persist(link, line, work):
             line.say("the board does not answer (a restart, by its watchdog?): going on")
 
 
-def bring(link, line, firmware, choice, args):
+def bring(link, line, firmware, packed, choice, args):
     """Make the board hold what is wanted. Returns (its NodeConfig, Brought)."""
     brought = Brought()
 
@@ -166,16 +177,52 @@ def bring(link, line, firmware, choice, args):
         short = model and config.settings and heap.warning(config.settings, model)
         if short and not link.answer(_PSRAM):
             line.say(f"warning: {short}")
-        update(link, line, firmware | config.files, brought, args.dry_run)
+        if packed:
+            rest = {path: firmware[path] for path in mpy.STARTED} | config.files
+            offline = config.settings is None or args.without_wifi  # nobody would end a trial
+            install(link, line, packed, rest, brought, offline, args.dry_run)
+        else:
+            update(link, line, firmware | config.files, brought, args.dry_run)
         return config
 
     return persist(link, line, work), brought
 
 
 def update(link, line, wanted, brought, dry_run=False):
-    """Copy what differs."""
+    """Copy the files that differ, and let them run."""
     line.doing("looking at what is there")
-    plan = boardfiles.look(link, wanted)
+    plan = _look(link, line, wanted, brought, dry_run)
+    if dry_run:
+        return
+    if plan:
+        boardfiles.install(link, plan, line)
+    slots.use_files(link)
+
+
+def install(link, line, packed, rest, brought, without_trial, dry_run=False):
+    """Bring an Image into a slot, and the files beside it: {path: bytes}."""
+    line.doing("looking at what is there")
+    plan = slots.Plan(slots.Board(link), packed)
+    line.say(f"image: {plan.title}")
+    if not plan.there:
+        brought.copied[plan.slot] = len(packed.data)
+        if dry_run:
+            line.say(f"  would write   {plan.slot}")
+        elif not plan.has_room():
+            plan.make_room(line)
+    files = _look(link, line, rest, brought, dry_run, boardfiles.OWN if plan.proven else ())
+    if dry_run:
+        return
+    plan.write(line)
+    if files:
+        boardfiles.install(link, files, line)
+    brought.from_files = plan.runs == slots.LOOSE
+    if plan.choose(without_trial):
+        line.say(f"  on trial until the node is online; else {plan.runs} runs again")
+
+
+def _look(link, line, wanted, brought, dry_run, own=boardfiles.OWN):
+    plan = boardfiles.look(link, wanted, own)
     brought.copied |= {path: len(wanted[path]) for path in plan.changed}
     brought.removed |= dict.fromkeys(plan.removed)
     if dry_run:
@@ -183,8 +230,21 @@ def update(link, line, wanted, brought, dry_run=False):
             line.say(f"  would copy    {path}")
         for path in plan.removed + plan.emptied:
             line.say(f"  would remove  {path}")
-    elif plan:
-        boardfiles.install(link, plan, line)
+    return plan
+
+
+def remove_files(link, line):
+    """An image was online: the files that ran before are of no use any more."""
+
+    def work():
+        if slots.Board(link).confirm():
+            plan = boardfiles.look(link, {})
+            if plan:
+                line.say("the files that ran before are not needed any more")
+                boardfiles.install(link, plan, line)
+
+    persist(link, line, work)
+    link.reset()
 
 
 def identify(link, line, firmware, without_wifi=False):

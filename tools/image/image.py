@@ -65,7 +65,11 @@ def run(args):
 
 def build():
     """Compile the firmware and return its Image."""
-    files = mpy.compiled()
+    return of(mpy.compiled())
+
+
+def of(files):
+    """Return the Image of the firmware as {path on the board: bytes}."""
     return pack({path: files[path] for path in files if path not in mpy.STARTED}, version())
 
 

@@ -9,15 +9,25 @@ def entries(data):
 
     ValueError: no ROMFS, or one that is cut short.
     """
-    if data[:3] != MAGIC:
-        raise ValueError("no ROMFS: it does not begin like one")
+    end = size(data)
+    if end > len(data):
+        raise ValueError(f"a ROMFS of {end:,} bytes, of which {len(data):,} are there")
     try:
-        length, at = _number(data, 3)
-        if at + length > len(data):
-            raise ValueError(f"a ROMFS of {at + length:,} bytes, of which {len(data):,} are there")
-        yield from _records(data, at, at + length, "")
+        _, at = _number(data, len(MAGIC))
+        yield from _records(data, at, end, "")
     except IndexError:
         raise ValueError("a ROMFS that is cut short") from None
+
+
+def size(data):
+    """Return the bytes of a ROMFS that begins so. ValueError: none does."""
+    if data[: len(MAGIC)] != MAGIC:
+        raise ValueError("no ROMFS: it does not begin like one")
+    try:
+        length, at = _number(data, len(MAGIC))
+    except IndexError:
+        raise ValueError("a ROMFS that is cut short") from None
+    return at + length
 
 
 def _records(data, at, end, folder):
@@ -26,9 +36,9 @@ def _records(data, at, end, folder):
         length, at = _number(data, at)
         after = at + length
         if kind in (_DIRECTORY, _FILE):
-            size, at = _number(data, at)
-            path = folder + data[at : at + size].decode()
-            at += size
+            length, at = _number(data, at)
+            path = folder + data[at : at + length].decode()
+            at += length
             if kind == _DIRECTORY:
                 yield path, at, None
                 yield from _records(data, at, after, path + "/")
@@ -45,8 +55,8 @@ def _contents(data, at, end):
         if kind == _VERBATIM:
             return at, length
         if kind == _POINTER:
-            size, at = _number(data, at)
-            return _number(data, at)[0], size
+            length, at = _number(data, at)
+            return _number(data, at)[0], length
         at += length
     raise ValueError("a file without contents")
 

@@ -1,0 +1,294 @@
+"""`deploy --image` onto a board behind a pseudo-terminal: a real MicroPython with a real littlefs, and perhaps a ROMFS partition."""
+
+import json
+
+import pytest
+from deploying import CONFIG, SECRETS, code
+
+from tests.host.ptyhost import PtyBoard
+from tools import ROOT, __main__
+from tools.boards import boardfiles, deploy, online, ports, serialboard
+from tools.image import image
+from tools.layouts import BLOCK
+
+ROM = 16 * BLOCK  # two slots
+
+# Says what runs, and ends a trial as the node does.
+MAIN = b"""\
+import json, os, time
+VERSION = %d
+try:
+    runs = open("/app/index", "rb").readline().split()[3][:12].decode()
+except OSError:
+    runs = "files"
+print("0 info runs", runs)
+if runs != "files" and %r:
+    os.stat("/app/firmware/app.mpy")
+    with open("state/slot") as f:
+        state = json.load(f)
+    if "trial" in state:
+        with open("state/slot", "w") as f:
+            json.dump({"good": state["trial"]}, f)
+print("1 info mqtt: outpost/%%s/status online" %% runs if %r else "no broker")
+while True:
+    time.sleep(1)
+"""
+
+
+def firmware(number, good=True, size=9000):
+    """One version, of five blocks, without what boot.py would load of it; the next differs from it in one. good: its node is online."""
+    return {
+        "boot.py": (ROOT / "boot.py").read_bytes(),
+        "firmware/app.mpy": code(1, size) + bytes([number]),
+        "lib/mqtt.mpy": code(4, 8000),
+        "main.py": MAIN % (0, good, good),
+    }
+
+
+class Firmware:
+    """The versions that are deployed, in turn."""
+
+    def __init__(self, monkeypatch):
+        self.patch = monkeypatch
+        self.use(1)
+
+    def use(self, number, good=True, **more):
+        self.files = firmware(number, good, **more)
+        self.image = image.of(self.files)
+        self.patch.setattr(deploy, "build", lambda: dict(self.files))
+
+    @property
+    def title(self):
+        return self.image.digest[:12]
+
+
+@pytest.fixture
+def version(monkeypatch):
+    return Firmware(monkeypatch)
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(CONFIG))
+    return path
+
+
+@pytest.fixture
+def call(version, config, capsys, monkeypatch):
+    """Run `deploy --image`: (exit code, what it said). files=True: deploy files instead."""
+    monkeypatch.setattr(serialboard, "_ABSENT_S", 3)
+
+    def run(board, *words, files=False):
+        how = () if files else ("--image",)
+        words = ("deploy", "--port", board.port, "--config", str(config), *how, *words)
+        status = __main__.main(list(words))
+        said = "".join(capsys.readouterr())
+        for secret in SECRETS:
+            assert secret not in said
+        return status, said
+
+    return run
+
+
+def slot(board, name):
+    """What is in a slot: bytes."""
+    if name.startswith("slots"):
+        return board.files().get(name, b"")
+    half = ROM // 2
+    begin = half * int(name[3:])
+    return (board.flash.parent / "rom.img").read_bytes()[begin : begin + half]
+
+
+def state(board):
+    return json.loads(board.files()["state/slot"])
+
+
+def paths(board):
+    return {path for path in board.files() if not path.startswith("state/")}
+
+
+WAYS = {"file": (0, ("slots/a", "slots/b")), "in place": (ROM, ("rom0", "rom1"))}
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    """Bytes of ROMFS, and the two slots of a board."""
+    return WAYS[request.param]
+
+
+def test_empty_board_then_again_then_another_version(way, tmp_path, call, version):
+    rom, (first, second) = way
+    board = PtyBoard(tmp_path, rom=rom)
+    with board:
+        status, said = call(board)
+        assert status == 0, said
+        assert f"outpost/{version.title} is online" in said and f"into {first}" in said
+    assert slot(board, first).startswith(version.image.data)
+    assert state(board) == {"good": first}
+    own = {"boot.py", "main.py", "config.json"} | ({first} if not rom else set())
+    assert paths(board) == own
+
+    with board:
+        status, said = call(board)
+        assert status == 0
+        assert "nothing to copy" in said and f"is in {first}" in said and "is online" in said
+
+        version.use(2)
+        status, said = call(board)
+        assert status == 0
+        assert f"into {second}, while {first} stays" in said and "on trial" in said
+        assert f"outpost/{version.title} is online" in said
+    assert slot(board, second).startswith(version.image.data)
+    assert state(board) == {"good": second}
+
+    version.use(3)
+    with board:
+        status, said = call(board)
+        assert status == 0
+        assert f"into {first}, while {second} stays" in said
+        if rom:
+            assert "2 of 5 blocks differ" in said  # the index has another hash
+        assert f"outpost/{version.title} is online" in said
+    assert slot(board, first).startswith(version.image.data)
+
+
+@pytest.mark.slow
+def test_from_files_and_back(way, tmp_path, call, version):
+    rom, (first, _) = way
+    board = PtyBoard(tmp_path, rom=rom)
+    with board:
+        status, said = call(board, files=True)
+        assert status == 0 and "outpost/files is online" in said, said
+        assert "state/slot" not in board.files()
+
+        status, said = call(board, "--dry-run")
+        assert status == 0 and f"would write   {first}" in said
+        assert not slot(board, first).startswith(version.image.data)
+
+        status, said = call(board)
+        assert status == 0, said
+        assert "on trial until the node is online; else loose runs again" in said
+        assert "remove  firmware/app.mpy" in said
+        assert f"outpost/{version.title} is online" in said
+        board.wait_until_said(b"status online")  # it runs again
+    assert not any(path.startswith(boardfiles.OWN) for path in board.files())
+    assert state(board) == {"good": first}
+
+    with board:
+        version.use(2)
+        status, said = call(board, files=True)
+        assert status == 0 and "outpost/files is online" in said, said
+    assert state(board) == {"good": "loose"}
+    assert board.files()["firmware/app.mpy"] == version.files["firmware/app.mpy"]
+
+
+@pytest.mark.slow
+def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version, monkeypatch):
+    rom, (first, second) = way
+    board = PtyBoard(tmp_path, rom=rom)
+    with board:
+        assert call(board)[0] == 0
+        good = version.title
+        version.use(2, good=False)
+        status, said = call(board, "--wait", "1")
+        assert status == online.OFFLINE
+        assert f"{first} runs again" in said
+    assert state(board) == {"good": first, "trial": second, "starts": 1}
+    for _ in range(3):
+        board = PtyBoard(tmp_path, rom=rom)
+        with board:
+            board.wait_until_said(b"no broker" if "trial" in state(board) else b"status online")
+    assert state(board)["good"] == first and "trial" not in state(board)
+    assert board.said.rpartition(b"info runs ")[2].startswith(good.encode())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_power_fails_in_a_write(way, tmp_path, call, version, monkeypatch):
+    """From one version to the next: whenever the power fails, the board runs one of them, and the next deploy ends it.
+
+    In place at every write of a block, in a file at one write of eleven: littlefs writes less at a time.
+    """
+    monkeypatch.setattr(serialboard, "_ABSENT_S", 0.3)
+    rom, _ = way
+    (tmp_path / "whole").mkdir()
+    board = PtyBoard(tmp_path / "whole", rom=rom)
+    with board:
+        assert call(board)[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "whole").glob("*.img")}
+    old = version.title
+    version.use(2)
+    writes, cut = 0, True
+    while cut:
+        folder = tmp_path / str(writes)
+        folder.mkdir()
+        for path, data in before.items():
+            (folder / path.name).write_bytes(data)
+        board = PtyBoard(folder, rom=rom)
+        board.cut_writes = writes
+        with board:
+            status, said = call(board, "--wait", "20")
+            cut = status == ports.LOST
+            assert cut or status == 0, said
+        board.cut_writes = None
+        with board:
+            board.wait_until_said(b"status online")
+            runs = board.said.rpartition(b"info runs ")[2][:12].decode()
+            assert runs in (old, version.title)
+            status, said = call(board)
+            assert status == 0, said
+            assert f"outpost/{version.title} is online" in said
+        writes += 1 if rom else 11
+    assert writes > (8 if rom else 100)
+
+
+@pytest.mark.slow
+def test_a_file_goes_on_where_it_was_cut(tmp_path, call, version):
+    version.use(1, size=60_000)
+    board = PtyBoard(tmp_path)
+    board.cut_bytes = 70_000
+    with board:
+        assert call(board)[0] == ports.LOST
+    there = len(slot(board, "slots/a"))
+    assert there and there % (4 * BLOCK) == 0
+    board.cut_bytes = None
+    with board:
+        status, said = call(board)
+        assert status == 0, said
+        assert (
+            f"{there:,} of {len(version.image.data):,} bytes are there from the last attempt"
+            in said
+        )
+    assert slot(board, "slots/a") == version.image.data
+
+
+@pytest.mark.slow
+def test_little_room(tmp_path, call, version):
+    """Beside the files there is no room for an image: they go first. For two images there is none at all: that is said, and the first runs."""
+    board = PtyBoard(tmp_path, blocks=30)
+    with board:
+        assert call(board, files=True)[0] == 0
+        status, said = call(board)
+        assert status == 0, said
+        assert "no room for the image beside the files that run: they are removed" in said
+    assert state(board) == {"good": "slots/a"}
+    version.use(2)
+    with board:
+        status, said = call(board)
+        assert status == boardfiles.NO_SPACE
+        assert "not enough room on the board" in said
+        board.wait_until_said(b"status online")
+    assert state(board) == {"good": "slots/a"}
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b'{"good": 1}', b'{"good": "rom9", "trial": []}', b"\xff"]
+)
+def test_any_state_of_the_slots(text, tmp_path, call, version):
+    board = PtyBoard(tmp_path)
+    board.put({"state/slot": text})
+    with board:
+        status, said = call(board)
+        assert status == 0, said
+    assert state(board) == {"good": "slots/a"}

@@ -1,0 +1,319 @@
+"""Bring an image into a slot of a board: the one that does not run, so that the other is there to go back to. boot.py says what slots are.
+
+In place: blocks that are the same already are not sent. The first is erased before all others and written last, since a slot without it holds
+no image. A file grows from its beginning, and is no image before its last byte. A deploy that was cut short goes on where it stopped.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from tools import CommandError
+from tools.boards import boardfiles
+from tools.image import romfs
+from tools.layouts import BLOCK
+
+LOOSE = "loose"  # instead of a slot: the files in /firmware and /lib
+_IN_PLACE = ("rom0", "rom1")
+_FILES = ("slots/a", "slots/b")
+_HEAD = 200  # bytes of a slot, by which an image is known
+_DIGEST = 8  # bytes of a block's SHA-256: enough to see that a block is another
+_FLUSHED = 4 * BLOCK  # of a file: what a cut may cost
+_BESIDE = 8  # blocks that boot.py, main.py, settings and folders may take while they are replaced
+
+# Runs on the board, after boardfiles.ON_BOARD.
+_ON_BOARD = f"""
+import vfs
+try:
+    _rom = vfs.rom_ioctl(2, 0)
+    _view = memoryview(_rom)
+    _half = len(_view) // 2 & ~{BLOCK - 1}
+except (AttributeError, OSError, TypeError, ValueError):
+    _half = 0
+_buf = bytearray({BLOCK})
+_filled = 0
+
+def _slots():
+    if _half:
+        for n in (0, 1):
+            _tell(("rom%d" % n, _half, bytes(_view[n * _half : n * _half + {_HEAD}])))
+    for path in {_FILES!r}:
+        try:
+            with open(path, "rb") as f:
+                head = f.read({_HEAD})
+                _tell((path, f.seek(0, 2), head))
+        except OSError:
+            pass
+
+def _image_sum(slot, size):
+    if slot[:3] != "rom":
+        _tell(_sum(slot))
+        return
+    digest = sha256()
+    at = _half * int(slot[3:])
+    for begin in range(at, at + size, {BLOCK}):
+        digest.update(_view[begin : min(begin + {BLOCK}, at + size)])
+        _dog.feed()
+    _tell(hexlify(digest.digest()).decode())
+
+def _digests(slot, count):
+    found = bytearray()
+    at = _half * int(slot[3:])
+    for begin in range(at, at + count * {BLOCK}, {BLOCK}):
+        found += sha256(_view[begin : begin + {BLOCK}]).digest()[:{_DIGEST}]
+        _dog.feed()
+    _tell(hexlify(found).decode())
+
+def _erase(block):
+    if hasattr(_rom, "ioctl"):
+        _rom.ioctl(6, block)
+    else:
+        vfs.rom_ioctl(3, 0, block * {BLOCK}, {BLOCK})
+
+def _fill(data):
+    global _filled
+    data = a2b_base64(data)
+    _buf[_filled : _filled + len(data)] = data
+    _filled += len(data)
+    _dog.feed()
+
+def _put(block):
+    global _filled
+    for i in range(_filled, {BLOCK}):
+        _buf[i] = 255
+    _filled = 0
+    if hasattr(_rom, "ioctl"):
+        _rom.writeblocks(block, _buf)
+    else:
+        _erase(block)
+        vfs.rom_ioctl(4, 0, block * {BLOCK}, _buf)
+    _dog.feed()
+
+def _complete():
+    if not hasattr(_rom, "ioctl"):
+        vfs.rom_ioctl(5, 0)
+
+def _append(path):
+    global _file
+    _file = open(path, "ab")
+
+def _state():
+    try:
+        with open("state/slot", "rb") as f:
+            _tell(f.read(500))
+    except OSError:
+        _tell(b"")
+
+def _keep(text):
+    _mkdir("state")
+    with open("state/slot.new", "w") as f:
+        f.write(text)
+    os.rename("state/slot.new", "state/slot")
+
+def _there(path):
+    try:
+        os.stat(path)
+        _tell(True)
+    except OSError:
+        _tell(False)
+"""
+
+
+@dataclass(frozen=True)
+class Slot:
+    room: int  # bytes: of a half of the ROMFS, or of the file
+    head: bytes
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the image in it; None: there is none."""
+        try:
+            size = romfs.size(self.head)
+        except ValueError:
+            return None
+        return size if size <= self.room else None
+
+
+class Board:
+    """The slots of a board whose raw REPL is open, and what is in them."""
+
+    def __init__(self, link):
+        self.link = link
+        link.run(boardfiles.ON_BOARD + _ON_BOARD)
+        found = link.answers("_slots()", most=10_000)
+        self.slots = {name: Slot(room, head) for name, room, head in found}
+        try:
+            state = json.loads(link.answer("_state()"))
+        except ValueError:
+            state = None
+        self.state = state if isinstance(state, dict) else {}
+
+    def runs(self):
+        """What boot.py starts, without a trial: the name of a slot, or LOOSE."""
+        good = self.state.get("good")
+        if good == LOOSE:
+            return LOOSE
+        for name in (good, *_IN_PLACE, *_FILES):
+            slot = self.slots.get(name) if isinstance(name, str) else None
+            if slot and slot.size:
+                return name
+        return LOOSE
+
+    def holding(self, image):
+        """The slot in which this very image is; None if it is in none."""
+        wanted = hashlib.sha256(image.data).hexdigest()
+        first = self.runs()
+        for name, slot in sorted(self.slots.items(), key=lambda item: item[0] != first):
+            if slot.size == len(image.data) and self.hash_of(name, image) == wanted:
+                return name
+        return None
+
+    def hash_of(self, name, image):
+        return self.link.answer(f"_image_sum({name!r}, {len(image.data)})")
+
+    def free(self, image):
+        """The slot that an image may be written to: in place if it fits there."""
+        in_place = all(
+            name in self.slots and self.slots[name].room >= len(image.data) for name in _IN_PLACE
+        )
+        return next(name for name in (_IN_PLACE if in_place else _FILES) if name != self.runs())
+
+    def confirm(self):
+        """What runs was online: a trial is over. Return whether an image runs."""
+        self.keep(good=self.state.get("trial") or self.state.get("good") or self.runs())
+        return self.state["good"] != LOOSE
+
+    def keep(self, **state):
+        """Replace the state of the slots."""
+        if state != self.state:
+            self.link.run(f"_keep({json.dumps(state)!r})")
+            self.state = state
+
+
+class Plan:
+    """What it takes for an image to run. slot: where it is, or will be; there: it is; runs: what runs if it fails, None if nothing would."""
+
+    def __init__(self, board, image):
+        self.board = board
+        self.image = image
+        there = board.holding(image)
+        self.there = there is not None
+        self.slot = there or board.free(image)
+        self.runs = board.runs()
+        if self.runs == LOOSE and not board.link.answer("_there('firmware')"):
+            self.runs = None
+
+    @property
+    def proven(self):
+        """Has it been online, so that nothing else is needed any more?"""
+        return self.there and self.board.state == {"good": self.slot}
+
+    @property
+    def title(self):
+        image = self.image
+        what = f"{image.version}, {len(image.data):,} bytes, {image.digest[:12]}"
+        return f"{what}, is in {self.slot}" if self.there else what
+
+    def has_room(self):
+        """Is there, beside what runs?"""
+        if self.there or self.slot in _IN_PLACE:
+            return True
+        size, free = self.board.link.answer("_room()")
+        old = self.board.slots.get(self.slot)
+        return self.blocks(size) <= free + (old.room // size if old else 0)
+
+    def make_room(self, line):
+        """Remove the files that run. CommandError: even so there is no room."""
+        link = self.board.link
+        if self.runs == LOOSE:
+            line.say("  no room for the image beside the files that run: they are removed")
+            line.say(
+                "  should this be cut short, the board waits for the next attempt and runs nothing"
+            )
+            link.run("_remove(['main.py'])")
+            boardfiles.install(link, boardfiles.look(link, {}), line)
+            link.run(_ON_BOARD)
+            self.runs = None
+        if not self.has_room():
+            raise boardfiles.no_room(link, self)
+
+    def blocks(self, size):
+        """Flash blocks that a file takes, rather one too many."""
+        return -(-len(self.image.data) // size) + _BESIDE + boardfiles.SPARE_BLOCKS
+
+    def write(self, line):
+        """Bring the image into its slot."""
+        if self.there:
+            return
+        line.say(f"  into {self.slot}" + (", while " + self.runs + " stays" if self.runs else ""))
+        write = self._write_blocks if self.slot in _IN_PLACE else self._write_file
+        for _ in range(2):
+            write(line)
+            wanted = hashlib.sha256(self.image.data).hexdigest()
+            if self.board.hash_of(self.slot, self.image) == wanted:
+                self.there = True
+                return
+        raise CommandError(
+            f"the board's flash does not keep what is written to it ({self.slot}): it is damaged or worn out"
+        )
+
+    def _write_blocks(self, line):
+        link, data = self.board.link, self.image.data
+        blocks = [data[at : at + BLOCK].ljust(BLOCK, b"\xff") for at in range(0, len(data), BLOCK)]
+        first = self.board.slots[self.slot].room // BLOCK * _IN_PLACE.index(self.slot)
+        found = bytes.fromhex(
+            link.answers(f"_digests({self.slot!r}, {len(blocks)})", timeout=60, most=10_000)[0]
+        )
+        differ = [
+            number
+            for number, block in enumerate(blocks)
+            if found[number * _DIGEST :][:_DIGEST] != hashlib.sha256(block).digest()[:_DIGEST]
+        ]
+        line.say(f"  {len(differ)} of {len(blocks)} blocks differ")
+        line.begin(len(differ) * BLOCK)
+        link.run(f"_erase({first})")
+        for number in [*(number for number in differ if number), 0]:
+            link.send("_fill", blocks[number].rstrip(b"\xff"), lambda size: None)
+            link.run(f"_put({first + number})")
+            line.moved(BLOCK)
+        link.run("_complete()")
+        line.end()
+
+    def _write_file(self, line):
+        link, data = self.board.link, self.image.data
+        link.run("_mkdir('slots')")
+        begun = self._begun()
+        if begun:
+            line.say(f"  {begun:,} of {len(data):,} bytes are there from the last attempt")
+        else:
+            link.run(f"_remove([{self.slot!r}])")
+        line.begin(len(data) - begun)
+        link.run(f"_append({self.slot!r})")
+        for at in range(begun, len(data), _FLUSHED):
+            link.send("_write", data[at : at + _FLUSHED], line.moved)
+            link.run("_file.flush()")
+        link.run("_file.close()")
+        line.end()
+
+    def _begun(self):
+        """Bytes of the image that its file begins with, if it holds nothing else."""
+        old = self.board.slots.get(self.slot)
+        if not old or not 0 < old.room < len(self.image.data):
+            return 0
+        begins = hashlib.sha256(self.image.data[: old.room]).hexdigest()
+        return old.room if self.board.link.answer(f"_tell(_sum({self.slot!r}))") == begins else 0
+
+    def choose(self, without_trial):
+        """It is the image to start: on trial, if there is something to go back to. Return whether it is on trial."""
+        if self.runs is None or self.runs == self.slot or without_trial:
+            self.board.keep(good=self.slot)
+            return False
+        self.board.keep(good=self.runs, trial=self.slot)
+        return True
+
+
+def use_files(link):
+    """Let the files in /firmware and /lib run, if an image would."""
+    board = Board(link)
+    if board.state or board.runs() != LOOSE:
+        board.keep(good=LOOSE)
