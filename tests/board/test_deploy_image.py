@@ -1,0 +1,93 @@
+"""`make deploy IMAGE=1` onto the emulated Pico, whose ROMFS has two slots: the true port writes one while the other's node runs."""
+
+import json
+
+import pytest
+from pico import CONFIG, Checkout, contents, said_by
+
+from tools.boards.online import OFFLINE
+from tools.boards.ports import LOST
+from tools.layouts import LAYOUTS
+
+ROMFS = LAYOUTS["pico"].romfs
+SLOT = LAYOUTS["pico"].slot
+ONLINE_S = 300  # the emulated chip has half a Pico's speed, less on a busy machine
+CONFIG_FILE = ("--config", "config.json", "--image")
+
+
+@pytest.fixture
+def tree(checkout, tmp_path, broker):
+    """A checkout that may be changed, whose nodes find the broker."""
+    made = Checkout.copied(tmp_path / "tree", checkout.folder)
+    made.configure(CONFIG | {"mqtt": {"brokers": [{"host": "127.0.0.1", "port": broker.port}]}})
+    return made
+
+
+@pytest.fixture
+def state():
+    return lambda board: json.loads(contents(board.flash)["state/slot"])
+
+
+def deploy(tree, board, wait=ONLINE_S):
+    return tree.deploy(board, config=CONFIG_FILE, wait=wait)
+
+
+def slot(board, number):
+    begin = ROMFS.offset + number * SLOT
+    return board.flash.read_bytes()[begin : begin + SLOT]
+
+
+def test_onto_a_blank_board_again_and_one_line_changed(boards, tree, state):
+    board = boards(attach=["modem="])
+    board.start()
+    code, said = deploy(tree, board)
+    assert code == 0, said
+    assert "into rom0" in said and "is online" in said
+    assert state(board) == {"good": "rom0"}
+    assert {
+        path for path in contents(board.flash) if not path.startswith(("state/", "outbox/"))
+    } == {*("boot.py", "main.py", "config.json")}
+
+    code, said = deploy(tree, board)
+    assert code == 0, said
+    assert "nothing to copy" in said and "is in rom0" in said and "is online" in said
+
+    before = slot(board, 0)
+    tree.append("firmware/upkeep/health.py", "\n_NEWER = 1\n")
+    code, said = deploy(tree, board)
+    assert code == 0, said
+    assert "into rom1, while rom0 stays" in said and "is online" in said
+    assert state(board) == {"good": "rom1"}
+    assert slot(board, 0) == before
+
+    tree.append("firmware/upkeep/health.py", "_NEWEST = 1\n")
+    with tree.begin_deploy(board, config=CONFIG_FILE) as process:
+        assert said_by(process, "blocks differ", 120)
+        board.kill()  # in mid-write: the power failed
+        assert process.wait(120) == LOST
+    board.start()
+    assert "is online" in deploy(tree, board)[1]
+    assert state(board) == {"good": "rom0"}
+
+
+def test_from_the_files_of_an_earlier_deploy(node, tree, state):
+    node.start()
+    code, said = deploy(tree, node)
+    assert code == 0, said
+    assert "on trial until the node is online; else loose runs again" in said
+    assert "remove  firmware/app.mpy" in said and "is online" in said
+    node.stop()
+    assert state(node) == {"good": "rom0"}
+    assert not [path for path in contents(node.flash) if path.startswith(("firmware/", "lib/"))]
+
+
+def test_an_image_that_is_not_online_gives_way(boards, tree, state):
+    board = boards(attach=["modem="])
+    board.start()
+    assert deploy(tree, board)[0] == 0
+    tree.append("firmware/start.py", "\nraise ValueError('this version is broken')\n")
+    code, said = deploy(tree, board, wait=1)
+    assert code == OFFLINE and "rom0 runs again" in said
+    assert board.wait_printed("the image on trial was not online in 3 starts", ONLINE_S)
+    assert board.wait_printed("status online", ONLINE_S, count=2)
+    assert state(board)["good"] == "rom0" and "trial" not in state(board)
