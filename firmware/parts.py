@@ -186,12 +186,10 @@ def panel(outputs, node):
 
 def ghosts(node):
     """Return the Ghosts: what earlier settings left at the broker, to be taken back; None: nothing."""
-    if node.safe:
-        return None  # the channels are only left alone
     from firmware import forget
     from firmware.link import ghosts
 
-    found = ghosts.look(node, _retained(node))
+    found = ghosts.look(node, None if node.safe else _retained(node))
     forget("link", "ghosts")
     return found
 

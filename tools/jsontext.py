@@ -7,6 +7,8 @@ from typing import Any
 def pretty(value: Any, indent: str = "") -> str:
     """JSON as a person writes it: what fits on a line is on one."""
     flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, (dict, list)):
+        return flat
     if len(indent + flat) <= 99 and not (indent == "" and isinstance(value, dict)):
         return flat
     deeper = indent + "  "

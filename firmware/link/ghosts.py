@@ -11,7 +11,7 @@ from micropython import const
 
 from firmware import forget
 from firmware.files import write
-from firmware.topics import below
+from firmware.topics import VALUE, below
 
 _PATH = "state/retained"
 _LONGEST = const(4096)  # bytes: a hundred names, of bare numbers mostly
@@ -19,13 +19,18 @@ _PREFIXES = const(3)  # of earlier, at most
 
 
 def look(node, names):
-    """Return the Ghosts of earlier settings, None: there are none. names: what is retained today."""
+    """Return the Ghosts of earlier settings, None: there are none. names: what is retained today; None in safe mode.
+
+    Then no sensor is read, and a bare number, which has no time, would go on to be taken for current. All else is only left alone.
+    """
     try:
         kept = _load()
     except OSError:
         node.log.warning("node: %s cannot be read: the next start looks again" % _PATH)
         return None
     prefix = node.topics.prefix
+    if names is None:
+        names = [name for name in kept.get(prefix, ()) if not name.startswith(VALUE)]
     gone = [name for name in kept.get(prefix, ()) if name not in names]
     others = [other for other in kept if other != prefix][:_PREFIXES]
     wanted = {other: kept[other] for other in others}

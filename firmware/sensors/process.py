@@ -29,13 +29,13 @@ class Process:
 
     def apply(self, values):
         """Return the tuple of values to publish, those derived last. OSError: the settings make an impossible value of it."""
-        result = [self._one(i, value) for i, value in enumerate(values)]
+        result = [self._process(i, value) for i, value in enumerate(values)]
         for function, indices, more in self._derived:
             arguments = [result[i] for i in indices]
             result.append(None if None in arguments else function(*arguments, *more))
         return tuple(result)
 
-    def _one(self, i, value):
+    def _process(self, i, value):
         if value is None and self._filters[i]:
             self._filters[i].reset()
         if value is None or isinstance(value, bool):

@@ -37,7 +37,7 @@ class MHZ19:
     def __init__(self, uart, self_calibration=True):
         """uart: 9600 baud."""
         self.uart = uart
-        self.frames = Frames(uart, _HEAD, _SIZE, _right)
+        self.frames = Frames(uart, _HEAD, _SIZE, _is_valid)
         self._began = time.ticks_ms()
         self._warm_ms = _WARM_MS  # 0: all is true from now on
         self._asked = None  # ticks
@@ -86,5 +86,5 @@ class MHZ19:
         return (ppm,)
 
 
-def _right(b):
+def _is_valid(b):
     return sum(b[1:]) & 0xFF == 0

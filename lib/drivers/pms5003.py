@@ -32,7 +32,7 @@ class PMS5003:
         """uart: 9600 baud."""
         self.uart = uart
         self.sleeps = sleeps
-        self.frames = Frames(uart, _HEAD, _SIZE, _right)
+        self.frames = Frames(uart, _HEAD, _SIZE, _is_valid)
         self.conversion_ms = 0
         self._settled = False
         self._since = None  # ticks
@@ -70,5 +70,5 @@ class PMS5003:
         return values
 
 
-def _right(b):
+def _is_valid(b):
     return sum(memoryview(b)[:-2]) == b[-2] << 8 | b[-1]

@@ -15,6 +15,7 @@ config, TYPES = node_code()
 
 from firmware import topics  # noqa: E402
 from firmware.discovery import payload as discovery_payload  # noqa: E402
+from firmware.identity import unique  # noqa: E402
 from firmware.sensors import QUANTITIES, _field  # noqa: E402
 from firmware.sensors.options import PULSES  # noqa: E402
 from firmware.settings import tables as settings  # noqa: E402
@@ -322,19 +323,29 @@ def test_two_names_are_never_one_id():
     assert discovery_payload.safe("esp32-a1b2c3") == "esp32-a1b2c3"
 
 
+def test_nodes_of_other_topics_are_other_clients_and_devices():
+    """With a - between the levels these were one, and threw each other out."""
+    pairs = (
+        *(("home/first", "floor-hall"), ("home/first-floor", "hall")),
+        ("outpost", "home-first-floor-hall"),
+    )
+    ids = {unique(topics.Topics(*pair)) for pair in pairs}
+    assert len(ids) == len({discovery_payload.safe(each) for each in ids}) == len(pairs)
+
+
 def test_two_nodes_of_one_name_in_bases_of_several_levels_are_two_devices():
     made = [make(base=base) for base in ("outpost", "home/ground", "home/first")]
     topics, payloads = zip(*map(device, made), strict=True)
     assert topics == (
         "homeassistant/device/attic/config",
-        "homeassistant/device/home-ground-attic/config",
-        "homeassistant/device/home-first-attic/config",
+        "homeassistant/device/home_ground_attic_ad9ee25b/config",
+        "homeassistant/device/home_first_attic_444ad711/config",
     )
     told = [json.loads(payload) for payload in payloads]
     assert [each["dev"]["ids"] for each in told] == [
         ["attic"],
-        ["home-ground-attic"],
-        ["home-first-attic"],
+        ["home_ground_attic_ad9ee25b"],
+        ["home_first_attic_444ad711"],
     ]
     assert {each["dev"]["name"] for each in told} == {"attic"}
     uniques = [entity["uniq_id"] for each in told for entity in each["cmps"].values()]

@@ -37,6 +37,16 @@ def shown(capsys, monkeypatch):
     return show
 
 
+def test_a_long_name_leaves_room_for_what_is_told(capsys, monkeypatch):
+    """It took the width of all lines after it, and their values were gone."""
+    monkeypatch.setenv("COLUMNS", "80")
+    messages_ = Messages("outpost", None, SENSORS)
+    messages_.show(f"outpost/x/{'y' * 80}\tonline")
+    capsys.readouterr()
+    messages_.show("\t".join(reading("room", '"temperature":20.50')))
+    assert "temperature 20.50 °C" in capsys.readouterr().out
+
+
 def reading(channel, members, branch="reading"):
     return f"outpost/attic/{branch}/{channel}", f'{{"ts":{TS},"boot":7,"seq":3,{members}}}'
 

@@ -292,13 +292,17 @@ WIRED = {"do": "wire", "name": "yard", "type": "pulse", "pin": 26}
         ('[{"do": "set", "name": "room"}]', "[0]: give at least one of temperature, "),
         (
             '[{"do": "set", "name": "room", "co2": "much"}]',
-            "[0].co2: give a number, or null",
+            "[0].co2: give a number from -10000000 to 10000000, or null",
         ),
         (
             '[{"do": "tip", "name": "room"}]',
             "[0].name: tip is for a sensor of type pulse, there is",
         ),
-        ('[{"do": "tip", "name": "room", "n": 0}]', "[0].n: give a whole number from 1 on"),
+        ('[{"do": "tip", "name": "room", "n": 0}]', "[0].n: give a whole number from 1 to 100000"),
+        ('[{"do": "tip", "name": "room", "n": 1000000000}]', "[0].n: give a whole number from 1"),
+        ('[{"do": "press", "pin": 999, "level": 0}]', "[0].pin: give the number of a pin, from 0"),
+        ('[{"do": "set", "name": "room", "co2": 1e30}]', "[0].co2: give a number from -10000000"),
+        ('[{"do": "switch", "ip_ms": [0, 99999999999999]}]', "[0].ip_ms: give two whole numbers"),
         (
             '[{"do": "door", "name": "room"}]',
             "[0].name: door is for a sensor of type input, there is door",

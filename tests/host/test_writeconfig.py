@@ -90,6 +90,7 @@ def test_those_that_share_no_pin_have_the_next_one():
         ),
         ("bmp820", "SENSORS= bmp820: unknown, did you mean bmp280?"),
         ("door", 'SENSORS= door: unknown, did you mean "type": "input", "kind": "reed"?'),
+        ("scan,bme280", "SENSORS=scan finds what is there: give no other type with it"),
     ],
 )
 def test_what_cannot_be_had(names, said, call):
@@ -220,6 +221,17 @@ def test_an_editor_finds_the_schema(call, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert writeconfig.schema("config.json") == "./docs/config.schema.json"
     assert writeconfig.schema("-") == "./docs/config.schema.json"
+
+
+@pytest.mark.parametrize(("length", "is_named"), [(120, True), (250, False)])
+def test_a_checkout_with_a_long_name(length, is_named, call, monkeypatch):
+    """A text that had no room on its line became a list of its letters."""
+    monkeypatch.setattr(writeconfig, "ROOT", Path("/") / ("x" * length))
+    assert call("--board", "pico_w")[0] == 0
+    written = json.loads(Path("config.json").read_text())
+    assert ("x" * length in written["$schema"]) if is_named else "$schema" not in written
+    _, faults = judge.check(Path("config.json"), "pico_w")
+    assert not any("schema" in fault for fault in faults)
 
 
 def test_those_that_a_board_has(call, monkeypatch):

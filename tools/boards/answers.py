@@ -134,7 +134,7 @@ def ask(before, networks, hardware_name):
     try:
         _show(networks)
         for field in FIELDS.values():
-            found[field.key] = _one(field, before, found, networks, hardware_name)
+            found[field.key] = _answer(field, before, found, networks, hardware_name)
     except EOFError:
         raise CommandError("no more answers; nothing was changed", 2) from None
     return {key: value for key, value in found.items() if value is not None}
@@ -158,7 +158,7 @@ def strength(rssi):
     return "good" if rssi >= -67 else "fair" if rssi >= -75 else "weak"
 
 
-def _one(field, before, found, networks, hardware_name):
+def _answer(field, before, found, networks, hardware_name):
     if field.key == "password" and _is_open(found["ssid"], networks):
         return ""
     same = _same_place(field, before, found)

@@ -15,6 +15,7 @@ from tools.models import BOARDS
 from tools.settings import newconfig, nodeconfig
 
 SCAN = "scan"
+_LONGEST = 256  # bytes of `$schema` (firmware/settings)
 STDOUT = "-"
 PINS = dict.fromkeys(key for keys in pins.USES.values() for key in keys)
 
@@ -38,7 +39,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    sensors, model = found(args) if args.sensors == SCAN else asked(args)
+    sensors, model = found(args) if args.sensors.strip().lower() == SCAN else asked(args)
     text = pretty(newconfig.whole(sensors, schema(args.out))) + "\n"
     if args.out == STDOUT:
         print(text, end="")
@@ -65,6 +66,8 @@ def asked(args):
             f"which board is it for? Give BOARD=, one of {', '.join(BOARDS)}; or SENSORS={SCAN} with the board plugged in"
         )
     names = [name.strip().lower() for name in args.sensors.split(",")]
+    if SCAN in names:
+        raise CommandError(f"SENSORS={SCAN} finds what is there: give no other type with it")
     return newconfig.entries([name for name in names if name], args.board), args.board
 
 
@@ -98,10 +101,11 @@ def write(path, text):
 
 
 def schema(out):
-    """Where an editor finds the schema, from the file on."""
+    """Where an editor finds the schema, from the file on; None: too far for what a config may have."""
     folder = Path() if out == STDOUT else Path(out).parent
     place = Path(os.path.relpath(ROOT / newconfig.SCHEMA, folder)).as_posix()
-    return place if place.startswith("..") else f"./{place}"
+    place = place if place.startswith("..") else f"./{place}"
+    return place if len(place.encode()) <= _LONGEST else None
 
 
 def tell(path, sensors, model):

@@ -69,6 +69,8 @@ def parse(path: Path, model: str | None = None) -> Any:
 
 def parse_file(path: Path) -> Any:
     """Return the JSON of a file, of whatever. BadConfig: it is none; CommandError: it cannot be read."""
+    if path.is_char_device():
+        raise CommandError(f"{path} may have no end, give a file")
     try:
         data = path.read_bytes()
     except OSError as e:

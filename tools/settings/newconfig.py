@@ -17,11 +17,10 @@ SHOWN: dict[str, dict] = {
 }
 
 
-def whole(sensors: list[dict], schema: str = "./" + SCHEMA) -> dict:
+def whole(sensors: list[dict], schema: str | None = "./" + SCHEMA) -> dict:
     """Return a config with these entries of `sensors`. schema: where editors find it, from the file on; they want the point."""
     ssid, password = usable.PLACEHOLDERS
-    return {
-        "$schema": schema,
+    return ({"$schema": schema} if schema else {}) | {
         "node": {"name": ""},
         "wifi": {"networks": [{"ssid": ssid, "password": password}]},
         "mqtt": {"brokers": [{"host": "192.168.1.10", "user": "", "password": ""}]},

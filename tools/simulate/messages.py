@@ -89,7 +89,9 @@ class Messages:
         self.width = max(self.width, len(name))
         row = Table.grid(padding=(0, 2))
         row.add_column(width=len("12:34:56"), style="dim")
-        row.add_column(width=self.width, style="bold", no_wrap=True)
+        row.add_column(
+            width=min(self.width, self.console.width // 3), style="bold", overflow="fold"
+        )
         row.add_column(overflow="fold")  # a word longer than the line is not cut
         row.add_row(clock(document), Text(name), Text("   ").join(told))
         self.console.print(row)

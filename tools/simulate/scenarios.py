@@ -20,6 +20,7 @@ _OWN = ("at_s", "do")
 _OF_A_SENSOR = ("unplug", "replug", "set", "door", "tip")
 _TYPES = {"door": "input", "tip": "pulse"}  # what only one type of sensor has
 _EVERYWHERE = "*"  # as a name of `set`
+_DAY_MS = 86_400_000
 
 Kind = tuple[Callable[[Any], bool], str]  # is a value right; what would be
 
@@ -48,18 +49,18 @@ def _is_range(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 2
-        and all(map(_whole(0), value))
+        and all(map(_whole(0, _DAY_MS), value))
         and value[0] <= value[1]
     )
 
 
 _FLAG: Kind = (lambda value: isinstance(value, bool), "give true or false")
 _TEXT: Kind = (lambda value: isinstance(value, str), "give a text")
-_COUNT: Kind = (_whole(1), "give a whole number from 1 on")
-_PIN: Kind = (_whole(0), "give the number of a pin")
+_COUNT: Kind = (_whole(1, 100_000), "give a whole number from 1 to 100000")
+_PIN: Kind = (_whole(0, 48), "give the number of a pin, from 0 to 48")
 _QUANTITY: Kind = (
-    lambda value: value is None or _number()(value),
-    "give a number, or null: as it is without events",
+    lambda value: value is None or _number(-1e7, 1e7)(value),
+    "give a number from -10000000 to 10000000, or null: as it is without events",
 )
 
 # What an argument is, by its name; `how` by its event.
@@ -80,7 +81,7 @@ ARGUMENTS: dict[str, Kind] = {
     "sda": _PIN,
     "scl": _PIN,
     "level": (lambda value: value is None or _whole(0, 1)(value), "give 0, 1, or null: let go"),
-    "ms": (_number(0), "give milliseconds, a number from 0 on"),
+    "ms": (_number(0, _DAY_MS), "give milliseconds, a number from 0 to 86400000"),
 }
 HOW: dict[str, Kind] = {
     "dns": _one_of("ok", "fail", "silent", "hang"),

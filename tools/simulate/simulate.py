@@ -69,7 +69,7 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--heap",
-        type=whole(32),
+        type=whole(96, 16384),
         default=HEAP_KB,
         metavar="KB",
         help="of RAM the node has (%(default)s, as a Pico W; an ESP32 without PSRAM has 112)",
@@ -157,7 +157,7 @@ def _check(path, board):
 
 def node_settings(board, broker, password, clock, config=None):
     """config.json.example, or the file config, with what a user would fill in to be on the simulated network."""
-    settings = json.loads((config or ROOT / "config.json.example").read_text())
+    settings = parse_file(config or ROOT / "config.json.example")
     settings["wifi"] = {"networks": [{"ssid": WIFI["ssid"], "password": WIFI["key"]}]}
     settings.setdefault("mqtt", {})["brokers"] = [
         {"host": broker.host, "port": broker.port, "user": USER, "password": password}

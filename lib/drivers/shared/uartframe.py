@@ -8,11 +8,11 @@ _CHUNKS = const(64)  # read at one go: more than any port's buffer has
 class Frames:
     """`spoilt`: a frame came whose check was wrong. The last good one is in `buf` until look() is called again."""
 
-    def __init__(self, uart, head, size, right):
-        """head: the first bytes of a frame; right(buf): is its check right?"""
+    def __init__(self, uart, head, size, is_valid):
+        """head: the first bytes of a frame; is_valid(buf): is its check right?"""
         self.uart = uart
         self.head = head
-        self.right = right
+        self.is_valid = is_valid
         self.buf = bytearray(size)
         self.spoilt = False
         self._rest = memoryview(self.buf)
@@ -32,7 +32,7 @@ class Frames:
         for _ in range(_CHUNKS * size):  # one byte of noise costs one turn
             if self._have == size:
                 if self.buf.startswith(self.head):
-                    if self.right(self.buf):
+                    if self.is_valid(self.buf):
                         self._have = 0
                         return True
                     self.spoilt = True

@@ -41,6 +41,7 @@ class Chip:
         return bytes((int(percent + 0.5), 0, t // 10, tenths))
 
     def long(self, celsius, percent):
+        celsius = min(max(celsius, -40), 80)
         t = int(abs(celsius) * 10 + 0.5)
         if celsius < 0 and t:
             t = 0x10000 - t if self.copy else t | 0x8000

@@ -491,7 +491,7 @@ def test_a_base_of_several_levels_is_part_of_the_name():
         assert len(Rig(node).announce()) == 1  # and the file is read as it was written
         if base != long:
             assert sent[0][0] == TOPIC
-            assert sent[1][0] == b"homeassistant/device/home-ground-attic/config"
+            assert sent[1][0] == b"homeassistant/device/home_ground_attic_ad9ee25b/config"
     assert sent[0][1:] == (b"", True) and keys(sent[1][1])
 
 

@@ -56,20 +56,22 @@ class Thing:
 class Node:
     """From one start to the next: what the parts need of firmware/app.py's."""
 
-    def __init__(self, broker, name="attic", outputs=(), id="a1b2c3", base="outpost"):
+    def __init__(
+        self, broker, name="attic", outputs=(), id="a1b2c3", base="outpost", more=(), safe=False
+    ):
         sim.virtual()
         self.board = Thing()
         self.board.id = id
         self.topics = Topics(base, name)
         self.log = Log("info")
-        self.kept = [OUTPUT + name for name in outputs]
+        self.kept = [OUTPUT + name for name in outputs] + list(more)
         client = Client("c", "a.test", keepalive=60, net=Net(broker))
         settings = {"brokers": (HERE,), "clean_session": False}
         settings.update({"qos_max": 2, "retain": True, "window2": 20})
         self.uplink = Uplink(client, settings, self.log)
         self.control = Control(None, self.uplink, self.topics, None, None, self.log)
         self.uplink.arrived = self.control.arrived
-        self.ghosts = ghosts.look(self, self.kept)
+        self.ghosts = ghosts.look(self, None if safe else self.kept)
         self.uptime = 0
         self.run()
 
@@ -151,6 +153,19 @@ def test_an_output_that_is_gone():
     Node(broker, outputs=("fan",))
     assert kept(broker) == ["outpost/attic/" + name for name in ("info", "output/fan", "status")]
     assert known() == {"outpost/attic": ["output/fan"]}
+
+
+def test_in_safe_mode_no_bare_number_is_taken_for_current():
+    """It stayed, beside a status `online`, while no sensor was read."""
+    more = ("value/air/temperature", "value/air/humidity", "reading/air")
+    broker = Keeper()
+    Node(broker, outputs=("lamp",), more=more)
+    Node(broker, safe=True)
+    left = ["info", "output/lamp", "reading/air", "status"]
+    assert kept(broker) == ["outpost/attic/" + name for name in left]
+    node = Node(broker, outputs=("lamp",), more=more)
+    assert sorted(known()["outpost/attic"]) == sorted(("output/lamp",) + more)
+    assert not node.ghosts and len(broker.kept) == 6
 
 
 def test_a_node_updated_from_a_layout_without_branches():

@@ -239,10 +239,10 @@ def test_two_bases_of_several_levels_may_each_have_a_node_of_one_name():
     third = Place(broker, "cccccc", base="home/first")
     live(5, first, second)
     live(60, first, second, third)
-    assert first.client.client_id == "home-ground-attic"
-    assert second.client.client_id == "home-first-attic"
+    assert first.client.client_id == "home/ground/attic"
+    assert second.client.client_id == "home/first/attic"
     # In one base they are told apart as ever.
-    assert third.client.client_id == "home-first-attic-cccccc"
+    assert third.client.client_id == "home/first/attic-cccccc"
     assert first.client.connected and second.client.connected and third.client.connected
     before = broker.taken_over
     live(100, first, second, third)

@@ -116,7 +116,7 @@ def test_the_client_id_is_the_node_s_own_and_trial():
     node = {"name": "attic", "base": "home/ground"}
     run(make((at(broker),), mqtt={"brokers": [at(broker)]}, node=node), broker)
     broker.step()
-    assert b"\0\x17home-ground-attic-trial" in broker.heard
+    assert b"\0\x17home/ground/attic-trial" in broker.heard
 
 
 def test_the_wrong_password():
