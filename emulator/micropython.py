@@ -1,11 +1,11 @@
 """`make micropython`: Outpost's own MicroPython for a board, whose definition is `boards/<board>`.
 
 Built here is the Pico's alone, the one the emulator runs: for the others Debian has not all sources. MicroPython's own build takes
-their definitions as they are, and what to type is said.
+their definitions as they are, and this prints what to type.
 """
 
 from emulator import build
-from tools import ROOT, CommandError
+from tools import ROOT
 from tools.layouts import LAYOUTS
 
 
@@ -17,10 +17,15 @@ def add_arguments(parser):
 
 def run(args):
     if args.board != build.BOARD:
-        print(f"in MicroPython's sources, set up as docs/boards.md says:\n  {command(args.board)}")
-        raise CommandError(
-            f"make micropython builds {build.BOARD} alone; for {args.board} MicroPython's own build takes {folder(args.board)}"
+        print(
+            f"make micropython builds {build.BOARD} alone. For {args.board} MicroPython's own build takes the definition; "
+            f"in its sources, set up as docs/boards.md says:\n  {command(args.board)}"
         )
+        if " " in str(folder(args.board)):
+            print(
+                "make takes no folder with a space in its name: copy the definitions to another first"
+            )
+        return 0
     build.build()
     room = LAYOUTS[args.board].firmware.size
     print(f"{build.FIRMWARE}: {build.FIRMWARE.stat().st_size:,} bytes of {room:,}")

@@ -110,9 +110,9 @@ def run(args):
         print(f"broker   {broker.host}:{broker.port}, a mosquitto; its log: {short(broker.log)}")
         print(f"node     {called}a simulated board; its console: {short(log)}")
         print(f"         its flash: {short(folder / 'flash')}")
-        print(said("\nTo subscribe by hand (RAW=1 shows the same here):\n"))
-        print(f"  {watch.by_hand(account, topic)}\n", flush=True)
         raw = messages.wanted_raw(args)
+        here = "" if raw else said(" (RAW=1 shows the same here)")
+        print(f"\nTo subscribe by hand{here}:\n\n  {watch.by_hand(account, topic)}\n", flush=True)
         form = messages.AS_THEY_ARE if raw else messages.TO_BE_SHOWN
         subscriber = stack.enter_context(watch.subscriber(account, topic, form=form, **watch.PIPE))
         shown = messages.Messages(base, node.get("name"), settings.get("sensors", ()))
