@@ -30,7 +30,7 @@ NPM = FOLDER / "npm"
 _SOURCES = ("micropython", "lwip", "mbedtls")  # as released; tar archives
 # Debian has the sources of these as packages to build against: NAME-source
 _UNPACKED = ("pico-sdk", "tinyusb")
-# What to leave to C, whose heap is taken from Python's, to have the 201.3 KB free at the prompt of an official Pico W.
+# What to leave to C, whose heap is taken from Python's, to have the 201,300 bytes free at the prompt of an official Pico W.
 _C_HEAP = {FIRMWARE.name: 0, PICO_W_HEAP.name: 40960}
 _OLDEST_NODE = 18
 
