@@ -23,8 +23,8 @@ given = $(call quoted,$(value $(1)))
 option = $(if $(value $(1)),--$(2) $(call given,$(1)))
 flag = $(if $(value $(1)),--$(2))
 
-# A misspelt variable would be ignored without a word, and so would one that the target does not take. A misspelt target is told the
-# nearest one, and what is a folder here, too, (`make tests`) is no target.
+# A misspelt variable would be ignored without a word, and so would one that the target does not take. For a misspelt target
+# make names the nearest one, also where a folder has that name (`make tests`).
 ifneq ($(strip $(GIVEN) $(filter-out $(TARGETS),$(MAKECMDGOALS))),)
   FAULT := $(shell $(PYTHON) -m tools.variables $(foreach word,$(GIVEN) -- $(MAKECMDGOALS),$(call quoted,$(word))))
   ifneq ($(FAULT),)

@@ -49,7 +49,7 @@ _NEWLIB = "libnewlib-arm-none-eabi"
 
 
 def build():
-    """Make what is missing; say so, step by step. Nothing is said or touched when all is there."""
+    """Make what is missing, and print each step. If nothing is missing, print and touch nothing."""
     steps = (
         ("compiler, cmake, ninja, node", _programs_ready, _install_programs),
         ("MicroPython's sources, from Debian", _sources_ready, _fetch_sources),
