@@ -23,8 +23,8 @@ given = $(call quoted,$(value $(1)))
 option = $(if $(value $(1)),--$(2) $(call given,$(1)))
 flag = $(if $(value $(1)),--$(2))
 
-# A misspelt variable would be ignored without a word, and so would one that the target does not take. A misspelt target is told the
-# nearest one, and what is a folder here, too, (`make tests`) is no target.
+# A misspelt variable would be ignored without a word, and so would one that the target does not take. For a misspelt target
+# make names the nearest one, also where a folder has that name (`make tests`).
 ifneq ($(strip $(GIVEN) $(filter-out $(TARGETS),$(MAKECMDGOALS))),)
   FAULT := $(shell $(PYTHON) -m tools.variables $(foreach word,$(GIVEN) -- $(MAKECMDGOALS),$(call quoted,$(word))))
   ifneq ($(FAULT),)
@@ -53,7 +53,7 @@ run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, w
 board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040, FLASH=file that is its flash)
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)
 
-micropython: ready ## Outpost's own MicroPython for a board (BOARD=pico; of another what to type in MicroPython's sources)
+micropython: ready ## Outpost's own MicroPython for a board (BOARD=pico builds; others print the command)
 	@$(TOOLS) micropython $(call option,BOARD,board)
 
 # Four phases: two that work, one that mostly waits (more workers than processors), and one that works again.
@@ -98,7 +98,7 @@ bench-heap: ready ## what a node keeps on the heap, by what it runs: loose files
 torture: ready ## cut link, broker and power of a node, a thousand times, and count (SEED=1 CUTS=1000 BOARD=esp32|pico_w)
 	@$(TOOLS) torture $(call option,SEED,seed) $(call option,CUTS,cuts) $(call option,BOARD,board)
 
-dst: ready ## deterministic simulation: live a node's lives among faults, from a seed (SEED=1 LIVES=1000 JOBS=2 GO_ON=1; STORY=1 tells one)
+dst: ready ## run a simulated node through random faults; a seed repeats a run (SEED=1 LIVES=1000 JOBS=2 GO_ON=1; STORY=1 tells one)
 	@$(TOOLS) dst $(call option,SEED,seed) $(call option,LIVES,lives) $(call option,JOBS,jobs) $(call option,WITHOUT,without) $(call option,PLANT,plant) \
 	  $(call flag,GO_ON,go-on) $(call flag,STORY,story)
 

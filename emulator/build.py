@@ -30,7 +30,7 @@ NPM = FOLDER / "npm"
 _SOURCES = ("micropython", "lwip", "mbedtls")  # as released; tar archives
 # Debian has the sources of these as packages to build against: NAME-source
 _UNPACKED = ("pico-sdk", "tinyusb")
-# What to leave to C, whose heap is taken from Python's, to have the 201.3 KB free at the prompt of an official Pico W.
+# What to leave to C, whose heap is taken from Python's, to have the 201,300 bytes free at the prompt of an official Pico W.
 _C_HEAP = {FIRMWARE.name: 0, PICO_W_HEAP.name: 40960}
 _OLDEST_NODE = 18
 
@@ -49,7 +49,7 @@ _NEWLIB = "libnewlib-arm-none-eabi"
 
 
 def build():
-    """Make what is missing; say so, step by step. Nothing is said or touched when all is there."""
+    """Make what is missing, and print each step. If nothing is missing, print and touch nothing."""
     steps = (
         ("compiler, cmake, ninja, node", _programs_ready, _install_programs),
         ("MicroPython's sources, from Debian", _sources_ready, _fetch_sources),

@@ -132,8 +132,8 @@ function attachUart(mcu, number, pins) {
   const going = [];
   const coming = [];
 
-  // The end of what was sent is an event, which the program acknowledges. rp2040js makes a state of it, of which it is told
-  // again and again; without a chip on its wires (repairs.mjs) the program is not told at all.
+  // The end of what was sent is an event, which the program acknowledges. rp2040js makes a state of it, which raises
+  // the interrupt again and again; without a chip on its wires (repairs.mjs) it raises none.
   uart.checkInterrupts = () => mcu.setInterrupt(uart.irq, !!(uart.interruptStatus & uart.interruptMask));
 
   const sent = mcu.clock.createAlarm(() => {

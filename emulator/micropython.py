@@ -1,7 +1,7 @@
 """`make micropython`: Outpost's own MicroPython for a board, whose definition is `boards/<board>`.
 
-Built here is the Pico's alone, the one the emulator runs: for the others Debian has not all sources. MicroPython's own build takes
-their definitions as they are, and this prints what to type.
+It builds only the Pico's, the one the emulator runs: for the others Debian lacks some sources. MicroPython's own build takes their
+definitions as they are, and this command prints what to type.
 """
 
 from emulator import build

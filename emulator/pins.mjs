@@ -1,4 +1,4 @@
-// The pins of the emulated Pico, joined to a process that has the chips: what the board does to them is told, and asked.
+// The pins of the emulated Pico, joined to a process that has the chips: tells it what the board does to them, and asks it for levels.
 //
 // Requests are `microseconds word arguments`, microseconds of emulated time since the chip's start:
 //

@@ -4,7 +4,7 @@ const GPIOPinState = { High: 1, InputPullUp: 3 }; // rp2040js's
 const UART_TX_INTERRUPT = 1 << 5;
 
 export function repair(mcu) {
-  // Its transmitter asks for more again the moment it was told to be quiet, and the core would do nothing else. Bytes leave at
+  // Its transmitter asks for more again the moment the firmware silenced it, and the core would do nothing else. Bytes leave at
   // once, so the firmware never has to be asked.
   for (const uart of mcu.uart) {
     uart.checkInterrupts = () => {

@@ -206,7 +206,7 @@ def _retained(node):
 
 
 def discovery(settings, node):
-    """Return the Discovery; None: Home Assistant is told nothing, and has not been."""
+    """Return the Discovery; None: the node tells Home Assistant nothing, and never did."""
     if not (settings["enabled"] or _exists(_ANNOUNCED)):
         return None
     from firmware.discovery.announce import Discovery

@@ -138,7 +138,7 @@ class SimBoard:
     def kill(self, silent=False):
         """The power fails.
 
-        silent: as on the air, the broker is told nothing. (The host closes the connections of a process that ends, so
+        silent: as on the air, nothing tells the broker. (The host closes the connections of a process that ends, so
         this one is stopped in mid-stride, and ended at the next start() or stop().)
         """
         self._end(signal.SIGSTOP if silent else signal.SIGKILL)

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-# What a test compares is what make's user is told.
+# What a test compares is what make's user sees.
 os.environ["OUTPOST_MAKE"] = "1"
 
 # A shell that runs the tests in the background has SIGINT ignored, and so would have what the tests start and interrupt.

@@ -45,7 +45,7 @@ COMMANDS = {
     "bench-outbox": ("tools.bench.outbox",        "what the outbox writes, keeps and takes, on a littlefs"),
     "bench-drain":  ("tools.bench.drain",         "how fast a node drains its outbox after an outage"),
     "torture":      ("tools.torture.torture",     "cut a node from its broker and its power, and count what arrives"),
-    "dst":          ("tools.torture.dst",         "live a node's lives in a simulated world, from a seed that replays exactly"),
+    "dst":          ("tools.torture.dst",         "run a simulated node through random faults; a seed repeats a run exactly"),
     "mutate":       ("tools.torture.mutate",      "change a device module in small ways, and see which of them its tests notice"),
     "heap":         ("tools.bench.heap_measure",  "measure what check-config estimates a node's RAM by"),
     "size":         ("tools.bench.size",          "flash and RAM each device module takes"),

@@ -1,4 +1,4 @@
-"""Takes what a node is told: commands, states for its outputs, Home Assistant's start.
+"""Takes what others send a node: commands, states for its outputs, Home Assistant's start.
 
 It ignores retained messages: perhaps nobody has meant them since the node was switched on.
 """
@@ -36,7 +36,7 @@ class Control:
         self.watch(topics.status, self.hear)
         self.replies = []  # that the client had no room for
         self.reply = None  # packet id of the last one, while it is in flight
-        self.told_at = None  # ticks when it was told to restart
+        self.told_at = None  # ticks when a command asked for a restart
         for topic in topics.commands():
             client.want(topic, 1)
         if panel:

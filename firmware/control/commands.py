@@ -1,4 +1,4 @@
-"""COMMANDS: what a node does when it is told to, on `<base>/<node>/cmd/<command>` or `<base>/all/cmd/<command>`.
+"""COMMANDS: what a node does when somebody asks it to, on `<base>/<node>/cmd/<command>` or `<base>/all/cmd/<command>`.
 
 The payload is a JSON object of arguments, or anything else for none; an `id` in it comes back in the reply. A command is
 a function of the Node and the arguments; it returns pairs for the reply. ValueError says what would be right. No

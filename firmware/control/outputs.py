@@ -4,7 +4,7 @@ switch   a relay or LED, on or off          `ON`, `OFF`, `TOGGLE`, {"state":"ON"
 light    a LED dimmed by PWM                the same, {"state":"ON","brightness":128}      {"state":"ON","brightness":128,…}
 number   a fan, a valve: 0 to 100 %         `42`, {"value":42}                             {"value":42}
 
-`1` and `true` are ON, `0` and `false` OFF, in small letters or large. What comes by `output/<name>/set` and what is told on
+`1` and `true` are ON, `0` and `false` OFF, in small letters or large. What comes by `output/<name>/set` and what goes out on
 `output/<name>` are Home Assistant's payloads for the platforms of these names.
 """
 
@@ -35,7 +35,7 @@ def load(setting, board):
 
 
 class Panel:
-    """The outputs of a node: what is told of them, and who presses which button."""
+    """The outputs of a node: what the node publishes of them, and who presses which button."""
 
     def __init__(self, outputs, topics, log):
         self.outputs = outputs

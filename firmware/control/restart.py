@@ -1,4 +1,4 @@
-"""When a node that was told to restart may do so. Loaded once it was."""
+"""When a node may restart after a command asked it to. Loaded by that command."""
 
 import time
 

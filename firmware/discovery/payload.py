@@ -1,4 +1,4 @@
-"""What Home Assistant is told about a node, made anew each time, in small pieces. Also under CPython.
+"""What a node tells Home Assistant about itself, made anew each time, in small pieces. Also under CPython.
 
 `Config` knows the node's entities; `Device` and `Entity` are messages: iterables of bytes for a Stream, since the whole of
 15 KB would not find room in a board's memory. Keys of the payload are Home Assistant's abbreviations: docs/home-assistant.md.

@@ -80,7 +80,7 @@ class Board:
             )
         )
         cause = causes.get(machine.reset_cause(), "unknown")
-        # Whatever restarts a Pico, its watchdog does it; only a register of that says whether it was told to.
+        # Whatever restarts a Pico, its watchdog does it; only a register of that says whether the program asked for it.
         register = _PICO_REASON.get(self.model)
         if cause == "watchdog" and register and machine.mem32[register] & 2:
             return "reset"

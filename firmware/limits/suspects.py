@@ -57,7 +57,7 @@ class Suspects:
         self._released = []  # of which PUBREC has come, at the last look
         self.wanted = limits.uplink.brokers.last  # topics and filters that have to pass, too
         self.free = False  # each kind has passed: only what is wanted goes alone
-        # Asked for at once: whose the name is has to be known before anything is said under it. Empty: the broker may close at it.
+        # Asked for at once: the node must know whose the name is before it says anything under it. Empty: the broker may close at it.
         self._early = [limits.connects.will.replace(b"/status", b"/info")]
         self._now = 0  # uptime at the last look
         self._begin()

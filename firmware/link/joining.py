@@ -13,7 +13,7 @@ from firmware.upkeep.log import reason
 
 # `state` of a Wifi. None: not begun
 _WAITING = const(0)  # for the next round
-_SETTLE = const(1)  # the radio was told to leave, or switched off: wait until it has
+_SETTLE = const(1)  # the radio is to leave, or to switch off: wait until it has
 _JOINING = const(2)
 _UP = const(3)
 

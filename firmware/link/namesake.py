@@ -34,7 +34,7 @@ _SOON_MS = const(10000)  # a board that is thrown out comes back at once and doe
 _KICKS = const(2)
 # without: not every broker keeps that status when a connection is taken over
 _MOST_KICKS = const(6)
-_NO_ID = "without-id"  # firmware of before
+_NO_ID = "without-id"  # earlier firmware
 _LONGEST_ID = const(32)  # hexadecimal digits: a Pico has 16
 
 
@@ -210,7 +210,7 @@ class Namesake:
         except OSError as e:
             # No alias there: it was removed before, and then the memory to go on was lacking.
             if alias or not is_nothing(e):
-                # A full flash: nothing is said under the name until it takes this.
+                # A full flash: the node says nothing under the name until it takes this.
                 self._kicks = self._peace = 0
                 return
         self.node.uplink.client.disconnect()  # the will would call the other one offline

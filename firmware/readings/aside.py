@@ -38,8 +38,8 @@ class Aside:
         self.log = log
         self.outbox = outbox = Outbox(FOLDER, _BYTES, 0, False, _RAM)
         self._why = read(_WHY)
-        self._told = []  # why, as far as it was told
-        self._lost = outbox.dropped  # as far as it was told
+        self._told = []  # those of why that the log has
+        self._lost = outbox.dropped  # how many of them the log has
         self.wait_until = 0  # uptime: nothing is written before
         self.in_doubt = False  # whether the other outbox may have some of it, see halfway.py
         if outbox.unread:

@@ -76,7 +76,7 @@ class Doubt(Starts):
         return super().find(boot)
 
     def defer(self, uptime):
-        pass  # it was told
+        pass  # the log has it
 
     def step(self, uptime, delivery):
         super().step(uptime, delivery)

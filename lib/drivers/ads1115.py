@@ -45,7 +45,7 @@ class ADS1115:
         self.buf = bytearray(2)
         self.config = _INPUTS.index(input) << 4 | _RANGES.index(range_v) << 1 | _SINGLE
         self.step = float(range_v) / 32768 * (r1 + r2) / r2
-        # It has no id: what it is told must be there to be read.
+        # It has no id: read back what was written to it.
         self._configure(self.config)
         self._wait()
 
@@ -78,7 +78,7 @@ class ADS1115:
         self._wait()
         self.i2c.readfrom_mem_into(self.address, _CONVERSION, self.buf)
         raw = self.buf[0] << 8 | self.buf[1]
-        self._idle()  # still as it was told: a chip that was just reset shows 0 V
+        self._idle()  # still as it was set: a chip that was just reset shows 0 V
         if raw & 0x8000:
             raw -= 0x10000
         if raw >= _HIGHEST or raw == _LOWEST:

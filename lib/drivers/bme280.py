@@ -76,7 +76,7 @@ class BMP280:
         self.i2c.writeto_mem(self.address, _CTRL_MEAS, bytes((_FORCED_X1,)))
 
     def ready(self):
-        """Fetch the measurement. Return 0: read it, or ms to wait. OSError: the chip was reset since it was told."""
+        """Fetch the measurement. Return 0: read it, or ms to wait. OSError: the chip was reset since start()."""
         if self._fresh:
             return 0
         self._wait(_MEASURING)

@@ -73,7 +73,7 @@ class BMP180:
     def ready(self):
         """Return ms still to wait, 0: read. Between the two conversions it begins the second."""
         control = self.i2c.readfrom_mem(self.address, _CONTROL, 1)[0]
-        if not control & _WHICH:  # it was reset since it was told to convert
+        if not control & _WHICH:  # it was reset since the command to convert
             raise OSError(EIO, _NOT_MEASURED)
         if control & _BUSY:
             if time.ticks_diff(time.ticks_ms(), self._began) > _PATIENCE_MS:

@@ -1,6 +1,6 @@
 """DS18B20, DS18S20, DS1822 and DS1825: temperature, on a 1-Wire bus.
 
-1/16 °C, 750 ms a conversion. Each chip is told by its own address to convert, so several on one wire do not
+1/16 °C, 750 ms a conversion. Each chip gets the command to convert at its own address, so several on one wire do not
 disturb each other. ESPHome, Tasmota and Linux print an address in another order: put it into config.json, and
 `make check-config` says the right one.
 It wants its own supply: MicroPython's bus does not give the strong pull-up of parasite power. Without it, or when the supply

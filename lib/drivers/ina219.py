@@ -70,11 +70,11 @@ class INA219:
         self._set(_MODE)
 
     def _forgot(self):
-        """Has the chip restarted, so that it measures otherwise than it was told?"""
+        """Has the chip restarted, so that it measures otherwise than it was set to?"""
         return (self._get(_CONFIG) ^ _MODE) & _NOT_THE_TRIGGER
 
     def ready(self):
-        """Return the ms still to wait. OSError: the chip was reset since it was told to measure."""
+        """Return the ms still to wait. OSError: the chip was reset since start()."""
         if self._forgot():
             raise OSError(EIO, "chip has not measured")
         if self._get(_BUS) & _READY:

@@ -76,11 +76,11 @@ class INA226:
         self._set(_MODE)
 
     def _forgot(self):
-        """Has the chip restarted, so that it measures otherwise than it was told?"""
+        """Has the chip restarted, so that it measures otherwise than it was set to?"""
         return (self._get(_CONFIG) ^ _MODE) & _NOT_THE_TRIGGER
 
     def ready(self):
-        """Return the ms still to wait. OSError: the chip was reset since it was told to measure."""
+        """Return the ms still to wait. OSError: the chip was reset since start()."""
         if self._forgot():
             raise OSError(EIO, "chip has not measured")
         flags = self._get(_MASK_ENABLE)

@@ -1,7 +1,7 @@
 """PMS5003, PMS7003 and PMSA003: particles in the air, on a serial port.
 
-It wants 5 V; its signals are 3.3 V. It sends by itself about once a second, and is told to, since another program may have
-had it wait for questions; the values are those for the atmosphere.
+It wants 5 V; its signals are 3.3 V. It sends by itself about once a second. The driver sets that mode, since another
+program may have had it wait for questions. The values are those for the atmosphere.
 What it says in the first 30 s after its fan started is not yet true and is left out, also after the node's start and
 after a failure, for it may have had no power. With `sleeps` the fan runs 30 s for each reading and rests in between; RX
 must be wired for that. Leave SET and RESET open.

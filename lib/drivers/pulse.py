@@ -124,7 +124,7 @@ class Counter:
     def load(self):
         """Go on from the count on flash. Pulses are counted meanwhile.
 
-        OSError: it is damaged, which is told once; or it cannot be read now, and what is published is not to be less.
+        OSError: it is damaged, which it says once; or it cannot be read now, and what is published is not to be less.
         """
         if self._kept is not None or not self.path:
             return

@@ -1,9 +1,9 @@
 """SCD40 and SCD41: carbon dioxide, temperature, humidity, I2C 0x62.
 
 The chip measures every 5 s by itself, whatever the interval, and the newest is read. The first reading comes 11 s after
-the start: the chip is told to stop, since it may be at work from before a reset, and its first measurement is not used.
+the start: the driver stops the chip, since it may be at work from before a reset, and its first measurement is not used.
 It draws 0.2 A for moments: a weak 3.3 V supply resets it. The temperature is that of the chip less the 4 °C by which it
-warms itself. `height_m` and `self_calibration` are told to it at every start, and not written to its memory, which
+warms itself. The driver sends `height_m` and `self_calibration` at every start, and does not write them to its memory, which
 wears out.
 Range: 400 to 2000 ppm (SCD41: 5000), ±50 ppm and 5 %; -10 to 60 °C, ±0.8 °C; 0 to 95 %, ±6 %.
 Source: Sensirion SCD4x data sheet, 3.4 to 3.9.

@@ -36,7 +36,7 @@ class SI7021:
         self.buf = bytearray(3)
         self._celsius = 0  # as measured
         self._percent = 0
-        self._command = _TEMPERATURE  # what it was told
+        self._command = _TEMPERATURE  # the last one sent
         self._since = 0  # ticks of that
         self._spoiled = False  # was there a wrong checksum since start()?
         self._fresh = False  # is what was measured to be returned?

@@ -1,5 +1,5 @@
 """The client that never blocks: connect, send, acknowledge, resume. blocking.py adds umqtt's calls to it; a program that does without
-them takes `Client`, `Refused` and `ProtocolError` from here, and saves their 8 KB.
+them takes `Client`, `Refused` and `ProtocolError` from here, and saves their 6 KB.
 
 Time is an argument, and the socket is asked only for what it has or takes at once.
 """

@@ -1,4 +1,4 @@
-"""What is said on a new connection, as far as the broker does not know it: the birth message and the subscriptions."""
+"""What the client sends on a new connection, unless the broker knows it: the birth message and the subscriptions."""
 
 from micropython import const
 

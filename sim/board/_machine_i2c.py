@@ -43,7 +43,7 @@ class SoftI2C:
             return True
 
     def _write(self, chip, data):
-        """Return how many bytes were acknowledged. A chip that hears, but refuses what it is told, does so with the last."""
+        """Return how many bytes were acknowledged. A chip that hears, but refuses a byte, does so with the last."""
         if not self._refused(chip, data):
             return len(data)
         if self._data_too or not data or self._refused(chip, b""):

@@ -56,7 +56,7 @@ def _tuple(sockaddr):
 
 
 def _bury_ghosts():
-    """A peer that speaks to a connection the board no longer knows is told so."""
+    """Close the connection of a peer that speaks to one the board no longer knows."""
     for s in sim.ghosts[:]:
         poll = uselect.poll()
         poll.register(s, uselect.POLLIN)

@@ -1,7 +1,7 @@
 """`network.WLAN` with the traps of both radios.
 
 ESP32: the last failure's reason is shown until an address is got; the driver retries by itself and for ever, and
-what is said to it meanwhile raises; errors are OSError with a text. Pico: a failure is final, the first join after
+calls meanwhile raise; errors are OSError with a text. Pico: a failure is final, the first join after
 power-up fails, a lost link shows "connecting" although nothing is.
 Source: ports/esp32/network_wlan.c, network_common.c; extmod/network_cyw43.c, cyw43-driver.
 """

@@ -12,7 +12,7 @@ chipserver.py does so for the emulated Pico:
 The line is an I2C address of its own, on pins where nothing else is: a write is one JSON object. `{"step": text}` is
 written down; `{"do": "set", "name": "room", "temperature": -5}` is a call of sim/board/sim.py;
 `{"do": "chip", "stuck": true}` sets an attribute of the sensor's chip (hexadecimal digits beginning with "0x" are bytes,
-also in a list); `{"do": "power_lost"}` makes it forget what it was told.
+also in a list); `{"do": "power_lost"}` makes it forget its settings.
 """
 
 import json

@@ -17,7 +17,7 @@ else:
     _CAUSES = {"power": 1, "reset": 3, "wdt": 3, "deepsleep": 3, "soft": 3}
 
     class _Registers:
-        """WATCHDOG.REASON: bit 0 it ran out, bit 1 it was told to."""
+        """WATCHDOG.REASON: bit 0 it ran out, bit 1 the program asked for it."""
 
         def __getitem__(self, address):
             if address != 0x40058008:

@@ -1,7 +1,7 @@
 """A sensor read as a node reads it: the same program on the simulated board and on the emulated Pico.
 
-`run(case)`: the channel of an entry of `sensors` is loaded and read; between the readings things happen, which are told
-to those who stand beside the board over a line of their own (buslog.py). Each reading is printed, one JSON list a line:
+`run(case)`: the channel of an entry of `sensors` is loaded and read; between the readings things happen, of which this
+tells the processes beside the board over a line of its own (buslog.py). Each reading is printed, one JSON list a line:
 
     ["reading", values, payload]     floats as the 8 bytes of a double, in hexadecimal digits
     ["failure", text]                what the node publishes instead

@@ -361,7 +361,7 @@ _serial = bytes.fromhex(uos.getenv("OUTPOST_SERIAL") or "a1b2c3")
 
 
 def mac():
-    """No other board has it: what is simulated is told which it is."""
+    """No other board has it: who starts a simulated board gives it (OUTPOST_SERIAL)."""
     return (b"\x24\x6f\x28" if ESP32 else b"\x28\xcd\xc1") + _serial
 
 

@@ -1,4 +1,4 @@
-"""`ssl`, frozen on both boards: `tls` with file names, and verifying nothing until it is told to."""
+"""`ssl`, frozen on both boards: `tls` with file names, and verifying nothing unless asked to."""
 
 from _tls import (
     CERT_NONE,

@@ -49,4 +49,4 @@ class Life:
         self.misled = False  # was the only time server wrong for long?
         self.cold = True  # had the clock stopped?
         self.clock_at = None  # when it learnt the time,
-        self.corrected_at = None  # and when it was told that this was wrong
+        self.corrected_at = None  # and when it learnt that this was wrong

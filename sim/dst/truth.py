@@ -60,7 +60,7 @@ class Truth:
         self._measured[name] = (quantity, text)
 
     def taken(self, name, whole=True):
-        """The last conversion of this sensor has gone over the bus. Not whole: what belongs to it has not, "not enough memory" is told."""
+        """The last conversion of this sensor has gone over the bus. Not whole: the rest has not; the node publishes "not enough memory"."""
         if stage.dead:
             return
         if not whole:

@@ -25,7 +25,7 @@ POWER_LOST = {"do": "power_lost"}
 
 # Out of the bus and back: nobody acknowledges, then the driver is built anew.
 GONE_AND_BACK = [UNPLUG, READ, REPLUG, REST, READ]
-# The chip forgets what it was told, in the middle of it all.
+# The chip forgets its settings, in the middle of it all.
 FORGETFUL = [POWER_LOST, PAUSE, READ, REST, READ]
 
 # Something holds the clock low; then a chip that was cut off in mid-byte holds the data line until it is clocked on.

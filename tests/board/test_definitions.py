@@ -119,7 +119,7 @@ def configured(port, tmp_path, board, folder):
     words = ["cmake", "-S", port, "-B", made, f"-DMICROPY_BOARD={board}"]
     words += [f"-DMICROPY_BOARD_DIR={folder}"]
     lines(*words, env=os.environ | {"IDF_PATH": str(tmp_path / "idf")})
-    # of what is said twice the last counts
+    # of two lines for one name the last counts
     said = (made / "sdkconfig.combined").read_text()
     return dict(re.findall(r"^(CONFIG_\w+)=(.*)$", said, re.M)), (made / "target").read_text()
 

@@ -33,7 +33,7 @@ PINS = {
     "input": {"pin": 15},
 }
 BUS = "from machine import I2C, Pin\ni2c = I2C(0, sda=Pin(4), scl=Pin(5))"
-SILENT = ("echo", "input")  # pins that move, and nothing is said
+SILENT = ("echo", "input")  # pins that move, without a byte
 
 # What rounding in single precision may do, in units of the last decimal that is published.
 TOLERANCE = 0.05

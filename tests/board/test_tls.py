@@ -64,7 +64,7 @@ def test_its_heap_is_a_pico_ws_and_it_reads_certificates_as_a_pico_w_does(boards
     with Link(board.url) as link:
         link.enter()
         free = link.answer("import gc\ngc.collect()\nprint('@' + repr(gc.mem_free()))")
-        assert 198_000 < free < 204_000  # an official Pico W has 201 KB
+        assert 198_000 < free < 204_000  # an official Pico W has 201,300
         link.run("import tls\ncontext = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)")
         link.run(f"context.load_verify_locations({der(authority.ca)!r})")
         with pytest.raises(BoardError, match="invalid cert"):

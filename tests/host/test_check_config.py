@@ -63,7 +63,7 @@ def test_too_little_ram_is_warned_of(call):
 
 
 def test_too_little_ram_is_warned_of_beside_faults(call):
-    """It was told when all else was mended."""
+    """The check named it only when all else was mended."""
     more = {"outbox": {"ram_bytes": 65536, "rom": 1}, "sensors": [1, {"type": "dht22", "pin": 27}]}
     done = call(GOOD | more, "--board", "esp32")
     assert done.returncode == 1
@@ -86,7 +86,7 @@ def test_every_fault_is_a_line(call):
 
 
 def test_faults_of_all_kinds_at_once(call):
-    """The example's words were told when all else was mended, a missing file after them, an address never beside a fault."""
+    """The check named the example's words when all else was mended, a missing file after them, an address never beside a fault."""
     brokers = [{"host": "localhost", "port": 1883, "tls": {"ca": "ca.pem", "kee": 1}}]
     networks = [{"ssid": "your network", "password": "your password"}, 1]
     done = call({"wifi": {"networks": networks}, "mqtt": {"brokers": brokers}})

@@ -287,7 +287,7 @@ def test_check_config_of_overlays(call, here):
 
 
 def test_every_bad_overlay_is_told(call, here):
-    """The first one that was none was all that was told."""
+    """It named only the first one that was none."""
     here("config.json", CONFIG)
     here("nodes/attic.json", "{")
     here("nodes/barn.json", ATTIC)

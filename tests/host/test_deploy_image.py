@@ -265,7 +265,7 @@ def test_a_file_goes_on_where_it_was_cut(tmp_path, call, version):
 
 @pytest.mark.slow
 def test_little_room(tmp_path, call, version):
-    """Beside the files there is no room for an image: they go first. For two images there is none at all: that is said, and the first runs."""
+    """Beside the files there is no room for an image: they go first. For two images there is none at all: deploy says so, and the first runs."""
     board = PtyBoard(tmp_path, blocks=30)
     with board:
         assert call(board, files=True)[0] == 0

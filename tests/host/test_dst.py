@@ -1,4 +1,4 @@
-"""The deterministic simulator: a handful of stories, and that a seed is the same story whenever and wherever it is told."""
+"""The deterministic simulator: a handful of stories, and that a seed is the same story whenever and wherever it runs."""
 
 import signal
 import subprocess

@@ -126,7 +126,7 @@ def test_a_warning_says_what_would_be_right(monkeypatch):
 
 @pytest.mark.parametrize("sensors", [0, 1, 12])
 def test_advice_that_cannot_be_followed_is_not_given(sensors):
-    """One sensor was told to take fewer. No number of them is small enough where the rest alone is too much."""
+    """The advice for one sensor was to take fewer. No number of them is small enough where the rest alone is too much."""
     for sections in ({}, {"discovery": False}):
         text = heap.warning(checked(EXAMPLES["twelve"][:sensors], **sections), "esp32")
         assert "an esp32 without PSRAM has 112" in text
@@ -137,7 +137,7 @@ def test_advice_that_cannot_be_followed_is_not_given(sensors):
 @pytest.mark.work
 @pytest.mark.parametrize("sensors", [0, 1, 8])
 def test_a_node_lives_in_the_least_ram_that_is_not_warned_of(sensors):
-    """One with a sensor was told to take 114 KB, and needed 124 to be online."""
+    """The estimate for one with a sensor was 114 KB, and it needed 124 to be online."""
     sections = {"discovery": False, "sensors": EXAMPLES["eight"][:sensors]}
     settings = checked(**sections)
     least = next(number for number in range(64, 256) if heap.short(settings, number) is None)

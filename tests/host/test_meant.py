@@ -1,4 +1,4 @@
-"""A setting in the wrong place is told its place, a type that is none the one that was meant."""
+"""For a setting in the wrong place the check names the right one; for a type that is none, the one that was meant."""
 
 import re
 
@@ -35,7 +35,7 @@ def with_rest(**part):
             "node.qos: unknown, known here: name, base, led; qos belongs in publish or in sensors[0]",
         ),
         (with_rest(wifi={"ntp": {}}), "wifi.ntp: unknown, belongs at the top level"),
-        # It was told to be qos_max.
+        # The check took it for qos_max.
         (with_rest(mqtt={"qos": 1}), "mqtt.qos: unknown, belongs in publish or in sensors[0]"),
         # A beginning that is known here is what was meant, though another section has a `host`.
         (with_rest(wifi={"host": "x"}), "wifi.host: unknown, did you mean hostname?"),
@@ -46,7 +46,7 @@ def test_a_setting_is_told_where_it_belongs(raw, told):
 
 
 def test_other_names_of_a_setting():
-    """`psk` and `ssl` were told nothing, `bssid` to be ssid."""
+    """For `psk` and `ssl` the check named nothing, for `bssid` it named ssid."""
     networks = [{"ssid": "attic", "psk": "x"}, {"ssid": "b", "bssid": "00:11:22:33:44:55"}]
     raw = with_rest(wifi={"networks": networks}, mqtt={"brokers": [{"host": "b", "ssl": True}]})
     assert faults(raw) == [
@@ -67,7 +67,7 @@ def test_every_other_name_is_of_a_setting():
 
 
 def test_the_types_are_listed_once():
-    """Also where the first unknown one is told what it is here, and not on the board."""
+    """Also where the host explains the first unknown one, and the board does not."""
     sensors = [{"name": name, "type": name} for name in ("door", "xyz", "bmp388")] + [
         {"name": "n"}
     ]
@@ -221,7 +221,7 @@ def test_what_is_measured_is_no_sensor():
 def test_no_chip_is_taken_for_another(kind):
     """Whatever its last digit: a tmp116 is no tmp117. Of some no other chip is made, and of them one is meant.
 
-    A wrong letter is told all the same: aht11 is a dht11.
+    The check finds a wrong letter all the same: aht11 is a dht11.
     """
     if not kind[-1].isdigit():
         return

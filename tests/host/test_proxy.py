@@ -10,7 +10,7 @@ from sim.proxy import WAYS, Proxy, abort
 
 
 class Server:
-    """Accepts, keeps what arrives, sends what it is told to."""
+    """Accepts, keeps what arrives, sends what a test gives it."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))

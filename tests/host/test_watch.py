@@ -159,7 +159,7 @@ def test_tls_with_a_client_certificate(tmp_path, config, start, form):
 
 
 def test_the_name_in_the_certificate_need_not_be_the_host(tmp_path, config, start):
-    """As in the broker page's example: it was told that the certificate cannot be trusted."""
+    """As in the broker page's example: make watch said that the certificate cannot be trusted."""
     server = Authority(tmp_path / "ca").issue("broker", hosts=("broker",))
     (tmp_path / "ca.pem").write_bytes(server.ca.read_bytes())
     with Broker(tmp_path / "broker", tls=server) as broker:

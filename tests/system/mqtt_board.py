@@ -99,7 +99,7 @@ def run(body, timeout=30, **args):
 
 
 # Numbers at QoS `qos`, one every `every` ms, whatever happens to the connection. Says "ten" when ten are acknowledged and,
-# with `hold`, sends no more until it is told to.
+# with `hold`, sends no more until it is let go.
 SENDER = """
     c = Client("sender", "127.0.0.1", args["port"], keepalive=10, timeout=3)
     todo = list(range(args["count"]))

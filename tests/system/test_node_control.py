@@ -1,4 +1,4 @@
-"""A node is controlled: outputs, buttons, commands, and what Home Assistant is told. Real mosquitto, the node as a process."""
+"""Others control a node: outputs, buttons, commands; and what the node tells Home Assistant. Real mosquitto, the node as a process."""
 
 import json
 import time
@@ -75,7 +75,7 @@ class Rig:
         return len(self.seen.messages_of(f"{NAME}/{topic}"))
 
     def change(self, output, payload):
-        """Send a payload; return the state that is told thereupon."""
+        """Send a payload; return the state that the node publishes after it."""
         known = self.told("output/" + output)
         self.set(output, payload)
         return self.state(output, known + 1)
@@ -124,7 +124,7 @@ class Rig:
         return [json.loads(text)["cmps"] if text else None for text in found()]
 
     def healthy(self, times):
-        """Wait for the health that is told at each connection, and when an announcement is complete."""
+        """Wait for the health that the node publishes at each connection, and when an announcement is complete."""
         self.seen.wait_for(f"{NAME}/health", times=times)
 
     def restart(self, **changes):
@@ -160,7 +160,7 @@ def test_outputs_do_what_they_are_told_and_say_what_they_are(rig):
     assert rig.change("Lüfter", "255") == {"value": 42}
     rig.log_has("warning outputs: Lüfter: not understood, send a number from 0 to 100")
 
-    # Who comes later is told, at once.
+    # Who comes later gets the state at once.
     late = rig.listen(rig.broker, topics=f"outpost/{NAME}/output/+", name="late")
     for output in ("pump", "lamp", "Lüfter"):
         message = late.wait_for(f"{NAME}/output/{output}")
@@ -241,7 +241,7 @@ def test_home_assistant_is_told(rig):
     assert late.messages[0].retain and json.loads(late.messages[0].text)["cmps"] == components
     rig.healthy(2)
 
-    # Home Assistant has started, with nothing: it is told again, and then how the node is.
+    # Home Assistant has started, with nothing: the node announces itself again, and then publishes its health.
     rig.tell("homeassistant/status", "online")
     assert rig.announced(2)[1] == components
     rig.healthy(3)

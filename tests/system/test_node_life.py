@@ -29,7 +29,7 @@ def test_the_boot_counter_rises_over_every_start(broker, nodes, seen):
         seqs = sorted({r["seq"] for r in seen.readings("fast") if r["boot"] == boot})
         return seqs and seqs == list(range(1, len(seqs) + 1))
 
-    # New readings go between those of before.
+    # New readings go between the earlier ones.
     until(lambda: all(whole(boot) for boot in boots[3:]), 25, "the last two boots, whole")
     for boot in boots[3:]:
         complete([r for r in seen.readings("fast") if r["boot"] == boot], first=1)

@@ -49,7 +49,7 @@ def test_a_node_may_be_kept_to_its_own_topics(brokers, nodes, listen):
     assert "Denied PUBLISH from n3" in broker.log.read_text()
 
 
-# TLS: with a CA, and the name in the certificate; nothing is said to a broker that cannot prove who it is
+# TLS: with a CA, and the name in the certificate; the node says nothing to a broker that cannot prove who it is
 
 
 @pytest.fixture

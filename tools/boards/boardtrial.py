@@ -133,7 +133,7 @@ def stage(link, data):
 
 
 def run(link, settings, line):
-    """Try the candidate. Returns what failed, in a sentence, or None. What worked is said as it happens."""
+    """Try the candidate. Return what failed, in a sentence, or None. Print what worked as it happens."""
     networks, brokers = settings["wifi"]["networks"], settings["mqtt"]["brokers"]
     most = _JOIN_S * len(networks) + _BROKER_S * len(brokers) + _REST_S
     line.doing("trying Wi-Fi and broker")

@@ -1,4 +1,4 @@
-"""A MicroPython image: is it one, and is it for this board? What is wrong is said before anything is written.
+"""A MicroPython image: is it one, and is it for this board? These checks run before anything is written.
 
 Sources: esp_image_format.h of ESP-IDF (header of an image); the UF2 specification; RP2350 data sheet, erratum E10.
 """

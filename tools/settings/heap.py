@@ -30,7 +30,7 @@ ROOM = {
 # so that the next handshake finds its 17 KB in one piece: with 32 KB it came back after every restart of the broker, with 17 not.
 WORK = 22_500
 SPARE = 8 * 1024
-TELLING = 4_500  # Home Assistant, when it is told
+TELLING = 4_500  # while the node announces itself to Home Assistant
 TLS = 28_000
 LEFT_BY_TLS = 25_000
 _NEWEST = 128  # bytes of the newest reading of a channel, for `publish.plain`

@@ -64,7 +64,7 @@ _OUTPUTS = {
 def explained(raw, faults, types):
     """Return the faults of a check of raw, with what was meant where that can be told."""
     every_type = ", ".join(every(types))
-    # path of the first fault that lists the types, once some of them are told better
+    # path of the first fault that lists the types, once some of them have a better fault
     listed = None
     told = []
     for fault in faults:

@@ -18,7 +18,7 @@ TLS_ON = '"tls": {"ca": "ca.pem"}'
 
 def for_use(raw, model, path=None):
     """Return (settings or None, faults) of parsed JSON that a node is to use: a check, whether the example's words are still there,
-    and whether the files that it names are beside path (None: nobody wants them). All of it is said at once.
+    and whether the files that it names are beside path (None: nobody wants them). Faults come all at once.
     """
     settings, faults = judge(raw, model)
     told = {fault.partition(":")[0] for fault in faults}
@@ -37,7 +37,7 @@ def _unchanged(raw):
 def warnings(raw, folder):
     """What will only go wrong on the way to the broker: an address, a port, a certificate beside the config; and what is of little use.
 
-    raw: parsed JSON, or settings. What is at fault in it a check says. What is told of several settings is told once.
+    raw: parsed JSON, or settings. Faults are the check's business. A warning of several settings comes once.
     """
     told: dict[str, list[str]] = {}
     for setting, wrong in _warnings(raw, folder):

@@ -215,7 +215,7 @@ class _Check:
             elif key == "name":
                 yield from self._sensor(do, value)
             elif key == "ssid" and do != "access_point" and value not in self.networks:
-                yield f".ssid: no network is called so, there is {', '.join(self.networks)}"
+                yield f".ssid: there is no network {value!r}, only {', '.join(self.networks)}"
 
     def _sensor(self, do, name):
         if do not in _OF_A_SENSOR or (do == "set" and name == _EVERYWHERE):
@@ -225,7 +225,8 @@ class _Check:
             each for each in self.types if wanted in (None, newconfig.own_name(self.types[each]))
         ]
         if name not in self.types:
-            yield f".name: no sensor is called so, there is {', '.join(self.types) or 'none'}"
+            there_are = ", ".join(self.types) or "none"
+            yield f".name: there is no sensor {name!r}; this config has {there_are}"
         elif name not in fit:
             there_is = ", ".join(fit) or "none here"
             yield f".name: {do} is for a sensor of type {wanted}, there is {there_is}"

@@ -1,7 +1,7 @@
 """AHT20 and AHT10: a status byte before what was measured, three-byte commands; the AHT20 adds a checksum.
 
 It is deaf after its power comes, and while it resets. Busy, it answers with the status and what it measured before. An
-AHT10 has its calibration only once it was told to load it; each knows its own command for that.
+AHT10 has its calibration only once it got the command to load it; each knows its own command for that.
 Source: Aosong data sheets AHT20, DHT20 and AHT10.
 """
 

@@ -22,7 +22,7 @@ _PRESSURE_MS = (5, 8, 14, 26)  # by oversampling, 4.5 to 25.5, in whole ms round
 class Chip:
     """measure() gives °C, hPa. `stuck` keeps the chip busy for ever.
 
-    `raw_t` (2 bytes), `raw_p` (3 bytes) replace what it measures. `conversions`: the control bytes it was told.
+    `raw_t` (2 bytes), `raw_p` (3 bytes) replace what it measures. `conversions`: the control bytes it got.
     """
 
     def __init__(self, sim, measure):

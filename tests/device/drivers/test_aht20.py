@@ -102,7 +102,7 @@ def test_lines_that_say_nothing():
             assert failure(driver, stand.i2c) == "chip is not calibrated"
             expected = text or ("checksum" if kind == "aht20" else NOT_MEASURED)
             assert failure(measure, made) == expected, (kind, line)
-            sim.advance(100)  # the chip was told to reset
+            sim.advance(100)  # the chip got the command to reset
 
 
 def test_it_takes_80_ms():

@@ -34,7 +34,7 @@ SENSORS = {kind: row[1] for kind, row in sensors.TYPES.items()}
 NOBODY = "no answer on the bus"
 NO_DATA = "no data from the sensor"
 
-# What is told of a sensor that is not there, where it is not the bus that says it; None: nothing, or by a voltage that
+# What the driver says of a sensor that is not there, where it is not the bus that says it; None: nothing, or by a voltage that
 # depends on how it is wired (the drivers' own tests).
 ABSENT = {
     "adc": None,
@@ -58,7 +58,7 @@ SAYS_NOTHING = ("scd4x",)
 BLOCKS = ("dht11", "dht22")
 # The longest that one look for the end of a measurement may take, where it is not 20 ms.
 READY_MS = {"bme680": 0, "bmp180": 0, "mhz19": 1, "pms5003": 1}
-# What is said of a chip that is never done, and after how many ms at most.
+# What it says of a chip that is never done, and after how many ms at most.
 BUSY = {
     "ads1115": ("chip stays busy", 21),
     "bme280": ("chip stays busy", 50),
@@ -73,7 +73,7 @@ BUSY = {
     "si7021": (NACK, 150),
     "tmp117": ("chip stays busy", 250),
 }
-# How long a driver may go on with a chip that has forgotten what it was told, besides the time a reading takes.
+# How long a driver may go on with a chip that has forgotten its settings, besides the time a reading takes.
 GIVES_UP_MS = {"bme680": 60, "scd4x": 18_000, "si7021": 130}
 # Until the first reading.
 WARM_MS = {"mhz19": 180_000, "pms5003": 31_000, "scd4x": 15_000}
@@ -203,7 +203,7 @@ def outcome(driver):
 
 
 class Stranger:
-    """Another chip at this address: it knows it, and refuses all that it is told."""
+    """Another chip at this address: it knows it, and refuses every command."""
 
     def write(self, data):
         return False if data else None
@@ -255,7 +255,7 @@ def test_nothing_is_told_before_a_start_nor_twice():
         if kind in (
             "ads1115",
             "max17048",
-        ):  # one is told all by read(), the other measures by itself
+        ):  # read() sends all to the one, the other measures by itself
             continue
         assert failure(driver.read) == NOT_MEASURED, kind
         values = measure(driver)
@@ -342,7 +342,7 @@ def test_no_value_of_a_chip_that_is_lost_between_ready_and_read():
         except OSError as e:
             assert e.args[-1] in (NOT_MEASURED, NACK), (kind, e)
             continue
-        # It was fetched before; or read() is the whole reading, of a chip that is told all there is to know.
+        # It was fetched before; or read() is the whole reading, of a chip that needs no more.
         assert hasattr(driver, "_fresh") or kind in ("ads1115", "bmp180"), kind
         sim.advance(1100)
         assert close(values, measure(build(False))), (kind, values)

@@ -67,7 +67,7 @@ def test_frames():
 
 
 def test_undefined_bits_are_left_out():
-    # One that knows fewer than 12 bits, whatever it is told.
+    # One that knows fewer than 12 bits, whatever the driver sets.
     stand = Stand()
     driver = DS18B20(stand.wire)
     for low, config, expected in (

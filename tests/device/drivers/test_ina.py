@@ -17,7 +17,7 @@ TOO_MUCH = "current too large for the shunt"
 near = nearly(0.0021, 0.06, 0.002)
 
 # The driver; registers of 20 mV and 11.98 V (INA219: there without its ready bit); volts, and volts over the shunt, that it
-# can tell and that it cannot; what an unknown chip is said to be.
+# can tell and that it cannot; what a driver says of an unknown chip.
 KINDS = (
     (
         INA219,

@@ -70,7 +70,7 @@ def test_a_bouncing_contact_is_one_event():
 
 
 def test_the_level_after_the_bounce_counts():
-    # Released within the debounce time: that is said at its end, and not lost.
+    # Released within the debounce time: the driver says so at its end, and does not lose it.
     driver = make(debounce_ms=50)
     poll(driver, 0)
     edges(0, 20)
@@ -219,7 +219,7 @@ def test_a_pir_sensor_warms_up():
     driver = make(0, kind="pir", pull="down")
     edges(10_000, 13_000, 59_000)
     changes = poll(driver, 100_000)
-    assert len(changes) == 1, changes  # of all the false alarms nothing is said
+    assert len(changes) == 1, changes  # it says nothing of all the false alarms
     assert changes[0][1] is True and 60_000 <= changes[0][0] <= 60_025, changes
     edges(0)
     assert [value for _, value in poll(driver, 1000)] == [False]

@@ -47,7 +47,7 @@ def test_tcp_that_never_comes():
 
 
 def test_connack_that_never_comes():
-    # It was told as if TCP had not come: a web server waits for more of what it takes for a request.
+    # The client said that TCP had not come: a web server waits for more of what it takes for a request.
     net, client = make()
     net.broker.mute = True
     client.start(NEARLY)

@@ -1,4 +1,4 @@
-"""A permission that is missing is told, in either direction. The real client and uplink, a broker with access rules."""
+"""The node says which permission is missing, in either direction. The real client and uplink, a broker with access rules."""
 
 from mqtt_peer import Broker, Net
 

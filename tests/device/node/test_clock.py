@@ -157,7 +157,7 @@ class Rig:
         self.hits = 0
 
     def tell(self, level, text):
-        """Of each fault it is told who had it."""
+        """The log says of each fault who had it."""
         _, fault, rest = text.partition("no time from ")
         who, colon, _ = rest.partition(": ")
         assert not fault or (colon and " " not in who), text

@@ -330,7 +330,7 @@ def test_home_assistants_birth():
         assert rig.births == births
     rig.broker.say(publish(b"homeassistant/status", b"online", retain=True))
     rig.run()
-    assert rig.births == 2, "it says so since before, and was told at the connection"
+    assert rig.births == 2, "it says so since before, and got it at the connection"
     assert not rig.log.waiting, "and nobody is warned of it"
 
 

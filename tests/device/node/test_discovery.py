@@ -1,4 +1,4 @@
-"""When Home Assistant is told, and what is taken back: every way through an announcement, against a scripted client and a real one."""
+"""When the node tells Home Assistant, and what it takes back: every way through an announcement, against a scripted client and a real one."""
 
 import gc
 import json
@@ -52,7 +52,7 @@ def make_node(*channels, name="attic", outputs=(), led=None, base="outpost"):
 
 
 class Fake:
-    """A client that takes one message at a time, reads a Stream to its end, and acknowledges when it is told."""
+    """A client that takes one message at a time, reads a Stream to its end, and acknowledges when a test says so."""
 
     def __init__(self):
         self.in_flight = []

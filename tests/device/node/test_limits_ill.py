@@ -285,7 +285,7 @@ def test_a_broker_that_keeps_nothing_where_everything_is_retained():
     assert (BARRED + b"status", b"online") in rig.broker.seen
     for channel in rig.channels:
         assert len(set(rig.seen(channel))) >= channel.taken - 1
-    # It keeps them again: all that is retained is said anew.
+    # It keeps them again: the node publishes all that is retained anew.
     before = len(rig.broker.seen)
     rig.broker.refuses = None
     rig.run(720)

@@ -162,7 +162,7 @@ SETTINGS = test_app.settings
 
 
 class Before:
-    """A board with firmware of before: its info has no id, and it comes back whatever happens."""
+    """A board with earlier firmware: its info has no id, and it comes back whatever happens."""
 
     client_id = "attic"
     connected = False
@@ -241,7 +241,7 @@ def test_two_bases_of_several_levels_may_each_have_a_node_of_one_name():
     live(60, first, second, third)
     assert first.client.client_id == "home/ground/attic"
     assert second.client.client_id == "home/first/attic"
-    # In one base they are told apart as ever.
+    # In one base it tells them apart as ever.
     assert third.client.client_id == "home/first/attic-cccccc"
     assert first.client.connected and second.client.connected and third.client.connected
     before = broker.taken_over

@@ -1,4 +1,4 @@
-"""Outputs: what the pin does at boot and for every payload, what is told, who controls them and for how long."""
+"""Outputs: what the pin does at boot and for every payload, what goes out, who controls them and for how long."""
 
 import json
 
@@ -498,7 +498,7 @@ def test_a_button_switches_when_it_goes_down():
     assert seen == [0, 0, 0, 0, 0, 0, 1, 1, 1, 0]
 
 
-# What the boards' PWM cannot do is said beforehand: at the start it would be an exception, or one output driving two pins.
+# The check says beforehand what the boards' PWM cannot do: at the start it would be an exception, or one output driving two pins.
 
 
 def dimmed(model, *wanted):

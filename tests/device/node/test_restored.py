@@ -18,7 +18,7 @@ TIMEOUT = 60
 
 
 class Forgetful(Broker):
-    """Whatever a Life says, it has no session of before."""
+    """Whatever a Life says, it has no earlier session."""
 
     session = property(lambda self: False, lambda self, present: None)
 

@@ -81,7 +81,7 @@ def test_what_failed_is_taken_back_once():
     stand = Stand()
     gone = [("air/temperature", b""), ("air/humidity", b"")]
     stand.values.take(stand.air, payload.error('no "temperature":7,'))
-    assert stand.step() == gone, "there may be one of before the start"
+    assert stand.step() == gone, "there may be one from before the start"
     stand.take(stand.air, 21.0, 48.0)
     stand.step()
     for text in ("no answer", "bad checksum"):

@@ -1,4 +1,4 @@
-"""The Channel: when it reads, what it does when that fails, what is told of it."""
+"""The Channel: when it reads, what it does when that fails, what it says of it."""
 
 import time
 

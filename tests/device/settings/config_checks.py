@@ -1,4 +1,4 @@
-"""What the tests of config.json check it with: a few sensor types, the shortest config, and what is said about one."""
+"""What the tests of config.json check it with: a few sensor types, the shortest config, and what the check says about one."""
 
 from firmware.settings import config
 

@@ -1,4 +1,4 @@
-"""config.json: what is accepted, what is said about the rest, what a node runs on."""
+"""config.json: what the check accepts, what it says about the rest, what a node runs on."""
 
 import gc
 import json

@@ -48,7 +48,7 @@ def test_a_name_that_was_misspelt():
         ("bme28", "bme280"),
         ("BME280", "bme280"),
         ("bme820", "bme280"),
-        ("bmf280", "bme280 bmp280"),  # either: none is said
+        ("bmf280", "bme280 bmp280"),  # either: the check names none
         ("hc-sr04", "hcsr04"),
         ("DHT 22", "dht22"),
         ("ds18b2", "ds18b20"),
@@ -122,7 +122,7 @@ def test_the_types_are_listed_once():
         "wifi": {"networks": [{"ssid": "attic"}]},
         "mqtt": {"brokers": [{"host": "broker"}]},
         "sensors": [
-            {"name": "a", "type": "bme28"},  # which is told what it is
+            {"name": "a", "type": "bme28"},  # of which the check says what it is
             {"name": "b", "type": "xyz"},
             {"name": "c", "type": "zyx"},
             {"name": "d"},

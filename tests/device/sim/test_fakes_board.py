@@ -362,7 +362,7 @@ def test_a_byte_that_is_refused():
         assert number(bus.writeto_mem, 0x76, 2, b"\xaa\xbb") == 19
     else:
         assert bus.writeto(0x76, chip.refused) == 2  # so many were acknowledged
-        bus.writeto_mem(0x76, 2, b"\xaa\xbb")  # and nothing is said
+        bus.writeto_mem(0x76, 2, b"\xaa\xbb")  # and it raises nothing
     assert chip.memory[2:] != b"\xaa\xbb"
     soft = machine.SoftI2C(sda=machine.Pin(4), scl=machine.Pin(5))
     assert soft.writeto(0x76, chip.refused) == 2  # on an ESP32, too

@@ -282,7 +282,7 @@ def test_the_access_point_goes():
         assert s.read(1) is None  # it lingers
     s.close()
     peer.c.setblocking(False)
-    assert number(peer.c.recv, 1) == 11  # the peer was told nothing
+    assert number(peer.c.recv, 1) == 11  # nothing told the peer
 
 
 def test_the_peer_of_a_lost_connection_hears_when_it_speaks():
