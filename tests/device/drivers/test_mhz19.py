@@ -162,7 +162,7 @@ def test_a_wrong_sum_is_asked_again():
 
 
 def test_every_single_bit_counts():
-    right = Stand().driver.frames.right
+    right = Stand().driver.frames.is_valid
     assert right(VECTOR)
     for bit in range(8, 72):
         spoilt = bytearray(VECTOR)

@@ -107,7 +107,7 @@ def test_a_wrong_sum():
 
 def test_every_single_bit_counts():
     stand = Stand()
-    right = stand.driver.frames.right
+    right = stand.driver.frames.is_valid
     assert right(VECTOR)
     for bit in range(32 * 8):
         spoilt = bytearray(VECTOR)
