@@ -7,7 +7,13 @@ from following import Page, copy_of_the_repository, run
 
 from tools import ROOT
 
-PAGES = ["add-a-setting.md", "add-a-command.md", "add-an-output.md", "add-a-host-command.md"]
+PAGES = [
+    "add-a-setting.md",
+    "add-a-command.md",
+    "add-an-output.md",
+    "add-a-host-command.md",
+    "add-a-sensor.md",
+]
 
 
 @pytest.mark.parametrize("name", PAGES)

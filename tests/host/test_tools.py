@@ -198,7 +198,7 @@ def test_what_the_machine_does_not_allow_is_one_line(command, number, path, told
         ("dst", "lives", "-1", "a whole number from 1 on"),
         ("torture", "cuts", "0", "a whole number from 1 on"),
         ("torture", "seed", "x", "a whole number from 0 on"),
-        ("run", "heap", "-5", "a whole number from 32 on"),
+        ("run", "heap", "-5", "a whole number from 96 to 16384"),
         ("run", "seconds", "-3", "seconds as a number above 0"),
         ("run", "seconds", "nan", "seconds as a number above 0"),
         ("logs", "seconds", "ten", "seconds as a number above 0"),
