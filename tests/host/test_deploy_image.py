@@ -204,6 +204,27 @@ def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version, mo
 
 
 @pytest.mark.slow
+def test_the_version_before_is_not_taken_for_the_one_that_crashed(way, tmp_path, call, version):
+    """It was back online while the computer still waited."""
+    rom, (first, _) = way
+    board = PtyBoard(tmp_path, rom=rom)
+    with board:
+        assert call(board)[0] == 0
+        version.use(2)
+        crash = f'if runs == "{version.title}":\n    import machine\n    machine.reset()\n'
+        version.files["main.py"] = (
+            version.files["main.py"]
+            .replace(b'print("1 info', crash.encode() + b'print("1 info')
+            .replace(b'if runs != "files" and True:', b"if False:")
+        )
+        status, said = call(board)
+        assert status == online.OFFLINE
+        assert f"the image on trial was not online in 3 starts: {first} runs again" in said
+        board.wait_until_said(b"status online")
+    assert state(board) == {"good": first, "why": "was not online in 3 starts"}
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_power_fails_in_a_write(way, tmp_path, call, version, monkeypatch):
     """From one version to the next: whenever the power fails, the board runs one of them, and the next deploy ends it.

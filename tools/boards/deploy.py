@@ -130,8 +130,8 @@ def deploy_to(link, line, firmware, packed, choice, args):
     elif args.wait:
         topic = online.wait(link, args.wait, config.settings, line)
         see = online.how_to_watch(topic, config.settings, config.path)
-        if plan.from_files:
-            remove_files(link, line)
+        if plan.tried:
+            end_trial(link, line, plan.tried)
         line.say(f"{topic} is online. See what it publishes: {see}")
         name, told = topic.rpartition("/")[2], f"online, {told}"
     return name, told
@@ -143,12 +143,12 @@ def build():
 
 
 class Brought:
-    """What all attempts together copied ({path: size}) and removed. from_files: an image is tried in their place."""
+    """What all attempts together copied ({path: size}) and removed. tried: the slot of an image that is on trial, or None."""
 
     def __init__(self):
         self.copied = {}
         self.removed = {}
-        self.from_files = False
+        self.tried = None
 
 
 def persist(link, line, work):
@@ -216,8 +216,8 @@ def install(link, line, packed, rest, brought, without_trial, dry_run=False):
     plan.write(line)
     if files:
         boardfiles.install(link, files, line)
-    brought.from_files = plan.runs == slots.LOOSE
     if plan.choose(without_trial):
+        brought.tried = plan.slot
         line.say(f"  on trial until the node is online; else {plan.runs} runs again")
 
 
@@ -233,18 +233,20 @@ def _look(link, line, wanted, brought, dry_run, own=boardfiles.OWN):
     return plan
 
 
-def remove_files(link, line):
-    """An image was online: the files that ran before are of no use any more."""
+def end_trial(link, line, slot):
+    """A node is online: see that it is the one in that slot, and remove the files that ran before it. CommandError: it is the one before."""
 
     def work():
-        if slots.Board(link).confirm():
-            plan = boardfiles.look(link, {})
-            if plan:
-                line.say("the files that ran before are not needed any more")
-                boardfiles.install(link, plan, line)
+        slots.Board(link).confirm(slot)
+        plan = boardfiles.look(link, {})
+        if plan:
+            line.say("the files that ran before are not needed any more")
+            boardfiles.install(link, plan, line)
 
-    persist(link, line, work)
-    link.reset()
+    try:
+        persist(link, line, work)
+    finally:
+        link.restart()
 
 
 def identify(link, line, firmware, without_wifi=False):

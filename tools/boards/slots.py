@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tools import CommandError
 from tools.boards import boardfiles
+from tools.boards.online import OFFLINE
 from tools.image import romfs
 from tools.layouts import BLOCK
 
@@ -178,10 +179,12 @@ class Board:
         )
         return next(name for name in (_IN_PLACE if in_place else _FILES) if name != self.runs())
 
-    def confirm(self):
-        """What runs was online: a trial is over. Return whether an image runs."""
-        self.keep(good=self.state.get("trial") or self.state.get("good") or self.runs())
-        return self.state["good"] != LOOSE
+    def confirm(self, slot):
+        """A node was online: was it the image on trial in that slot? Then the trial is over. CommandError: it was the one before."""
+        if slot not in (self.state.get("trial"), self.state.get("good")):
+            why = self.state.get("why", "was not online")
+            raise CommandError(f"the image on trial {why}: {self.runs()} runs again", OFFLINE)
+        self.keep(good=slot)
 
     def keep(self, **state):
         """Replace the state of the slots."""
