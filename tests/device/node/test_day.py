@@ -39,7 +39,6 @@ class Client:
         self.up = True
         self.sock = None
         self.in_flight = []
-        self.result = [], ()  # one for all calls, as the client has it
         self.released = ()
         self.window = window
         # packet id % its length → 2 * seq, + 1: late
@@ -76,13 +75,11 @@ class Client:
             self.connected = False
             raise OSError(104)
         self.connected = True
-        acked, _ = self.result
-        acked.clear()
-        acked.extend(self.in_flight)
-        self.in_flight.clear()
+        acked = self.in_flight
+        self.in_flight = []
         for pid in acked:
             self._arrived(self.readings[pid % len(self.readings)])
-        return self.result
+        return acked, ()
 
     def send(self, topic, payload, retain=False, qos=0, pid=0, dup=False):
         if qos and len(self.in_flight) >= self.window:
@@ -90,7 +87,10 @@ class Client:
         if not qos:
             return 0
         self.pid = self.pid % 32736 + 1
-        self.readings[self.pid % len(self.readings)] = 2 * seq(payload) + (b"/history/" in topic)
+        reading = 0
+        if b'"seq":' in payload:
+            reading = 2 * int(payload.split(b'"seq":')[1].split(b",")[0])
+        self.readings[self.pid % len(self.readings)] = reading + (b"/history/" in topic)
         self.in_flight.append(self.pid)
         return self.pid
 
@@ -112,18 +112,6 @@ class Client:
 
     def close(self):
         self.connected = False
-
-
-def seq(payload):
-    """Return the number of a reading, 0 if it is none. Without a copy: the client that this stands for makes none, among the node's objects."""
-    n = 0
-    at = payload.find(b'"seq":')
-    if at >= 0:
-        at += 6
-        while 48 <= payload[at] < 58:  # digits
-            n = 10 * n + payload[at] - 48
-            at += 1
-    return n
 
 
 class Mqtt:
@@ -234,7 +222,10 @@ def size_of_stand_ins():
 
 
 def node():
+    # The fakes of what a board has built in, as this file's imports are: loaded with the node, they would count as its own.
+    import errno  # noqa: F401
     import os
+    import select  # noqa: F401
 
     import norflash
 
