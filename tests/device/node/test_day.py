@@ -223,9 +223,9 @@ def size_of_stand_ins():
 
 def node():
     # The fakes of what a board has built in, as this file's imports are: loaded with the node, they would count as its own.
-    import errno  # noqa: F401
+    import errno
     import os
-    import select  # noqa: F401
+    import select
 
     import norflash
 
