@@ -224,6 +224,7 @@ class Log:
             self.crowded = True
             self._place.clear()
             self._last = None
+            gc.collect()  # deeper than on_file(), where other words are left on the stack
             file = open(path, mode)
         if self.crowded:
             self._last = file  # in the place, or perhaps
