@@ -12,7 +12,7 @@ from tools.layouts import LAYOUTS
 ROMFS = LAYOUTS["pico"].romfs
 SLOT = LAYOUTS["pico"].slot
 ONLINE_S = 300  # the emulated chip has half a Pico's speed, less on a busy machine
-CONFIG_FILE = ("--config", "config.json", "--image")
+WORDS = ("--config", "config.json", "--image")
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def state():
 
 
 def deploy(tree, board, wait=ONLINE_S):
-    return tree.deploy(board, config=CONFIG_FILE, wait=wait)
+    return tree.deploy(board, config=WORDS, wait=wait)
 
 
 def slot(board, number):
@@ -61,7 +61,7 @@ def test_onto_a_blank_board_again_and_one_line_changed(boards, tree, state):
     assert slot(board, 0) == before
 
     tree.append("firmware/upkeep/health.py", "_NEWEST = 1\n")
-    with tree.begin_deploy(board, config=CONFIG_FILE) as process:
+    with tree.begin_deploy(board, config=WORDS) as process:
         assert said_by(process, "blocks differ", 120)
         board.kill()  # in mid-write: the power failed
         assert process.wait(120) == LOST

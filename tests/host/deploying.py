@@ -1,7 +1,9 @@
 """What the tests of `deploy` and `provision` share: a small firmware, settings with secrets, ports as the system lists them."""
 
+import json
 from types import SimpleNamespace
 
+from tools.__main__ import main
 from tools.settings import usable
 
 SECRETS = ("geheimgeheim", "pw-of-broker")
@@ -37,6 +39,22 @@ FIRMWARE = {
     "lib/mqtt.mpy": code(4, 4200),
     "main.py": ONLINE,
 }
+
+
+def settings_file(folder):
+    """Write CONFIG to a folder; return the path."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(CONFIG))
+    return path
+
+
+def answer(capsys, *words):
+    """Run `deploy`: (exit code, what it said). Whatever it says, no secret is in it."""
+    status = main(["deploy", *words])
+    said = "".join(capsys.readouterr())
+    for secret in SECRETS:
+        assert secret not in said
+    return status, said
 
 
 def port(device, serial_number=None, vid=0x2E8A):

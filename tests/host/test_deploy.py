@@ -8,7 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from deploying import CONFIG, ONLINE, SECRETS, code
+from deploying import CONFIG, ONLINE, answer, code, settings_file
 
 from sim import certificates
 from tests.host.ptyhost import PtyBoard
@@ -48,9 +48,7 @@ OWN = {
 
 @pytest.fixture
 def config(tmp_path):
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(CONFIG))
-    return path
+    return settings_file(tmp_path)
 
 
 @pytest.fixture
@@ -61,11 +59,7 @@ def call(config, capsys, monkeypatch):
 
     def run(board, *words):
         port = ("--port", board.port) if board else ()
-        status = main(["deploy", *port, "--config", str(config), "--wait", "60", *words])
-        said = "".join(capsys.readouterr())
-        for secret in SECRETS:
-            assert secret not in said
-        return status, said
+        return answer(capsys, *port, "--config", str(config), "--wait", "60", *words)
 
     return run
 
@@ -177,7 +171,7 @@ def heal(board, call, config):
 def bytes_sent(tmp_path_factory):
     """Bytes the host sends in a deploy from OLD to NEW that nothing interrupts."""
     folder = tmp_path_factory.mktemp("measured")
-    (folder / "config.json").write_text(json.dumps(CONFIG))
+    settings_file(folder)
     board = PtyBoard(folder)
     board.put({**OLD, **OWN})
     with board, pytest.MonkeyPatch.context() as patch:

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from deploying import CONFIG, SECRETS, code
+from deploying import answer, code, settings_file
 
 from tests.host.ptyhost import PtyBoard
-from tools import ROOT, __main__
+from tools import ROOT
 from tools.boards import boardfiles, deploy, online, ports, serialboard
 from tools.image import image
 from tools.layouts import BLOCK
@@ -16,7 +16,6 @@ ROM = 16 * BLOCK  # two slots
 # Says what runs, and ends a trial as the node does.
 MAIN = b"""\
 import json, os, time
-VERSION = %d
 try:
     runs = open("/app/index", "rb").readline().split()[3][:12].decode()
 except OSError:
@@ -41,7 +40,7 @@ def firmware(number, good=True, size=9000):
         "boot.py": (ROOT / "boot.py").read_bytes(),
         "firmware/app.mpy": code(1, size) + bytes([number]),
         "lib/mqtt.mpy": code(4, 8000),
-        "main.py": MAIN % (0, good, good),
+        "main.py": MAIN % (good, good),
     }
 
 
@@ -69,9 +68,7 @@ def version(monkeypatch):
 
 @pytest.fixture
 def config(tmp_path):
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(CONFIG))
-    return path
+    return settings_file(tmp_path)
 
 
 @pytest.fixture
@@ -81,12 +78,7 @@ def call(version, config, capsys, monkeypatch):
 
     def run(board, *words, files=False):
         how = () if files else ("--image",)
-        words = ("deploy", "--port", board.port, "--config", str(config), *how, *words)
-        status = __main__.main(list(words))
-        said = "".join(capsys.readouterr())
-        for secret in SECRETS:
-            assert secret not in said
-        return status, said
+        return answer(capsys, "--port", board.port, "--config", str(config), *how, *words)
 
     return run
 
@@ -184,7 +176,7 @@ def test_from_files_and_back(way, tmp_path, call, version):
 
 
 @pytest.mark.slow
-def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version, monkeypatch):
+def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version):
     rom, (first, second) = way
     board = PtyBoard(tmp_path, rom=rom)
     with board:

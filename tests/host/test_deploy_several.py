@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from deploying import CONFIG, FIRMWARE, SECRETS, port
+from deploying import CONFIG, FIRMWARE, SECRETS, port, settings_file
 
 from tests.host.ptyhost import PtyBoard
 from tools import ROOT
@@ -38,7 +38,7 @@ def call(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(deploy, "build", lambda: dict(FIRMWARE))
     monkeypatch.setattr(serialboard, "_ABSENT_S", 0.6)
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    settings_file(tmp_path)
 
     def run(*words):
         status = main(["deploy", "--wait", "8", *words])
@@ -132,7 +132,7 @@ def test_a_dry_run_of_several(boards, call):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_in_mid_copy_all_nodes_start_again(number, boards, tmp_path):
     """As a process of its own: the whole firmware takes long enough to be interrupted."""
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    settings_file(tmp_path)
     for board in boards[:2]:
         board.put(
             {"main.py": b"import time\nprint('node runs')\nwhile True:\n    time.sleep(1)\n"}

@@ -1,9 +1,7 @@
 """A board whose serial port is a TCP one (an emulator, a serial server): `PORT=socket://…` does in all commands."""
 
-import json
-
 import pytest
-from deploying import CONFIG, FIRMWARE
+from deploying import FIRMWARE, settings_file
 
 from tests.host.ptyhost import Bridge, PtyBoard
 from tools.__main__ import main
@@ -21,7 +19,7 @@ def board(tmp_path):
 def test_deploy_then_keep(board, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(deploy, "build", lambda: dict(FIRMWARE))
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    settings_file(tmp_path)
     assert main(["deploy", "--port", board.url, "--wait", "10"]) == 0
     assert "is online" in capsys.readouterr().out
     (tmp_path / "config.json").unlink()

@@ -66,9 +66,9 @@ def _show(path):
         for entry in list(os.ilistdir(path)):
             _show(path + "/" + entry[0])
 
-def _begin(path):
+def _begin(path, mode="wb"):
     global _file
-    _file = open(path, "wb")
+    _file = open(path, mode)
 
 def _write(data):
     _file.write(a2b_base64(data))

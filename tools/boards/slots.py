@@ -94,10 +94,6 @@ def _complete():
     if not hasattr(_rom, "ioctl"):
         vfs.rom_ioctl(5, 0)
 
-def _append(path):
-    global _file
-    _file = open(path, "ab")
-
 def _state():
     try:
         with open("state/slot", "rb") as f:
@@ -136,11 +132,11 @@ class Slot:
 
 
 class Board:
-    """The slots of a board whose raw REPL is open, and what is in them."""
+    """The slots of a board whose raw REPL has boardfiles.ON_BOARD, and what is in them."""
 
     def __init__(self, link):
         self.link = link
-        link.run(boardfiles.ON_BOARD + _ON_BOARD)
+        link.run(_ON_BOARD)
         found = link.answers("_slots()", most=10_000)
         self.slots = {name: Slot(room, head) for name, room, head in found}
         try:
@@ -162,15 +158,16 @@ class Board:
 
     def holding(self, image):
         """The slot in which this very image is; None if it is in none."""
-        wanted = hashlib.sha256(image.data).hexdigest()
         first = self.runs()
         for name, slot in sorted(self.slots.items(), key=lambda item: item[0] != first):
-            if slot.size == len(image.data) and self.hash_of(name, image) == wanted:
+            if slot.size == len(image.data) and self.holds(name, image):
                 return name
         return None
 
-    def hash_of(self, name, image):
-        return self.link.answer(f"_image_sum({name!r}, {len(image.data)})")
+    def holds(self, name, image):
+        """Compare hashes: does a slot begin with an image?"""
+        found = self.link.answer(f"_image_sum({name!r}, {len(image.data)})")
+        return found == hashlib.sha256(image.data).hexdigest()
 
     def free(self, image):
         """The slot that an image may be written to: in place if it fits there."""
@@ -235,7 +232,6 @@ class Plan:
             )
             link.run("_remove(['main.py'])")
             boardfiles.install(link, boardfiles.look(link, {}), line)
-            link.run(_ON_BOARD)
             self.runs = None
         if not self.has_room():
             raise boardfiles.no_room(link, self)
@@ -252,8 +248,7 @@ class Plan:
         write = self._write_blocks if self.slot in _IN_PLACE else self._write_file
         for _ in range(2):
             write(line)
-            wanted = hashlib.sha256(self.image.data).hexdigest()
-            if self.board.hash_of(self.slot, self.image) == wanted:
+            if self.board.holds(self.slot, self.image):
                 self.there = True
                 return
         raise CommandError(
@@ -291,7 +286,7 @@ class Plan:
         else:
             link.run(f"_remove([{self.slot!r}])")
         line.begin(len(data) - begun)
-        link.run(f"_append({self.slot!r})")
+        link.run(f"_begin({self.slot!r}, 'ab')")
         for at in range(begun, len(data), _FLUSHED):
             link.send("_write", data[at : at + _FLUSHED], line.moved)
             link.run("_file.flush()")
