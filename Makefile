@@ -46,7 +46,7 @@ ready:
 packages:
 	@$(PYTHON) -m tools setup --quiet --packages
 
-run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, SLOT=loose|file|rom, RAW=1, PORTAL=1: its page for a phone)
+run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, SLOT=file|rom|loose, RAW=1, PORTAL=1: its page for a phone)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \
 	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(call option,SLOT,slot) $(call flag,PORTAL,portal) $(call flag,RAW,raw)
 
@@ -113,9 +113,9 @@ scan: packages ## find the sensors on a board's pins, and their lines for config
 	@$(TOOLS) scan $(call option,PORT,port) $(call option,SDA,sda) $(call option,SCL,scl) $(call option,ONEWIRE,onewire) \
 	  $(call flag,ALL,all) $(call flag,JSON,json)
 
-deploy: packages ## put firmware and settings on a board, or on several (PORT=a,b or all; CONFIG=file, NODE=name or KEEP=1; IMAGE=1, DRY=1)
+deploy: packages ## put firmware and settings on a board, or on several (PORT=a,b or all; CONFIG=file, NODE=name or KEEP=1; LOOSE=1, DRY=1)
 	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config) $(call option,NODE,node) \
-	  $(call flag,KEEP,keep) $(call flag,IMAGE,image) $(call flag,DRY,dry-run)
+	  $(call flag,KEEP,keep) $(call flag,LOOSE,loose) $(call flag,DRY,dry-run)
 
 image: ready ## make the image that boards run: firmware and libraries in one file (OUT=file or folder)
 	@$(TOOLS) image $(call option,OUT,out)

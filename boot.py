@@ -112,6 +112,11 @@ class ImageFile:
     """An image that is a file, for vfs.mount(): by its index a module is found, and MicroPython reads it from there."""
 
     def __init__(self, path):
+        from binascii import crc32
+
+        self.crc32 = (
+            crc32  # imported in find(), it would be looked for here first, and so on without end
+        )
         self.path = path
         with open(path, "rb") as f:
             head = f.read(32)
@@ -122,10 +127,11 @@ class ImageFile:
             for _ in range(3):  # the file `index`: kind, length; length of its name
                 length, at = number(head, at)
             _, at = number(head, at + length)  # kind of its contents
-            size, at = number(head, at)
+            self.size, at = number(head, at)
             f.seek(at)
-            self.index = f.read(size)
-            self.base = at + size
+            about = f.readline()
+            self.index = f.read(self.size - len(about))
+            self.base = at + self.size
             if f.seek(0, 2) < end:
                 raise ValueError
 
@@ -147,17 +153,14 @@ class ImageFile:
         index = self.index
         path = path.strip("/")
         if path == "index":
-            return -len(index)
-        if index.find(b"\n%s\t" % path.encode()) >= 0:
-            return None
-        folder, _, name = path.rpartition("/")
-        at = index.find(b"\n%s\t" % folder.encode())
-        if at >= 0 and name[-4:] == ".mpy":
-            begin = index.find(b"\t%s " % name[:-4].encode(), at, index.find(b"\n", at + 1))
-            if begin >= 0:
-                begin += len(name) - 2
-                return int(index[begin : begin + 8].split()[0])
-        raise OSError(2)
+            return -self.size
+        key = self.crc32(path).to_bytes(4, "little")
+        at = index.find(key)
+        while at >= 0 and at % 7:  # across two records
+            at = index.find(key, at + 1)
+        if at < 0:
+            raise OSError(2)
+        return int.from_bytes(index[at + 4 : at + 7], "little") or None
 
 
 def tidy_path():

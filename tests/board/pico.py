@@ -149,9 +149,10 @@ class Checkout:
             **options,
         )
 
-    def begin_deploy(self, board, config=("--config", "config.json"), wait=0):
-        """Start to deploy. config: which settings; wait: so many seconds for the node to be online."""
+    def begin_deploy(self, board, config=("--config", "config.json"), wait=0, loose=True):
+        """Start to deploy. config: which settings; wait: so many seconds for the node to be online; loose: files, no image."""
         words = ["-m", "tools", "deploy", "--port", board.url, *config, "--wait", str(wait)]
+        words += ["--loose"] if loose else []
         return self.python("-u", *words)
 
     def deploy(self, board, **options):

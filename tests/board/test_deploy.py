@@ -1,4 +1,4 @@
-"""`make deploy` onto the emulated Pico: its true raw REPL, file system and flash."""
+"""`make deploy LOOSE=1` onto the emulated Pico: its true raw REPL, file system and flash."""
 
 from pico import contents, ours
 

@@ -1,4 +1,4 @@
-"""`make deploy IMAGE=1` onto the emulated Pico, whose ROMFS has two slots: the true port writes one while the other's node runs."""
+"""`make deploy` onto the emulated Pico, whose ROMFS has two slots: the true port writes one while the other's node runs."""
 
 import json
 
@@ -12,7 +12,6 @@ from tools.layouts import LAYOUTS
 ROMFS = LAYOUTS["pico"].romfs
 SLOT = LAYOUTS["pico"].slot
 ONLINE_S = 300  # the emulated chip has half a Pico's speed, less on a busy machine
-WORDS = ("--config", "config.json", "--image")
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def state():
 
 
 def deploy(tree, board, wait=ONLINE_S):
-    return tree.deploy(board, config=WORDS, wait=wait)
+    return tree.deploy(board, wait=wait, loose=False)
 
 
 def slot(board, number):
@@ -61,7 +60,7 @@ def test_onto_a_blank_board_again_and_one_line_changed(boards, tree, state):
     assert slot(board, 0) == before
 
     tree.append("firmware/upkeep/health.py", "_NEWEST = 1\n")
-    with tree.begin_deploy(board, config=WORDS) as process:
+    with tree.begin_deploy(board, loose=False) as process:
         assert said_by(process, "blocks differ", 120)
         board.kill()  # in mid-write: the power failed
         assert process.wait(120) == LOST

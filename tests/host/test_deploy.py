@@ -1,4 +1,4 @@
-"""`deploy` against a real MicroPython with a real littlefs behind a pseudo-terminal."""
+"""`deploy --loose` against a real MicroPython with a real littlefs behind a pseudo-terminal."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def call(config, capsys, monkeypatch):
 
     def run(board, *words):
         port = ("--port", board.port) if board else ()
-        return answer(capsys, *port, "--config", str(config), "--wait", "60", *words)
+        return answer(capsys, *port, "--config", str(config), "--wait", "60", "--loose", *words)
 
     return run
 
@@ -176,20 +176,8 @@ def bytes_sent(tmp_path_factory):
     board.put({**OLD, **OWN})
     with board, pytest.MonkeyPatch.context() as patch:
         patch.setattr(deploy, "build", lambda: dict(NEW))
-        assert (
-            main(
-                [
-                    "deploy",
-                    "--port",
-                    board.port,
-                    "--config",
-                    str(folder / "config.json"),
-                    "--wait",
-                    "0",
-                ]
-            )
-            == 0
-        )
+        words = ("--config", str(folder / "config.json"), "--wait", "0", "--loose")
+        assert main(["deploy", "--port", board.port, *words]) == 0
     return board.heard
 
 
@@ -648,8 +636,8 @@ def test_the_whole_firmware(tmp_path, call, config, monkeypatch):
     """What is compiled loads on the board: its modules are those of the repository."""
     monkeypatch.undo()
     with PtyBoard(tmp_path) as board:
-        status = main(["deploy", "--port", board.port, "--config", str(config), "--wait", "0"])
-        assert status == 0
+        words = ("--config", str(config), "--wait", "0", "--loose")
+        assert main(["deploy", "--port", board.port, *words]) == 0
     files = board.files()
     assert {
         path.with_suffix(".mpy").as_posix()

@@ -1,4 +1,4 @@
-"""`deploy --image` onto a board behind a pseudo-terminal: a real MicroPython with a real littlefs, and perhaps a ROMFS partition."""
+"""`deploy` of an image onto a board behind a pseudo-terminal: a real MicroPython with a real littlefs, and perhaps a ROMFS partition."""
 
 import json
 
@@ -73,11 +73,11 @@ def config(tmp_path):
 
 @pytest.fixture
 def call(version, config, capsys, monkeypatch):
-    """Run `deploy --image`: (exit code, what it said). files=True: deploy files instead."""
+    """Run `deploy`: (exit code, what it said). files=True: with loose files."""
     monkeypatch.setattr(serialboard, "_ABSENT_S", 3)
 
     def run(board, *words, files=False):
-        how = () if files else ("--image",)
+        how = ("--loose",) if files else ()
         return answer(capsys, "--port", board.port, "--config", str(config), *how, *words)
 
     return run

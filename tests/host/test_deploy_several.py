@@ -71,11 +71,11 @@ def test_all_there_are(boards, call, monkeypatch):
     for number in (0, 1):
         node, result = rows(said)[f"tty{number}"]
         assert node == "esp32-a1b2c3"
-        assert re.fullmatch(r"online, copied 6 files, [\d,]+ bytes, in \d+ s", result)
+        assert re.fullmatch(r"online, copied 4 files, [\d,]+ bytes, in \d+ s", result)
         assert f"tty{number}: settings: config.json\n" in said
         assert re.search(rf"^tty{number}: 100 % of [\d,]+ bytes$", said, re.M)
     assert boards[0].files() == boards[1].files()
-    assert set(boards[0].files()) == {*FIRMWARE, "config.json"}
+    assert set(boards[0].files()) == {"boot.py", "main.py", "config.json", "slots/a", "state/slot"}
 
 
 @pytest.mark.slow
@@ -121,8 +121,8 @@ def test_several_are_not_made_one_node(boards, call, tmp_path):
 def test_a_dry_run_of_several(boards, call):
     status, said = call("--port", power_on(boards[:2]), "--dry-run")
     assert status == 0
-    assert "tty0:   would copy    lib/mqtt.mpy" in said
-    assert rows(said)["tty1"][1].startswith("would copy 6 files")
+    assert "tty0:   would write   slots/a" in said
+    assert rows(said)["tty1"][1].startswith("would copy 4 files")
     for board in boards[:2]:
         board.wait_for(lambda board=board: board.starts[-1] == "hard" and board.ready)
     assert boards[0].files() == {}

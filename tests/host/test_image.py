@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import zlib
 
 import pytest
 from hypothesis import given
@@ -59,20 +60,25 @@ def test_it_holds_every_module_and_nothing_else(made):
 def test_its_index_tells_what_it_is(made):
     (path, at, size), *_ = romfs.entries(made)
     assert path == image.INDEX
-    first, *folders = made[at : at + size].decode().splitlines()
+    first, _, records = made[at : at + size].partition(b"\n")
     rest = made[at + size :]
-    assert first.split() == ["outpost", image.version(), "6", hashlib.sha256(rest).hexdigest()]
-    found = {}
-    for line in folders:
-        folder, *modules = line.split("\t")
-        for word in modules:
-            name, offset = word.split()
-            found[f"{folder}/{name}.mpy"] = int(offset) + at + size
-    assert found == {
-        path: at
-        for path, at, size in romfs.entries(made)
-        if size is not None and path != image.INDEX
-    }
+    about = ["outpost", image.version(), "6", hashlib.sha256(rest).hexdigest()]
+    assert first.decode().split() == about
+    expected = [
+        zlib.crc32(path.encode()).to_bytes(4, "little")
+        + (0 if length is None else begin - at - size).to_bytes(3, "little")
+        for path, begin, length in romfs.entries(made)
+        if path != image.INDEX
+    ]
+    assert records == b"".join(expected)
+
+
+def test_two_paths_of_one_crc_are_refused():
+    code = b"M\x06" + bytes(10)
+    with pytest.raises(
+        CommandError, match=r"nidmovh.mpy and another path have one CRC-32: rename it"
+    ):
+        image.pack({"bubanxn.mpy": code, "nidmovh.mpy": code}, "1")
 
 
 def run(folder, names, rom=None):

@@ -15,6 +15,7 @@ from tests.host.ptyhost import PtyBoard
 from tools import ROOT
 from tools.__main__ import main
 from tools.boards import boardtrial, deploy, newnode, ports
+from tools.image import image
 from tools.settings.judge import BAD_CONFIG
 
 AIR = [
@@ -27,6 +28,13 @@ AIR = [
 @pytest.fixture(scope="module")
 def firmware():
     return deploy.build()
+
+
+@pytest.fixture(scope="module")
+def installed(firmware):
+    """What an earlier deploy has put on a board."""
+    slot = {"slots/a": image.of(firmware).data, "state/slot": b'{"good": "slots/a"}'}
+    return deploy.started(firmware) | slot
 
 
 @pytest.fixture
@@ -90,10 +98,27 @@ def test_from_nothing_to_a_node_that_is_online(model, usb, board_in, call, broke
         assert "outpost/n1 is online" in said
         seen.wait_for("n1/status", "online")
     files = board.files()
+    assert json.loads(files["state/slot"]) == {"good": "slots/a"}
     assert json.loads(files["config.json"])["wifi"] == {
         "networks": [{"ssid": "attic", "password": SECRETS[2]}]
     }
     assert "config.json.new" not in files
+
+
+def test_the_files_that_ran_before_go_when_it_was_online(
+    board_in, call, broker, firmware, tmp_path
+):
+    board = board_in()
+    board.put(firmware)
+    with board:
+        status, said = call("--port", board.port, "--answers", written(tmp_path, answers(broker)))
+        assert status == 0, said
+        assert said.index("  good: broker") < said.index("files that ran before are not needed")
+        assert "outpost/n1 is online" in said
+    files = board.files()
+    assert "slots/a" in files and not [
+        path for path in files if path.startswith(("firmware/", "lib/"))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -105,14 +130,14 @@ def test_from_nothing_to_a_node_that_is_online(model, usb, board_in, call, broke
         ({"broker_password": "wrong"}, "check user and password"),
     ],
 )
-def test_what_does_not_work_is_not_kept(change, text, board_in, call, broker, firmware, tmp_path):
+def test_what_does_not_work_is_not_kept(change, text, board_in, call, broker, installed, tmp_path):
     there = {
         "wifi": {"networks": [{"ssid": "attic", "password": SECRETS[2]}]},
         "mqtt": {"brokers": [{"host": "127.0.0.1"}]},
         "sensors": sensors()[:1],
     }
     board = board_in()
-    board.put(firmware | {"config.json": json.dumps(there).encode()})
+    board.put(installed | {"config.json": json.dumps(there).encode()})
     with board:
         path = written(tmp_path, answers(broker, **change))
         status, said = call("--port", board.port, "--answers", path)
@@ -125,9 +150,9 @@ def test_what_does_not_work_is_not_kept(change, text, board_in, call, broker, fi
     assert "config.json.new" not in files
 
 
-def test_kept_all_the_same(board_in, call, broker, firmware, tmp_path):
+def test_kept_all_the_same(board_in, call, broker, installed, tmp_path):
     board = board_in()
-    board.put(firmware)
+    board.put(installed)
     with board:
         path = written(tmp_path, answers(broker, port=1))
         status, said = call("--port", board.port, "--answers", path, "--keep-anyway")
@@ -136,7 +161,7 @@ def test_kept_all_the_same(board_in, call, broker, firmware, tmp_path):
     assert json.loads(board.files()["config.json"])["mqtt"]["brokers"][0]["port"] == 1
 
 
-def test_stopped_in_mid_trial(board_in, call, broker, firmware, tmp_path, monkeypatch):
+def test_stopped_in_mid_trial(board_in, call, broker, installed, tmp_path, monkeypatch):
     def stop(link, settings, line):
         assert link.answer(
             f"import os\nprint('@' + repr({boardtrial.CANDIDATE!r} in os.listdir()))"
@@ -145,7 +170,7 @@ def test_stopped_in_mid_trial(board_in, call, broker, firmware, tmp_path, monkey
 
     monkeypatch.setattr(boardtrial, "run", stop)
     board = board_in()
-    board.put(firmware)
+    board.put(installed)
     with board:
         status, said = call("--port", board.port, "--answers", written(tmp_path, answers(broker)))
         assert status == 130
@@ -162,7 +187,7 @@ def test_answers_that_no_node_can_use(board_in, call, broker, tmp_path):
         assert status == BAD_CONFIG
         assert "wifi.networks[0].password: " in said
         assert "node.name: " in said
-    assert "firmware/app.mpy" not in board.files()
+    assert "slots/a" not in board.files()
 
 
 def test_two_boards_of_a_csv(board_in, call, brokers, tmp_path):

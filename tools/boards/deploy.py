@@ -1,7 +1,7 @@
 """Put the firmware and a node's settings on a board; what is there already is not written again.
 
-The firmware comes as files (`boardfiles.py`), or with `--image` as one image in a slot (`slots.py`). What it replaces stays until the node was online:
-the board goes back to it by itself. The board is reset, and the command waits until the node says that a broker accepted it. Several boards at once: `several.py`.
+The firmware comes as one image in a slot (`slots.py`): what it replaces stays until the node was online, and the board goes back to it by itself.
+With `--loose` it comes as files (`boardfiles.py`). The board is reset, and the command waits until the node says that a broker accepted it. Several boards at once: `several.py`.
 """
 
 import argparse
@@ -54,9 +54,9 @@ def add_arguments(parser):
     ports.add_port(parser, several=True)
     nodeconfig.add_arguments(parser)
     parser.add_argument(
-        "--image",
+        "--loose",
         action="store_true",
-        help="install one image instead of files (docs/image.md)",
+        help="copy loose files instead of one image: a developer's way, only what changed is sent (docs/deploy.md)",
     )
     parser.add_argument(
         "--dry-run",
@@ -84,7 +84,7 @@ def run(args):
     found = ports.find_all(args.port)
     choice.serves(len(found))
     firmware = build()
-    packed = image.of(firmware) if args.image else None
+    packed = None if args.loose else image.of(firmware)
 
     def work(port, line, stopped):
         with Link(port, stopped) as link:
@@ -105,15 +105,14 @@ def deploy_to(link, line, firmware, packed, choice, args):
             raise Stopped from None
         raise
     name = (config.settings and config.settings["node"]["name"]) or "-"
-    size = f"{len(plan.copied)} files, {sum(plan.copied.values()):,} bytes"
     if args.dry_run:
-        told = f"would copy {size}, and remove {len(plan.removed)}"
+        told = f"would copy {plan}, and remove {len(plan.removed)}"
         line.say(told)
         link.restart()
         return name, told
     told = "nothing to copy"
     if plan.copied or plan.removed:
-        told = f"copied {size}, in {time.monotonic() - begun:.0f} s"
+        told = f"copied {plan}, in {time.monotonic() - begun:.0f} s"
     line.say(told)
     link.reset()
     if config.settings is None:
@@ -130,8 +129,8 @@ def deploy_to(link, line, firmware, packed, choice, args):
     elif args.wait:
         topic = online.wait(link, args.wait, config.settings, line)
         see = online.how_to_watch(topic, config.settings, config.path)
-        if plan.tried:
-            end_trial(link, line, plan.tried)
+        if plan.slot:
+            end_trial(link, line, plan.slot)
         line.say(f"{topic} is online. See what it publishes: {see}")
         name, told = topic.rpartition("/")[2], f"online, {told}"
     return name, told
@@ -142,13 +141,21 @@ def build():
     return mpy.compiled()
 
 
+def started(firmware):
+    """What is beside an image: the files that MicroPython starts by their names."""
+    return {path: firmware[path] for path in mpy.STARTED}
+
+
 class Brought:
-    """What all attempts together copied ({path: size}) and removed. tried: the slot of an image that is on trial, or None."""
+    """What all attempts together copied ({path: bytes sent}) and removed. slot: of an image whose node has to be online before what ran until now goes, or None."""
 
     def __init__(self):
         self.copied = {}
         self.removed = {}
-        self.tried = None
+        self.slot = None
+
+    def __str__(self):
+        return f"{len(self.copied)} files, {sum(self.copied.values()):,} bytes"
 
 
 def persist(link, line, work):
@@ -178,9 +185,16 @@ def bring(link, line, firmware, packed, choice, args):
         if short and not link.answer(_PSRAM):
             line.say(f"warning: {short}")
         if packed:
-            rest = {path: firmware[path] for path in mpy.STARTED} | config.files
             offline = config.settings is None or args.without_wifi  # nobody would end a trial
-            install(link, line, packed, rest, brought, offline, args.dry_run)
+            install(
+                link,
+                line,
+                packed,
+                started(firmware) | config.files,
+                brought,
+                offline,
+                args.dry_run,
+            )
         else:
             update(link, line, firmware | config.files, brought, args.dry_run)
         return config
@@ -200,25 +214,29 @@ def update(link, line, wanted, brought, dry_run=False):
 
 
 def install(link, line, packed, rest, brought, without_trial, dry_run=False):
-    """Bring an Image into a slot, and the files beside it: {path: bytes}."""
+    """Bring an Image into a slot, and the files beside it: {path: bytes}. Then boot.py starts it, on trial if it can."""
     line.doing("looking at what is there")
     link.run(boardfiles.ON_BOARD)
     plan = slots.Plan(slots.Board(link), packed)
     line.say(f"image: {plan.title}")
     if not plan.there:
-        brought.copied[plan.slot] = len(packed.data)
         if dry_run:
+            brought.copied[plan.slot] = len(packed.data)
             line.say(f"  would write   {plan.slot}")
         elif not plan.has_room():
             plan.make_room(line)
     files = _look(link, line, rest, brought, dry_run, boardfiles.OWN if plan.proven else ())
     if dry_run:
         return
-    plan.write(line)
+    sent = plan.write(line)
+    if sent:
+        brought.copied[plan.slot] = brought.copied.get(plan.slot, 0) + sent
     if files:
         boardfiles.install(link, files, line)
-    if plan.choose(without_trial):
-        brought.tried = plan.slot
+    tried = plan.choose(without_trial)
+    if tried or plan.runs == slots.LOOSE:
+        brought.slot = plan.slot
+    if tried:
         line.say(f"  on trial until the node is online; else {plan.runs} runs again")
 
 

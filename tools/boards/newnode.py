@@ -6,6 +6,7 @@ from firmware import VERSION
 from tools import CommandError
 from tools.boards import answers, boardtrial, deploy, online
 from tools.boards.ports import LOST, UNSUITABLE
+from tools.image import image
 from tools.settings import judge, nodeconfig
 from tools.settings.judge import BAD_CONFIG, BadConfig
 
@@ -27,6 +28,7 @@ class NewNode:
         self.firmware = firmware
         self.args = args
         self.settings = None
+        self.brought = deploy.Brought()
 
     def look(self, scan=False):
         """See what the board is and what is on it; with `scan`, which networks it sees."""
@@ -75,16 +77,11 @@ class NewNode:
     def attempt(self, given):
         """Bring firmware and candidate to the board, and try it there. Returns what failed in a sentence, or None."""
         raw, self.settings = self.judge(given)
-        wanted = self._wanted()
-        if wanted:
-            brought = deploy.Brought()
-            deploy.persist(
-                self.link,
-                self.line,
-                lambda: deploy.update(self.link, self.line, wanted, brought),
-            )
-            size = f"{len(brought.copied)} files, {sum(brought.copied.values()):,} bytes"
-            self.line.say(f"copied {size}" if brought.copied else "the firmware is there")
+        files = self._files()
+        if not _newer(self.version):
+            deploy.persist(self.link, self.line, lambda: self._bring(files))
+            copied = self.brought.copied
+            self.line.say(f"copied {self.brought}" if copied else "the firmware is there")
         else:
             self.line.say(f"the firmware on the board, {self.version}, is newer: it stays")
         self.link.reset()  # without a watchdog, which would bite while a name is looked up
@@ -93,20 +90,25 @@ class NewNode:
             raise CommandError(f"the board on {self.link.port} did not come back", LOST)
         return deploy.persist(self.link, self.line, lambda: self._try(raw))
 
-    def _wanted(self):
-        """{path: bytes} of what belongs on the board besides its config; {} if it has newer firmware than ours."""
+    def _files(self):
+        """{path: bytes} of what the settings name. BadConfig: the board has newer firmware than ours, and we cannot bring them."""
         files = {}
         if self.common:
             files = nodeconfig.files(self.common, self.settings, str(self.common))
-        if not _newer(self.version):
-            return self.firmware | files
-        if files:
+        if files and _newer(self.version):
             raise CommandError(
                 f"the board's firmware, {self.version}, is newer than this one, {VERSION}, which cannot bring it "
                 f"the files that {self.common} names: update this checkout",
                 BAD_CONFIG,
             )
-        return {}
+        return files
+
+    def _bring(self, files):
+        # Without a trial: each attempt takes starts, of which a trial has three, and whoever provisions sees what happens.
+        rest = deploy.started(self.firmware) | files
+        deploy.install(
+            self.link, self.line, image.of(self.firmware), rest, self.brought, without_trial=True
+        )
 
     def _try(self, raw):
         boardtrial.stage(self.link, answers.dumped(raw))
@@ -131,6 +133,8 @@ class NewNode:
         if not self.args.wait or not online.says_so(self.settings):
             return "kept"
         topic = online.wait(self.link, self.args.wait, self.settings, self.line)
+        if self.brought.slot:
+            deploy.end_trial(self.link, self.line, self.brought.slot)
         see = online.how_to_watch(topic, self.settings, self.common)
         self.line.say(f"{topic} is online. See what it publishes: {see}")
         return "online"

@@ -241,16 +241,17 @@ class Plan:
         return -(-len(self.image.data) // size) + _BESIDE + boardfiles.SPARE_BLOCKS
 
     def write(self, line):
-        """Bring the image into its slot."""
+        """Bring the image into its slot. Return how many bytes were sent."""
         if self.there:
-            return
+            return 0
         line.say(f"  into {self.slot}" + (", while " + self.runs + " stays" if self.runs else ""))
         write = self._write_blocks if self.slot in _IN_PLACE else self._write_file
+        sent = 0
         for _ in range(2):
-            write(line)
+            sent += write(line)
             if self.board.holds(self.slot, self.image):
                 self.there = True
-                return
+                return sent
         raise CommandError(
             f"the board's flash does not keep what is written to it ({self.slot}): it is damaged or worn out"
         )
@@ -276,6 +277,7 @@ class Plan:
             line.moved(BLOCK)
         link.run("_complete()")
         line.end()
+        return len(differ) * BLOCK
 
     def _write_file(self, line):
         link, data = self.board.link, self.image.data
@@ -292,6 +294,7 @@ class Plan:
             link.run("_file.flush()")
         link.run("_file.close()")
         line.end()
+        return len(data) - begun
 
     def _begun(self):
         """Bytes of the image that its file begins with, if it holds nothing else."""

@@ -1,15 +1,16 @@
 """Makes the image: `firmware/` and `lib/`, compiled, as one ROMFS. A board runs it from its flash, in place or out of a file (boot.py).
 
-The same sources give the same bytes. Its first record is the file `index`: a line for the image, and one for each folder with modules:
+The same sources give the same bytes. Its first record is the file `index`. It begins with a line:
 
-    outpost 0.1.0 6 5b0e…                          version, version of .mpy, SHA-256 of all that follows the index
-    firmware/link<TAB>wifi 10583<TAB>uplink 16703   a folder; its modules, and where each begins, counted from the end of the index
+    outpost 0.1.0 6 5b0e…      version, version of .mpy, SHA-256 of all that follows the index
 
-By it boot.py finds a file without reading the image's tree.
+Then seven bytes for each folder and file, least significant first: four are the CRC-32 of its path, three where it begins, counted from the
+end of the index; 0 for a folder. By them boot.py finds a file in a kilobyte of RAM, without reading the image's tree.
 """
 
 import hashlib
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,24 +98,24 @@ def pack(files, version):
     bare = _romfs(tree, b"")
     (_, start, _), *rest = romfs.entries(bare)
     digest = hashlib.sha256(bare[start:]).hexdigest()
-    lines = [f"{NAME} {version} {kind} {digest}"]
-    lines += _index(rest, start)
-    data = _romfs(tree, "".join(line + "\n" for line in lines).encode())
+    about = f"{NAME} {version} {kind} {digest}\n"
+    data = _romfs(tree, about.encode() + _index(rest, start))
     if len(data) > SLOT:
         raise CommandError(f"the image has {len(data):,} bytes, and a slot on a board {SLOT:,}")
     return Image(data, version, kind, digest)
 
 
 def _index(entries, start):
-    """Return the lines of the index for entries of a ROMFS."""
-    folders = {}
+    """Return the records of the index for entries of a ROMFS."""
+    found = {}
     for path, at, size in entries:
-        if size is None:
-            folders[path] = [path]
-        else:
-            folder, _, name = path.rpartition("/")
-            folders[folder].append(f"{name.removesuffix('.mpy')} {at - start}")
-    return ["\t".join(words) for words in folders.values()]
+        key = zlib.crc32(path.encode())
+        if key in found:
+            raise CommandError(f"{path} and another path have one CRC-32: rename it")
+        found[key] = 0 if size is None else at - start
+    return b"".join(
+        key.to_bytes(4, "little") + at.to_bytes(3, "little") for key, at in found.items()
+    )
 
 
 def _romfs(tree, index):

@@ -59,8 +59,8 @@ def add_arguments(parser):
     parser.add_argument(
         "--slot",
         choices=SLOTS,
-        default=SLOTS[0],
-        help="what the node runs: loose files, as make deploy copies them; an image that is a file; one in a ROMFS partition, in place (%(default)s)",
+        default="file",  # as `make deploy` leaves a board with an official MicroPython
+        help="what the node runs: an image that is a file; one in a ROMFS partition, in place; loose files (%(default)s)",
     )
     parser.add_argument(
         "--portal",

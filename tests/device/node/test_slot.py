@@ -109,7 +109,7 @@ def test_what_cannot_be_written_is_confirmed_at_the_next_connection():
 def test_info_says_which_image_runs():
     slot._INDEX = "index"
     with open("index", "w") as f:
-        f.write("outpost 0.1.0 6 0123456789abcdef\nfirmware\tapp 17\n")
+        f.write("outpost 0.1.0 6 0123456789abcdef\n...")
     for state, name, trial, why in (
         ({"good": "rom1", "why": "cannot be used"}, "rom1", None, "cannot be used"),
         ({"good": "rom0", "trial": "rom1", "starts": 1}, "rom1", True, None),
