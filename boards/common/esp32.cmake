@@ -2,6 +2,8 @@
 include(${CMAKE_CURRENT_SOURCE_DIR}/boards/${UPSTREAM_BOARD}/mpconfigboard.cmake)
 list(REMOVE_ITEM SDKCONFIG_DEFAULTS boards/sdkconfig.ble)
 
+set(MICROPY_FROZEN_MANIFEST ${CMAKE_CURRENT_LIST_DIR}/esp32_manifest.py)
+
 # An sdkconfig knows no variables, and a relative path would be one in MicroPython's tree.
 set(OUTPOST_SDKCONFIG ${CMAKE_BINARY_DIR}/sdkconfig.partitions)
 file(WRITE ${OUTPOST_SDKCONFIG}

@@ -1,5 +1,6 @@
 """Outpost's own MicroPython on the emulated Pico: a ROMFS with two slots, whose modules are executed where they lie."""
 
+import re
 from binascii import b2a_base64
 from contextlib import contextmanager
 
@@ -142,6 +143,23 @@ print("@" + repr(before - gc.mem_free()))
 sys.modules.clear()
 del outbox
 """
+
+
+def test_its_names_lie_in_the_firmware(boards, image):
+    board = boards()
+    board.start()
+    with prompt(board) as link:
+        write(link, 0, image(1))
+        link.run("import micropython\nvfs.mount(slot(0), '/slot')\nsys.path[:] = ['/slot']")
+        before = in_ram(link)
+        link.run("import outbox, outbox.log, outbox.again, outbox.opening, outbox.backlog")
+        # of 300: paths, and names with a dot
+        assert in_ram(link) - before < 30
+
+
+def in_ram(link):
+    """How many names the interpreter keeps in RAM."""
+    return int(re.search(r"n_qstr=(\d+)", link.run("micropython.qstr_info()"))[1])
 
 
 def test_modules_of_a_slot_take_less_than_half_the_heap(boards, image):

@@ -3,6 +3,7 @@
 Upstream's files, which they include, are not here: tests/board/test_definitions.py reads them together.
 """
 
+import ast
 import re
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ import pytest
 from mpremote.romfs import make_romfs
 
 from tools import ROOT, mpy
+from tools.image import names
 from tools.layouts import BLOCK, KB, LAYOUTS, Place
 from tools.models import BOARDS
 
@@ -69,6 +71,30 @@ def test_each_is_upstreams_board_of_the_same_name(name):
     board = UPSTREAM[name]
     assert f"\nset(UPSTREAM_BOARD {board})\n" in read(name, "mpconfigboard.cmake")
     assert f'#include "boards/{board}/mpconfigboard.h"\n' in read(name, "mpconfigboard.h")
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_names_are_frozen_into_it(name):
+    """They are read by MicroPython's build; tests/board has what comes of it."""
+    if name in ESP32S:
+        assert "/esp32_manifest.py)" in read("common", "esp32.cmake")
+        assert 'include("manifest.py")' in read("common", "esp32_manifest.py")
+    elif name == "pico":  # built from Debian's sources
+        assert 'include("common/manifest.py")' in (ROOT / "emulator" / "manifest.py").read_text()
+    else:
+        assert 'include("../common/manifest.py")' in read(name, "manifest.py")
+
+
+def test_the_names_are_todays_but_for_a_few():
+    text = names.FILE.read_text()
+    nodes = list(ast.walk(ast.parse(text).body[-1]))
+    frozen = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    frozen |= {node.value for node in nodes if isinstance(node, ast.Constant)}
+    assert names.text(frozen) == text
+    missing = names.names(mpy.compiled()) - frozen
+    assert len(missing) < 60, (
+        f"write them anew, `python -m tools names`: {sorted(missing)} would take RAM"
+    )
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -13,7 +13,7 @@ def entries(data):
     if end > len(data):
         raise ValueError(f"a ROMFS of {end:,} bytes, of which {len(data):,} are there")
     try:
-        _, at = _number(data, len(MAGIC))
+        _, at = number(data, len(MAGIC))
         yield from _records(data, at, end, "")
     except IndexError:
         raise ValueError("a ROMFS that is cut short") from None
@@ -24,7 +24,7 @@ def size(data):
     if data[: len(MAGIC)] != MAGIC:
         raise ValueError("no ROMFS: it does not begin like one")
     try:
-        length, at = _number(data, len(MAGIC))
+        length, at = number(data, len(MAGIC))
     except IndexError:
         raise ValueError("a ROMFS that is cut short") from None
     return at + length
@@ -32,11 +32,11 @@ def size(data):
 
 def _records(data, at, end, folder):
     while at < end:
-        kind, at = _number(data, at)
-        length, at = _number(data, at)
+        kind, at = number(data, at)
+        length, at = number(data, at)
         after = at + length
         if kind in (_DIRECTORY, _FILE):
-            length, at = _number(data, at)
+            length, at = number(data, at)
             path = folder + data[at : at + length].decode()
             at += length
             if kind == _DIRECTORY:
@@ -50,18 +50,18 @@ def _records(data, at, end, folder):
 def _contents(data, at, end):
     """Return (offset, size) of a file's contents."""
     while at < end:
-        kind, at = _number(data, at)
-        length, at = _number(data, at)
+        kind, at = number(data, at)
+        length, at = number(data, at)
         if kind == _VERBATIM:
             return at, length
         if kind == _POINTER:
-            length, at = _number(data, at)
-            return _number(data, at)[0], length
+            length, at = number(data, at)
+            return number(data, at)[0], length
         at += length
     raise ValueError("a file without contents")
 
 
-def _number(data, at):
+def number(data, at):
     """Return a number of seven bits a byte, the highest first, and where it ends."""
     value = 0
     while True:
