@@ -145,8 +145,7 @@ class Checkout:
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            **options,
+            **{"text": True, **options},
         )
 
     def begin_deploy(self, board, config=("--config", "config.json"), wait=0, loose=True):
