@@ -1,6 +1,6 @@
 """Measures what the parts of a node keep on the heap, and writes the table that `check-config` estimates by (heap.py).
 
-Modules: as `make size` counts them. The rest: whole nodes on the simulated board, 32-bit objects, from .mpy, online at a real
+Modules: as `make size` counts them. The rest: whole nodes on the simulated board, 32-bit objects, from an image that is a file, online at a real
 broker; the difference of two is what the part between them keeps.
 """
 
@@ -21,6 +21,7 @@ from tools.settings import heap, judge
 from tools.simulate import simulate
 
 _BOARD = "esp32"
+_SLOT = "file"  # as `make deploy` leaves a board with an official MicroPython
 _HEAP_KB = 300  # more than any takes: here nothing is to be short
 _REPORTS = 10  # of `health`; in the second half of them all has been told, on a busy machine, too
 _PATIENCE_S = 120
@@ -136,14 +137,14 @@ def _closure(module, graph):
     return sorted(name for name in found if name not in ("drivers", "firmware"))
 
 
-def live(settings, slot=simulate.SLOTS[0]):
+def live(settings, slot=_SLOT):
     """Return the bytes that a node keeps with these sections of settings, online, after a while. slot: what it runs."""
     with running(settings, _HEAP_KB, slot, _FIRST, _LAST) as (board, _):
         return _kept(board)
 
 
 @contextmanager
-def running(settings, kilobytes, slot=simulate.SLOTS[0], first="", last=""):
+def running(settings, kilobytes, slot=_SLOT, first="", last=""):
     """A node with these sections of settings and so much RAM: gives (its board, its broker). first, last: what boot.py begins and ends with."""
     with (
         tempfile.TemporaryDirectory() as name,
