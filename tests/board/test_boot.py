@@ -8,6 +8,8 @@ import pytest
 from outside import until
 from pico import CONFIG, EIGHT, STARTED, put
 
+from tools.boards.serialboard import Link
+
 NAME = "emulated"
 BOOTS = 1000  # starts that the node believes it had
 PATIENCE_S = 200  # a start takes 4 s, four crashes 40 s, on a machine with nothing else to do
@@ -16,6 +18,9 @@ SENSOR = {"name": "volts", "type": "adc", "pin": 26, "r1": 1, "interval_s": 1}
 # What stands in for the driver; `.py` and `.mpy` of it exist together in no case.
 HANGS = b"class Voltage:\n    conversion_ms = 0\n    def __init__(self, *a, **k):\n        self.n = 0\n    def start(self):\n        pass\n    def read(self):\n        self.n += 1\n        while self.n > 3:\n            pass\n        return (1.0,)\n"
 CRASHES = b"class Voltage:\n    conversion_ms = 0\n    def __init__(self, *a, **k):\n        pass\n    def start(self):\n        pass\n    def read(self):\n        return 1 // 0\n"
+
+# From the second start on; in the first a Pico has no USB yet.
+ENDLESS = b"import os, vfs\nbefore = vfs.mount()[0][0]\nwhile 'again' in os.listdir():\n    pass\nopen('again', 'w').close()\n"
 
 
 @pytest.fixture
@@ -130,3 +135,15 @@ def test_heap_that_a_node_with_eight_sensors_leaves(node, configure, seen):
     until(lambda: len(seen.messages_of(f"{NAME}/health")) >= 3, PATIENCE_S, "health", node.printed)
     last = json.loads(seen.messages_of(f"{NAME}/health")[-1].text)
     assert last["heap_free"] > 95_000, last
+
+
+def test_littlefs_is_mounted_anew_after_an_interrupt_without_a_soft_reset(board):
+    """Ctrl-C takes effect in the middle of littlefs, whose list of free blocks may be half made."""
+    put(board.flash, {"boot.py": ENDLESS})
+    board.start()
+    with Link(board.url) as link:
+        link.enter(patience_s=(5, 20))
+        assert link.answer(
+            "import vfs\nprint('@' + repr(before and vfs.mount()[0][0] is not before))"
+        )
+        assert link.answer("import os\nprint('@' + repr('main.py' in os.listdir('/')))")

@@ -34,6 +34,18 @@ _PATIENCE_S = (5, 5, 10)  # to reach the prompt, attempt by attempt
 _NOISE = 200  # bytes of foreign text that may come during a command: a system message; a boot log is longer
 _CHUNK = 1024  # bytes of a file in one command, which takes four times as much of the board's heap for a moment
 _STARTED = re.compile(rb"\brst:0x|^MPY: soft reboot")  # first words of a board that starts
+# On a Pico a Ctrl-C takes effect in the middle of littlefs, too (ports/rp2/rp2_flash.c, rp2_flash_readblocks). What littlefs then knows of
+# the flash is half of it: it may give a new file blocks that others have. A soft reset mounts it anew; where there was none, this does.
+REMOUNT = """
+import vfs
+try:
+    from rp2 import Flash
+except ImportError:
+    pass
+else:
+    vfs.umount("/")
+    vfs.mount(vfs.VfsLfs2(Flash(), progsize=256), "/")
+"""
 _ABSENT_S = 15  # a native USB port is away for a second or two during a reset
 
 
@@ -144,7 +156,9 @@ class Link:
                         repl.serial.write(b"\r\x03")
                         time.sleep(0.5)
                     repl.enter_raw_repl(soft_reset=attempt != 1, timeout_overall=patience)
-                    return
+                if attempt == 1:
+                    self.run(REMOUNT)
+                return
             except LinkLost:
                 if not self._present():
                     raise
@@ -291,7 +305,8 @@ class Link:
         raise LinkLost(f"the board on {self.port} went away and did not come back")
 
     def restart(self, first=""):
-        """Ask for a reset, whatever the board is at, after code that may come first. Do not wait for an answer."""
+        """Ask for a reset, whatever the board is at, after code that may come first and change files. Do not wait for an answer."""
+        first = first and REMOUNT + first
         with contextlib.suppress(LinkLost), self._line() as repl:
             repl.serial.write(b"\r\x03")
             time.sleep(0.1)  # what is typed before the interrupt took effect is lost
