@@ -8,8 +8,8 @@ tasks, Bluetooth), are not modelled. Wi-Fi and sockets take small pieces, from t
 The figures: 94 KB free and 53 of them in one piece, with a Python heap of 112 KB and before Wi-Fi (MicroPython's issue 18859); Wi-Fi
 45.5 KB, a TCP socket 4 to 7, TLS 16 and 4 kept and some 15 in the handshake (8940).
 
-What Python takes is looked at between bytecodes, every so often: gc.mem_alloc() less what the simulated board had before. The fakes'
-own objects that are made later count as the program's, a few KB with a connection and sensors.
+What Python takes is looked at between bytecodes, every so often: gc.mem_alloc() less what the simulated board had before, and less what
+it will have made for a node that is online and reads twelve sensors (`late`).
 """
 
 import gc
@@ -94,11 +94,11 @@ def grow():
     return True
 
 
-def watch(exhausted):
-    """Look at what Python takes, from now on. exhausted: called once, when its heap can grow no more."""
+def watch(exhausted, late=0):
+    """Look at what Python takes, from now on. exhausted: called once, when its heap can grow no more. late: bytes that are not the program's."""
     global _base, _exhausted
     gc.collect()
-    _base = gc.mem_alloc()
+    _base = gc.mem_alloc() + late
     _exhausted = exhausted
     sys.modules["gc"] = _Gc
     micropython.schedule(_pass, None)
@@ -138,7 +138,7 @@ class _Gc:
 
     @staticmethod
     def mem_alloc():
-        return gc.mem_alloc() - _base
+        return max(gc.mem_alloc() - _base, 0)
 
     @staticmethod
     def mem_free():
