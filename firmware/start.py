@@ -21,9 +21,10 @@ _START_S = const(120)  # more than it takes until the watchdog can be armed
 
 def _load_settings(board, safe):
     """Return (settings or None, the file they came from, faults of config.json or None: it was checked at an earlier start)."""
+    from firmware import forget
+
     types = ()
     if not safe:
-        from firmware import forget
         from firmware.settings import checked
 
         settings = checked.load(CONFIG, LAST_GOOD, board.model)
@@ -31,11 +32,12 @@ def _load_settings(board, safe):
         forget("", "settings")
         if settings:
             return settings, CONFIG, None
-        from firmware.sensors import TYPES as types
+        from firmware.sensors.named import types
     from firmware.settings import config
 
     loaded = config.load(CONFIG, LAST_GOOD, types, board.model, safe)
     config.drop()  # tables, checks and help texts are only needed once
+    forget("sensors", "named")
     return loaded
 
 

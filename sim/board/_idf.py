@@ -1,6 +1,6 @@
 """The RAM of an ESP32 without PSRAM: Python's heap grows out of IDF's, from which Wi-Fi, sockets and TLS take, too.
 
-Python's heap begins with 56 KB. When that is full it grows by as much as it has, and after that, when IDF has not so much in one piece,
+Python's heap begins with 56 KB, with 80 in a MicroPython of our own. When that is full it grows by as much as it has, and after that, when IDF has not so much in one piece,
 by IDF's largest piece, whole (py/gc.c). What IDF has then left may be too little for a socket or for TLS, however much is free in Python's.
 
 IDF's heap is two regions here, with what is free in each in one piece: its own fragments, and what else takes of it (lwIP's packets,
@@ -16,9 +16,11 @@ import gc
 import sys
 
 import micropython
+import uos
 from micropython import const
 
 _FIRST = const(57344)  # bytes of Python's heap at first
+_OURS = const(81920)  # in a MicroPython of our own, which has a ROMFS (boards/)
 _BLOCKS = const(40)  # of so many bytes of an area the collector's tables take one
 _TURNS = const(
     200
@@ -32,8 +34,11 @@ _SMALL = 1_600  # as a packet
 
 TOTAL = (81_500, 122_588)
 free = [41_000, 110_000]
-least = free[:]
 areas = [_FIRST]
+if uos.getenv("OUTPOST_ROM"):
+    areas[0] = _OURS
+    free[1] -= _OURS - _FIRST
+least = free[:]
 
 _base = None  # bytes that are not the program's; None: nobody looks
 _left = _TURNS
