@@ -158,8 +158,9 @@ def test_what_was_not_checked_is_checked():
     anew("the note")
     os.remove("state/config.json")
     anew("no last good ones")
-    firmware.VERSION += ".1"
-    anew("the version")
+    if "/app" not in sys.path:  # an image has its hash
+        firmware.VERSION += ".1"
+        anew("the version")
 
     class Other(Board):
         model = "esp32s3"
@@ -182,6 +183,8 @@ def test_the_code_that_checks_is_part_of_it():
     for folder in checked._CODE:
         os.mkdir("code/" + folder)
         put("code/%s/a.mpy" % folder, "code 1")
+    path = sys.path[:]
+    sys.path[:] = [place for place in path if place != "/app"]
     checked.firmware = Code
     arguments = ("config.json", start.LAST_GOOD, Board.model)
     try:
@@ -196,6 +199,7 @@ def test_the_code_that_checks_is_part_of_it():
         raises(OSError, checked.note, settings, *arguments)
     finally:
         checked.firmware = firmware
+        sys.path[:] = path
 
 
 def test_of_an_image_its_hash_is_part_of_it():
