@@ -46,9 +46,9 @@ ready:
 packages:
 	@$(PYTHON) -m tools setup --quiet --packages
 
-run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, SLOT=file|rom|loose, RAW=1, PORTAL=1: its page for a phone)
+run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, NOPSRAM=1, SLOT=file|rom|loose, RAW=1, PORTAL=1: its page for a phone)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \
-	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(call option,SLOT,slot) $(call flag,PORTAL,portal) $(call flag,RAW,raw)
+	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(call flag,NOPSRAM,no-psram) $(call option,SLOT,slot) $(call flag,PORTAL,portal) $(call flag,RAW,raw)
 
 board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040, FLASH=file that is its flash)
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)

@@ -1,6 +1,6 @@
 """From power-on to a running node: settings first, while the heap is empty, then the application.
 
-The tables and checks of the settings take a third of a Pico's heap while they are needed, which is once.
+The tables and checks of the settings take a third of a Pico's heap while they are needed: once for each config.json (settings/checked.py).
 """
 
 import gc
@@ -20,20 +20,29 @@ _START_S = const(120)  # more than it takes until the watchdog can be armed
 
 
 def _load_settings(board, safe):
-    """Return (settings or None, the file they came from, faults of config.json)."""
-    from firmware.settings import config
+    """Return (settings or None, the file they came from, faults of config.json or None: it was checked at an earlier start)."""
+    from firmware import forget
 
     types = ()
     if not safe:
-        from firmware.sensors import TYPES as types
+        from firmware.settings import checked
+
+        settings = checked.load(CONFIG, LAST_GOOD, board.model)
+        forget("settings", "checked")
+        forget("", "settings")
+        if settings:
+            return settings, CONFIG, None
+        from firmware.sensors.named import types
+    from firmware.settings import config
 
     loaded = config.load(CONFIG, LAST_GOOD, types, board.model, safe)
     config.drop()  # tables, checks and help texts are only needed once
+    forget("sensors", "named")
     return loaded
 
 
-def _keep_good(settings, faults):
-    """Keep good settings as the last good ones."""
+def _keep_good(settings, model, faults):
+    """Keep good settings as the last good ones, and note that they need no check any more."""
     from firmware import forget
 
     try:
@@ -42,7 +51,14 @@ def _keep_good(settings, faults):
         keep(settings, LAST_GOOD)
     except (OSError, MemoryError) as e:
         faults.append("%s: not kept as the last good one: %s" % (CONFIG, reason(e)))
-    forget("settings", "keeping")
+    else:
+        try:
+            from firmware.settings import checked
+
+            checked.note(settings, CONFIG, LAST_GOOD, model)
+        except (OSError, MemoryError):
+            pass  # then the next start checks them again
+    forget("settings", "keeping", "checked")
     forget("", "settings")
 
 
@@ -96,8 +112,10 @@ def run(board):
     # First of all: a node may have no memory for its settings, and safe mode must be in reach.
     cause, crashes, safe = _count_crashes(board)
     settings, source, faults = _load_settings(board, safe)
-    if source == CONFIG and not safe:
-        _keep_good(settings, faults)
+    if faults is None:
+        faults = []
+    elif source == CONFIG and not safe:
+        _keep_good(settings, board.model, faults)
     if settings is None:
         for fault in faults:
             print("config: " + fault)

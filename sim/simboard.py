@@ -119,6 +119,11 @@ class SimBoard:
         self._lock = threading.Lock()
         self._frozen = []  # processes that hold the connections of a board without power
 
+    def without_psram(self):
+        """Be an ESP32 whose RAM Python shares with Wi-Fi, sockets and TLS (sim/board/_idf.py), from the next start on."""
+        self._environment["OUTPOST_IDF"] = "1"
+        return self
+
     # -- power
 
     def start(self):

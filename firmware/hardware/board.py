@@ -100,6 +100,10 @@ class Board:
         if self._watchdog:
             self._watchdog.feed()
 
+    def idf_heap(self):
+        """Return (total, free, largest block, least free ever) bytes of each region from which an ESP32's Wi-Fi, sockets and TLS take; a Pico has none."""
+        return esp32.idf_heap_info(esp32.HEAP_DATA) if esp32 else ()
+
     # clock
 
     def set_time(self, unix_s):

@@ -194,7 +194,11 @@ class Portal:
         self.fields = shown(self.draft)
         self._forget()
         given = without(self.draft, ("sensors",) if self.offered else ())  # which are right
-        types = sensors.TYPES if given.get("sensors") else {}  # 20 KB
+        types = {}
+        if given.get("sensors"):
+            from firmware.sensors.named import types as named
+
+            types = named(given)
         settings, faults = config.check(given, types, self.board.model)
         faults += clashes(fields["sensors"])
         if faults:

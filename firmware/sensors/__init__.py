@@ -108,5 +108,5 @@ def drop():
     """Forget the tables with their help texts, and this module. They come back when they are asked for."""
     from firmware import forget
 
-    forget("sensors", "types", "options")
+    forget("sensors", "types", "options", "named")
     forget("", "sensors")

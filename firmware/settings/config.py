@@ -9,12 +9,17 @@ import json
 import sys
 from errno import ENOMEM
 
-from firmware.settings.checker import Checker
-from firmware.settings.tables import SETTINGS
-
 _LONGEST = 16384  # bytes of a config.json: text and parsed settings are in memory together
 _MOST_FAULTS = 40
 _UNREAD = ": cannot be read: "
+
+
+def __getattr__(name):
+    if name == "SETTINGS":
+        from firmware.settings.tables import SETTINGS
+
+        return SETTINGS
+    raise AttributeError(name)
 
 
 def check(raw, types, model):
@@ -23,6 +28,10 @@ def check(raw, types, model):
     raw: parsed JSON; types: sensor type → (driver, bus, rows of settings, quantities); model: the
     board as in PINS, None (or a board not there) to leave out what depends on it.
     """
+    # Not before: of config.json there was a text, then, beside what is in it.
+    from firmware.settings.checker import Checker
+    from firmware.settings.tables import SETTINGS
+
     checker = Checker(types, model)
     settings = checker.object("", raw, SETTINGS)
     if settings:
@@ -55,7 +64,8 @@ def parse(text):
 def load(path, last_good, types, model, safe=False):
     """Return (settings, source, faults): the settings of path, else of last_good, else None.
 
-    source is the path they came from, faults are those of path. safe: without sensors, which take most of the memory to check.
+    source is the path they came from, faults are those of path. types: as check() has them, or a function that returns them for
+    parsed JSON. safe: without sensors, which take most of the memory to check.
     OSError: there are no settings, because one of the files could not be read: it may at the next start, so that this is no
     reason to ask for new ones. After some such starts in a row, in safe mode, it is.
     """
@@ -83,10 +93,13 @@ def _read(path, types, model, safe):
     if len(data) > _LONGEST:
         return None, ["%s: longer than %d bytes, leave something out" % (path, _LONGEST)]
     try:
-        raw = parse(data.decode())
+        text = data.decode()
+        del data
+        raw = parse(text)
+        del text
         if safe:
             _without_sensors(raw)
-        return check(raw, types, model)
+        return check(raw, types(raw) if callable(types) else types, model)
     except UnicodeError:
         return None, ["%s: not UTF-8 text, save it as UTF-8" % path]
     except ValueError as e:
@@ -105,6 +118,8 @@ def _without_sensors(raw):
 
 def redact(settings):
     """Return a copy that can be shown: every secret is "***"."""
+    from firmware.settings.tables import SETTINGS
+
     return _redact(settings, _secrets(SETTINGS, set()))
 
 

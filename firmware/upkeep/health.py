@@ -31,6 +31,12 @@ def report(node, uptime):
     yield "uptime_s", uptime // 1000
     yield "heap_free", free
     yield "heap_low", node.heap_low
+    # An ESP32's other heap: gc.mem_free() counts its largest block, too, as the Python heap may grow by that, but Wi-Fi and TLS need it.
+    regions = node.board.idf_heap()
+    if regions:
+        yield "idf_free", sum([region[1] for region in regions])
+        yield "idf_block", max([region[2] for region in regions])
+        yield "idf_low", sum([region[3] for region in regions])
     try:
         yield "rssi", node.board.radio.rssi()
     except OSError:

@@ -29,6 +29,7 @@ if sim.ESP32:
     _ERRNO.update({106: 127, 107: 128})
 else:
     _ERRNO[101] = 113
+_ENOBUFS = 105
 _EISCONN = 127 if sim.ESP32 else 106
 
 _SEND_BUF = 5760 if sim.ESP32 else 6400
@@ -79,6 +80,9 @@ class socket(io.IOBase):
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, fileno=None, _real=None):
         if _all_in_use():
             raise OSError(23 if sim.ESP32 else errnos.ENOMEM)
+        self._ram = sim.idf and sim.idf.take(sim.idf.TCP if type == SOCK_STREAM else sim.idf.UDP)
+        if sim.idf and not self._ram:
+            raise OSError(_ENOBUFS)
         self._type = type
         self._served = False  # bound to a port, or accepted there
         if sim.ghosts:
@@ -483,6 +487,8 @@ class socket(io.IOBase):
             return
         self._state = _CLOSED
         sim.sockets.remove(self)
+        if sim.idf:
+            sim.idf.give(self._ram)
         if self._errors or self._link() != sim.UP:
             sim.ghosts.append(self._s)  # the peer has no way to know
         else:

@@ -29,6 +29,7 @@ class _Beneath(io.IOBase):
 
     def __init__(self, sock):
         self._sock = sock
+        self._ram = _idf_ram() if sim.idf else ()
         self._records = None if sim.ESP32 else [bytearray(n) for n in _RECORDS]
         self._poll = None
 
@@ -61,9 +62,23 @@ class _Beneath(io.IOBase):
             return self._sock.link_flags(ready[0][1] if ready else 0, arg)
         if request == 4:
             self._records = None
+            for taken in self._ram:
+                sim.idf.give(taken)
             self._sock.close()
             return 0
         return -1  # no descriptor: what is decrypted already is not in the kernel
+
+
+def _idf_ram():
+    """Return what is taken of IDF's heap for the record buffers. The handshake needs more, soon and not for long. OSError: it is not there."""
+    taken = [sim.idf.take(n, n) for n in _RECORDS]
+    more = sim.idf.take(sim.idf.HANDSHAKE)
+    sim.idf.give(more)
+    if more and all(taken):
+        return taken
+    for each in taken:
+        sim.idf.give(each)
+    raise OSError(errnos.ENOMEM)
 
 
 class SSLContext:

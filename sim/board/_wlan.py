@@ -40,6 +40,7 @@ class _Radio:
         self.pm = _PM[1]
         self.country = "XX"
         self.ap_settings = {}
+        self.ram = None  # what the driver has of IDF's
         self.beacon = None  # what the access point shows: the settings it was started with
 
     def later(self, ms, then):
@@ -177,6 +178,10 @@ class WLAN:
             raise ValueError("invalid WLAN interface identifier")
         if sim.ESP32 and sim.radio_fault == "memory":
             raise OSError("WiFi Out of Memory")
+        if sim.idf and not radio.ram:
+            radio.ram = sim.idf.take(sim.idf.WIFI)  # until the board restarts
+            if not radio.ram:
+                raise OSError("WiFi Out of Memory")
         interface = 1 if interface else 0
         if interface not in _nets:
             _nets[interface] = object.__new__(cls)

@@ -4,10 +4,11 @@ boot.py; main.py unless boot.py raised; then the prompt, where a board waits for
 process ends with `sim.EXIT["repl"]`. SystemExit from either is a soft reset.
 
 Environment: OUTPOST_BOARD, OUTPOST_RETAINED and OUTPOST_SCENARIO (docs/architecture.md); OUTPOST_FLASH, an image that is the
-flash instead (norflash.py); OUTPOST_ROM, a file that is the ROMFS partition (_vfs.py); OUTPOST_HEAP, KB for the node, not counting what is loaded by then; OUTPOST_CONTROL=1, more events come on standard input; OUTPOST_SEED, chance; OUTPOST_SERIAL,
+flash instead (norflash.py); OUTPOST_ROM, a file that is the ROMFS partition (_vfs.py); OUTPOST_HEAP, KB for the node, not counting what is loaded by then; OUTPOST_IDF=1, its RAM is that of an ESP32 without PSRAM (_idf.py); OUTPOST_CONTROL=1, more events come on standard input; OUTPOST_SEED, chance; OUTPOST_SERIAL,
 the last six digits of its address; OUTPOST_ELAPSED, the world's age in ms. sim/simboard.py sets them all.
 """
 
+import gc
 import sys
 
 _HERE = __file__[: __file__.rfind("/")] if "/" in __file__ else "."
@@ -20,6 +21,7 @@ import stand  # noqa: E402
 
 import sim  # noqa: E402
 
+_LATE = 7000  # bytes that the fakes take later: what a node keeps here, less what `make bench-heap` says
 _SOFT_RESETS = 100  # in one life of a board; a loop of them is a bug that must end
 
 
@@ -55,25 +57,30 @@ def _life():
             stand.soft_boot()
 
 
-def _measure_out(kilobytes):
-    """Leave so much of the heap. Return what takes the rest away."""
-    import gc
-
+def _measure_out(kilobytes, pieces):
+    """Leave so much of the heap. pieces: a list, to which is added what takes the rest away."""
     gc.collect()
-    pieces = []
-    size = 65536
-    while size >= 256:
+    # Small ones, which go into the holes among the fakes, too: what is left is in one piece, as on a board.
+    for size in (256, 64):
         try:
             while gc.mem_free() - size >= kilobytes * 1024:
                 pieces.append(bytearray(size))
         except MemoryError:
             pass  # no hole of this size
-        size //= 2
-    return pieces
 
 
-stand.power_on()
 _heap = stand.uos.getenv("OUTPOST_HEAP")
-_rest = _measure_out(int(_heap)) if _heap else None
+_modelled = sim.ESP32 and stand.uos.getenv("OUTPOST_IDF")
+if _modelled:
+    import _idf
+    import _network_config  # what would come later, and count as the node's
+    import esp32
+stand.power_on()
+_rest = []
+if _heap:
+    _measure_out(int(_heap), _rest)
+if _modelled:
+    sim.idf = _idf
+    _idf.watch(lambda: _measure_out(0, _rest), _LATE)
 _life()
 sim.end("repl")

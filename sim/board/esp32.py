@@ -14,7 +14,9 @@ WAKEUP_ANY_HIGH = 1
 
 
 def idf_heap_info(capabilities):
-    """(total, free, largest block, least free) of each region, as a board that has joined reports them."""
+    """(total, free, largest block, least free) of each region; as a board that has joined reports them, where RAM is not modelled."""
+    if sim.idf:
+        return sim.idf.info()
     return [
         (7288, 0, 0, 0),
         (16648, 4, 0, 4),

@@ -329,6 +329,7 @@ ip_ms = (600, 1800)  # from joined to an address
 dns_mode = "ok"
 tls_fault = None  # "memory": no room for the record buffers
 flash = None  # `norflash`'s chip, where the flash is an image
+idf = None  # `_idf`, of an ESP32 whose RAM is modelled
 flash_full = False
 internet_on = True
 router_has_time = False  # as most have not

@@ -45,6 +45,16 @@ class DeviceFiles:
             return (_FOLDER, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         raise OSError(2)
 
+    def ilistdir(self, path):
+        return iter(
+            [
+                (name[len(path) + 1 :], kind, 0)
+                for kind, names in ((_FILE, self.files), (_FOLDER, self.folders))
+                for name in names
+                if name.rpartition("/")[0] == path and name
+            ]
+        )
+
     def open(self, path, mode):
         stage.allocate()
         if path == "/firmware/provisioning/portal.mpy":

@@ -471,3 +471,45 @@ def test_tls(made, tmp_path, board):
 def test_tls_with_the_wrong_name(made, tmp_path):
     output, _ = tls_run(made, tmp_path, "elsewhere")
     assert "ValueError" in output
+
+
+RAM = """\
+import gc, esp32
+def told(name):
+    print(name, sum(region[1] for region in esp32.idf_heap_info(esp32.HEAP_DATA)), gc.mem_free())
+told("empty")
+kept = []
+try:
+    while True:
+        kept.append(bytearray(1000))
+        for _ in range(100): pass
+        if len(kept) == 70: told("seventy")
+except MemoryError:
+    n = len(kept)
+    kept = None
+    print("kept", n)
+"""
+
+
+def test_an_esp32_without_psram_grows_its_heap_until_there_is_no_more(tmp_path):
+    flash = tmp_path / "flash"
+    flash.mkdir()
+    (flash / "main.py").write_text(RAM)
+    with SimBoard(flash, heap="300k").without_psram() as simulated:
+        output = ends_at_the_prompt(simulated)
+    numbers = {line.split()[0]: line.split()[1:] for line in output.splitlines()}
+    assert 150_000 < int(numbers["empty"][0]) < 152_000
+    # As the port counts: with the largest piece of IDF's.
+    assert 160_000 < int(numbers["empty"][1]) < 170_000
+    assert int(numbers["seventy"][0]) == int(numbers["empty"][0]) - 57_344
+    # Both heaps, less the collector's tables.
+    assert 185 < int(numbers["kept"][0]) < 210
+
+
+def test_how_much_it_has_is_in_one_piece(tmp_path):
+    """Of 79 KB a part was in holes among the fakes, so that a node without sensors found no 5 KB for its client."""
+    flash = tmp_path / "flash"
+    flash.mkdir()
+    (flash / "main.py").write_text("print(len(bytearray(75_000)))")
+    with SimBoard(flash, heap="79k") as simulated:
+        assert "75000" in ends_at_the_prompt(simulated)

@@ -18,7 +18,7 @@ from sim.alone import alone, short
 from sim.broker import Broker
 from sim.ntp import TimeServer
 from sim.simboard import BOARDS, SimBoard, serial
-from tools import ROOT, mpy, pins, said
+from tools import ROOT, CommandError, mpy, pins, said
 from tools.image import image
 from tools.numbers import seconds, whole
 from tools.settings import heap
@@ -72,12 +72,19 @@ def add_arguments(parser):
         type=whole(96, 16384),
         default=HEAP_KB,
         metavar="KB",
-        help="of RAM the node has (%(default)s, as a Pico W; an ESP32 without PSRAM has 112)",
+        help="of RAM the node has (%(default)s, as a Pico W)",
+    )
+    parser.add_argument(
+        "--no-psram",
+        action="store_true",
+        help="an ESP32 without PSRAM: its Python heap grows out of the RAM that Wi-Fi and connections need",
     )
     messages.add_argument(parser)
 
 
 def run(args):
+    if args.no_psram and not args.board.startswith("esp"):
+        raise CommandError(said("NOPSRAM=1 is for an ESP32: no Pico has PSRAM"))
     folder = (args.folder or ROOT / ".sim" / args.board).resolve()
     if args.config:
         _check(args.config, args.board)
@@ -93,7 +100,7 @@ def run(args):
             settings["node"]["name"] += "-" + serial(folder / "flash")
         rom = make_flash(folder / "flash", settings, args.slot)
         forget_crashes(folder / "flash")
-        scarce = not args.portal and heap.short(judge(settings, args.board)[0], args.heap)
+        scarce = not args.portal and _scarce(args, settings)
         if scarce:
             print("warning: " + said(scarce))
         if args.portal:
@@ -125,6 +132,8 @@ def run(args):
             log=log,
             rom=rom,
         )
+        if args.no_psram:
+            board.without_psram()
         stack.enter_context(board)
         if args.portal:
             print(by_phone(board, broker, password), flush=True)
@@ -132,6 +141,14 @@ def run(args):
         if code != NOT_ONLINE:
             return code
         return not_online(folder / "flash", args, log)
+
+
+def _scarce(args, settings):
+    """Say what the node may run out of; None: nothing. What is estimated is loose files."""
+    settings = judge(settings, args.board)[0]
+    if not args.no_psram:
+        return heap.short(settings, args.heap)
+    return heap.warning(settings, args.board) if args.slot != "rom" else None
 
 
 def _wired(board):

@@ -88,6 +88,9 @@ class Board:
     def led(self, pin):
         return None
 
+    def idf_heap(self):
+        return ()
+
     def reset_cause(self):
         return "power on"
 
@@ -270,6 +273,17 @@ def test_introduces_itself_then_reads():
     assert r.readings()[0]["temperature"] == 20.0 and r.readings()[0]["boot"] == info["boot"]
     health = json.loads(r.client.on("outpost/esp32-a1b2c3/health")[0][1])
     assert health["rssi"] == -61 and health["dropped"] == 0 and health["connects"] == 1
+
+
+def test_health_has_an_esp32s_other_heap():
+    """Area by area it has the free bytes, the largest piece and the least; the Python heap may be well while that is empty."""
+    from firmware.upkeep import health
+
+    r = Run()
+    assert not [name for name, _ in health.report(r.node, 0) if name.startswith("idf")]
+    r.node.board.idf_heap = lambda: [(7288, 0, 0, 0), (90000, 500, 300, 20), (9000, 70, 60, 50)]
+    found = dict(health.report(r.node, 0))
+    assert (found["idf_free"], found["idf_block"], found["idf_low"]) == (570, 300, 70)
 
 
 def test_what_was_done_in_a_pass_is_not_older_than_its_begin():

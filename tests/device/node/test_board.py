@@ -162,6 +162,17 @@ def test_watchdog_takes_what_the_hardware_can_count():
     raise AssertionError("it did not bite")
 
 
+def test_an_esp32_has_a_heap_beside_pythons():
+    board, _ = make(HOME)
+    regions = board.idf_heap()
+    if not sim.ESP32:
+        assert regions == ()
+        return
+    assert regions
+    for total, free, largest, least in regions:
+        assert 0 <= least <= free <= total and largest <= free
+
+
 def test_reset_cause_in_words():
     board, _ = make(HOME)
     assert board.reset_cause() == "power on"

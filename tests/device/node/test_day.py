@@ -185,7 +185,7 @@ class Board:
     def _nothing(self, *args):
         pass
 
-    feed = end = arm_watchdog = set_time = kept_time = mark_time = led = _nothing
+    feed = end = arm_watchdog = set_time = kept_time = mark_time = led = idf_heap = _nothing
 
 
 class Channel:

@@ -120,6 +120,18 @@ def test_it_is_tried_and_saved():
     assert saved()["wifi"]["networks"] == [{"ssid": "home", "password": "secret-home"}]
 
 
+def test_sensors_that_are_in_the_settings_are_checked_and_stay():
+    volts = {"name": "volts", "type": "adc", "pin": 34}
+    for pin in (34, 6):
+        page = portal()
+        page.raw["sensors"] = [volts | {"pin": pin}]
+        work(page)
+        if pin == 34:
+            assert page.is_saved and saved()["sensors"] == [volts], page.others
+        else:
+            assert not page.is_saved and "sensors[0].pin: GPIO6 " in page.others[0], page.others
+
+
 def test_a_step_without_memory_is_done_once_more():
     for owner, name in _PLACES:
         page = portal()

@@ -129,10 +129,10 @@ def test_the_last_good_settings():
 
     scarce = starve("settings.keeping")
     faults = []
-    start._keep_good({"sensors": []}, faults)
+    start._keep_good({"sensors": []}, "esp32", faults)
     assert not scarce.left
     assert [fault[:45] for fault in faults] == ["config.json: not kept as the last good one: M"]
-    start._keep_good({"sensors": []}, faults)
+    start._keep_good({"sensors": []}, "esp32", faults)
     with open(start.LAST_GOOD) as f:
         assert json.load(f) == {"sensors": []} and len(faults) == 1
 

@@ -945,10 +945,10 @@ def test_redact_hides_every_secret_and_keeps_the_rest():
 def test_drop_gives_the_memory_back():
     global config
     write("config.json", GOOD)
-    gc.collect()
-    before = gc.mem_alloc()
     settings, _, _ = config.load("config.json", "last.json", TYPES, "esp32")
     assert settings
+    gc.collect()
+    before = gc.mem_alloc()
     assert "jsonfault" not in sys.modules
     config.drop()
     config = config_checks.config = None
