@@ -28,13 +28,14 @@ class Answer(NamedTuple):
 
 
 class Phone:
-    def __init__(self, node):
+    def __init__(self, node, host=HOST):
         self.node = node
+        self.host = host
         self.port = node.served(80, OPEN_S)
 
-    def ask(self, method="GET", path="/", body=None, host=HOST, **headers):
+    def ask(self, method="GET", path="/", body=None, host=None, **headers):
         connection = http.client.HTTPConnection(HOST, self.port, timeout=20)
-        headers = {"Host": host, **headers}
+        headers = {"Host": self.host if host is None else host, **headers}
         if isinstance(body, dict):
             body = urlencode(body).encode()
             headers["Content-Type"] = "application/x-www-form-urlencoded"
