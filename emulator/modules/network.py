@@ -1,5 +1,5 @@
 """`network` of the emulated board, as rp2's, where it is asked: a station whose access point is the host, through the modem, and an
-access point whose only guest is the host.
+access point whose only guest is the host. To that the board's own address is 127.0.0.1.
 """
 
 import machine
@@ -15,7 +15,7 @@ STAT_WRONG_PASSWORD = -3
 STAT_CONNECT_FAIL = -1
 
 _ADDRESS = "192.168.77.2"
-_AP_ADDRESS = "192.168.4.1"
+_AP_ADDRESS = "127.0.0.1"
 _NETWORK = b"emulated"
 _names = {"hostname": "PicoE", "country": "XX"}
 

@@ -71,7 +71,7 @@ class socket(io.IOBase):
         line.pump()
         if not self._visitors:
             raise OSError(errno.EAGAIN)
-        return self._visitors.pop(0), ("192.168.4.16", 0)
+        return self._visitors.pop(0), ("127.0.0.1", 0)
 
     def _take_channel(self):
         while self._channel in line.channels or not self._channel:

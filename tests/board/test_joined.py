@@ -21,15 +21,14 @@ from tools.layouts import BLOCK
 from tools.models import PICO
 
 NAME = "newcomer"
-PAGE = "192.168.4.1"  # where the page is for a phone
 BOOT_S = 120  # to the page, on a busy machine
 FIRST_READING_S = 180
 
 
 @pytest.fixture(scope="module")
 def micropython(firmware, tmp_path_factory):
-    """Outpost's own MicroPython as a UF2, which its build for a Pico does not make without picotool."""
-    data = build.FIRMWARE.read_bytes()
+    """Outpost's own MicroPython, with the heap of a Pico W, as a UF2, which its build does not make without picotool."""
+    data = build.PICO_W_HEAP.read_bytes()
     path = tmp_path_factory.mktemp("micropython") / "firmware.uf2"
     path.write_bytes(uf2.write({0: data + bytes(-len(data) % uf2.PAGE)}, PICO.family))
     return path
@@ -99,7 +98,7 @@ def test_from_a_file_to_the_page_to_a_reading(in_place, boards, join, broker, se
     with chips_of([air], pipes, ahead=False):
         board.start()
         assert board.wait_printed("join the Wi-Fi network outpost-", BOOT_S), board.printed()
-        phone = Phone(Node(board), PAGE)
+        phone = Phone(Node(board))
         page = phone.ask()
         assert "emulated" in page.words and "bme280 address 0x76" in page.words
         phone.submit(
@@ -118,5 +117,7 @@ def test_from_a_file_to_the_page_to_a_reading(in_place, boards, join, broker, se
             board.printed,
         )
         assert seen.readings("bme280-1", NAME)[0]["temperature"] == pytest.approx(21.5, abs=0.1)
+        info = json.loads(seen.wait_for(f"{NAME}/info").text)
+        assert (info["slot"], info["reset_cause"]) == (slot, "provisioning")
         board.stop()
     assert json.loads(contents(board.flash)["state/slot"]) == {"good": slot}

@@ -1,7 +1,4 @@
-"""One file of MicroPython and Outpost: what is in it, that nothing of an older node is left, what is refused, and when `flash` takes it.
-
-The MicroPythons here are made up: what a real one says of itself, at the places where it says it, and nothing that runs.
-"""
+"""One file of MicroPython and Outpost: what is in it, that nothing of an older node is left, and what is refused."""
 
 import json
 import os
@@ -9,85 +6,36 @@ import re
 import struct
 
 import pytest
+from fakemicropython import (
+    ABSOLUTE,
+    ESP32,
+    FILES,
+    PICO2_W,
+    PICO_W,
+    SAYS,
+    SIZE,
+    esp32,
+    mp,
+    pico,
+    small_image,
+)
 from littlefs import LittleFS, UserContext
 
-from tests.host.ptyhost import PtyBoard
-from tools import CommandError, mpy
-from tools.__main__ import main
-from tools.boards import detect, flash
+from tools import CommandError
 from tools.image import filesystem, image, joined, micropython, uf2
 from tools.layouts import BLOCK, LAYOUTS, Place
 from tools.models import BOARDS, PICO
 
-SIZE = 300_032  # bytes of a Pico's MicroPython, whole pages
-SAYS = b"\0003.4.0; MicroPython v1.28.0 on 2026-04-06\0"
-FILES = {"boot.py": b"# boot\n" * 900, "main.py": b"# main\n" * 300}
-ESP32S = [name for name in LAYOUTS if not name.startswith("pico")]
-PICO_W, PICO2_W, ESP32 = BOARDS["pico_w"], BOARDS["pico2_w"], BOARDS["esp32"]
-ABSOLUTE = 0xE48BFF57  # the family of an RP2350's first block, by its erratum E10
-
-
-def pico(board, own=False, says=SAYS, size=SIZE, littlefs=None):
-    """A MicroPython for a Pico as a UF2. own: with a ROMFS."""
-    layout = LAYOUTS[board.name]
-    place = littlefs or (layout.littlefs if own else layout.stock)
-    data = bytearray(b"\x5a" * size)
-
-    def put(at, *pieces):
-        piece = b"".join(pieces)
-        data[at : at + len(piece)] = piece
-
-    put(0x4000, b"[CYW43] STALL(%u)\0", says, f"; Pico with {board.chip}\0".encode())
-    # binary info: kind, tag, name, address, size
-    put(0x8000, struct.pack("<H2sIII", 7, b"MP", 0x10001234, uf2.XIP + place.offset, place.size))
-    kind = 0x10005678
-    if own:
-        put(0x9000, struct.pack("<III", kind, layout.romfs.offset, layout.romfs.size))
-    put(0x900C, struct.pack("<III", kind, place.offset, place.size))
-    made = uf2.write({0: bytes(data)}, board.family)
-    if board.chip == "RP2350":
-        made = uf2.write({0xFFFF00: b"\xef" * 256}, ABSOLUTE) + made
-    return made
-
-
-def table(places):
-    entries = [
-        struct.pack(
-            "<2sBBII16sI", b"\xaa\x50", 1, 0x81, place.offset, place.size, name.encode(), 0
-        )
-        for name, place in places.items()
-    ]
-    return b"".join(entries) + b"\xeb\xeb".ljust(16, b"\xff") + bytes(16)
-
-
-def esp32(board, own=False, places=None, says=SAYS, size=1_600_000):
-    """A MicroPython for an ESP32 as a .bin. own: with a ROMFS; places: its partitions, if not those."""
-    layout = LAYOUTS[board.name]
-    if places is None:
-        ours = {"romfs": layout.romfs, "vfs": layout.littlefs}
-        places = {"nvs": Place(0x9000, 0x6000), "factory": layout.firmware}
-        places |= ours if own else {"vfs": layout.stock}
-    data = bytearray(b"\xff" * size)
-    struct.pack_into("<BBBBIBBBBH", data, 0, 0xE9, 3, 2, 0x20, 1, 0xEE, 0, 0, 0, board.chip_id)
-    at = 0x8000 - board.offset
-    data[at : at + 0xC00] = table(places).ljust(0xC00, b"\xff") if places else b"\xff" * 0xC00
-    text = says + f"\0Generic module with {board.chip}\0".encode()
-    at = 0x12000 - board.offset
-    data[at : at + len(text)] = text
-    return bytes(data)
-
-
-def mp(board, **options):
-    return pico(board, **options) if board.family else esp32(board, **options)
-
 
 @pytest.fixture(scope="module")
 def small():
-    return image.pack({"firmware/a.mpy": b"M\x06" + bytes(range(256)) * 40}, "9.9.9")
+    return small_image()
 
 
 @pytest.fixture
 def file(tmp_path):
+    """file(data, name) -> the path of a file."""
+
     def write(data, name="mp.uf2"):
         (tmp_path / name).write_bytes(data)
         return tmp_path / name
@@ -293,123 +241,3 @@ def test_littlefs_lies_together():
     assert len(made) <= 36 * BLOCK
     with pytest.raises(ValueError, match="do not fit 81,920 bytes"):
         filesystem.make(files, 20, 32)
-
-
-# ---- the commands
-
-
-@pytest.fixture
-def call(capsys):
-    def run(*words):
-        status = main([str(word) for word in words])
-        return status, "".join(capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def compiled(monkeypatch):
-    """Nothing is compiled, and the image is a small one."""
-    files = FILES | {"firmware/a.mpy": b"M\x06abc"}
-    monkeypatch.setattr(mpy, "compiled", lambda: files)
-
-
-def test_the_command_says_what_it_made_and_what_it_does(call, compiled, file, tmp_path):
-    path = file(pico(PICO_W))
-    words = ("image", "--board", "pico_w", "--micropython", path, "--out", tmp_path)
-    status, said = call(*words)
-    made = tmp_path / f"outpost-{image.version()}-pico_w.uf2"
-    assert status == 0 and made.exists()
-    for text in (
-        "MicroPython v1.28.0 on 2026-04-06; Pico with RP2040 (without a ROMFS)",
-        f"{made}: {made.stat().st_size:,} bytes, with Outpost {image.version()} in slots/a",
-        "hold BOOTSEL while you plug the board in, and copy it to the drive RPI-RP2",
-        "settings and readings that are there are lost",
-    ):
-        assert text in said
-    path = file(esp32(ESP32, own=True), "mp.bin")
-    status, said = call("image", "--board", "esp32", "--micropython", path, "--out", tmp_path)
-    made = tmp_path / f"outpost-{image.version()}-esp32.bin"
-    assert status == 0 and "(Outpost's own, with a ROMFS)" in said and "in rom0" in said
-    assert f"esptool --chip esp32 write-flash 0x1000 {made}" in said
-
-
-def test_half_of_what_it_takes(call, tmp_path):
-    for words in (("--board", "pico_w"), ("--micropython", "x")):
-        status, said = call("image", *words)
-        assert status == 2 and "make image BOARD=pico_w MICROPYTHON=file" in said
-    status, said = call("image", "--board", "pico_w", "--micropython", tmp_path / "none")
-    assert (status, said) == (micropython.NO_IMAGE, f"error: there is no {tmp_path}/none\n")
-
-
-@pytest.fixture
-def made(tmp_path, monkeypatch, file, small):
-    """made(board) -> the joined file where `flash` looks for it."""
-    monkeypatch.setattr(flash, "ROOT", tmp_path)
-    monkeypatch.setattr(detect, "DRIVES", (f"{tmp_path}/drive*",))
-    monkeypatch.setattr(
-        flash, "download", lambda board: file(mp(board), f"official{board.suffix}")
-    )
-    (tmp_path / ".build").mkdir()
-
-    def make(board):
-        data, _ = joined.join(file(mp(board), f"mp{board.suffix}"), board, FILES, small)
-        path = tmp_path / ".build" / joined.name(image.version(), board)
-        path.write_bytes(data)
-        return path
-
-    return make
-
-
-def dragged(tmp_path):
-    folder = tmp_path / "drive"
-    folder.mkdir(exist_ok=True)
-    (folder / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0\nBoard-ID: RPI-RP2\n")
-    return folder
-
-
-def test_flash_takes_a_joined_file_that_is_named(call, made, tmp_path):
-    path = made(PICO_W)
-    drive = dragged(tmp_path)
-    status, said = call("flash", "--board", "pico_w", "--firmware", path)
-    assert status == 0, said
-    assert (drive / path.name).read_bytes() == path.read_bytes()
-    assert "is MicroPython and Outpost 9.9.9: it replaces all on the board" in said
-    assert "settings and readings on the board are lost" in said
-    assert "files on the board stay" not in said and "with a phone" in said
-
-
-def test_flash_does_not_write_over_what_it_cannot_see(call, made, tmp_path):
-    path = made(PICO_W)
-    drive = dragged(tmp_path)
-    status, said = call("flash", "--board", "pico_w")
-    assert status == 0, said
-    assert f"{path} is not taken" in said and f"make flash FIRMWARE={path} takes it" in said
-    assert [each.name for each in drive.glob("*.uf2")] == ["official.uf2"]
-    assert "files on the board stay" in said
-
-
-@pytest.mark.parametrize(
-    ("files", "taken"),
-    [({}, True), ({"boot.py": b"#"}, True), ({"config.json": b"{}"}, False), ({"x": b""}, False)],
-)
-def test_flash_asks_the_board_whether_something_is_on_it(files, taken, call, made, tmp_path):
-    path = made(ESP32)
-    with PtyBoard(tmp_path) as board:
-        board.power_off()
-        board.put(files)
-        board.power_on()
-        words = ("flash", "--board", "esp32", "--port", board.port, "--dry-run")
-        status, said = call(*words)
-        assert status == 0, said
-        assert (f"{path} is MicroPython and Outpost" in said) == taken
-        assert (f"{path} is not taken" in said) == (not taken)
-        status, said = call(*words, "--erase")
-        assert status == 0 and f"{path} is MicroPython and Outpost" in said
-
-
-def test_flash_with_nothing_joined_is_as_ever(call, made, tmp_path):
-    dragged(tmp_path)
-    status, said = call("flash", "--board", "pico_w")
-    assert status == 0, said
-    assert "Outpost" not in said and "files on the board stay" in said

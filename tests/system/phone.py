@@ -28,14 +28,13 @@ class Answer(NamedTuple):
 
 
 class Phone:
-    def __init__(self, node, host=HOST):
+    def __init__(self, node):
         self.node = node
-        self.host = host
         self.port = node.served(80, OPEN_S)
 
-    def ask(self, method="GET", path="/", body=None, host=None, **headers):
+    def ask(self, method="GET", path="/", body=None, host=HOST, **headers):
         connection = http.client.HTTPConnection(HOST, self.port, timeout=20)
-        headers = {"Host": self.host if host is None else host, **headers}
+        headers = {"Host": host, **headers}
         if isinstance(body, dict):
             body = urlencode(body).encode()
             headers["Content-Type"] = "application/x-www-form-urlencoded"

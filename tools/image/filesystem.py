@@ -28,14 +28,6 @@ def make(files, blocks, unit):
     raise ValueError(f"the files do not fit {blocks * BLOCK:,} bytes")
 
 
-def mounted(data, blocks, unit):
-    """Return the littlefs whose first bytes these are, mounted. LittleFSError: there is none."""
-    fs = _littlefs(blocks, unit)
-    fs.context.buffer[: len(data)] = data
-    fs.mount()
-    return fs
-
-
 def _made(files, room, blocks, unit):
     fs = _littlefs(room, unit)
     fs.format()
