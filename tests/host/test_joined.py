@@ -6,6 +6,7 @@ import re
 import struct
 
 import pytest
+from esprom import EspRom
 from fakemicropython import (
     ABSOLUTE,
     ESP32,
@@ -22,6 +23,7 @@ from fakemicropython import (
 from littlefs import LittleFS, UserContext
 
 from tools import CommandError
+from tools.__main__ import main
 from tools.image import filesystem, image, joined, micropython, uf2
 from tools.layouts import BLOCK, LAYOUTS, Place
 from tools.models import BOARDS, PICO
@@ -142,6 +144,19 @@ def test_a_board_that_has_it_holds_outpost_and_nothing_else(board, own, file, sm
     last = max(at for at, _ in uf2.read(data, board.family)) if board.family else len(data)
     place = layout.littlefs if own else layout.stock
     assert last + (board.offset or 0) < place.offset + 20 * BLOCK
+
+
+@pytest.mark.slow
+def test_esptool_writes_it_over_an_older_node(file, small, tmp_path, capsys):
+    data, _ = joined.join(file(esp32(ESP32)), ESP32, FILES, small)
+    path = file(data, "joined.bin")
+    with EspRom(tmp_path, "ESP32") as rom:
+        older = older_node(ESP32)
+        rom.flash[: len(older)] = older
+        words = ["flash", "--board", "esp32", "--port", rom.port, "--firmware", str(path)]
+        assert main(words) == 0, capsys.readouterr()
+    found = files_on(rom.flash, LAYOUTS["esp32"].stock, ESP32)
+    assert found == FILES | {"state/slot": b'{"good": "slots/a"}', "slots/a": small.data}
 
 
 def test_the_blocks_are_numbered_by_family(file, small):
