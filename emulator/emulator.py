@@ -74,7 +74,15 @@ def show(args, flash):
         print(said(f"  make repl PORT={board.url}"))
         print("Ctrl-C switches it off; what is on its flash stays. It prints:", flush=True)
         screen = Shown(lambda: board.events().count("reset by "))
+        served = 0
         for line in board.process.stdout:
+            pages = _PAGE.findall(board.events())
+            for port in pages[served:]:
+                print(
+                    f"the page for a phone is http://127.0.0.1:{port}/ on this computer",
+                    flush=True,
+                )
+            served = len(pages)
             shown = screen.without_answers(line)
             if shown is not None:
                 sys.stdout.buffer.write(shown)
@@ -116,6 +124,7 @@ class Shown:
         return shown + b"\n" if shown else None
 
 
+_PAGE = re.compile(r"^port 80 is (\d+)$", re.M)
 _IS_ON = b"raw REPL; CTRL-B to exit"
 _IS_OFF = re.compile(rb">>> |MPY: soft reboot")
 _ANSWER = re.compile(rb"^(?:.*[\x00-\x06])?(?:>(?:OK)?)?", re.DOTALL)  # up to the code's own words

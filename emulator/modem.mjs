@@ -5,9 +5,11 @@
 // A frame is four bytes: type, channel (0 to 255), a number of 16 bits, low byte first. On the board modules/modem.py speaks it.
 //   board → modem   R  the board has started: no channel is open     O U  open a TCP, UDP channel to the text of so many bytes
 //                   D  data of so many bytes                         C  close
+//                   L  listen on the TCP port in the text of so many bytes, whose visitors come to a free port of this machine
 //   modem → board   w  the access point is in reach (1) or not (0)   o  the channel is open
 //                   d  data of so many bytes                         c  the channel is closed: 0, or the error number
-// Only addresses of this machine's own are reached.
+//                   a  a visitor has come to the channel of that number that listens, and has this channel
+// Only addresses of this machine's own are reached. Standard error: `port 80 is N` where one is listened on.
 
 import dgram from "node:dgram";
 import fs from "node:fs";
@@ -15,6 +17,7 @@ import net from "node:net";
 
 const UART = 0;
 const HEAD = 4;
+const LAST = 255; // channel
 const LONGEST = 1024; // bytes of data in one frame
 const ENOUGH = 4096; // bytes on their way to the board, beyond which nothing more is read from a broker
 const LOOK_MS = 100; // how often the file is looked for
@@ -47,13 +50,14 @@ class Modem {
     this.heard = Buffer.concat([this.heard, Buffer.of(byte)]);
     if (this.heard.length < HEAD) return;
     const type = String.fromCharCode(this.heard[0]);
-    const end = HEAD + ("OUD".includes(type) ? this.heard.readUInt16LE(2) : 0);
+    const end = HEAD + ("OUDL".includes(type) ? this.heard.readUInt16LE(2) : 0);
     if (this.heard.length < end) return;
     const channel = this.heard[1];
     const data = this.heard.subarray(HEAD, end);
     this.heard = Buffer.alloc(0);
     if (type === "R") this.#begin();
     else if (type === "O" || type === "U") this.#open(channel, type === "U", data.toString());
+    else if (type === "L") this.#listen(channel, data.toString());
     else if (type === "D") this.channels.get(channel)?.write(data);
     else if (type === "C") this.#forget(channel);
   }
@@ -87,13 +91,20 @@ class Modem {
     if (this.bytes < ENOUGH) for (const each of this.channels.values()) each.resume?.();
   }
 
+  #arrived(channel, data) {
+    for (let at = 0; at < data.length; at += LONGEST) {
+      const piece = data.subarray(at, at + LONGEST);
+      this.#tell("d", channel, piece.length, piece);
+    }
+  }
+
   // the network's side
 
   #look() {
     const up = !this.file || fs.existsSync(this.file);
     if (up === this.up) return;
     this.up = up;
-    if (!up) this.#closeAll(); // their peers wait in vain, the board learns it from its own deadlines
+    if (!up) this.#closeAll((each) => !each.isVisitor); // their peers wait in vain, the board learns it from its own deadlines
     this.#tell("w", 0, Number(up));
   }
 
@@ -101,15 +112,9 @@ class Modem {
     const [host, port] = place.split(":");
     if (!this.up) return;
     if (!LOOPBACK.test(host)) return this.#tell("c", channel, EHOSTUNREACH);
-    const arrived = (data) => {
-      for (let at = 0; at < data.length; at += LONGEST) {
-        const piece = data.subarray(at, at + LONGEST);
-        this.#tell("d", channel, piece.length, piece);
-      }
-    };
     if (datagrams) {
       const socket = dgram.createSocket("udp4");
-      socket.on("message", arrived);
+      socket.on("message", (data) => this.#arrived(channel, data));
       socket.on("error", () => {}); // an answer that does not come
       this.channels.set(channel, {
         write: (data) => socket.send(Buffer.from(data), Number(port), host),
@@ -118,15 +123,21 @@ class Modem {
       return;
     }
     const socket = net.connect({ host, port: Number(port), noDelay: true });
-    const own = { write: (data) => socket.write(Buffer.from(data)), close: () => socket.destroy(), resume: () => socket.resume() };
+    socket.on("connect", () => this.#tell("o", channel, 0));
+    this.#join(channel, socket, false);
+  }
+
+  // What a TCP socket gets goes to a channel, and what the channel gets to it.
+  #join(channel, socket, isVisitor) {
+    const own = { isVisitor, write: (data) => socket.write(Buffer.from(data)), close: () => socket.destroySoon(), resume: () => socket.resume() };
     const over = (number) => {
       if (this.channels.get(channel) !== own) return;
       this.channels.delete(channel);
       this.#tell("c", channel, number);
     };
-    socket.on("connect", () => this.#tell("o", channel, 0));
     socket.on("data", (data) => {
-      arrived(data);
+      if (this.channels.get(channel) !== own) return; // another may have its number by now
+      this.#arrived(channel, data);
       if (this.bytes >= ENOUGH) socket.pause();
     });
     socket.on("end", () => over(0));
@@ -134,13 +145,26 @@ class Modem {
     this.channels.set(channel, own);
   }
 
+  // Its visitors get the highest channels: the board takes the lowest.
+  #listen(channel, port) {
+    const server = net.createServer({ noDelay: true }, (socket) => {
+      let number = LAST;
+      while (number && this.channels.has(number)) number--;
+      if (!number) return socket.destroy();
+      this.#tell("a", number, channel);
+      this.#join(number, socket, true);
+    });
+    server.listen(0, "127.0.0.1", () => process.stderr.write(`port ${port} is ${server.address().port}\n`));
+    this.channels.set(channel, { isVisitor: true, write: () => {}, close: () => server.close() });
+  }
+
   #forget(channel) {
     this.channels.get(channel)?.close();
     this.channels.delete(channel);
   }
 
-  #closeAll() {
-    for (const channel of [...this.channels.keys()]) this.#forget(channel);
+  #closeAll(which = () => true) {
+    for (const [channel, each] of [...this.channels]) if (which(each)) this.#forget(channel);
   }
 }
 

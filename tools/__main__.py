@@ -31,7 +31,7 @@ COMMANDS = {
     "check-config": ("tools.settings.check",      "check a config.json"),
     "deploy":       ("tools.boards.deploy",       "put the firmware and the settings of a node on a board, or on several"),
     "provision":    ("tools.boards.provision",    "ask for a node's network, broker and name, try them, write them"),
-    "image":        ("tools.image.image",         "make the image: all that a board runs, in one file"),
+    "image":        ("tools.image.command",       "make the image: all that a board runs, in one file; or that and MicroPython"),
     "names":        ("tools.image.names",         "make the list of names that our own MicroPython has in its flash"),
     "flash":        ("tools.boards.flash",        "put MicroPython on a board"),
     "scan":         ("tools.boards.scan",         "find the sensors on a board's pins, and their lines for config.json"),

@@ -19,6 +19,7 @@ class Model:
     family: int | None = None  # Pico: in each block of the UF2
     drive: str = ""  # Pico: what INFO_UF2.TXT of its boot loader calls it
     title: str = ""  # Pico: as people call it
+    radio: bool = True
 
     @property
     def suffix(self) -> str:
@@ -47,6 +48,9 @@ BOARDS = {
     )
 }
 
+
+# What `make board` emulates. No row of BOARDS: a Pico on a table has no Wi-Fi.
+PICO = Model("pico", "RPI_PICO", "RP2040", family=0xE48BFF56, drive="RPI-RP2", radio=False)
 
 CHIPS = ", ".join(model.chip for model in BOARDS.values())
 

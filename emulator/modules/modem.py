@@ -41,6 +41,9 @@ class Line:
                 self.up = bool(number)
             elif kind == 0x64:  # d
                 self.left, self._owner = number, channel
+            elif kind == 0x61:  # a
+                if number in self.channels:
+                    self.channels[number].visited(channel)
             elif channel in self.channels:
                 self.channels[channel].told(kind == 0x6F, number)  # o
 

@@ -1,4 +1,6 @@
-"""`network` of the emulated board: a station whose access point is the host, through the modem; as rp2's, where it is asked."""
+"""`network` of the emulated board, as rp2's, where it is asked: a station whose access point is the host, through the modem, and an
+access point whose only guest is the host. To that the board's own address is 127.0.0.1.
+"""
 
 import machine
 from modem import line
@@ -13,6 +15,7 @@ STAT_WRONG_PASSWORD = -3
 STAT_CONNECT_FAIL = -1
 
 _ADDRESS = "192.168.77.2"
+_AP_ADDRESS = "127.0.0.1"
 _NETWORK = b"emulated"
 _names = {"hostname": "PicoE", "country": "XX"}
 
@@ -40,8 +43,7 @@ class WLAN:
     PM_POWERSAVE = 0xA11142
 
     def __init__(self, interface=STA_IF):
-        if interface != STA_IF:
-            raise ValueError("the emulated board is no access point")
+        self._is_ap = interface == AP_IF
         self._active = False
         self._ssid = None
 
@@ -90,6 +92,8 @@ class WLAN:
         return [(_NETWORK, b"\x02\x00\x00\x00\x00\x01", 6, -50, 5, 1)] if line.up else []
 
     def ifconfig(self, *settings):
+        if self._is_ap:
+            return _AP_ADDRESS, "255.255.255.0", _AP_ADDRESS, _AP_ADDRESS
         here = _ADDRESS if self.isconnected() else "0.0.0.0"
         return here, "255.255.255.0", "192.168.77.1", "192.168.77.1"
 

@@ -1,4 +1,7 @@
-"""`socket` of the emulated board, as far as a client that does not block needs it: TCP and UDP through the line."""
+"""`socket` of the emulated board, as far as a client or a server that does not block needs it: TCP and UDP through the line.
+
+Nothing comes to a UDP socket that is bound.
+"""
 
 import errno
 import io
@@ -9,6 +12,8 @@ AF_INET = 2
 SOCK_STREAM = 1
 SOCK_DGRAM = 2
 IPPROTO_TCP = 6
+SOL_SOCKET = 0xFFF
+SO_REUSEADDR = 4
 TCP_NODELAY = 1
 
 _POLL, _CLOSE = 3, 4  # requests of ioctl
@@ -31,6 +36,7 @@ class socket(io.IOBase):
         self._channel = 0
         self._open = False
         self._error = None  # 0: the other end has closed
+        self._visitors = []  # connections that wait to be accepted
 
     def setblocking(self, flag):
         pass  # it never does
@@ -47,11 +53,34 @@ class socket(io.IOBase):
             self._open = False
             self._error = number
 
-    def _reach(self, address):
-        self._peer = address
+    def bind(self, address):
+        self._port = address[1]
+
+    def listen(self, backlog=1):
+        self._take_channel()
+        line.send("L", self._channel, b"%d" % self._port)
+
+    def visited(self, channel):
+        visitor = socket()
+        visitor._channel = channel
+        visitor._open = True
+        line.channels[channel] = visitor
+        self._visitors.append(visitor)
+
+    def accept(self):
+        line.pump()
+        if not self._visitors:
+            raise OSError(errno.EAGAIN)
+        return self._visitors.pop(0), ("127.0.0.1", 0)
+
+    def _take_channel(self):
         while self._channel in line.channels or not self._channel:
             self._channel = self._channel % 255 + 1
         line.channels[self._channel] = self
+
+    def _reach(self, address):
+        self._peer = address
+        self._take_channel()
         line.send("U" if self._datagrams else "O", self._channel, b"%s:%d" % address)
 
     def connect(self, address):
@@ -85,21 +114,25 @@ class socket(io.IOBase):
             raise OSError(self._error)
         return 0 if self._error == 0 else None
 
+    def read(self, size):
+        data = bytearray(size)
+        n = self.readinto(data)
+        return None if n is None else bytes(data[:n])
+
     def recv(self, size):
         if self._datagrams and line.waits(self._channel) < line.left:
             raise OSError(errno.EAGAIN)
-        data = bytearray(size)
-        n = self.readinto(data)
-        if n is None:
+        data = self.read(size)
+        if data is None:
             raise OSError(errno.EAGAIN)
-        return bytes(data[:n])
+        return data
 
     def recvfrom(self, size):
         return self.recv(size), self._peer  # the line lets nothing else in
 
     def ioctl(self, request, flags):
         if request == _POLL:
-            ready = _IN if line.waits(self._channel) else 0
+            ready = _IN if line.waits(self._channel) or self._visitors else 0
             if self._error is not None:
                 ready |= _IN | _HUP | (_ERR if self._error else 0)
             if self._open:

@@ -14,7 +14,8 @@ from esptool import CHIP_DEFS
 from tests.host.ptyhost import PtyBoard
 from tools import models
 from tools.__main__ import main
-from tools.boards import detect, flash, images, ports
+from tools.boards import detect, flash, ports
+from tools.image import micropython
 
 SIZE = 300_000
 RP2040, RP2350, ABSOLUTE = 0xE48BFF56, 0xE48BFF59, 0xE48BFF57
@@ -149,7 +150,7 @@ def test_a_wrong_image_is_refused(board, name, data, text, call, tty, tmp_path):
     image = tmp_path / name
     image.write_bytes(data)
     status, said = call("--board", board, "--port", tty, "--firmware", image)
-    assert status == images.BAD_IMAGE
+    assert status == micropython.BAD_IMAGE
     assert text in said
 
 
@@ -165,10 +166,10 @@ def test_what_is_given_is_looked_at_first(board, call, tty, tmp_path, monkeypatc
     page.write_bytes(b"<html>".ljust(SIZE))
     empty.touch()
     for firmware, code, text in (
-        (tmp_path / "none.bin", images.NO_IMAGE, f"there is no {tmp_path}/none.bin"),
-        (tmp_path, images.NO_IMAGE, f"{tmp_path} is a folder, give a file"),
-        (page, images.BAD_IMAGE, "is no image of MicroPython; give a .bin"),
-        (empty, images.BAD_IMAGE, "is empty; give a .bin"),
+        (tmp_path / "none.bin", micropython.NO_IMAGE, f"there is no {tmp_path}/none.bin"),
+        (tmp_path, micropython.NO_IMAGE, f"{tmp_path} is a folder, give a file"),
+        (page, micropython.BAD_IMAGE, "is no image of MicroPython; give a .bin"),
+        (empty, micropython.BAD_IMAGE, "is empty; give a .bin"),
     ):
         status, said = call(*board, "--port", tty, "--firmware", firmware)
         assert (status, text in said) == (code, True), said
@@ -189,7 +190,7 @@ def test_download_without_internet_uses_what_is_there(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda *words, **options: None)
     with pytest.raises(flash.CommandError, match=r"micropython\.org/download") as error:
         flash.download(flash.BOARDS["pico_w"])
-    assert error.value.code == images.NO_IMAGE
+    assert error.value.code == micropython.NO_IMAGE
     folder = tmp_path / ".build/micropython/rp2"
     folder.mkdir()
     for name in (
@@ -375,7 +376,7 @@ def test_an_image_for_another_chip_than_is_there(call, tmp_path, impatient):
     image.write_bytes(esp_image(0))
     with EspRom(tmp_path, "ESP32C3") as rom:
         status, said = call("--port", rom.port, "--firmware", image)
-    assert status == images.BAD_IMAGE
+    assert status == micropython.BAD_IMAGE
     assert "is for ESP32; BOARD=esp32c3 takes ESP32_GENERIC_C3-<date>-v<version>.bin" in said
     assert not any(rom.flash[0:0x1000].strip(b"\xff"))
 

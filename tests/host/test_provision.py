@@ -10,7 +10,7 @@ from deploying import CONFIG, SECRETS, port
 
 from tools import ROOT, CommandError
 from tools.__main__ import main
-from tools.boards import answers, boardtrial, newnode, ports, provision, several
+from tools.boards import answers, boardtrial, ports, provision, several
 from tools.boards.roster import Roster
 from tools.settings import judge
 from tools.settings.judge import BAD_CONFIG, BadConfig
@@ -54,23 +54,6 @@ def test_a_password_does_not_go_to_another_place():
     assert raw["mqtt"]["brokers"][0] == {"host": "192.0.2.66"}
     raw = answers.apply(config(), {"user": "other"})
     assert "password" not in raw["mqtt"]["brokers"][0]
-
-
-def test_an_emulated_board_has_no_radio(monkeypatch):
-    """It ended in a ValueError of the board's."""
-    monkeypatch.setattr(newnode.deploy, "identify", lambda *_: ("pico_w", "e6614103e7452d2f"))
-    monkeypatch.setattr(newnode.deploy, "persist", lambda link, line, work: work())
-    asked = []
-    link = SimpleNamespace(port="socket://127.0.0.1:2040", answer=asked.append)
-    node = newnode.NewNode(link, None, {}, SimpleNamespace(config=None))
-    with pytest.raises(CommandError) as error:
-        node.look(scan=True)
-    assert "an emulated board has no radio" in str(error.value)
-    assert str(error.value).endswith("then make deploy PORT=socket://127.0.0.1:2040")
-    assert error.value.code == ports.UNSUITABLE
-    (code,) = asked
-    emulated = (ROOT / "emulator/modules/network.py").read_text()
-    assert "raise ValueError" in emulated and "except ValueError" in code
 
 
 def test_tls_of_the_broker_stays():

@@ -31,14 +31,6 @@ def _scan():
     for n in w.scan()[:40]:
         print("@" + repr((bytes(n[0]), n[3], n[4] != 0)))
 """
-_RADIO = """
-import network
-try:
-    network.WLAN(network.AP_IF)
-    print("@True")
-except ValueError:
-    print("@False")
-"""
 _NAME = """
 from firmware.hardware.board import Board
 print("@" + repr(Board().name))
@@ -97,11 +89,6 @@ def _try(path):
         time.sleep_ms(20)
     print("@" + repr(("fault", trial.fault) if trial.fault else ("end", "")))
 """
-
-
-def has_radio(link):
-    """False: an emulated board, whose network has no access points. The raw REPL is open."""
-    return link.answer(_RADIO)
 
 
 def scan(link):

@@ -27,6 +27,10 @@ _NAME = """
 import sys
 print("@" + repr(getattr(sys.implementation, "_machine", "")))
 """
+_FILES = """
+import os
+print("@" + repr(os.listdir("/")))
+"""
 
 
 def detect(port, drive):
@@ -85,12 +89,21 @@ def by_port(port):
     return BOARDS[name]
 
 
+def files(port):
+    """Names in the root folder of the board on a port, which runs on afterwards; None if no MicroPython answers."""
+    return _asked(port, _FILES)
+
+
 def _micropython(port):
     """What the MicroPython on a port calls the board, None if none answers."""
+    return _asked(port, _NAME)
+
+
+def _asked(port, code):
     with Link(port) as link:
         try:
             link.enter((_PATIENCE_S,))
-            return link.answer(_NAME)
+            return link.answer(code)
         except CommandError:
             return None
         finally:

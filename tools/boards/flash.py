@@ -3,6 +3,9 @@
 Nothing is asked; what is going to happen is printed. Files on the board stay unless `--erase` is given. The board is looked at
 first (`detect.py`), and so is the image: one for another chip is refused before anything is written.
 
+A file that `make image BOARD=` has joined has Outpost in it, too, and replaces all on the board. Who names it gets it. If it is only there,
+it is taken before an official image, but never over files: for a board that says it has none, or with `--erase`.
+
 Source: RP2040 data sheet, 2.8.4 (the boot ROM's drive).
 """
 
@@ -14,14 +17,16 @@ import time
 from pathlib import Path
 
 from tools import ROOT, CommandError, Stopped, said
-from tools.boards import detect, images, ports
-from tools.boards.images import BAD_IMAGE, NO_IMAGE
+from tools.boards import detect, ports
 from tools.boards.progress import Show
 from tools.boards.serialboard import Link
+from tools.image import image as outpost
+from tools.image import joined, micropython
+from tools.image.micropython import BAD_IMAGE, NO_IMAGE
 from tools.models import BOARDS
 from tools.settings import nodeconfig, overlays
 
-FAILED = 9  # exit code, beside those of ports and images
+FAILED = 9  # exit code, beside those of ports and of micropython.py
 
 _BAUD = 460800
 _DRIVE_S = 30  # for the boot loader's drive to appear
@@ -44,7 +49,8 @@ def add_arguments(parser):
         "--firmware",
         type=Path,
         metavar="FILE",
-        help="a .bin (ESP32 family) or .uf2 (Pico); else the newest release",
+        help="a .bin (ESP32 family) or .uf2 (Pico), joined or MicroPython alone; else the one that `image` has joined, if the board has no files; "
+        "else the newest release",
     )
     parser.add_argument(
         "--erase",
@@ -64,7 +70,7 @@ def add_arguments(parser):
 
 def run(args):
     if args.firmware:
-        images.read(args.firmware)
+        micropython.read(args.firmware)
     if args.port:
         ports.find(args.port)
     if args.board:
@@ -76,18 +82,22 @@ def run(args):
             "a Pico is not erased by its boot loader: to start empty, copy Raspberry Pi's flash_nuke.uf2 to its drive first",
             2,
         )
+    args.firmware = args.firmware or prefer(board, args)
     if args.firmware:
-        images.check(args.firmware, board)
+        micropython.check(args.firmware, board)
     look(board, args)
     image = args.firmware or (cached(board) if args.dry_run else download(board))
     if image and image != args.firmware:
-        images.check(image, board)
+        micropython.check(image, board)
+    version = joined.version(micropython.read(image), board) if image else None
+    if version:
+        print(f"{image} is MicroPython and Outpost {version}: it replaces all on the board")
     if not image:
         print("it would be downloaded first")
         image = board.release
     write = to_pico if board.family else to_esp32
     try:
-        write(image, board, args)
+        write(image, board, args, _fate(version, args.erase))
     except KeyboardInterrupt:
         print(
             "\nstopped; if it had begun, MicroPython is not whole: run it again", file=sys.stderr
@@ -96,8 +106,47 @@ def run(args):
     if not args.dry_run:
         known = nodeconfig.DEFAULT.exists() or Path(overlays.FOLDER).is_dir()
         following = "make deploy" if known else f"make config BOARD={board.name}"
+        if version:
+            following = (
+                "join the node's own Wi-Fi with a phone; make logs shows its name and password"
+            )
         print(said(f"done. Next: {following}"))
     return 0
+
+
+def prefer(board, args):
+    """Return the joined file of this version for a board, None if there is none, or if something on the board may be lost by it."""
+    path = ROOT / ".build" / joined.name(outpost.version(), board)
+    if not path.is_file():
+        return None
+    if args.erase or _has_no_files(board, args):
+        return path
+    print(
+        said(
+            f"{path} is not taken, as it would replace settings and readings that may be on the board: make flash FIRMWARE={path} takes it"
+        ),
+        flush=True,
+    )
+    return None
+
+
+def _has_no_files(board, args):
+    """True if the MicroPython that runs says so. A boot loader does not know."""
+    if board.family and (args.drive or detect.find_drive(board)):
+        return False
+    try:
+        files = detect.files(ports.find(args.port))
+    except CommandError:
+        return False  # look() says why
+    # an ESP32 makes itself a boot.py of comments
+    return files is not None and not set(files) - {"boot.py"}
+
+
+def _fate(version, erase):
+    """What becomes of the files on the board."""
+    if version:
+        return "settings and readings on the board are lost"
+    return "files on the board are erased" if erase else "files on the board stay"
 
 
 def look(board, args):
@@ -119,7 +168,7 @@ def cached(board):
     """Path of the newest release that was downloaded, None if there is none."""
     found = _folder().rglob(f"{board.build}-v*{board.suffix}")
     found = [*found, *_folder().rglob(f"{board.build}-[0-9]*-v*{board.suffix}")]
-    return max(found, key=images.version, default=None)
+    return max(found, key=micropython.version, default=None)
 
 
 def download(board):
@@ -159,16 +208,14 @@ def esptool_words(image, board, port, erase):
     return [*words, *(["--erase-all"] if erase else []), hex(board.offset), str(image)]
 
 
-def to_esp32(image, board, args):
+def to_esp32(image, board, args, fate):
     port = ports.find(args.port)
     if ports.is_pico(port):
         raise CommandError(
             f"{port} is a board of Raspberry Pi's: say BOARD=pico_w", ports.UNSUITABLE
         )
     words = esptool_words(image, board, port, args.erase)
-    print(
-        f"{image} goes onto the {board.chip} on {port}; files on the board {'are erased' if args.erase else 'stay'}"
-    )
+    print(f"{image} goes onto the {board.chip} on {port}; {fate}")
     print("  esptool", *words, flush=True)
     if args.dry_run:
         return
@@ -180,14 +227,14 @@ def to_esp32(image, board, args):
         )
 
 
-def to_pico(image, board, args):
+def to_pico(image, board, args, fate):
     drive = args.drive or detect.find_drive(board)  # look() has seen what it is
     if not drive and args.dry_run:
         drive = f"the drive {board.drive}, after the board on {ports.find(args.port)} was sent to its boot loader"
     elif not drive:
         _to_boot_loader(args.port, board)
         drive = _await_drive(board)
-    print(f"{image} goes to {drive}; files on the board stay", flush=True)
+    print(f"{image} goes to {drive}; {fate}", flush=True)
     if not args.dry_run:
         _copy(image, drive)
 

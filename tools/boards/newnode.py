@@ -5,7 +5,7 @@ import time
 from firmware import VERSION
 from tools import CommandError
 from tools.boards import answers, boardtrial, deploy, online
-from tools.boards.ports import LOST, UNSUITABLE
+from tools.boards.ports import LOST
 from tools.image import image
 from tools.settings import judge, nodeconfig
 from tools.settings.judge import BAD_CONFIG, BadConfig
@@ -36,12 +36,6 @@ class NewNode:
 
     def _look(self, scan):
         self.model, self.id = deploy.identify(self.link, self.line, self.firmware)
-        if not boardtrial.has_radio(self.link):
-            raise CommandError(
-                "an emulated board has no radio to try settings with: write network (any name will do) and broker into config.json, "
-                f"then make deploy PORT={self.link.port}",
-                UNSUITABLE,
-            )
         self.raw, source = self._base(nodeconfig.on_board(self.link))
         self.line.say(f"settings to begin with: {source}")
         self.version = boardtrial.version(self.link)

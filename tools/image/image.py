@@ -12,12 +12,11 @@ import hashlib
 import re
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mpremote.romfs import VfsRomWriter
 
-from tools import ROOT, CommandError, mpy, shell
+from tools import ROOT, CommandError, mpy
 from tools.image import romfs
 from tools.layouts import LAYOUTS
 
@@ -37,31 +36,6 @@ class Image:
     @property
     def name(self):
         return f"{NAME}-{self.version}.romfs"
-
-
-def add_arguments(parser):
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help="file, or folder that is there (default: .build/outpost-VERSION.romfs)",
-    )
-
-
-def run(args):
-    made = build()
-    place = args.out or ROOT / ".build"
-    if place.is_dir() or not args.out:
-        place = place / made.name
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(made.data)
-    except OSError as e:
-        raise CommandError(f"{place}: {e.strerror}") from None
-    shell.say(f"{place}: {len(made.data):,} bytes, version {made.version}, {made.digest[:12]}")
-    for name, layout in LAYOUTS.items():
-        if len(made.data) > layout.slot:
-            shell.say(f"too large for a slot of {name}, which has {layout.slot:,} bytes")
-    return 0
 
 
 def build():

@@ -92,5 +92,7 @@ def _uf2_fault(image, board):
             (model.chip for model in BOARDS.values() if model.family in families), "another chip"
         )
         return f"is for {other}"
-    if b"CYW43" not in payload.upper():  # the radio's driver names itself in its messages
+    if (
+        board.radio and b"CYW43" not in payload.upper()
+    ):  # the radio's driver names itself in its messages
         return "has no Wi-Fi driver: it is for a Pico without W"
