@@ -1,7 +1,5 @@
 """Names of Outpost's modules, frozen so that they take no RAM (tools/image/names.py makes it). Nobody imports it."""
 
-# fmt: off
-
 
 def names(_):
     return (

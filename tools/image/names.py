@@ -20,8 +20,6 @@ _WIDTH = 92
 _TEXT = '''\
 """Names of Outpost's modules, frozen so that they take no RAM (tools/image/names.py makes it). Nobody imports it."""
 
-# fmt: off
-
 
 def names(_):
     return (
