@@ -14,14 +14,6 @@ _MOST_FAULTS = 40
 _UNREAD = ": cannot be read: "
 
 
-def __getattr__(name):
-    if name == "SETTINGS":
-        from firmware.settings.tables import SETTINGS
-
-        return SETTINGS
-    raise AttributeError(name)
-
-
 def check(raw, types, model):
     """Return (settings, faults): settings with every default filled in, None if there are faults.
 

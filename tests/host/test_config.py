@@ -18,6 +18,7 @@ from configs import (
 )
 
 from firmware.settings import kinds
+from firmware.settings.tables import SETTINGS
 from tools import CommandError
 from tools.reference import reference
 
@@ -35,7 +36,7 @@ def rows_of(rows, place=""):
 
 
 def all_rows():
-    yield from rows_of(config.SETTINGS)
+    yield from rows_of(SETTINGS)
     for name, (_, _, own, _) in TYPES.items():
         yield from rows_of(own, f"{name}: ")
 
@@ -62,7 +63,7 @@ def test_digits_are_those_that_a_board_takes_for_digits():
 
 
 def test_no_key_twice():
-    tables = [config.SETTINGS, *(own for _, _, own, _ in TYPES.values())]
+    tables = [SETTINGS, *(own for _, _, own, _ in TYPES.values())]
     tables += [row[3] for _, row in all_rows() if row[1] == "object"]
     tables += [row[3][2] for _, row in all_rows() if row[1] in ("list", "sensors")]
     for rows in tables:

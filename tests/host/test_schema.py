@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from firmware.settings import kinds
+from firmware.settings.tables import SETTINGS
 from tools import ROOT
 from tools.reference import schema as made
 
@@ -198,7 +199,7 @@ def rows_in(rows, value, place=()):
 
 def odd(raw, is_tried):
     """Yield copies of a config with one value at, over or beside its limits. is_tried: of a place, is it to be changed?"""
-    for place, (_, kind, _, limit, _) in rows_in(config.SETTINGS, raw):
+    for place, (_, kind, _, limit, _) in rows_in(SETTINGS, raw):
         for value in edges(kind, limit) if is_tried(place) else ():
             yield changed(raw, place, value)
     for place in places(raw):
@@ -208,7 +209,7 @@ def odd(raw, is_tried):
 
 def test_all_there_is_to_set_is_valid_and_each_setting_is_there():
     assert is_valid(EVERYTHING)
-    there = {place[-1] for place, _ in rows_in(config.SETTINGS, EVERYTHING)}
+    there = {place[-1] for place, _ in rows_in(SETTINGS, EVERYTHING)}
     assert there >= set(SCHEMA["properties"]) - {"provisioning"}
     for name in ("node", "wifi", "mqtt", "network", "broker", "tls", "static", "output"):
         assert there >= set(SCHEMA["$defs"][name]["properties"]), name

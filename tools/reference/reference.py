@@ -2,6 +2,7 @@
 
 import json
 
+from firmware.settings.tables import SETTINGS
 from tools import ROOT, CommandError, pins
 from tools.jsontext import pretty
 from tools.reference import sensors
@@ -111,7 +112,7 @@ def generate():
     return {
         "config.json.example": pretty(example(config, types)) + "\n",
         "docs/config.md": reference(config, types),
-        newconfig.SCHEMA: json.dumps(schema(config, types), indent=1, ensure_ascii=False) + "\n",
+        newconfig.SCHEMA: json.dumps(schema(types), indent=1, ensure_ascii=False) + "\n",
         "docs/sensors.md": sensors.page(types),
     }
 
@@ -121,7 +122,7 @@ def generate():
 
 def example(config, types):
     """EXAMPLE with each `...` replaced by its default."""
-    raw = filled(EXAMPLE, config.SETTINGS, types)
+    raw = filled(EXAMPLE, SETTINGS, types)
     _, faults = config.check(raw, types, EXAMPLE_BOARD)
     if faults:
         raise CommandError("the example is at fault:\n" + "\n".join(faults))
@@ -161,18 +162,18 @@ def reference(config, types):
     parts = [
         _INTRO.format(
             fault="$ make check-config\n" + "\n".join("config.json: " + fault for fault in faults),
-            scalars=tables("", [row for row in config.SETTINGS if row[1] == "text"], config),
+            scalars=tables("", [row for row in SETTINGS if row[1] == "text"], config),
             beyond="\n".join(f"- {words}" for _, words in BEYOND),
         )
     ]
-    for key, kind, _, limit, text in config.SETTINGS:
+    for key, kind, _, limit, text in SETTINGS:
         if kind == "list":
             parts.append(
                 f"## `{key}`: {text}\n\nA list.\n\n" + tables(f"{key}[]", limit[2], config)
             )
         elif kind == "object":
             parts.append(f"## `{key}`: {text}\n\n" + tables(key, limit, config))
-    (common,) = [row[3][2] for row in config.SETTINGS if row[1] == "sensors"]
+    (common,) = [row[3][2] for row in SETTINGS if row[1] == "sensors"]
     parts.append(
         "## `sensors`: what is read\n\nA list; each entry has these settings and those of its type.\n\n"
         + tables("sensors[]", common, config)

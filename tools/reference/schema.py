@@ -4,6 +4,8 @@ What may be there several times, what stands within it, and each type of sensor 
 that the check takes is valid, and one that it refuses is not, but for what is in BEYOND: tests/host/test_schema.py.
 """
 
+from firmware.settings.tables import SETTINGS
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 EVERY = "every-sensor"  # the definition of what all types of sensors have in common
 
@@ -88,9 +90,9 @@ _TOGETHER = {
 }
 
 
-def schema(config, types):
+def schema(types):
     """Return the JSON Schema of a config, as a dict."""
-    return _Schema(types).whole(config.SETTINGS)
+    return _Schema(types).whole(SETTINGS)
 
 
 class _Schema:
