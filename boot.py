@@ -114,9 +114,8 @@ class ImageFile:
     def __init__(self, path):
         from binascii import crc32
 
-        self.crc32 = (
-            crc32  # imported in find(), it would be looked for here first, and so on without end
-        )
+        # Imported in find(), it would be looked for here first, and so on without end.
+        self.crc32 = crc32
         self.path = path
         with open(path, "rb") as f:
             head = f.read(32)

@@ -22,9 +22,8 @@ from micropython import const
 _FIRST = const(57344)  # bytes of Python's heap at first
 _OURS = const(81920)  # in a MicroPython of our own, which has a ROMFS (boards/)
 _BLOCKS = const(40)  # of so many bytes of an area the collector's tables take one
-_TURNS = const(
-    200
-)  # jumps of bytecode from one look to the next: one takes as long as some hundred
+# Jumps of bytecode from one look to the next: one takes as long as some hundred.
+_TURNS = const(200)
 
 WIFI = 45_500
 TCP = 5_500

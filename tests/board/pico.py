@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from littlefs import LittleFS
 
+from tests.host.ptyhost import files_of
 from tools import ROOT
 from tools.layouts import BLOCK, LAYOUTS
 
@@ -68,14 +69,8 @@ def filesystem(flash):
 
 def contents(flash):
     """{path: bytes} of the files on a flash."""
-    found = {}
     with filesystem(flash) as fs:
-        for folder, _, names in fs.walk("/"):
-            for name in names:
-                path = PurePosixPath(folder, name)
-                with fs.open(str(path), "rb") as file:
-                    found[str(path).lstrip("/")] = file.read()
-    return found
+        return files_of(fs)
 
 
 def put(flash, files):
@@ -106,6 +101,13 @@ def put_in_slot(flash, image, slot=0):
     with flash.open("r+b") as file:
         file.seek(layout.romfs.offset + slot * layout.slot)
         file.write(image.ljust(layout.slot, b"\xff"))
+
+
+def slot(flash, number):
+    """What is in a slot of a flash, all of it."""
+    layout = LAYOUTS["pico"]
+    begin = layout.romfs.offset + number * layout.slot
+    return flash.read_bytes()[begin : begin + layout.slot]
 
 
 class Checkout:

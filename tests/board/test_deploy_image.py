@@ -3,14 +3,11 @@
 import json
 
 import pytest
-from pico import CONFIG, Checkout, contents, said_by
+from pico import CONFIG, Checkout, contents, said_by, slot
 
 from tools.boards.online import OFFLINE
 from tools.boards.ports import LOST
-from tools.layouts import LAYOUTS
 
-ROMFS = LAYOUTS["pico"].romfs
-SLOT = LAYOUTS["pico"].slot
 ONLINE_S = 300  # the emulated chip has half a Pico's speed, less on a busy machine
 
 
@@ -31,11 +28,6 @@ def deploy(tree, board, wait=ONLINE_S):
     return tree.deploy(board, wait=wait, loose=False)
 
 
-def slot(board, number):
-    begin = ROMFS.offset + number * SLOT
-    return board.flash.read_bytes()[begin : begin + SLOT]
-
-
 def test_onto_a_blank_board_again_and_one_line_changed(boards, tree, state):
     board = boards(attach=["modem="])
     board.start()
@@ -51,13 +43,13 @@ def test_onto_a_blank_board_again_and_one_line_changed(boards, tree, state):
     assert code == 0, said
     assert "nothing to copy" in said and "is in rom0" in said and "is online" in said
 
-    before = slot(board, 0)
+    before = slot(board.flash, 0)
     tree.append("firmware/upkeep/health.py", "\n_NEWER = 1\n")
     code, said = deploy(tree, board)
     assert code == 0, said
     assert "into rom1, while rom0 stays" in said and "is online" in said
     assert state(board) == {"good": "rom1"}
-    assert slot(board, 0) == before
+    assert slot(board.flash, 0) == before
 
     tree.append("firmware/upkeep/health.py", "_NEWEST = 1\n")
     with tree.begin_deploy(board, loose=False) as process:

@@ -3,13 +3,11 @@
 import json
 
 import pytest
-from pico import CONFIG, Checkout, contents, put, put_in_slot, said_by
+from pico import CONFIG, Checkout, contents, put, put_in_slot, said_by, slot
 
 from emulator.emulator import EmulatedPico
 from tools.boards.serialboard import Link
-from tools.layouts import LAYOUTS
 
-LAYOUT = LAYOUTS["pico"]
 CUTS = 10
 _BUILD = "import sys; from tools.image import image; sys.stdout.buffer.write(image.build().data)"
 _RUNS = "with open('/app/index') as f:\n    print('@' + repr(f.readline().split()[3]))"
@@ -94,5 +92,4 @@ def test_power_fails(tenth, boards, installed, newer):
     board.stop()
     state = json.loads(contents(board.flash)["state/slot"])
     assert (state["good"], state["trial"]) == ("rom0", "rom1")
-    begin = LAYOUT.romfs.offset + LAYOUT.slot
-    assert known["newer"].encode() in board.flash.read_bytes()[begin : begin + 200]
+    assert known["newer"].encode() in slot(board.flash, 1)[:200]

@@ -302,13 +302,7 @@ class PtyBoard:
             return {}
         filesystem = self._filesystem()
         filesystem.mount()
-        found = {}
-        for folder, _, names in filesystem.walk("/"):
-            for name in names:
-                path = f"{folder}/{name}".lstrip("/")
-                with filesystem.open(path, "rb") as file:
-                    found[path] = file.read()
-        return found
+        return files_of(filesystem)
 
     def put(self, files):
         """Write files to it, {path: bytes}; a flash that is still blank is formatted."""
@@ -324,6 +318,17 @@ class PtyBoard:
                 file.write(data)
         filesystem.unmount()
         self.flash.write_bytes(filesystem.context.buffer)
+
+
+def files_of(filesystem):
+    """{path: bytes} of the files on a littlefs that is mounted."""
+    found = {}
+    for folder, _, names in filesystem.walk("/"):
+        for name in names:
+            path = f"{folder}/{name}".lstrip("/")
+            with filesystem.open(path, "rb") as file:
+                found[path] = file.read()
+    return found
 
 
 class Bridge:

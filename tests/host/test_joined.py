@@ -22,6 +22,7 @@ from fakemicropython import (
 )
 from littlefs import LittleFS, UserContext
 
+from tests.host.ptyhost import files_of
 from tools import CommandError
 from tools.__main__ import main
 from tools.image import filesystem, image, joined, micropython, uf2
@@ -75,12 +76,7 @@ def files_on(there, place, board):
         mount=False,
     )
     fs.mount()
-    found = {}
-    for folder, _, names in fs.walk("/"):
-        for name in names:
-            path = f"{folder}/{name}".lstrip("/")
-            with fs.open(path, "rb") as opened:
-                found[path] = opened.read()
+    found = files_of(fs)
     # it can be written, too
     fs.makedirs("outbox")
     with fs.open("outbox/1", "wb") as opened:

@@ -36,7 +36,7 @@ _CHUNK = 1024  # bytes of a file in one command, which takes four times as much 
 _STARTED = re.compile(rb"\brst:0x|^MPY: soft reboot")  # first words of a board that starts
 # On a Pico a Ctrl-C takes effect in the middle of littlefs, too (ports/rp2/rp2_flash.c, rp2_flash_readblocks). What littlefs then knows of
 # the flash is half of it: it may give a new file blocks that others have. A soft reset mounts it anew; where there was none, this does.
-REMOUNT = """
+_REMOUNT = """
 import vfs
 try:
     from rp2 import Flash
@@ -157,7 +157,7 @@ class Link:
                         time.sleep(0.5)
                     repl.enter_raw_repl(soft_reset=attempt != 1, timeout_overall=patience)
                 if attempt == 1:
-                    self.run(REMOUNT)
+                    self.run(_REMOUNT)
                 return
             except LinkLost:
                 if not self._present():
@@ -306,7 +306,7 @@ class Link:
 
     def restart(self, first=""):
         """Ask for a reset, whatever the board is at, after code that may come first and change files. Do not wait for an answer."""
-        first = first and REMOUNT + first
+        first = first and _REMOUNT + first
         with contextlib.suppress(LinkLost), self._line() as repl:
             repl.serial.write(b"\r\x03")
             time.sleep(0.1)  # what is typed before the interrupt took effect is lost

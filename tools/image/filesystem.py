@@ -10,10 +10,8 @@ from littlefs.errors import LittleFSError
 from tools.layouts import BLOCK
 
 DISK_VERSION = 0x00020001  # as MicroPython writes it from 1.25 on, and reads it
-PICO, ESP32 = (
-    256,
-    32,
-)  # bytes that each port programs at once: of that depends what is kept inside a folder
+# Bytes that each port programs at once: of that depends what is kept inside a folder.
+PICO, ESP32 = 256, 32
 _FOLDER = 2  # blocks
 
 
