@@ -1,7 +1,8 @@
 """Mounts the image that runs as /app, then starts joining Wi-Fi while the application loads. Never raises: main.py would not run.
 
 Never updated over the air, and imports nothing of an image before one is mounted. An image (tools/image) lies in a slot: `rom0` and `rom1`
-are the halves of the ROMFS partition, where MicroPython has one, and run in place; any other slot is a file. `state/slot` says which:
+are the halves of the ROMFS partition, where MicroPython has one, `rom` is the whole of it, and run in place; any other slot is a file.
+`state/slot` says which:
 
     {"good": "rom0"}                                 it was online before
     {"good": "rom0", "trial": "rom1", "starts": 1}   tried, until it is online or has started three times
@@ -72,7 +73,7 @@ def pick():
             print("boot: no trial:", e)
     good = state.get("good")
     if good != "loose":
-        for slot in (good, "rom0", "rom1", "slots/a", "slots/b"):
+        for slot in (good, "rom0", "rom1", "rom", "slots/a", "slots/b"):
             found = found or (slot is not None and mount(slot))
     if found:
         at = sys.path.index("") if "" in sys.path else 0
@@ -87,9 +88,11 @@ def mount(slot):
         slot = str(slot)  # whatever the file said
         if slot[:3] == "rom":
             rom = memoryview(vfs.rom_ioctl(2, 0))
-            half = len(rom) // 2 & ~4095
-            begin = half * int(slot[3:])
-            system = vfs.VfsRom(rom[begin : begin + half])
+            if slot[3:]:
+                half = len(rom) // 2 & ~4095
+                begin = half * int(slot[3:])
+                rom = rom[begin : begin + half]
+            system = vfs.VfsRom(rom)
         else:
             system = ImageFile(slot)
         vfs.mount(system, "/app")

@@ -1,6 +1,7 @@
 """LAYOUTS: how Outpost's own MicroPython divides a board's flash. One row a board definition of `boards/`, which a test compares with it.
 
-The ROMFS has two slots, one half each: what runs lies in one of them and is executed there, the other takes the next version.
+The ROMFS has two slots, one half each: what runs lies in one of them and is executed there, the other takes the next version. An image that
+is larger than a slot takes the whole ROMFS, and the version before is a file on littlefs meanwhile (tools/boards/slots.py).
 
 Source of the rows: MicroPython's ports/rp2/rp2_flash.c puts littlefs at the end of the flash and the ROMFS below it; its
 ports/esp32/partitions-4MiB.csv is what `boards/common/partitions-4MiB.csv` changes. `stock` is littlefs under an official image.

@@ -4,7 +4,7 @@ from firmware.settings import kinds
 from firmware.settings.wiring import Wiring
 
 _PICO_WATCHDOG_S = 8  # its counter ends at 8.388 s
-_PICO_OUTBOX = 614400  # bytes: of its file system of 848 KB the firmware takes 240 or more
+_PICO_OUTBOX = 524288  # bytes: of its file system of 848 KB an image takes 252, and state and other files some more
 
 
 class Checker:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -11,8 +12,10 @@ from pathlib import PurePosixPath
 
 from littlefs import LittleFS
 
+from emulator.emulator import FLASH_BYTES
 from tests.host.ptyhost import files_of
 from tools import ROOT
+from tools.image import division
 from tools.layouts import BLOCK, LAYOUTS
 
 # The file system of the emulated board, as MicroPython 1.25 writes it.
@@ -108,6 +111,14 @@ def slot(flash, number):
     layout = LAYOUTS["pico"]
     begin = layout.romfs.offset + number * layout.slot
     return flash.read_bytes()[begin : begin + layout.slot]
+
+
+def romfs_of(firmware, size):
+    """Return a Pico's MicroPython whose ROMFS has another size, and ends where it did: directly below littlefs."""
+    found = division.of_pico(firmware.ljust(FLASH_BYTES, b"\xff")).romfs
+    place = struct.pack("<II", found.offset, found.size)
+    assert firmware.count(place) == 1
+    return firmware.replace(place, struct.pack("<II", found.end - size, size))
 
 
 class Checkout:

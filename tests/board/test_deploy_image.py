@@ -3,10 +3,12 @@
 import json
 
 import pytest
-from pico import CONFIG, Checkout, contents, said_by, slot
+from pico import CONFIG, Checkout, contents, romfs_of, said_by, slot
 
+from emulator import build
 from tools.boards.online import OFFLINE
 from tools.boards.ports import LOST
+from tools.layouts import LAYOUTS
 
 ONLINE_S = 300  # the emulated chip has half a Pico's speed, less on a busy machine
 
@@ -81,3 +83,30 @@ def test_an_image_that_is_not_online_gives_way(boards, tree, state):
     assert code == OFFLINE and "rom0 runs again" in said
     assert board.wait_printed("status online", ONLINE_S, count=2)
     assert state(board) == {"good": "rom0", "why": "was not online in 3 starts"}
+
+
+def test_a_romfs_as_small_as_a_pico_ws_holds_one_image(boards, tree, state, tmp_path):
+    """What ran there is a file, and runs from it, while the next one is written and tried."""
+    small = tmp_path / "firmware.bin"
+    small.write_bytes(romfs_of(build.FIRMWARE.read_bytes(), LAYOUTS["pico_w"].romfs.size))
+    board = boards(attach=["modem="], firmware=small)
+    board.start()
+    code, said = deploy(tree, board)
+    assert code == 0, said
+    assert "into rom" in said and state(board) == {"good": "rom"}
+    assert "slots/a" not in contents(board.flash)
+
+    tree.append("firmware/upkeep/health.py", "\n_NEWER = 1\n")
+    for words in "is copied to slots/a", "blocks differ":
+        with tree.begin_deploy(board, loose=False) as process:
+            assert said_by(process, words, 120)
+            board.kill()
+            assert process.wait(120) == LOST
+        board.start()
+    assert board.wait_printed("status online", ONLINE_S)
+    assert state(board) == {"good": "slots/a"}
+
+    code, said = deploy(tree, board)
+    assert code == 0, said
+    assert "into rom, while slots/a stays" in said and "is online" in said
+    assert state(board) == {"good": "rom"}

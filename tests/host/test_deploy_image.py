@@ -12,6 +12,7 @@ from tools.image import image
 from tools.layouts import BLOCK
 
 ROM = 16 * BLOCK  # two slots
+SMALL_ROM = 8 * BLOCK  # one: an image takes five
 
 # Says what runs, and ends a trial as the node does.
 MAIN = b"""\
@@ -87,9 +88,8 @@ def slot(board, name):
     """What is in a slot: bytes."""
     if name.startswith("slots"):
         return board.files().get(name, b"")
-    half = ROM // 2
-    begin = half * int(name[3:])
-    return (board.flash.parent / "rom.img").read_bytes()[begin : begin + half]
+    rom = (board.flash.parent / "rom.img").read_bytes()
+    return {"rom0": rom[: len(rom) // 2], "rom1": rom[len(rom) // 2 :], "rom": rom}[name]
 
 
 def state(board):
@@ -100,17 +100,21 @@ def paths(board):
     return {path for path in board.files() if not path.startswith("state/")}
 
 
-WAYS = {"file": (0, ("slots/a", "slots/b")), "in place": (ROM, ("rom0", "rom1"))}
+# Bytes of ROMFS, the slot of a first and of a second version, and where the first is then, to go back to.
+WAYS = {
+    "file": (0, "slots/a", "slots/b", "slots/a"),
+    "in place": (ROM, "rom0", "rom1", "rom0"),
+    "one place": (SMALL_ROM, "rom", "rom", "slots/a"),
+}
 
 
 @pytest.fixture(params=WAYS)
 def way(request):
-    """Bytes of ROMFS, and the two slots of a board."""
     return WAYS[request.param]
 
 
 def test_empty_board_then_again_then_another_version(way, tmp_path, call, version):
-    rom, (first, second) = way
+    rom, first, second, back = way
     board = PtyBoard(tmp_path, rom=rom)
     with board:
         status, said = call(board)
@@ -129,7 +133,7 @@ def test_empty_board_then_again_then_another_version(way, tmp_path, call, versio
         version.use(2)
         status, said = call(board)
         assert status == 0
-        assert f"into {second}, while {first} stays" in said and "on trial" in said
+        assert f"into {second}, while {back} stays" in said and "on trial" in said
         assert f"outpost/{version.title} is online" in said
     assert slot(board, second).startswith(version.image.data)
     assert state(board) == {"good": second}
@@ -138,7 +142,7 @@ def test_empty_board_then_again_then_another_version(way, tmp_path, call, versio
     with board:
         status, said = call(board)
         assert status == 0
-        assert f"into {first}, while {second} stays" in said
+        assert f"into {first}, while {back if first == second else second} stays" in said
         if rom:
             assert "2 of 5 blocks differ" in said  # the index has another hash
         assert f"outpost/{version.title} is online" in said
@@ -146,8 +150,92 @@ def test_empty_board_then_again_then_another_version(way, tmp_path, call, versio
 
 
 @pytest.mark.slow
+def test_larger_than_half_of_the_partition(tmp_path, call, version):
+    """It takes all of it, and what ran there runs from a file until the new one was online."""
+    board = PtyBoard(tmp_path, rom=SMALL_ROM)
+    with board:
+        assert call(board)[0] == 0
+        assert state(board) == {"good": "rom"} and "slots/a" not in board.files()
+        first = version.image.data
+        assert slot(board, "rom").startswith(first)
+
+        version.use(2)
+        status, said = call(board, "--dry-run")
+        assert status == 0 and "would write   rom" in said
+        assert state(board) == {"good": "rom"}
+
+        status, said = call(board)
+        assert status == 0, said
+        assert "rom is copied to slots/a, to go back to" in said
+        assert "into rom, while slots/a stays" in said and "slots/a runs again" in said
+        assert f"outpost/{version.title} is online" in said
+        assert state(board) == {"good": "rom"}
+        assert slot(board, "rom").startswith(version.image.data)
+        assert slot(board, "slots/a") == first
+
+        good = version.title
+        version.use(3, good=False)
+        status, said = call(board, "--wait", "1")
+        assert status == online.OFFLINE and "slots/a runs again" in said
+        version.use(4, good=False)
+        status, said = call(board, "--wait", "1")
+        assert "is copied" not in said  # what runs is in the file already
+    for _ in range(3):
+        board = PtyBoard(tmp_path, rom=SMALL_ROM)
+        with board:
+            board.wait_until_said(b"no broker")
+    assert state(board)["good"] == "slots/a"
+    assert board.said.rpartition(b"info runs ")[2].startswith(good.encode())
+
+    version.use(5)
+    with board:
+        status, said = call(board)
+        assert status == 0 and f"outpost/{version.title} is online" in said, said
+        version.use(6, size=1000)  # fits the second half, but not beside one that takes more
+        assert "into rom, while slots/a stays" in call(board)[1]
+        version.use(7, size=1000)
+        assert "into rom1, while rom stays" in call(board)[1]
+    assert state(board) == {"good": "rom1"} and "slots/a" not in board.files()
+
+
+@pytest.mark.slow
+def test_files_that_are_no_way_back_go(tmp_path, call, version):
+    """From a MicroPython without a partition to one with it: two images were files."""
+    board = PtyBoard(tmp_path)
+    with board:
+        for number in 1, 2:
+            version.use(number)
+            assert call(board)[0] == 0
+        assert {"slots/a", "slots/b"} < paths(board)
+    board = PtyBoard(tmp_path, rom=SMALL_ROM)
+    version.use(3)
+    with board:
+        status, said = call(board)
+        assert status == 0 and "into rom, while slots/b stays" in said, said
+    assert "slots/a" not in paths(board)
+    version.use(4)
+    with board:
+        status, said = call(board)
+        assert status == 0 and "rom is copied to slots/a" in said, said
+    assert "slots/b" not in paths(board)
+
+
+@pytest.mark.slow
+def test_no_room_for_a_copy(tmp_path, call, version):
+    board = PtyBoard(tmp_path, rom=SMALL_ROM, blocks=16)
+    with board:
+        assert call(board)[0] == 0
+        version.use(2)
+        status, said = call(board)
+        assert status == 0, said
+        assert "no room for a copy of what runs: it is replaced" in said and "on trial" not in said
+        assert f"outpost/{version.title} is online" in said
+    assert state(board) == {"good": "rom"} and "slots/a" not in paths(board)
+
+
+@pytest.mark.slow
 def test_from_files_and_back(way, tmp_path, call, version):
-    rom, (first, _) = way
+    rom, first, *_ = way
     board = PtyBoard(tmp_path, rom=rom)
     with board:
         status, said = call(board, files=True)
@@ -177,7 +265,7 @@ def test_from_files_and_back(way, tmp_path, call, version):
 
 @pytest.mark.slow
 def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version):
-    rom, (first, second) = way
+    rom, _, second, back = way
     board = PtyBoard(tmp_path, rom=rom)
     with board:
         assert call(board)[0] == 0
@@ -185,20 +273,20 @@ def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version):
         version.use(2, good=False)
         status, said = call(board, "--wait", "1")
         assert status == online.OFFLINE
-        assert f"{first} runs again" in said
-    assert state(board) == {"good": first, "trial": second, "starts": 1}
+        assert f"{back} runs again" in said
+    assert state(board) == {"good": back, "trial": second, "starts": 1}
     for _ in range(3):
         board = PtyBoard(tmp_path, rom=rom)
         with board:
             board.wait_until_said(b"no broker")  # main.py is no part of an image
-    assert state(board)["good"] == first and "trial" not in state(board)
+    assert state(board)["good"] == back and "trial" not in state(board)
     assert board.said.rpartition(b"info runs ")[2].startswith(good.encode())
 
 
 @pytest.mark.slow
 def test_the_version_before_is_not_taken_for_the_one_that_crashed(way, tmp_path, call, version):
     """It was back online while the computer still waited."""
-    rom, (first, _) = way
+    rom, *_, back = way
     board = PtyBoard(tmp_path, rom=rom)
     with board:
         assert call(board)[0] == 0
@@ -211,9 +299,9 @@ def test_the_version_before_is_not_taken_for_the_one_that_crashed(way, tmp_path,
         )
         status, said = call(board)
         assert status == online.OFFLINE
-        assert f"the image on trial was not online in 3 starts: {first} runs again" in said
+        assert f"the image on trial was not online in 3 starts: {back} runs again" in said
         board.wait_until_said(b"status online")
-    assert state(board) == {"good": first, "why": "was not online in 3 starts"}
+    assert state(board) == {"good": back, "why": "was not online in 3 starts"}
 
 
 @pytest.mark.slow
@@ -221,10 +309,10 @@ def test_the_version_before_is_not_taken_for_the_one_that_crashed(way, tmp_path,
 def test_power_fails_in_a_write(way, tmp_path, call, version, monkeypatch):
     """From one version to the next: whenever the power fails, the board runs one of them, and the next deploy ends it.
 
-    In place at every write of a block, in a file at one write of eleven: littlefs writes less at a time.
+    In place at every write of a block, else at one write of eleven: littlefs writes less at a time.
     """
     monkeypatch.setattr(serialboard, "_ABSENT_S", 0.3)
-    rom, _ = way
+    rom, *_ = way
     (tmp_path / "whole").mkdir()
     board = PtyBoard(tmp_path / "whole", rom=rom)
     with board:
@@ -252,8 +340,8 @@ def test_power_fails_in_a_write(way, tmp_path, call, version, monkeypatch):
             status, said = call(board)
             assert status == 0, said
             assert f"outpost/{version.title} is online" in said
-        writes += 1 if rom else 11
-    assert writes > (8 if rom else 100)
+        writes += 1 if rom == ROM else 11
+    assert writes > (8 if rom == ROM else 100)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from mpremote.romfs import VfsRomWriter
 
 from tools import ROOT, CommandError, mpy, toolchain
 from tools.image import image, romfs
-from tools.layouts import LAYOUTS
+from tools.layouts import BLOCK, LAYOUTS
 
 # What is mounted, read by MicroPython: as in place, and by boot.py's object for a file. ffi and uctypes: mapped, as flash is.
 READ = """
@@ -101,17 +101,16 @@ def run(folder, names, rom=None):
 NAMES = ["outbox", "firmware.topics", "firmware.upkeep.log", "drivers.shared.crc8", "umqtt.simple"]
 
 
-@pytest.mark.parametrize("slot", ["rom0", "rom1", "slots/a", "slots/b"])
+@pytest.mark.parametrize("slot", ["rom0", "rom1", "rom", "slots/a", "slots/b"])
 def test_a_board_runs_it(made, tmp_path, slot):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "slot").write_text(json.dumps({"good": slot}))
     rom = None
     if slot.startswith("rom"):
         rom = tmp_path / "romfs"
-        blank = b"\xff" * image.SLOT
-        halves = [blank, blank]
-        halves[int(slot[3:])] = made.ljust(image.SLOT, b"\xff")
-        rom.write_bytes(b"".join(halves))
+        half = -(-len(made) // BLOCK) * BLOCK
+        before, whole = {"rom0": (0, 2 * half), "rom1": (half, 2 * half), "rom": (0, half)}[slot]
+        rom.write_bytes((b"\xff" * before + made).ljust(whole, b"\xff"))
     else:
         (tmp_path / "slots").mkdir()
         (tmp_path / slot).write_bytes(made)
@@ -132,9 +131,9 @@ def test_half_an_image_is_none(made, tmp_path, cut):
     assert "path ['/app'" in run(tmp_path, [])
 
 
-def test_it_fits_a_slot():
-    with pytest.raises(CommandError, match="a slot on a board"):
-        image.pack({"lib/a.mpy": b"M\x06" + bytes(image.SLOT)}, "1")
+def test_it_fits_a_board():
+    with pytest.raises(CommandError, match="and a board"):
+        image.pack({"lib/a.mpy": b"M\x06" + bytes(image.MOST)}, "1")
 
 
 PARTS = st.sampled_from(["a", "b", "firmware", "lib", "é".encode().hex()])
@@ -195,4 +194,5 @@ def test_the_command_says_what_it_made(tmp_path):
     size = file.stat().st_size
     assert f"{size:,} bytes, version {image.version()}, " in done.stdout
     small = [name for name, layout in LAYOUTS.items() if layout.slot < size]
-    assert re.findall(r"too large for a slot of (\w+)", done.stdout) == small
+    assert re.findall(r"on (\w+) it takes the whole ROMFS", done.stdout) == small
+    assert "too large" not in done.stdout

@@ -227,10 +227,14 @@ def test_what_nothing_can_be_joined_to_is_refused(what, file, small):
 
 
 def test_an_image_that_does_not_fit(file):
-    room = LAYOUTS["pico_w"].slot
-    large = image.pack({"firmware/a.mpy": b"M\x06" + bytes(room)}, "1")
+    room = LAYOUTS["pico_w"].romfs.size
     path = file(pico(PICO_W, own=True))
-    with pytest.raises(CommandError, match=f"and a slot of pico_w {room:,}: .* official") as error:
+    large = image.pack({"firmware/a.mpy": b"M\x06" + bytes(room // 2)}, "1")
+    assert joined.join(path, PICO_W, FILES, large)[1] == "rom"
+    large = image.pack({"firmware/a.mpy": b"M\x06" + bytes(room)}, "1")
+    with pytest.raises(
+        CommandError, match=f"and the ROMFS of pico_w {room:,}: .* official"
+    ) as error:
         joined.join(path, PICO_W, FILES, large)
     assert error.value.code == micropython.BAD_IMAGE
     assert joined.join(file(pico(PICO_W)), PICO_W, FILES, large)[1] == "slots/a"

@@ -2,6 +2,8 @@
 
 In place: blocks that are the same already are not sent. The first is erased before all others and written last, since a slot without it holds
 no image. A file grows from its beginning, and is no image before its last byte. A deploy that was cut short goes on where it stopped.
+
+An image that is larger than half of the ROMFS takes all of it. What runs there is copied into a file first, and is there to go back to.
 """
 
 import hashlib
@@ -15,7 +17,8 @@ from tools.image import romfs
 from tools.layouts import BLOCK
 
 LOOSE = "loose"  # instead of a slot: the files in /firmware and /lib
-_IN_PLACE = ("rom0", "rom1")
+_WHOLE = "rom"
+_IN_PLACE = ("rom0", "rom1", _WHOLE)
 _FILES = ("slots/a", "slots/b")
 _HEAD = 200  # bytes of a slot, by which an image is known
 _DIGEST = 8  # bytes of a block's SHA-256: enough to see that a block is another
@@ -29,37 +32,44 @@ try:
     _rom = vfs.rom_ioctl(2, 0)
     _view = memoryview(_rom)
     _half = len(_view) // 2 & ~{BLOCK - 1}
+    _roms = {{"rom0": (0, _half), "rom1": (_half, _half), "rom": (0, len(_view))}}
 except (AttributeError, OSError, TypeError, ValueError):
-    _half = 0
+    _roms = {{}}
 _buf = bytearray({BLOCK})
 _filled = 0
 
 def _slots():
-    if _half:
-        for n in (0, 1):
-            _tell(("rom%d" % n, _half, bytes(_view[n * _half : n * _half + {_HEAD}])))
+    for slot in {_IN_PLACE!r}:
+        if slot in _roms:
+            at, room = _roms[slot]
+            _tell((slot, room, at, bytes(_view[at : at + {_HEAD}])))
     for path in {_FILES!r}:
         try:
             with open(path, "rb") as f:
                 head = f.read({_HEAD})
-                _tell((path, f.seek(0, 2), head))
+                _tell((path, f.seek(0, 2), None, head))
         except OSError:
             pass
 
 def _image_sum(slot, size):
-    if slot[:3] != "rom":
+    if slot not in _roms:
         _tell(_sum(slot))
         return
     digest = sha256()
-    at = _half * int(slot[3:])
+    at = _roms[slot][0]
     for begin in range(at, at + size, {BLOCK}):
         digest.update(_view[begin : min(begin + {BLOCK}, at + size)])
         _dog.feed()
     _tell(hexlify(digest.digest()).decode())
 
+def _copy(slot, begin, size):
+    at = _roms[slot][0] + begin
+    _file.write(_view[at : at + size])
+    _dog.feed()
+
 def _digests(slot, count):
     found = bytearray()
-    at = _half * int(slot[3:])
+    at = _roms[slot][0]
     for begin in range(at, at + count * {BLOCK}, {BLOCK}):
         found += sha256(_view[begin : begin + {BLOCK}]).digest()[:{_DIGEST}]
         _dog.feed()
@@ -118,7 +128,8 @@ def _there(path):
 
 @dataclass(frozen=True)
 class Slot:
-    room: int  # bytes: of a half of the ROMFS, or of the file
+    room: int  # bytes: of its part of the ROMFS, or of the file
+    begin: int | None  # byte of the ROMFS; None: a file
     head: bytes
 
     @property
@@ -130,6 +141,12 @@ class Slot:
             return None
         return size if size <= self.room else None
 
+    def overlaps(self, size, other):
+        """Would an image of that size in it lie on one that is in another?"""
+        if self.begin is None or other.begin is None or not other.size:
+            return False
+        return self.begin < other.begin + other.size and other.begin < self.begin + size
+
 
 class Board:
     """The slots of a board whose raw REPL has boardfiles.ON_BOARD, and what is in them."""
@@ -138,7 +155,7 @@ class Board:
         self.link = link
         link.run(_ON_BOARD)
         found = link.answers("_slots()", most=10_000)
-        self.slots = {name: Slot(room, head) for name, room, head in found}
+        self.slots = {name: Slot(*rest) for name, *rest in found}
         try:
             state = json.loads(link.answer("_state()"))
         except ValueError:
@@ -170,11 +187,33 @@ class Board:
         return found == hashlib.sha256(image.data).hexdigest()
 
     def free(self, image):
-        """The slot that an image may be written to: in place if it fits there."""
-        in_place = all(
-            name in self.slots and self.slots[name].room >= len(image.data) for name in _IN_PLACE
-        )
-        return next(name for name in (_IN_PLACE if in_place else _FILES) if name != self.runs())
+        """The slot that an image is to be written to: in place if it fits there, if it can be beside what runs."""
+        runs, size = self.runs(), len(image.data)
+        fitting = [
+            name for name in _IN_PLACE if name in self.slots and self.slots[name].room >= size
+        ]
+        for name in fitting:
+            if not self.overlap(name, size, runs):
+                return name
+        return fitting[-1] if fitting else next(name for name in _FILES if name != runs)
+
+    def overlap(self, name, size, other):
+        """Would an image of that size in one slot lie on that of another?"""
+        here, there = self.slots.get(name), self.slots.get(other)
+        return here is not None and there is not None and here.overlaps(size, there)
+
+    def twin(self, name):
+        """The file that has the same image as a slot; None: none has."""
+        size = self.slots[name].size
+        own = self.link.answer(f"_image_sum({name!r}, {size})")
+        for path in self.files():
+            if self.slots[path].room == size and self.link.answer(f"_tell(_sum({path!r}))") == own:
+                return path
+        return None
+
+    def files(self, but=None):
+        """The files for images that are there, but for one."""
+        return [path for path in _FILES if path in self.slots and path != but]
 
     def confirm(self, slot):
         """A node was online: was it the image on trial in that slot? Then the trial is over. CommandError: it was the one before."""
@@ -202,6 +241,9 @@ class Plan:
         self.runs = board.runs()
         if self.runs == LOOSE and not board.link.answer("_there('firmware')"):
             self.runs = None
+        # Does it replace what runs, which has to be in a file before? Is it?
+        self.over = not self.there and board.overlap(self.slot, len(image.data), self.runs)
+        self.twin = board.twin(self.runs) if self.over else None
 
     @property
     def proven(self):
@@ -216,34 +258,40 @@ class Plan:
 
     def has_room(self):
         """Is there, beside what runs?"""
-        if self.there or self.slot in _IN_PLACE:
+        if self.there or self.twin or (self.slot in _IN_PLACE and not self.over):
             return True
         size, free = self.board.link.answer("_room()")
-        old = self.board.slots.get(self.slot)
-        return self.blocks(size) <= free + (old.room // size if old else 0)
+        old = sum(self.board.slots[path].room // size for path in self.board.files(but=self.runs))
+        return self.blocks(size) <= free + old
 
     def make_room(self, line):
-        """Remove the files that run. CommandError: even so there is no room."""
+        """Give up what runs. CommandError: even so there is no room."""
         link = self.board.link
-        if self.runs == LOOSE:
-            line.say("  no room for the image beside the files that run: they are removed")
+        if self.over or self.runs == LOOSE:
+            if self.over:
+                line.say("  no room for a copy of what runs: it is replaced")
+            else:
+                line.say("  no room for the image beside the files that run: they are removed")
             line.say(
                 "  should this be cut short, the board waits for the next attempt and runs nothing"
             )
             link.run("_remove(['main.py'])")
-            boardfiles.install(link, boardfiles.look(link, {}), line)
-            self.runs = None
+            if not self.over:
+                boardfiles.install(link, boardfiles.look(link, {}), line)
+            self.runs, self.over = None, False
         if not self.has_room():
             raise boardfiles.no_room(link, self)
 
     def blocks(self, size):
         """Flash blocks that a file takes, rather one too many."""
-        return -(-len(self.image.data) // size) + _BESIDE + boardfiles.SPARE_BLOCKS
+        there = self.board.slots[self.runs].size if self.over else len(self.image.data)
+        return -(-there // size) + _BESIDE + boardfiles.SPARE_BLOCKS
 
     def write(self, line):
         """Bring the image into its slot. Return how many bytes were sent."""
         if self.there:
             return 0
+        self._leave_a_way_back(line)
         line.say(f"  into {self.slot}" + (", while " + self.runs + " stays" if self.runs else ""))
         write = self._write_blocks if self.slot in _IN_PLACE else self._write_file
         sent = 0
@@ -252,14 +300,43 @@ class Plan:
             if self.board.holds(self.slot, self.image):
                 self.there = True
                 return sent
-        raise CommandError(
-            f"the board's flash does not keep what is written to it ({self.slot}): it is damaged or worn out"
-        )
+        raise _damaged(self.slot)
+
+    def _leave_a_way_back(self, line):
+        """If the image comes to where the one that runs is, that runs from a file from now on. Other files are removed."""
+        board = self.board
+        wanted = (self.slot, self.twin if self.over else self.runs)
+        unwanted = [path for path in _FILES if path in board.slots and path not in wanted]
+        if unwanted:
+            board.link.run(f"_remove({unwanted!r})")
+        if self.over:
+            if not self.twin:
+                self.twin = _FILES[0]
+                self._copy(self.twin, line)
+            board.keep(good=self.twin)
+            self.runs = self.twin
+
+    def _copy(self, path, line):
+        link, size = self.board.link, self.board.slots[self.runs].size
+        line.say(f"  {self.runs} is copied to {path}, to go back to")
+        line.begin(size)
+        link.run("_mkdir('slots')")
+        link.run(f"_begin({path!r})")
+        for at in range(0, size, _FLUSHED):
+            some = min(_FLUSHED, size - at)
+            link.run(f"_copy({self.runs!r}, {at}, {some})")
+            line.moved(some)
+        link.run("_file.close()")
+        line.end()
+        if link.answer(f"_tell(_sum({path!r}))") != link.answer(
+            f"_image_sum({self.runs!r}, {size})"
+        ):
+            raise _damaged(path)
 
     def _write_blocks(self, line):
         link, data = self.board.link, self.image.data
         blocks = [data[at : at + BLOCK].ljust(BLOCK, b"\xff") for at in range(0, len(data), BLOCK)]
-        first = self.board.slots[self.slot].room // BLOCK * _IN_PLACE.index(self.slot)
+        first = self.board.slots[self.slot].begin // BLOCK
         found = bytes.fromhex(
             link.answers(f"_digests({self.slot!r}, {len(blocks)})", timeout=60, most=10_000)[0]
         )
@@ -311,6 +388,12 @@ class Plan:
             return False
         self.board.keep(good=self.runs, trial=self.slot)
         return True
+
+
+def _damaged(slot):
+    return CommandError(
+        f"the board's flash does not keep what is written to it ({slot}): it is damaged or worn out"
+    )
 
 
 def use_files(link):

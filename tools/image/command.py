@@ -46,8 +46,10 @@ def run(args):
     place = _write(args.out, made.name, made.data)
     shell.say(f"{place}: {len(made.data):,} bytes, version {made.version}, {made.digest[:12]}")
     for name, layout in LAYOUTS.items():
-        if len(made.data) > layout.slot:
-            shell.say(f"too large for a slot of {name}, which has {layout.slot:,} bytes")
+        if len(made.data) > layout.romfs.size:
+            shell.say(f"too large for {name}, whose ROMFS has {layout.romfs.size:,} bytes")
+        elif len(made.data) > layout.slot:
+            shell.say(f"on {name} it takes the whole ROMFS: a slot has {layout.slot:,} bytes")
     return 0
 
 

@@ -20,7 +20,7 @@ from tools import ROOT, CommandError, mpy
 from tools.image import romfs
 from tools.layouts import LAYOUTS
 
-SLOT = max(layout.slot for layout in LAYOUTS.values())  # bytes; some boards have less
+MOST = max(layout.romfs.size for layout in LAYOUTS.values())  # bytes; some boards have less
 NAME = "outpost"
 INDEX = "index"
 _VERSION = re.compile(r'^VERSION = "([^"]+)"', re.M)
@@ -55,8 +55,8 @@ def version():
 
 
 def partition(image):
-    """Return a ROMFS partition of two slots with the image in the first."""
-    return image.data.ljust(2 * SLOT, b"\xff")
+    """Return a ROMFS partition with the image at its beginning."""
+    return image.data.ljust(MOST, b"\xff")
 
 
 def pack(files, version):
@@ -74,8 +74,8 @@ def pack(files, version):
     digest = hashlib.sha256(bare[start:]).hexdigest()
     about = f"{NAME} {version} {kind} {digest}\n"
     data = _romfs(tree, about.encode() + _index(rest, start))
-    if len(data) > SLOT:
-        raise CommandError(f"the image has {len(data):,} bytes, and a slot on a board {SLOT:,}")
+    if len(data) > MOST:
+        raise CommandError(f"the image has {len(data):,} bytes, and a board {MOST:,}")
     return Image(data, version, kind, digest)
 
 

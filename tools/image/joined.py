@@ -3,7 +3,7 @@
 A board that has it opens its page for settings (docs/provisioning.md), as it holds a node without any. In it are MicroPython as it was
 given, and a littlefs with boot.py, main.py and `state/slot`. The image lies
 
-- in place, in the first slot of the ROMFS, where MicroPython has one (`rom0`)
+- in place, where MicroPython has a ROMFS: in its first slot (`rom0`), or in all of it if it is larger than a slot (`rom`)
 - else as a file on the littlefs (`slots/a`)
 
 The littlefs begins anew, so what was on the board is lost: settings, readings, counters. The same files give the same bytes.
@@ -18,7 +18,7 @@ from tools.image.micropython import BAD_IMAGE
 from tools.layouts import BLOCK, LAYOUTS
 from tools.models import BOARDS, MICROPYTHON, PICO
 
-_IN_PLACE, _FILE = "rom0", "slots/a"
+_SLOT, _WHOLE, _FILE = "rom0", "rom", "slots/a"
 # The first line of the image's index, which lies in one piece whichever way the image is kept.
 _INDEX = re.compile(rb"%s (\S{1,40}) \d+ [0-9a-f]{64}\n" % image.NAME.encode())
 
@@ -96,16 +96,17 @@ def _regions(path, found, board, files, made):
     """Return the slot, and {offset in flash: whole blocks}."""
     regions = {}
     on_littlefs = {name: files[name] for name in mpy.STARTED}
-    slot = _IN_PLACE if found.romfs else _FILE
-    on_littlefs["state/slot"] = json.dumps({"good": slot}).encode()
+    slot = _FILE
     if found.romfs:
-        room = LAYOUTS[board.name].slot
-        if len(made.data) > room:
+        slot = _SLOT if len(made.data) <= LAYOUTS[board.name].slot else _WHOLE
+        if len(made.data) > found.romfs.size:
             raise CommandError(
-                f"the image has {len(made.data):,} bytes, and a slot of {board.name} {room:,}: "
+                f"the image has {len(made.data):,} bytes, and the ROMFS of {board.name} {found.romfs.size:,}: "
                 f"{path} runs images in place, give an official MicroPython, which runs them from a file",
                 BAD_IMAGE,
             )
+    on_littlefs["state/slot"] = json.dumps({"good": slot}).encode()
+    if found.romfs:
         regions[found.romfs.offset] = made.data.ljust(-(-len(made.data) // BLOCK) * BLOCK, b"\xff")
     else:
         on_littlefs[slot] = made.data

@@ -14,7 +14,10 @@ HALF = 4096
 
 
 class Vfs:
-    """MicroPython's `vfs` on a board with a ROMFS partition: `slots` are the texts in its halves, None: no image. Without slots it has none."""
+    """MicroPython's `vfs` on a board with a ROMFS partition: `slots` are the texts in its halves, None: no image. Without slots it has none.
+
+    A text that is longer than half of it takes all.
+    """
 
     def __init__(self, *slots):
         self.mounted = None
@@ -29,9 +32,10 @@ class Vfs:
         return self.rom
 
     def VfsRom(self, part):
-        if len(part) != HALF or bytes(part[:4]) != b"rom ":
+        text = bytes(part[4:]).rstrip(b"\xff").decode()
+        if bytes(part[:4]) != b"rom " or (len(part) == HALF and len(text) == HALF - 4):
             raise OSError(19)
-        return bytes(part[4:]).rstrip(b"\xff").decode()
+        return text
 
     def mount(self, system, place):
         if self.mounted or place != "/app":
@@ -76,6 +80,16 @@ def test_the_good_one_runs_and_nothing_is_written():
         assert mounted == found
         assert path == ["/app", "/app/lib", "", "/lib", ".frozen"]
         assert kept() == {"good": good} and os.listdir("state") == ["slot"]
+
+
+def test_a_large_one_takes_the_whole_partition():
+    large = "x" * HALF
+    for state in {"good": "rom"}, {"good": "slots/a", "trial": "rom"}, {"good": "rom0"}, {}:
+        keep(state)
+        assert boot(large)[0] == large, state
+    keep({"good": "slots/a", "trial": "rom", "starts": 3})
+    assert boot(large)[0] == large  # there is no such file: better this one than none
+    assert kept() == {"good": "slots/a", "why": "was not online in 3 starts"}
 
 
 def test_without_a_partition_or_an_image_the_loose_files_run():

@@ -448,8 +448,8 @@ def test_what_waits_has_room():
     )
     raw = least(outbox={"bytes": 1048576})
     assert not faults(raw, "esp32") and not faults(raw, "pico2_w") and not faults(raw)
-    only_fault(faults(raw, "pico_w"), "outbox.bytes", "give at most 614400")
-    assert not faults(least(outbox={"bytes": 614400}), "pico_w")
+    only_fault(faults(raw, "pico_w"), "outbox.bytes", "give at most 524288")
+    assert not faults(least(outbox={"bytes": 524288}), "pico_w")
 
 
 def test_the_watchdog_of_a_pico_ends_at_8_s():
