@@ -92,8 +92,8 @@ bench: ready ## the MQTT client beside others, on one broker (minutes)
 bench-outbox: ready ## what the outbox writes, keeps and takes, on a littlefs
 	@$(TOOLS) bench-outbox
 
-bench-heap: ready ## what a node keeps on the heap, by what it runs: loose files, an image that is a file, one in place (JSON=1)
-	@$(TOOLS) bench-heap $(call flag,JSON,json)
+bench-heap: ready ## what a node keeps on the heap, by what it runs: loose files, an image that is a file, one in place (SMALLEST=1: also the smallest heap that it lives in; JSON=1)
+	@$(TOOLS) bench-heap $(call flag,SMALLEST,smallest) $(call flag,JSON,json)
 
 torture: ready ## cut link, broker and power of a node, a thousand times, and count (SEED=1 CUTS=1000 BOARD=esp32|pico_w)
 	@$(TOOLS) torture $(call option,SEED,seed) $(call option,CUTS,cuts) $(call option,BOARD,board)

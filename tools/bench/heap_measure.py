@@ -6,6 +6,7 @@ broker; the difference of two is what the part between them keeps.
 
 import json
 import re
+import ssl
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sim.broker import Broker
+from sim.certificates import Authority
 from sim.ntp import TimeServer
 from sim.simboard import SimBoard
 from tools import CommandError, shell, tables
@@ -25,6 +27,8 @@ _SLOT = "file"  # as `make deploy` leaves a board with an official MicroPython
 _HEAP_KB = 300  # more than any takes: here nothing is to be short
 _REPORTS = 10  # of `health`; in the second half of them all has been told, on a busy machine, too
 _PATIENCE_S = 120
+_ONLINE_S = 40  # on a busy machine, back-off included
+_CA = "ca.der"
 _PINS = (2, 5, 18, 19)  # of outputs
 # A fake is silicon on a board: those that load late come first, and are not counted. Beside each `health` stands the size of the
 # table of names, which grows in steps of kilobytes: as in `make size` a name counts as its share of a full table.
@@ -144,26 +148,67 @@ def live(settings, slot=_SLOT):
 
 
 @contextmanager
-def running(settings, kilobytes, slot=_SLOT, first="", last=""):
-    """A node with these sections of settings and so much RAM: gives (its board, its broker). first, last: what boot.py begins and ends with."""
+def running(settings, kilobytes, slot=_SLOT, first="", last="", tls=False):
+    """A node with these sections of settings and so much RAM: gives (its board, its broker). first, last: what boot.py begins and ends with.
+
+    tls: with TLS, keys are P-256.
+    """
     with (
         tempfile.TemporaryDirectory() as name,
-        Broker(Path(name) / "broker") as broker,
         TimeServer() as clock,
+        _broker(name, tls) as broker,
     ):
         config = {
             "node": {"name": "node"},
             "wifi": {"networks": [{"ssid": "attic", "password": "simulated"}]},
-            "mqtt": {"brokers": [{"host": broker.host, "port": broker.port}]},
+            "mqtt": {
+                "brokers": [
+                    {"host": broker.host, "port": broker.port}
+                    | ({"tls": {"ca": _CA}} if tls else {})
+                ]
+            },
             "ntp": {"host": clock.host, "port": clock.port},
             "publish": {"health_s": 5},
         } | settings
         flash = Path(name) / "flash"
         rom = simulate.make_flash(flash, config, slot)
+        if tls:
+            flash.joinpath(_CA).write_bytes(ssl.PEM_cert_to_DER_cert(broker.tls.ca.read_text()))
         boot = flash / "boot.py"
         boot.write_text(first + boot.read_text() + last)
         with SimBoard(flash, _BOARD, f"{kilobytes}k", rom=rom) as board:
             yield board, broker
+
+
+def _broker(folder, tls):
+    issued = Authority(Path(folder) / "ca").issue("broker", ("127.0.0.1",)) if tls else None
+    return Broker(Path(folder) / "broker", tls=issued)
+
+
+def lives(settings, kilobytes, slot, tls):
+    """Can a node live with so much RAM? It starts, loses its broker, comes back, is reset while the broker is away, and comes back."""
+    with running(settings, kilobytes, slot, tls=tls) as (board, broker):
+        if not _online(board, 1):
+            return False
+        broker.restart()
+        if not _online(board, 2):
+            return False
+        broker.stop()
+        board.do("reset", how="reset")
+        board.wait_resets(2, _PATIENCE_S)
+        broker.start()
+        return _online(board, 3)
+
+
+def _online(board, times):
+    """Wait for it. False: the node was reset, or is at the prompt, or does not come."""
+    resets = len(board.resets)
+    end = time.monotonic() + _ONLINE_S
+    while time.monotonic() < end and len(board.resets) == resets and board.dead is None:
+        if board.output.count("status online") >= times:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def _kept(board):
