@@ -83,8 +83,8 @@ format: ready ## let ruff format the sources and mend what it can
 mutate: ready ## small mutants of a device module against its tests (FILE=lib/mqtt/deadlines.py, TESTS=files with commas)
 	@$(TOOLS) mutate $(call given,FILE) $(call option,TESTS,tests)
 
-size: ready ## flash and RAM each device module takes, and the change since the last time
-	@$(TOOLS) size
+size: ready ## flash and RAM each device module takes, and the change since the last time (JSON=1)
+	@$(TOOLS) size $(call flag,JSON,json)
 
 bench: ready ## the MQTT client beside others, on one broker (minutes)
 	@$(TOOLS) bench

@@ -13,10 +13,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tools import ROOT, CommandError, mpy, tables, toolchain
+from tools import ROOT, CommandError, mpy, shell, tables, toolchain
+from tools.image import image
 
 REPORT = ROOT / ".build" / "size.json"
 FAKES = ("machine", "network", "esp32", "onewire", "dht", "socket", "select", "time", "os")
+FAKES += ("_machine_clock", "_machine_more", "_machine_pin")  # which the others load late
 
 # One process imports them all, and what a module imports is measured by itself. A package, and a module that is taken from one, is
 # loaded without __import__: both are asked for first. The plain one knows what a relative name is relative to, but not from here.
@@ -59,11 +61,13 @@ LINE = re.compile(
     r"(?P<what>begin|end) (?P<name>\S+) (?P<heap>\d+) qstr pool: n_pool=\d+, n_qstr=(?P<names>\d+), "
     r"n_str_data_bytes=(?P<text>\d+), n_total_bytes=(?P<total>\d+)"
 )
+IMAGE = 176 * 1024  # bytes that it may have
 ENTRY = 6  # bytes of a name in the table: its address, hash and length
 
 
 def add_arguments(parser):
     parser.add_argument("--no-save", action="store_true", help="keep the last report as it is")
+    parser.add_argument("--json", action="store_true", help="print it as JSON, in bytes")
 
 
 def run(args):
@@ -72,7 +76,12 @@ def run(args):
     except (FileNotFoundError, ValueError):
         last = {}
     report = measure()
-    tables.show(table(report, last))
+    whole = len(image.build().data)
+    if args.json:
+        print(json.dumps({"image": whole, "modules": report}, indent=1))
+    else:
+        tables.show(table(report, last))
+        shell.say(f"the image: {whole:,} bytes (wanted: at most {IMAGE:,})")
     if not args.no_save:
         REPORT.parent.mkdir(exist_ok=True)
         REPORT.write_text(json.dumps(report, indent=1))
