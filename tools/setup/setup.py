@@ -5,6 +5,8 @@
 3. `.toolchain`: MicroPython's unix port and mosquitto. All from PATH when they serve, else all from Debian's packages (debs.py),
    and with them a NATS server, for a test.
 
+Some commands need more, each by an option: MicroPython's types, a browser, esptool-js for the page that writes an ESP32.
+
 What talks to a board (flash, deploy, logs, …) needs 1 and 2 only: `--packages`, on every system that has Python.
 
 A step's stamp is written last, so a set-up that was interrupted is completed by the next one; when all is there no step
@@ -24,7 +26,7 @@ import tempfile
 from pathlib import Path
 
 from tools import ROOT, CommandError, toolchain
-from tools.setup import debian, debs
+from tools.setup import debian, debs, npm
 from tools.shell import command, is_root, locked, output, say
 
 VENV = ROOT / ".venv"
@@ -85,6 +87,11 @@ def add_arguments(parser):
         help="see that there is Chromium, for the tests of the page for a phone (installed by root, else asked for)",
     )
     parser.add_argument(
+        "--page",
+        action="store_true",
+        help="esptool-js, too: for the page that writes an ESP32 from a browser",
+    )
+    parser.add_argument(
         "--types",
         action="store_true",
         help="MicroPython's types, too: for the check of what runs on a board",
@@ -107,6 +114,8 @@ def run(args):
         steps = (*steps, programs)
     if args.types:
         steps = (*steps, ("MicroPython's types", "into .toolchain", types_ready, fetch_types))
+    if args.page:
+        steps = (*steps, ("esptool-js", "into .toolchain", page_ready, fetch_page))
     if args.browser:
         _find_browser()
     if all(ready() for _, _, ready, _ in steps):
@@ -201,6 +210,48 @@ def fetch_types():
     shutil.rmtree(STUBS, ignore_errors=True)
     _install(TYPES, "--no-deps", "--target", STUBS)
     write(STUBS / "stamp", sha256(TYPES.read_bytes()).encode())
+
+
+# --- .toolchain/page --------------------------------------------------------------------------------------------------
+
+NPM = ROOT / "npm.txt"
+# What writes an ESP32 from a browser. In esptool-js's one file are the other two, too: their licenses go along.
+PAGE = {
+    # package: (version, integrity, {file in it: its name here})
+    "esptool-js": (
+        "0.7.0",
+        "sha512-9wHuW/s9t4Vs6HKcr3pra3gbRVWwaN0eabMWodWH4KEJHEYZxgmWwZ3s0F4xcWVCZOc/L98bGZ4uWoZvR8KBKA==",
+        {"bundle.js": toolchain.ESPTOOL_JS, "LICENSE": "esptool-js.txt"},
+    ),
+    "pako": (
+        "2.1.0",
+        "sha512-w+eufiZ1WuJYgPXbV/PO3NCMEc3xqylkKHzp8bxp1uW4qaSNQUkwmLLEc3kKsfz8lpV1F8Ht3U1Cm+9Srog2ug==",
+        {"LICENSE": "pako.txt"},
+    ),
+    "atob-lite": (
+        "2.0.0",
+        "sha512-LEeSAWeh2Gfa2FtlQE1shxQ8zi5F9GHarrGKz08TMdODD5T4eH6BMsvtnhbWZ+XQn+Gb6om/917ucvRu7l7ukw==",
+        {"LICENSE.md": "atob-lite.txt"},
+    ),
+}
+
+
+def page_ready():
+    stamp = toolchain.PAGE / "stamp"
+    return stamp.exists() and stamp.read_text() == sha256(repr(PAGE).encode())
+
+
+def fetch_page():
+    packages = {name: (version, integrity) for name, (version, integrity, _) in PAGE.items()}
+    found = npm.packed(packages, lambda folder: _install(NPM, "--no-deps", "--target", folder))
+    shutil.rmtree(toolchain.PAGE, ignore_errors=True)
+    toolchain.PAGE.mkdir(parents=True)
+    for name, (_, _, files) in PAGE.items():
+        with tarfile.open(fileobj=io.BytesIO(found[name])) as archive:
+            for inside, here in files.items():
+                file = archive.extractfile(f"package/{inside}")
+                (toolchain.PAGE / here).write_bytes(file.read() if file else b"")
+    write(toolchain.PAGE / "stamp", sha256(repr(PAGE).encode()).encode())
 
 
 # --- lib/umqtt, lib/microdot ------------------------------------------------------------------------------------------
