@@ -117,8 +117,9 @@ deploy: packages ## put firmware and settings on a board, or on several (PORT=a,
 	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config) $(call option,NODE,node) \
 	  $(call flag,KEEP,keep) $(call flag,LOOSE,loose) $(call flag,DRY,dry-run)
 
-image: ready ## make the image that boards run: firmware and libraries in one file (OUT=file or folder; BOARD= MICROPYTHON=file: joined, for a blank board)
-	@$(TOOLS) image $(call option,OUT,out) $(call option,BOARD,board) $(call option,MICROPYTHON,micropython)
+image: ready ## make the image that boards run: firmware and libraries in one file (OUT=file or folder; BOARD= MICROPYTHON=file: joined, for a blank board; PAGE=1: and a web page that writes it onto an ESP32)
+	@$(if $(value PAGE),$(TOOLS) setup --page --quiet)
+	@$(TOOLS) image $(call option,OUT,out) $(call option,BOARD,board) $(call option,MICROPYTHON,micropython) $(call flag,PAGE,page)
 
 flash: packages ## put MicroPython on a board (BOARD=, else it is asked; PORT=, FIRMWARE=file, ERASE=1, DRIVE=folder, DRY=1)
 	@$(TOOLS) flash $(call option,BOARD,board) $(call option,PORT,port) $(call option,FIRMWARE,firmware) \
