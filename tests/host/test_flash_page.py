@@ -8,7 +8,7 @@ import re
 import shutil
 
 import pytest
-from esprom import MEM_DATA, WRITES, EspRom
+from esprom import MEM_DATA, MEM_END, WRITES, EspRom
 from fakemicropython import BOARDS, esp32
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -242,6 +242,31 @@ def test_the_cable_is_pulled_out_before(visit, tmp_path):
         site.plug(None)
 
 
+def test_the_cable_is_pulled_out_while_it_asks(visit, tmp_path):
+    found, site = visit()
+    with EspRom(tmp_path, "ESP32") as rom:
+        site.plug(rom)
+        press(found, "connect")
+        wait_for(found, "confirm")
+        site.pull()
+        assert "was the cable pulled out? Nothing was written" in fault(found)
+        assert shown(found) == ["begin"]
+        site.plug(None)
+
+
+def test_the_board_is_reset_while_it_asks(visit, tmp_path):
+    found, site = visit()
+    with EspRom(tmp_path, "ESP32", SAYS) as rom:
+        site.plug(rom)
+        press(found, "connect")
+        wait_for(found, "confirm")
+        rom.start("run")
+        press(found, "write")
+        until(found, lambda: words(found, "ssid") == NODE[0])
+        assert rom.starts == ["boot", "run", "boot", "run"]
+        site.plug(None)
+
+
 def test_a_flash_that_does_not_keep_it(visit, tmp_path, monkeypatch):
     found, site = visit()
     with EspRom(tmp_path, "ESP32") as rom:
@@ -255,6 +280,24 @@ def test_a_flash_that_does_not_keep_it(visit, tmp_path, monkeypatch):
         site.plug(rom)
         write(found, "begin")
         assert re.search(r"Writing failed \(MD5 .*board is not whole", fault(found))
+        site.plug(None)
+
+
+def test_an_answer_that_comes_too_late(visit, tmp_path, monkeypatch):
+    found, site = visit()
+    with EspRom(tmp_path, "ESP32") as rom:
+        real = rom._command
+
+        def late(command, *words):
+            if command != MEM_END or command in rom.commands:
+                return real(command, *words)
+            rom.commands.append(command)
+
+        monkeypatch.setattr(rom, "_command", late)
+        site.plug(rom)
+        press(found, "connect")
+        wait_for(found, "confirm")
+        assert rom.starts == ["boot", "boot"]
         site.plug(None)
 
 
@@ -401,17 +444,17 @@ def test_by_keyboard_and_by_ear(visit, tmp_path):
         site.plug(None)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_can_be_read_on_a_narrow_screen(dark, visit, tmp_path, request):
+def test_can_be_read_on_a_narrow_screen(visit, tmp_path, request):
     found, site = visit()
-    browser.dark(found, dark)
 
     def look(name):
-        if request.config.getoption("screenshots") and not dark and name == "node":
+        if request.config.getoption("screenshots") and name == "node":
             browser.picture(found, ROOT / "docs" / "flash-page.png")
+        for dark in (True, False):
+            browser.dark(found, dark)
+            readable = browser.contrasts(found)
+            assert [each for each in readable if each[0] < 4.5] == []  # WCAG 2.1, 1.4.3
         assert found.execute_script("return document.documentElement.scrollWidth") <= browser.WIDTH
-        readable = browser.contrasts(found)
-        assert [each for each in readable if each[0] < 4.5] == []  # WCAG 2.1, 1.4.3
         for each in found.find_elements(By.CSS_SELECTOR, "button,summary"):
             if each.is_displayed():
                 assert each.rect["height"] >= 44, each.get_attribute("outerHTML")

@@ -89,7 +89,7 @@ def test_a_page_is_a_folder_beside_it(own, call, compiled, esptool_js, file, tmp
     assert f"--bind 127.0.0.1 --directory {folder}, then open http://localhost:8000/" in said
     assert "PAGE=1" not in said
     data = made.read_bytes()
-    names = {made.name, toolchain.ESPTOOL_JS, "firmware.json", "flash.js", "index.html"}
+    names = {made.name, toolchain.ESPTOOL_JS, "firmware.json", "flash.js", "index.html", "port.js"}
     assert {each.name for each in folder.iterdir()} == names | {"licenses.txt"}
     assert (folder / made.name).read_bytes() == data
     assert json.loads((folder / "firmware.json").read_text()) == {

@@ -35,11 +35,12 @@ SCRIPT = """
       const answer = await call("open", String(baudRate));
       if (!answer.ok) throw new DOMException("Failed to open serial port.", "NetworkError");
       this.session = await answer.text();
+      this.isLost = false;
       this.state = "opened";
     }
 
     get readable() {
-      if (this.state === "opened" && !this.#readable) {
+      if (this.state === "opened" && !this.isLost && !this.#readable) {
         const stop = new AbortController();
         this.#readable = new ReadableStream({
           start: (controller) => (this.reading = controller),
@@ -66,7 +67,7 @@ SCRIPT = """
     }
 
     get writable() {
-      if (this.state === "opened" && !this.#writable) {
+      if (this.state === "opened" && !this.isLost && !this.#writable) {
         this.#writable = new WritableStream({
           start: (controller) => (this.writing = controller),
           write: async (bytes) => {
@@ -82,9 +83,12 @@ SCRIPT = """
     }
 
     async setSignals({ dataTerminalReady, requestToSend }) {
-      if (this.state !== "opened") throw new DOMException("The port is closed.", "InvalidStateError");
-      const answer = await call("signals", JSON.stringify([dataTerminalReady, requestToSend]));
-      if (answer.status === 410) this.lose();
+      if (this.state !== "opened" || this.isLost) throw new DOMException("The port is closed.", "InvalidStateError");
+      const answer = await call("signals", JSON.stringify({ dtr: dataTerminalReady, rts: requestToSend }));
+      if (answer.status === 410) {
+        this.lose();
+        throw new DOMException("Failed to set control signals.", "NetworkError");
+      }
     }
 
     async close() {
@@ -102,9 +106,7 @@ SCRIPT = """
       const error = new DOMException("The device has been lost.", "NetworkError");
       if (this.#readable) this.reading.error(error);
       if (this.#writable) this.writing.error(error);
-      this.#readable = this.#writable = null;
-      this.state = "forgotten";
-      picked = undefined;
+      this.#readable = this.#writable = null; // it stays open until it is closed
       this.dispatchEvent(new Event("disconnect"));
     }
   }
@@ -144,6 +146,7 @@ class Site:
         with self.changed:
             self.rom = rom
             self.session = 0
+            self.lines = {"dtr": False, "rts": False}
             self.received = b""
             self.is_cut = False
             self.cut_bytes = None
@@ -235,7 +238,8 @@ class Site:
     def signals(self, data):
         if self.is_cut or not self.rom:
             return None
-        self.rom.signals(*json.loads(data))
+        self.lines |= json.loads(data)
+        self.rom.signals(**self.lines)
         return b""
 
 

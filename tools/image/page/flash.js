@@ -1,10 +1,12 @@
 // Writes the file beside this page onto an ESP32 by Web Serial, with esptool-js, and shows what the board then says.
 //
-// firmware.json (tools/image/page.py) says which file, for which chip, and where it goes. The file is fetched and its hash compared before
+// firmware.json (tools/image/webpage.py) says which file, for which chip, and where it goes. The file is fetched and its hash compared before
 // the button is there; the chip and its flash are looked at before anything is written; the board compares an MD5 at the end.
 //
 // One section of the page is shown at a time: begin, confirm, writing, after. A fault leads back to the first. Its text is that of a Told;
 // any other error is put into words by `worded`.
+
+import { BUSY, LOST, Line, Told, choose, close, sleep } from "./port.js";
 
 const BAUD = 115200; // of the boot ROM, and of MicroPython
 const FAST = 460800; // while it is written
@@ -17,22 +19,11 @@ const SECTIONS = ["begin", "confirm", "writing", "after"];
 const NO_ANSWER =
   "The board does not answer as a boot loader. Hold its BOOT button (on some boards 0, IO0 or FLASH), press and let go of EN or RESET, let go of " +
   "BOOT, and press Connect. If it has no such buttons, unplug it, hold BOOT while you plug it in, and press Connect.";
-const LOST =
-  "The board's port is gone: was the cable pulled out? What is on the board is not whole now, but the board is not damaged. " +
-  "Plug it in, and press Connect to write it again.";
 const LOST_BEFORE = "The board's port is gone: was the cable pulled out? Nothing was written. Plug it in, and press Connect.";
 const UNFINISHED = "What is on the board is not whole now, but the board is not damaged. Try another cable or port, and press Connect to write it again.";
-const BUSY =
-  "The port cannot be opened. Another program may have it: close serial terminals, IDEs, and other tabs with this page. On Linux you need to be in the " +
-  "group that has serial ports: sudo usermod -aG dialout $USER, then log in again.";
-const NO_PORT =
-  "No port was chosen, so nothing happened. Press Connect again; if the list is empty, see below what helps.";
-
-class Told extends Error {}
 
 const element = (id) => document.getElementById(id);
 const megabytes = (bytes) => `${bytes / 1048576} MB`;
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 let about; // firmware.json
 let data; // the file
@@ -85,7 +76,7 @@ function progress(part) {
   element("percent").textContent = `${percent} %`;
   // A screen reader reads each: not every percent.
   const quarter = percent - (percent % 25);
-  const text = quarter ? `${quarter} % written.` : "Writing.";
+  const text = percent === 100 ? "Written. The board compares it." : quarter ? `${quarter} % written.` : "Writing.";
   if (element("status").textContent !== text) element("status").textContent = text;
 }
 
@@ -109,7 +100,7 @@ async function prepare() {
     throw new Told("Browsers let a page reach a serial port only if it came by https, or by http from localhost. Open it so.");
   }
   if (!navigator.serial) {
-    throw new Told("This browser cannot reach a serial port (Web Serial). Open this page with Chrome or Edge on a computer; Safari, Firefox and phones cannot do it.");
+    throw new Told("This browser cannot reach a serial port (Web Serial). Open this page with Chrome or Edge on a computer; most others cannot do it.");
   }
   try {
     about = await (await fetched("firmware.json")).json();
@@ -133,93 +124,12 @@ async function prepare() {
   }
 }
 
-// ---- the port
-
-// A serial port, for esptool-js and for reading. Once the cable was out nothing reaches it any more, also not what still tries to.
-class Line {
-  constructor(port) {
-    this.port = port;
-    this.isLost = false;
-    this.gone = new Promise((_, reject) => {
-      port.addEventListener(
-        "disconnect",
-        () => {
-          this.isLost = true;
-          reject(new Told(LOST));
-        },
-        { once: true },
-      );
-    });
-    this.gone.catch(() => {});
-  }
-
-  get readable() {
-    return this.isLost ? null : this.port.readable;
-  }
-
-  get writable() {
-    if (this.isLost) throw new Told(LOST);
-    return this.port.writable;
-  }
-
-  getInfo() {
-    return this.port.getInfo();
-  }
-
-  async open(options) {
-    try {
-      await this.port.open(options);
-    } catch {
-      throw new Told(this.isLost ? LOST : BUSY);
-    }
-  }
-
-  close() {
-    return this.port.close();
-  }
-
-  setSignals(signals) {
-    return this.port.setSignals(signals);
-  }
-
-  // What a promise gives, unless the cable comes out first.
-  during(promise) {
-    promise.catch(() => {});
-    return Promise.race([promise, this.gone]);
-  }
-
-  // EN low, then high with IO0 high: the board starts what is in its flash.
-  async restart() {
-    await this.setSignals({ dataTerminalReady: false, requestToSend: true });
-    await sleep(100);
-    await this.setSignals({ dataTerminalReady: false, requestToSend: false });
-  }
-}
-
-async function choose() {
-  try {
-    return new Line(await navigator.serial.requestPort());
-  } catch (error) {
-    throw new Told(error.name === "NotFoundError" ? NO_PORT : `The browser gives no serial port: ${error.message}`);
-  }
-}
-
 // Give the port back. It may be gone already, or hang in the system: not for longer than a moment.
 async function release() {
   const last = line;
   const transport = loader?.transport;
   line = loader = undefined;
-  if (last) await Promise.race([closed(last, transport), sleep(2000)]);
-}
-
-async function closed(last, transport) {
-  if (transport) {
-    await transport.disconnect().catch(() => {});
-  } else if (last.reading) {
-    await last.reader?.cancel().catch(() => {});
-    await last.reading;
-  }
-  await last.close().catch(() => {}); // one that is lost has to be closed, too, before it can be opened again
+  if (last) await Promise.race([close(last, transport), sleep(2000)]);
 }
 
 // ---- the four steps
@@ -229,10 +139,37 @@ async function connect() {
   line = await choose();
   show("begin", "Connecting.");
   said = "";
+  await line.during(start());
+  const size = await line.during(loader.detectFlashSize());
+  const flash = size && loader.flashSizeBytes(size); // none: a flash that esptool-js does not know
+  if (flash && flash < about.flash) {
+    throw new Told(`This board has ${megabytes(flash)} of flash, and ${about.file} needs ${megabytes(about.flash)}. Nothing was written.`);
+  }
+  element("board").textContent =
+    `The board has an ${loader.chip.CHIP_NAME}${flash ? ` and ${megabytes(flash)} of flash` : ""}. It gets Outpost ${about.version} and ${about.micropython}.`;
+  go("confirm");
+  line.gone.catch((error) => {
+    if (!element("confirm").hidden) attempt(() => Promise.reject(error));
+  });
+}
+
+// A busy computer may be late for the 0.2 s in which esptool-js wants an answer: it gets a second chance.
+async function start() {
+  try {
+    await bring();
+  } catch (error) {
+    if (!(error instanceof esptool.ESPError)) throw error;
+    await Promise.race([loader.transport.disconnect(), sleep(2000)]);
+    await bring();
+  }
+}
+
+// Bring the board into its boot loader, see that it is the right one, and give it what esptool writes with. Nothing of its flash is changed.
+async function bring() {
   const terminal = { clean() {}, write: say, writeLine: (text) => say(`${text}\n`) };
   const transport = new esptool.Transport(line);
   loader = new esptool.ESPLoader({ transport, baudrate: FAST, romBaudrate: BAUD, terminal });
-  await line.during(identify());
+  await identify();
   if (loader.secureDownloadMode) {
     throw new Told("This board is locked (secure download mode): what is on it cannot be replaced from here. Nothing was written.");
   }
@@ -240,17 +177,9 @@ async function connect() {
   if (found !== about.chip) {
     throw new Told(`This board has an ${found}, and ${about.file} is for an ${about.chip}. Nothing was written. Take the file for the ${found}, or another board.`);
   }
-  if (loader.chip.postConnect) await line.during(loader.chip.postConnect(loader));
-  element("status").textContent = "Connected. Looking at the board's flash.";
-  await line.during(loader.runStub());
-  await line.during(loader.changeBaud());
-  const size = await line.during(loader.detectFlashSize());
-  const flash = size && loader.flashSizeBytes(size); // unknown: a chip that esptool-js does not know
-  if (flash && flash < about.flash) {
-    throw new Told(`This board has ${megabytes(flash)} of flash, and ${about.file} needs ${megabytes(about.flash)}. Nothing was written.`);
-  }
-  element("board").textContent = `The board has an ${found}${flash ? ` and ${megabytes(flash)} of flash` : ""}. It gets Outpost ${about.version} and ${about.micropython}.`;
-  go("confirm");
+  await loader.chip.postConnect?.(loader);
+  await loader.runStub();
+  await loader.changeBaud();
 }
 
 async function identify() {
@@ -266,6 +195,12 @@ async function identify() {
 }
 
 async function write() {
+  // While the question stood there the board may have been reset, by a watchdog or a hand.
+  if (!(await line.during(loader.isResponsive()))) {
+    element("status").textContent = "Connecting again.";
+    await line.during(loader.transport.disconnect());
+    await line.during(start());
+  }
   go("writing", "Writing.");
   progress(0);
   await line.during(
