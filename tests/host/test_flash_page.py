@@ -19,10 +19,12 @@ from tests.system import browser
 from tools import ROOT, toolchain
 from tools.__main__ import main
 from tools.image import webpage
+from tools.layouts import Place
 
 pytestmark = [pytest.mark.slow, pytest.mark.work]
 
 WAIT_S = 40
+SMALL = Place(0x60000, 0x3A0000)
 NODE = ("outpost-a1b2c3", "k7m2q-9xw4t", "http://192.168.4.1/")
 SAYS = (
     b"rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n\xff\xfe\r\n"
@@ -33,19 +35,23 @@ SAYS = (
 
 @pytest.fixture(scope="module")
 def pages(once):
-    """pages(board) -> the folder that `make image BOARD= MICROPYTHON= PAGE=1` makes."""
+    """pages(board, whole) -> the folder that `make image BOARD= MICROPYTHON= PAGE=1` makes. whole: with as large a MicroPython as a true one."""
 
-    def make(board, folder):
+    def make(board, whole, folder):
+        places, size = None, 1_600_000
+        if not whole:  # less to write, in less time
+            places, size = {"factory": Place(0x10000, 0x50000), "vfs": SMALL}, 300_000
         path = folder / "mp.bin"
-        path.write_bytes(
-            esp32(BOARDS[board], says=b"\x003.4.0; MicroPython v1.28.0 on 2026-04-06\0")
-        )
+        path.write_bytes(esp32(BOARDS[board], places=places, size=size))
         words = ("--board", board, "--micropython", str(path), "--page", "--out", str(folder))
         assert main(["image", *words]) == 0
         (made,) = folder.glob("*-page")
         return str(made)
 
-    return lambda board: once(f"page-{board}", lambda folder: make(board, folder))[0]
+    def page(board="esp32", whole=False):
+        return once(f"page-{board}-{whole}", lambda folder: make(board, whole, folder))[0]
+
+    return page
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +83,12 @@ def scripts(chromium):
 
 @pytest.fixture
 def visit(chromium, scripts, pages, tmp_path):
-    """visit(board, change) -> the browser with the page of a copy of the folder, which `change` has changed, and its Site."""
+    """visit(board, change, whole) -> the browser with the page of a copy of the folder, which `change` has changed, and its Site."""
     sites = []
 
-    def make(board="esp32", change=None):
+    def make(board="esp32", change=None, whole=False):
         folder = tmp_path / "page"
-        shutil.copytree(pages(board), folder)
+        shutil.copytree(pages(board, whole), folder)
         if change:
             change(folder)
         site = Site(folder).__enter__()
@@ -149,7 +155,7 @@ def data_of(folder):
 
 @pytest.mark.parametrize("board", ["esp32", "esp32c3"])
 def test_a_board_gets_the_file_and_says_its_network(board, visit, tmp_path):
-    found, site = visit(board)
+    found, site = visit(board, whole=True)
     about, data = data_of(site.folder)
     assert "Outpost" in words(found, "about") and "MicroPython v1.28.0" in words(found, "about")
     assert about["chip"] in found.title
@@ -410,7 +416,7 @@ def test_a_page_that_came_neither_by_https_nor_from_here(visit, scripts):
 
 
 def test_a_page_that_was_opened_as_a_file(chromium, pages):
-    chromium.get(f"file://{pages('esp32')}/index.html")
+    chromium.get(f"file://{pages()}/index.html")
     assert "does not work from a file" in words(chromium, "status")
     assert shown(chromium) == []
 

@@ -10,6 +10,7 @@ import { BUSY, LOST, Line, Told, choose, close, sleep } from "./port.js";
 
 const BAUD = 115200; // of the boot ROM, and of MicroPython
 const FAST = 460800; // while it is written
+const ATTEMPTS = 4; // to reset the board and be answered: 3 s
 const SILENT_MS = 90_000; // the node says its network again every 60 s
 const KEPT = 30_000; // characters of what the board says
 // firmware/provisioning/portal.py prints it
@@ -184,7 +185,7 @@ async function bring() {
 
 async function identify() {
   try {
-    await loader.detectChip();
+    await loader.detectChip("default_reset", ATTEMPTS);
   } catch (error) {
     if (error instanceof esptool.UnexpectedChipIdError || error instanceof esptool.UnexpectedChipMagicError) {
       throw new Told(`This board's chip is not known here, and ${about.file} is for an ${about.chip}. Nothing was written.`);
