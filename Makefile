@@ -37,8 +37,8 @@ help: ## print this
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## bring what the other targets need (they call it themselves)
-	@$(PYTHON) -m tools setup
+setup: ## bring what the other targets need (they call it themselves; PAGE=1: esptool-js, too)
+	@$(PYTHON) -m tools setup $(call flag,PAGE,page)
 
 ready:
 	@$(PYTHON) -m tools setup --quiet

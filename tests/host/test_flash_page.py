@@ -57,7 +57,7 @@ def pages(once):
 @pytest.fixture(scope="module")
 def chromium():
     if not (toolchain.PAGE / "stamp").exists():
-        pytest.skip("needs esptool-js: python3 -m tools setup --page")
+        pytest.skip("needs esptool-js: make setup PAGE=1")
     found = browser.start(9)
     yield found
     found.quit()

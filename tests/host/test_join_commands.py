@@ -122,7 +122,7 @@ def test_a_page_without_esptool_js(call, compiled, file, tmp_path, monkeypatch):
     monkeypatch.setattr(toolchain, "PAGE", tmp_path / "nothing")
     path = file(esp32(ESP32), "mp.bin")
     status, said = call("image", "--board", "esp32", "--micropython", path, "--page")
-    assert status == 1 and "tools setup --page" in said
+    assert status == 1 and "esptool-js is not there yet: run `make setup PAGE=1`" in said
 
 
 def test_half_of_what_it_takes(call, tmp_path):

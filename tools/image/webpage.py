@@ -24,7 +24,7 @@ def place(path):
 def check():
     """CommandError: esptool-js is missing."""
     if not (toolchain.PAGE / "stamp").exists():
-        raise CommandError("esptool-js is not there yet: run `python3 -m tools setup --page`")
+        raise CommandError("esptool-js is not there yet: run `make setup PAGE=1`")
 
 
 def make(path, board, found, version):
