@@ -534,6 +534,18 @@ def test_npm_from_pypi_where_there_is_none(page, monkeypatch):
     assert setup.page_ready() and not places[0].exists()
 
 
+def test_no_npm_at_all(page, monkeypatch):
+    """As where PyPI has none for the processor."""
+    (page / "path" / "npm").unlink()
+
+    def install(*words):
+        raise CommandError("pip failed (1):\nERROR: No matching distribution found")
+
+    monkeypatch.setattr(setup, "_install", install)
+    with pytest.raises(CommandError, match=r"No matching .* sudo apt-get install npm"):
+        setup.fetch_page()
+
+
 def test_npm_that_fails_leaves_nothing(page):
     (page / "path" / "npm").write_text("#!/bin/sh\necho EINTEGRITY\nexit 1\n")
     with pytest.raises(CommandError, match="EINTEGRITY"):

