@@ -37,8 +37,8 @@ help: ## print this
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## bring what the other targets need (they call it themselves)
-	@$(PYTHON) -m tools setup
+setup: ## bring what the other targets need (they call it themselves; PAGE=1: esptool-js, too)
+	@$(PYTHON) -m tools setup $(call flag,PAGE,page)
 
 ready:
 	@$(PYTHON) -m tools setup --quiet
@@ -58,7 +58,7 @@ micropython: ready ## Outpost's own MicroPython for a board (BOARD=pico builds; 
 
 # Four phases: two that work, one that mostly waits (more workers than processors), and one that works again.
 test: check ## all tests, and the quick device tests once more from an image
-	@$(TOOLS) setup --browser --quiet
+	@$(TOOLS) setup --browser --page --quiet
 	@$(VENV) -m pytest -n auto tests/device tests/host -m work
 	@$(VENV) -m pytest -n 8 --dist loadgroup tests/host tests/system -m "(slow or system) and not work"
 	@$(VENV) -m pytest -n auto tests/device --image -m "not slow"
@@ -117,8 +117,9 @@ deploy: packages ## put firmware and settings on a board, or on several (PORT=a,
 	@$(TOOLS) deploy $(call option,PORT,port) $(call option,CONFIG,config) $(call option,NODE,node) \
 	  $(call flag,KEEP,keep) $(call flag,LOOSE,loose) $(call flag,DRY,dry-run)
 
-image: ready ## make the image that boards run: firmware and libraries in one file (OUT=file or folder; BOARD= MICROPYTHON=file: joined, for a blank board)
-	@$(TOOLS) image $(call option,OUT,out) $(call option,BOARD,board) $(call option,MICROPYTHON,micropython)
+image: ready ## make the image that boards run: firmware and libraries in one file (OUT=file or folder; BOARD= MICROPYTHON=file: joined, for a blank board; PAGE=1: and a web page that writes it onto an ESP32)
+	@$(if $(value PAGE),$(TOOLS) setup --page --quiet)
+	@$(TOOLS) image $(call option,OUT,out) $(call option,BOARD,board) $(call option,MICROPYTHON,micropython) $(call flag,PAGE,page)
 
 flash: packages ## put MicroPython on a board (BOARD=, else it is asked; PORT=, FIRMWARE=file, ERASE=1, DRIVE=folder, DRY=1)
 	@$(TOOLS) flash $(call option,BOARD,board) $(call option,PORT,port) $(call option,FIRMWARE,firmware) \

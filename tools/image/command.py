@@ -1,13 +1,14 @@
 """`make image`: the image, or with a MicroPython beside it one file that makes a blank board a node.
 
-The first is what `make deploy` installs; the second needs no Python where it is used.
+The first is what `make deploy` installs; the second needs no Python where it is used. With it comes a page, if it is asked for, that
+writes it onto an ESP32 from a browser.
 """
 
 import argparse
 from pathlib import Path
 
-from tools import ROOT, CommandError, mpy, shell
-from tools.image import image, joined, micropython
+from tools import ROOT, CommandError, mpy, said, shell
+from tools.image import image, joined, micropython, webpage
 from tools.layouts import LAYOUTS
 
 
@@ -31,10 +32,15 @@ def add_arguments(parser):
         metavar="FILE",
         help="which MicroPython: a .uf2 (Pico) or .bin (ESP32 family), official or Outpost's own",
     )
+    parser.add_argument(
+        "--page",
+        action="store_true",
+        help="ESP32 family: make a folder, too, that is a web page which writes the file from Chrome or Edge",
+    )
 
 
 def run(args):
-    if bool(args.board) != bool(args.micropython):
+    if bool(args.board) != bool(args.micropython) or (args.page and not args.board):
         raise CommandError(
             "one file for a board needs both: make image BOARD=pico_w MICROPYTHON=file, a .uf2 or .bin of micropython.org/download "
             "or of your own build",
@@ -55,6 +61,13 @@ def run(args):
 
 def _join(args):
     board = joined.model(args.board)
+    if args.page and board.family:
+        raise CommandError(
+            f"a page is for the ESP32 family; a Pico needs none: its drive {board.drive} takes the .uf2",
+            2,
+        )
+    if args.page:
+        webpage.check()
     found = joined.look(args.micropython, board)  # before anything is compiled
     files = mpy.compiled()
     made = image.of(files)
@@ -65,7 +78,19 @@ def _join(args):
     shell.say(f"{place}: {len(data):,} bytes, with Outpost {made.version} in {slot}")
     shell.say(_use(place, board))
     shell.say("it replaces all on the board: settings and readings that are there are lost")
+    if args.page:
+        _say_page(webpage.make(place, board, found, made.version))
+    elif not board.family:
+        shell.say(said("PAGE=1 makes a page, too, that writes it from Chrome or Edge"))
     return 0
+
+
+def _say_page(folder):
+    shell.say(f"{folder}: a page that writes it from Chrome or Edge")
+    shell.say("  on a web server with https: copy the folder there, as it is")
+    shell.say(
+        f"  here: python3 -m http.server --bind 127.0.0.1 --directory {folder}, then open http://localhost:8000/"
+    )
 
 
 def _use(place, board):

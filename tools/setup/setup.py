@@ -5,6 +5,8 @@
 3. `.toolchain`: MicroPython's unix port and mosquitto. All from PATH when they serve, else all from Debian's packages (debs.py),
    and with them a NATS server, for a test.
 
+Some commands need more, each by an option: MicroPython's types, a browser, esptool-js for the page that writes an ESP32.
+
 What talks to a board (flash, deploy, logs, …) needs 1 and 2 only: `--packages`, on every system that has Python.
 
 A step's stamp is written last, so a set-up that was interrupted is completed by the next one; when all is there no step
@@ -24,7 +26,7 @@ import tempfile
 from pathlib import Path
 
 from tools import ROOT, CommandError, toolchain
-from tools.setup import debian, debs
+from tools.setup import debian, debs, npm
 from tools.shell import command, is_root, locked, output, say
 
 VENV = ROOT / ".venv"
@@ -85,6 +87,11 @@ def add_arguments(parser):
         help="see that there is Chromium, for the tests of the page for a phone (installed by root, else asked for)",
     )
     parser.add_argument(
+        "--page",
+        action="store_true",
+        help="esptool-js, too: for the page that writes an ESP32 from a browser",
+    )
+    parser.add_argument(
         "--types",
         action="store_true",
         help="MicroPython's types, too: for the check of what runs on a board",
@@ -107,6 +114,8 @@ def run(args):
         steps = (*steps, programs)
     if args.types:
         steps = (*steps, ("MicroPython's types", "into .toolchain", types_ready, fetch_types))
+    if args.page:
+        steps = (*steps, ("esptool-js", "into .toolchain", page_ready, fetch_page))
     if args.browser:
         _find_browser()
     if all(ready() for _, _, ready, _ in steps):
@@ -201,6 +210,38 @@ def fetch_types():
     shutil.rmtree(STUBS, ignore_errors=True)
     _install(TYPES, "--no-deps", "--target", STUBS)
     write(STUBS / "stamp", sha256(TYPES.read_bytes()).encode())
+
+
+# --- .toolchain/page --------------------------------------------------------------------------------------------------
+
+NPM = ROOT / "npm.txt"
+PAGE_LOCK = Path(__file__).with_name("page")
+# What writes an ESP32 from a browser: esptool-js. The other two are in its one file, so their licenses go along.
+PAGE = {
+    # file in node_modules: its name in .toolchain/page
+    "esptool-js/bundle.js": toolchain.ESPTOOL_JS,
+    "esptool-js/LICENSE": "esptool-js.txt",
+    "pako/LICENSE": "pako.txt",
+    "atob-lite/LICENSE.md": "atob-lite.txt",
+}
+
+
+def page_ready():
+    stamp = toolchain.PAGE / "stamp"
+    return stamp.exists() and stamp.read_text() == sha256(npm.recipe(PAGE_LOCK))
+
+
+def fetch_page():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        npm.install(
+            PAGE_LOCK, folder, lambda target: _install(NPM, "--no-deps", "--target", target)
+        )
+        shutil.rmtree(toolchain.PAGE, ignore_errors=True)
+        toolchain.PAGE.mkdir(parents=True)
+        for file, here in PAGE.items():
+            shutil.copyfile(folder / "node_modules" / file, toolchain.PAGE / here)
+    write(toolchain.PAGE / "stamp", sha256(npm.recipe(PAGE_LOCK)).encode())
 
 
 # --- lib/umqtt, lib/microdot ------------------------------------------------------------------------------------------
