@@ -73,11 +73,10 @@ _heap = stand.uos.getenv("OUTPOST_HEAP")
 _modelled = sim.ESP32 and stand.uos.getenv("OUTPOST_IDF")
 if _modelled:
     import _idf
-    import _network_config  # what would come later, and count as the node's
-    import esp32
 stand.power_on()
 _rest = []
 if _heap:
+    stand.load()
     _measure_out(int(_heap), _rest)
 if _modelled:
     sim.idf = _idf

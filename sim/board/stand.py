@@ -69,6 +69,26 @@ def the_world():
     return sim.world
 
 
+_PARTS = "_dns _machine_adc _machine_clock _machine_i2c _machine_more _machine_pin _network_common _network_config _socket _tls _wlan dht errno esp32 house onewire rp2 servers"
+
+
+def load():
+    """Load what would come while the node runs, and count as its own: on a board it is silicon, or in MicroPython."""
+    for name in _PARTS.split():
+        try:
+            __import__(name)
+        except ImportError:
+            pass  # another board's
+    import chips
+
+    sensors = _config().get("sensors")
+    for setting in sensors if isinstance(sensors, list) else ():
+        try:
+            chips.load(setting["type"])
+        except (ImportError, KeyError, TypeError):
+            pass  # attach_all() says so
+
+
 _wired = []  # places at which wire() has put a chip
 
 

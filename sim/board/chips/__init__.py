@@ -25,14 +25,15 @@ def attach(setting, world, sim):
     """Attach the chip of one entry of `sensors`. KeyError, ValueError, ImportError: no chip fits it."""
     kind = setting["type"]
     try:
-        module = _module(kind)
+        module = load(kind)
     except ImportError:
         from firmware.settings.partnames import SYNONYMS
 
         setting = dict(setting, type=SYNONYMS[kind])
-        module = _module(setting["type"])
+        module = load(setting["type"])
     module.attach(setting, world, sim)
 
 
-def _module(kind):
+def load(kind):
+    """Return the module of a type. ImportError: there is none of that name."""
     return __import__("chips." + MODULES.get(kind, kind), None, None, ("attach",))
