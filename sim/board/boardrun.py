@@ -21,7 +21,9 @@ import stand  # noqa: E402
 
 import sim  # noqa: E402
 
-_LATE = 7000  # bytes that the fakes take later: what a node keeps here, less what `make bench-heap` says
+_LATE = 2000  # bytes that the fakes take later: what a node keeps here, less what `make bench-heap` says
+_GROWN = 12000  # bytes: the table has room for all names of the device then
+_NAMES = 8800  # bytes of a board's table with a node's 900 names; where an image runs in place they stand in MicroPython's own (boards/common/names.py)
 _SOFT_RESETS = 100  # in one life of a board; a loop of them is a bug that must end
 
 
@@ -57,14 +59,24 @@ def _life():
             stand.soft_boot()
 
 
-def _measure_out(kilobytes, pieces):
-    """Leave so much of the heap. pieces: a list, to which is added what takes the rest away."""
+def _grow_names():
+    """Make MicroPython's table of names grow now: it doubles, and with the simulation's names in it would take more of the node's heap than a board's."""
+    number = grown = 0
+    while grown < _GROWN:
+        before = gc.mem_alloc()
+        hasattr(sys, "_name%d" % number)
+        grown = gc.mem_alloc() - before
+        number += 1
+
+
+def _measure_out(size, pieces):
+    """Leave so many bytes of the heap. pieces: a list, to which is added what takes the rest away."""
     gc.collect()
     # Small ones, which go into the holes among the fakes, too: what is left is in one piece, as on a board.
-    for size in (256, 64):
+    for piece in (256, 64):
         try:
-            while gc.mem_free() - size >= kilobytes * 1024:
-                pieces.append(bytearray(size))
+            while gc.mem_free() - piece >= size:
+                pieces.append(bytearray(piece))
         except MemoryError:
             pass  # no hole of this size
 
@@ -75,11 +87,13 @@ if _modelled:
     import _idf
 stand.power_on()
 _rest = []
+_names = 0 if stand.uos.getenv("OUTPOST_ROM") else _NAMES
 if _heap:
     stand.load()
-    _measure_out(int(_heap), _rest)
+    _grow_names()
+    _measure_out(int(_heap) * 1024 - _names, _rest)
 if _modelled:
     sim.idf = _idf
-    _idf.watch(lambda: _measure_out(0, _rest), _LATE)
+    _idf.watch(lambda: _measure_out(0, _rest), _LATE - _names)
 _life()
 sim.end("repl")

@@ -499,8 +499,8 @@ def test_an_esp32_without_psram_grows_its_heap_until_there_is_no_more(tmp_path):
         output = ends_at_the_prompt(simulated)
     numbers = {line.split()[0]: line.split()[1:] for line in output.splitlines()}
     assert 150_000 < int(numbers["empty"][0]) < 152_000
-    # As the port counts: with the largest piece of IDF's.
-    assert 160_000 < int(numbers["empty"][1]) < 170_000
+    # As the port counts: with the largest piece of IDF's. 9 KB are for a node's names.
+    assert 152_000 < int(numbers["empty"][1]) < 162_000
     assert int(numbers["seventy"][0]) == int(numbers["empty"][0]) - 57_344
     # Both heaps, less the collector's tables.
     assert 185 < int(numbers["kept"][0]) < 210
@@ -510,6 +510,6 @@ def test_how_much_it_has_is_in_one_piece(tmp_path):
     """Of 79 KB a part was in holes among the fakes, so that a node without sensors found no 5 KB for its client."""
     flash = tmp_path / "flash"
     flash.mkdir()
-    (flash / "main.py").write_text("print(len(bytearray(75_000)))")
+    (flash / "main.py").write_text("print(len(bytearray(68_000)))")  # 9 KB are for a node's names
     with SimBoard(flash, heap="79k") as simulated:
-        assert "75000" in ends_at_the_prompt(simulated)
+        assert "68000" in ends_at_the_prompt(simulated).splitlines()

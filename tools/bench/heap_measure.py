@@ -42,11 +42,12 @@ _say(gc.mem_free())
 """
 # Behind boot.py: only then there is an image to import from.
 _LAST = """\
-import firmware.upkeep.log
+import firmware.upkeep.log, sys
 def _show(log, document, show=firmware.upkeep.log.Log.state):
     show(log, document)
-    gc.collect()
-    _say(gc.mem_free())
+    if "firmware.discovery.payload" not in sys.modules:  # it is telling Home Assistant
+        gc.collect()
+        _say(gc.mem_free())
 firmware.upkeep.log.Log.state = _show
 """
 _LINE = re.compile(
