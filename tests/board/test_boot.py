@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 from outside import until
@@ -21,6 +22,33 @@ CRASHES = b"class Voltage:\n    conversion_ms = 0\n    def __init__(self, *a, **
 
 # From the second start on; in the first a Pico has no USB yet.
 ENDLESS = b"import os, vfs\nbefore = vfs.mount()[0][0]\nwhile 'again' in os.listdir():\n    pass\nopen('again', 'w').close()\n"
+
+# Writes until three Ctrl-C have come. Says of each whether the file was being written.
+WRITES = """
+import flashfile, micropython, time
+micropython.kbd_intr(-1)
+print("begins")
+writing = False
+heard = []
+def content(f):
+    global writing
+    writing = True
+    for _ in range(8):
+        f.write(bytes(1024))
+    writing = False
+until = time.ticks_add(time.ticks_ms(), 20000)
+while len(heard) < 3 and time.ticks_diff(until, time.ticks_ms()) > 0:
+    try:
+        micropython.kbd_intr(3)
+        flashfile.write("state/written", content)
+        time.sleep_ms(20)
+    except KeyboardInterrupt:
+        micropython.kbd_intr(-1)
+        heard.append(writing)
+        writing = False
+micropython.kbd_intr(-1)
+print(heard)
+"""
 
 
 @pytest.fixture
@@ -147,3 +175,25 @@ def test_littlefs_is_mounted_anew_after_an_interrupt_without_a_soft_reset(board)
             "import vfs\nprint('@' + repr(before and vfs.mount()[0][0] is not before))"
         )
         assert link.answer("import os\nprint('@' + repr('main.py' in os.listdir('/')))")
+
+
+def test_a_ctrl_c_waits_until_a_file_is_written(board):
+    """The same the other way round: littlefs is not interrupted while the node's own code changes files."""
+    board.start()
+    with Link(board.url) as link:
+        link.enter()
+        lines = link.stream(WRITES, 60)
+        assert next(lines) == "begins"
+        done = threading.Event()
+
+        def press():
+            while not done.wait(0.037):
+                link._repl.serial.write(b"\x03")
+
+        typist = threading.Thread(target=press)
+        typist.start()
+        try:
+            assert next(lines) == "[False, False, False]"
+        finally:
+            done.set()
+            typist.join()
