@@ -42,7 +42,7 @@ def __enter__():
         raise
 
 
-def __exit__(kind, error, trace):
+def __exit__(kind, error, where):
     uninterrupted.depth -= 1
     if not uninterrupted.depth:
         kbd_intr(3)
