@@ -125,9 +125,15 @@ def info(seen, boot, node):
 
 
 def answers(board, code):
-    """What mpremote gets from a board without a soft reset: it only interrupts what runs."""
+    """What mpremote gets from a board without a soft reset: it only interrupts what runs.
+
+    Like a person it tries again: while the node writes a file, its Ctrl-C does nothing, and what it says then is read later.
+    """
     words = [sys.executable, "-m", "mpremote", "connect", board.url, "resume", "exec", code]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    for _ in range(3):
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        if not done.returncode:
+            break
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
 
