@@ -35,12 +35,21 @@ def load():
 
 
 def save(state):
+    """Replace the state, without a Ctrl-C in the middle: as lib/flashfile.py, but that may be in an image."""
     import json
     import os
 
-    with open(_STATE + ".new", "w") as f:
-        json.dump(state, f)
-    os.rename(_STATE + ".new", _STATE)
+    import micropython
+
+    kbd_intr = micropython.kbd_intr if sys.platform == "rp2" else int
+    kbd_intr(-1)
+    try:
+        if state:  # never empty; at this branch a Ctrl-C that came before is raised
+            with open(_STATE + ".new", "w") as f:
+                json.dump(state, f)
+            os.rename(_STATE + ".new", _STATE)
+    finally:
+        kbd_intr(3)
 
 
 def begin_trial(state):

@@ -11,6 +11,7 @@ import sys
 import time
 from errno import ENOMEM
 
+from flashfile import uninterrupted
 from micropython import const
 
 from firmware import forget, payload
@@ -269,7 +270,8 @@ class Node:
         self.log.error("node: resetting the board: " + why)
         try:
             if not self.delivery.outbox.sync(time.ticks_ms()):
-                os.remove(RESERVE)
+                with uninterrupted:
+                    os.remove(RESERVE)
         except OSError:
             pass  # there is none
         self._keep()

@@ -2,7 +2,7 @@
 
 import os
 
-from flashfile import write
+from flashfile import uninterrupted, write
 
 from firmware import forget
 
@@ -27,7 +27,8 @@ def read(path):
 def make_folder():
     """Have the folder `state`, if the flash takes one."""
     try:
-        os.mkdir("state")
+        with uninterrupted:
+            os.mkdir("state")
     except OSError:
         pass  # it is there
 

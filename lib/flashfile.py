@@ -1,18 +1,51 @@
-"""Small files on a flash that may fail: read with patience, and written whole.
+"""Small files on a flash that may fail: read with patience, and written whole; and no Ctrl-C in the middle of littlefs.
 
 When littlefs (2.x) cannot read, it takes what is in its cache for the answer. After an error it may find an old directory, or none, and
 answer ENOENT or an old listing, without any error. So an answer counts when it comes twice.
+
+On a Pico a Ctrl-C takes effect wherever littlefs reads or writes a block (ports/rp2/rp2_flash.c, mp_event_handle_nowait). The call that
+changes something is then left half done, its list of free blocks, too, and what writes next, if only a file that closes, may be given
+blocks of other files. So whatever changes files stands in
+
+    with uninterrupted, open(path, "wb") as f:
+        ...
+
+Ctrl-C does nothing meanwhile: press it again. What reads may be interrupted.
 """
 
 import gc
 import os
+import sys
 from errno import EIO, EISDIR, ENOENT, ENOMEM
 
+import micropython
 from micropython import const
 
 BESIDE = ".new"  # added to a path: the file that is to replace it, while that is being written
 _TRIES = const(3)
 _NOTHING = (ENOENT, EISDIR, 20)  # no file of ours; ENOTDIR
+# Other boards' flash heeds no Ctrl-C, and a simulated node has to end at one: there `int`, which does nothing.
+kbd_intr = micropython.kbd_intr if sys.platform == "rp2" else int
+# `with` calls two functions; an object of a class that has them takes 270 bytes more than the module that has them.
+uninterrupted = sys.modules[__name__]  # type: Any  # type: ignore[name-defined]
+depth = 0  # how many `with` are open
+
+
+def __enter__():
+    kbd_intr(-1)
+    try:
+        # MicroPython looks for a Ctrl-C at each branch: one that came before is raised at this one, not in littlefs.
+        if uninterrupted.depth >= 0:
+            uninterrupted.depth += 1
+    except KeyboardInterrupt:
+        kbd_intr(3)
+        raise
+
+
+def __exit__(kind, error, where):
+    uninterrupted.depth -= 1
+    if not uninterrupted.depth:
+        kbd_intr(3)
 
 
 def patiently(read, path):
@@ -79,17 +112,18 @@ def write(path, content):
     content: text, bytes, or a function that writes it to the open file. OSError, MemoryError: the file is as it was.
     """
     beside = path + BESIDE
-    try:
-        f = open(beside, "wb")
-    except OSError as e:
-        folder = path.rpartition("/")[0]
-        if e.errno != ENOENT or not folder:
-            raise
-        os.mkdir(folder)
-        f = open(beside, "wb")
-    with f:
-        if callable(content):
-            content(f)
-        else:
-            f.write(content)
-    os.rename(beside, path)
+    with uninterrupted:
+        try:
+            f = open(beside, "wb")
+        except OSError as e:
+            folder = path.rpartition("/")[0]
+            if e.errno != ENOENT or not folder:
+                raise
+            os.mkdir(folder)
+            f = open(beside, "wb")
+        with f:
+            if callable(content):
+                content(f)
+            else:
+                f.write(content)
+        os.rename(beside, path)

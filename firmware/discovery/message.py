@@ -4,6 +4,7 @@ Making the pieces takes memory, which may run out when half of them are sent. So
 where sending takes none. It stays there: mostly the next one is the same, and costs no write.
 """
 
+from flashfile import uninterrupted
 from micropython import const
 
 from firmware.upkeep.log import reason
@@ -23,7 +24,7 @@ def whole(source, log):
         return b"".join(source)
     try:
         if not _is_there(source):
-            with open(PATH, "wb") as f:
+            with uninterrupted, open(PATH, "wb") as f:
                 for piece in source:
                     f.write(piece)
         return Stream(open(PATH, "rb"), size)

@@ -18,7 +18,7 @@ import os
 from binascii import hexlify
 from hashlib import sha256
 
-from flashfile import read, write
+from flashfile import read, uninterrupted, write
 from micropython import const
 
 from firmware.discovery.payload import Config, Device, Entity, safe
@@ -157,7 +157,8 @@ def _forget(old, log):
     if old is False:
         return
     try:
-        os.remove(_PATH)
+        with uninterrupted:
+            os.remove(_PATH)
         if old:
             log.info("discovery: Home Assistant was told to forget this node")
     except OSError:

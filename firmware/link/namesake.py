@@ -18,7 +18,7 @@ those that were taken under the name stay readings of that name.
 
 import os
 
-from flashfile import is_nothing
+from flashfile import is_nothing, uninterrupted
 from micropython import const
 
 from firmware import forget
@@ -206,7 +206,8 @@ class Namesake:
             if alias:
                 write(_ALIAS, alias)
             else:
-                os.remove(_ALIAS)
+                with uninterrupted:
+                    os.remove(_ALIAS)
         except OSError as e:
             # No alias there: it was removed before, and then the memory to go on was lacking.
             if alias or not is_nothing(e):

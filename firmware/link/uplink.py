@@ -13,7 +13,7 @@ message: Brokers finds which.
 import os
 from errno import ENOMEM
 
-from flashfile import is_nothing, patiently
+from flashfile import is_nothing, patiently, uninterrupted
 from micropython import const
 
 from firmware import forget
@@ -162,7 +162,8 @@ class Uplink:
         """Let the broker forget the session at the next connection. Return False: this would be lost in a restart."""
         self.session = None
         try:
-            patiently(os.remove, SESSION)
+            with uninterrupted:
+                patiently(os.remove, SESSION)
         except OSError as e:
             return is_nothing(e)
         return True

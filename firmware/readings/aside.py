@@ -8,7 +8,7 @@ that a power cut left in both.
 
 import os
 
-from flashfile import BESIDE
+from flashfile import BESIDE, uninterrupted
 from micropython import const
 
 from firmware import forget
@@ -163,7 +163,8 @@ def _synced(outbox, now):
 
 def forget_sum():
     try:
-        os.remove(SUM)
+        with uninterrupted:
+            os.remove(SUM)
     except OSError:
         pass  # there is none
 
@@ -173,9 +174,10 @@ def _remove():
         names = os.listdir(FOLDER)
         if any(name.replace(BESIDE, "") not in _OURS for name in names):
             return  # There may be readings that cannot be read now: the next start looks again.
-        for name in names:
-            os.remove(FOLDER + "/" + name)
-        os.rmdir(FOLDER)
+        with uninterrupted:
+            for name in names:
+                os.remove(FOLDER + "/" + name)
+            os.rmdir(FOLDER)
     except OSError:
         pass  # the next start finds it empty
 

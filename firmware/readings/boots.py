@@ -13,7 +13,7 @@ import json
 import os
 from binascii import crc32
 
-from flashfile import read
+from flashfile import read, uninterrupted
 from micropython import const
 
 from firmware.files import write
@@ -66,7 +66,8 @@ def begin(boot, oldest, prefix):
         return
     _write(lines, oldest)
     try:
-        os.remove(_TIMES)
+        with uninterrupted:
+            os.remove(_TIMES)
     except OSError:
         pass  # it was not there
 

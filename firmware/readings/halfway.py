@@ -8,6 +8,7 @@ import os
 import time
 from errno import EIO
 
+from flashfile import uninterrupted
 from micropython import const
 
 from firmware import forget
@@ -111,7 +112,8 @@ def _count_doubts():
 
 def _forget_doubts():
     try:
-        os.remove(_DOUBTS)
+        with uninterrupted:
+            os.remove(_DOUBTS)
     except OSError:
         pass  # there were none
 

@@ -6,7 +6,7 @@ It does without the tables of the settings, 27 KB, which need not be in memory f
 import json
 import os
 
-from flashfile import BESIDE, is_nothing, patiently, read, write
+from flashfile import BESIDE, is_nothing, patiently, read, uninterrupted, write
 from micropython import const
 
 from firmware.files import SESSION
@@ -22,7 +22,8 @@ def keep(settings, last_good):
     if had_qos_2 and had_qos_2 & _names(settings, (0, 1)):
         # An exchange of QoS 2 would never end, and take one of the broker's few places: the session begins anew.
         try:
-            patiently(os.remove, SESSION)
+            with uninterrupted:
+                patiently(os.remove, SESSION)
         except OSError as e:
             if not is_nothing(e):
                 raise  # nobody knows: the next start finds out
@@ -53,7 +54,8 @@ def put(settings, path):
         write(path, lambda f: json.dump(settings, f))  # in pieces: never as one text in memory
     except (OSError, MemoryError):
         try:
-            os.remove(path + BESIDE)  # half a file would take room
+            with uninterrupted:
+                os.remove(path + BESIDE)  # half a file would take room
         except OSError:
             pass
         raise
@@ -61,7 +63,7 @@ def put(settings, path):
 
 def copy(source, target):
     """Copy a file. OSError: as put(); then target may be half of it."""
-    with open(source, "rb") as old, open(target, "wb") as new:
+    with uninterrupted, open(source, "rb") as old, open(target, "wb") as new:
         piece = old.read(_PIECE)
         while piece:
             new.write(piece)

@@ -2,6 +2,7 @@
 
 import os
 
+from flashfile import uninterrupted
 from micropython import const
 
 from firmware.files import NOTE, read
@@ -16,7 +17,8 @@ def find(board):
     """
     why = read(NOTE)
     try:
-        os.remove(NOTE)
+        with uninterrupted:
+            os.remove(NOTE)
     except OSError as e:
         if why:
             print("health: the note of the reset cannot be removed: %s" % e)

@@ -7,6 +7,7 @@ So does a crash in safe mode: the sensors did not cause it, so going without the
 
 import os
 
+from flashfile import uninterrupted
 from micropython import const
 
 from firmware import forget
@@ -62,13 +63,15 @@ def _count():
 def _keep(n):
     try:
         if not n:
-            os.remove(_CRASHES)
+            with uninterrupted:
+                os.remove(_CRASHES)
             return
         try:
             write(_CRASHES, str(n))
         except OSError:
             _give_up_reserve()
-            with open(_CRASHES, "w") as f:  # in its place: a second name might not fit
+            # in its place: a second name might not fit
+            with uninterrupted, open(_CRASHES, "w") as f:
                 f.write(str(n))
     except OSError:
         pass  # the flash fails: this crash is not counted
@@ -76,7 +79,8 @@ def _keep(n):
 
 def _give_up_reserve():
     try:
-        os.remove(RESERVE)
+        with uninterrupted:
+            os.remove(RESERVE)
     except OSError:
         pass  # an earlier count took it
 

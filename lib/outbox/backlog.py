@@ -9,6 +9,7 @@ from binascii import crc32
 from errno import EIO
 from struct import pack, pack_into
 
+from flashfile import uninterrupted
 from micropython import const
 
 from outbox.log import HEAD, LATEST, NO_LIMIT, ON_FLASH, QOS, RELEASED, Record, write_frame
@@ -53,7 +54,7 @@ class State:
         self._write(count, piece, head, size, slots)
         crc = pack("<I", crc)
         # In place: littlefs keeps what was there until the file is closed, and if the flash is full.
-        with self.open(self.path, "wb") as f:
+        with uninterrupted, self.open(self.path, "wb") as f:
             f.write(crc)
             self._write(f.write, piece, head, size, slots)
 

@@ -11,7 +11,7 @@ from binascii import crc32
 from errno import EIO, ENOENT, ENOMEM
 from struct import pack_into, unpack_from
 
-from flashfile import is_nothing, patiently
+from flashfile import is_nothing, patiently, uninterrupted
 from micropython import const
 
 # Flags of a record. A frame has those of ON_FLASH, and in the state RELEASED.
@@ -144,7 +144,7 @@ class Log:
             self.segments.append(segment)
         offset, done = segment.size, 0
         try:
-            with self.open(self.path(segment), "wb" if fresh else "ab") as f:
+            with uninterrupted, self.open(self.path(segment), "wb" if fresh else "ab") as f:
                 for record in records:
                     number = self.next + done
                     flags = record.flags & ON_FLASH
@@ -250,7 +250,8 @@ class Log:
 
     def _unlink(self, segment):
         try:
-            patiently(os.remove, self.path(segment))
+            with uninterrupted:
+                patiently(os.remove, self.path(segment))
             return True
         except OSError:
             return False

@@ -5,7 +5,7 @@ from binascii import crc32
 from errno import EIO, EISDIR, ENOENT
 from struct import unpack_from
 
-from flashfile import is_nothing, patiently, settle
+from flashfile import is_nothing, patiently, settle, uninterrupted
 from micropython import const
 
 from outbox.backlog import State
@@ -37,11 +37,13 @@ def make(folder):
         try:
             if patiently(os.stat, folder)[0] & 0x4000:
                 return True
-            os.rename(folder, folder + ".bad")  # a file of this name is not ours
+            with uninterrupted:
+                os.rename(folder, folder + ".bad")  # a file of this name is not ours
         except OSError as e:
             if e.errno != ENOENT:
                 raise
-        os.mkdir(folder)
+        with uninterrupted:
+            os.mkdir(folder)
         return True
     except OSError:
         return False

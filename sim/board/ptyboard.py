@@ -17,6 +17,7 @@ import json
 import sys
 
 import ffi
+import micropython
 import uctypes
 import uos as os  # the fakes' `os` comes later
 import vfs
@@ -41,6 +42,8 @@ libc = ffi.open(None)
 stop_now = libc.func("v", "_exit", "i")
 alarm = libc.func("I", "alarm", "I")
 mmap = libc.func("P", "mmap", "PLiiil")
+signal = libc.func("P", "signal", "iP")
+INTERRUPT, IGNORED = 2, 1  # of `signal`
 
 
 class Flash:
@@ -141,6 +144,20 @@ class Sys:
 
     def __getattr__(self, name):
         return getattr(sys, name)
+
+
+class Micropython:
+    """`micropython` of the board: a Ctrl-C that is switched off is lost; the unix port's would end the process."""
+
+    @staticmethod
+    def kbd_intr(char):
+        if char == 3:
+            micropython.kbd_intr(char)
+        else:
+            signal(INTERRUPT, IGNORED)
+
+    def __getattr__(self, name):
+        return getattr(micropython, name)
 
 
 class Implementation:
@@ -292,6 +309,7 @@ def start(setup):
         if setup["radio"]:
             sys.modules["network"] = object()
     sys.modules["sys"] = Sys(platform, name, build, version)
+    sys.modules["micropython"] = Micropython()
     return Console(
         'MicroPython v%d.%d.%d on 2025-04-15; %s\nType "help()" for more information.'
         % (version + (name,))

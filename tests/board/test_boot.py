@@ -1,8 +1,10 @@
 """What starts the node on the emulated Pico, what stops it, and who can reach it meanwhile."""
 
+import itertools
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 from outside import until
@@ -21,6 +23,75 @@ CRASHES = b"class Voltage:\n    conversion_ms = 0\n    def __init__(self, *a, **
 
 # From the second start on; in the first a Pico has no USB yet.
 ENDLESS = b"import os, vfs\nbefore = vfs.mount()[0][0]\nwhile 'again' in os.listdir():\n    pass\nopen('again', 'w').close()\n"
+
+# Writes until three Ctrl-C were heard. Says of each whether the file was being written.
+WRITES = """
+import flashfile, micropython, time
+heard = []
+def content(f):
+    global writing
+    writing = True
+    for _ in range(8):
+        f.write(bytes(1024))
+    writing = False
+for _ in range(60):
+    try:
+        writing = False
+        print("now")
+        try:
+            micropython.kbd_intr(3)
+            flashfile.write("state/written", content)
+            time.sleep_ms(20)
+            micropython.kbd_intr(-1)
+        except KeyboardInterrupt:
+            micropython.kbd_intr(-1)
+            heard.append(writing)
+    except KeyboardInterrupt:
+        pass  # another one, right behind
+    if len(heard) == 3:
+        break
+print(heard)
+"""
+
+# A Ctrl-C just before a change, and one in it. Says of each whether the change began, and what it left; then as before.
+PRESSES = """
+import flashfile, io, os
+from flashfile import uninterrupted
+class Keyboard(io.IOBase):
+    left = 0
+    def readinto(self, buf):
+        if not self.left:
+            return None
+        self.left -= 1
+        buf[0] = 3
+        return 1
+    def write(self, buf):
+        return len(buf)
+    def ioctl(self, op, arg):
+        return 0
+keyboard = Keyboard()
+def before():
+    began = False
+    try:
+        keyboard.left = 1
+        os.dupterm_notify(None)
+        with uninterrupted:
+            began = True
+    except KeyboardInterrupt:
+        return began, flashfile.depth
+def meanwhile():
+    try:
+        with uninterrupted:
+            keyboard.left = 1
+            os.dupterm_notify(None)
+            return os.listdir() != []
+    except KeyboardInterrupt:
+        pass
+os.dupterm(keyboard)
+found = before(), meanwhile(), before()
+os.dupterm(None)
+print("@" + repr(found))
+"""
 
 
 @pytest.fixture
@@ -54,9 +125,15 @@ def info(seen, boot, node):
 
 
 def answers(board, code):
-    """What mpremote gets from a board without a soft reset: it only interrupts what runs."""
+    """What mpremote gets from a board without a soft reset: it only interrupts what runs.
+
+    Like a person it tries again: while the node writes a file, its Ctrl-C does nothing, and what it says then is read later.
+    """
     words = [sys.executable, "-m", "mpremote", "connect", board.url, "resume", "exec", code]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    for _ in range(3):
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        if not done.returncode:
+            break
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
 
@@ -147,3 +224,24 @@ def test_littlefs_is_mounted_anew_after_an_interrupt_without_a_soft_reset(board)
             "import vfs\nprint('@' + repr(before and vfs.mount()[0][0] is not before))"
         )
         assert link.answer("import os\nprint('@' + repr('main.py' in os.listdir('/')))")
+
+
+def test_a_ctrl_c_waits_until_a_file_is_written(board):
+    """The same the other way round: littlefs is not interrupted while the node's own code changes files."""
+    board.start()
+    with Link(board.url) as link:
+        link.enter()
+        said = "now"
+        delays = itertools.cycle(n / 100 for n in range(10))
+        for said in link.stream(WRITES, 60):
+            if said == "now":
+                time.sleep(next(delays))
+                link._repl.serial.write(b"\x03")
+        assert said == "[False, False, False]"
+
+
+def test_a_ctrl_c_that_came_just_before_is_not_raised_in_littlefs(board):
+    board.start()
+    with Link(board.url) as link:
+        link.enter()
+        assert link.answer(PRESSES) == ((False, 0), True, (False, 0))

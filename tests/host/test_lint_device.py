@@ -67,6 +67,9 @@ RENAMES = (
     "lib/outbox/opening.py",  # a strange file in place of its folder
 )
 
+CHANGES = {"remove", "rename", "mkdir", "rmdir", "unlink", "truncate", "sync"}  # of `os`
+MODE = re.compile(r"[rwaxbt+]+")
+
 # Classes with a length, and what they are called where that is no matter of `if`. Of an empty Stream nothing is to be sent.
 SIZED = {"lib/outbox/__init__.py Outbox": "outbox", "lib/mqtt/stream.py Stream": None}
 
@@ -218,9 +221,49 @@ def no_rename(path, tree):
             yield node.lineno, "rename: flashfile.write() replaces a file"
 
 
+def no_interrupted_change(path, tree):
+    """On a Pico a Ctrl-C leaves littlefs in the middle of a change, and what writes next may write over other files."""
+    if path == "boot.py":  # before there is anything to import: it does the same by itself
+        return
+    pending = [(tree, False)]
+    while pending:
+        node, safe = pending.pop()
+        if not safe and changes_files(node):
+            yield node.lineno, "changes files: `with uninterrupted` of lib/flashfile.py around it"
+        inner = safe
+        if isinstance(node, ast.With):
+            for item in node.items:
+                pending.append((item.context_expr, inner))
+                inner = inner or name_of(item.context_expr) == "uninterrupted"
+            pending += [(each, inner) for each in node.body]
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            # called when the `with` has ended, perhaps
+            pending += [(each, False) for each in ast.iter_child_nodes(node)]
+        else:
+            pending += [(each, safe) for each in ast.iter_child_nodes(node)]
+
+
+def changes_files(node):
+    """Is it a function of `os` that does, called or handed on, or a call of an open() for more than reading?"""
+    if isinstance(node, ast.Attribute):
+        return name_of(node.value) == "os" and node.attr in CHANGES
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "os" and not CHANGES.isdisjoint(each.name for each in node.names)
+    if not isinstance(node, ast.Call) or name_of(node.func) != "open":
+        return False
+    modes = [*node.args[1:2], *(each.value for each in node.keywords if each.arg == "mode")]
+    texts = [
+        each.value
+        for mode in modes
+        for each in ast.walk(mode)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]
+    return any(MODE.fullmatch(text) and set(text) & set("wax+") for text in texts)
+
+
 RULES = (
     no_assert, no_bare_except, no_u_names, no_hardware, no_float_time, no_old_ticks, no_uptime_in_ticks, no_length_for_truth,
-    no_work_at_import, no_rename,
+    no_work_at_import, no_rename, no_interrupted_change,
 )  # fmt: skip
 
 
@@ -354,6 +397,24 @@ def test_every_place_that_may_use_ticks_still_does():
         (no_work_at_import, "with open('x') as f:\n    x = 1"),
         (no_work_at_import, "if x:\n    pass\nelse:\n    print()"),
         (no_rename, "import os\ndef f():\n    os.rename('a.new', 'a')"),
+        (no_interrupted_change, "def f():\n    os.remove('a')"),
+        (no_interrupted_change, "def f():\n    patiently(os.remove, 'a')"),
+        (no_interrupted_change, "from os import mkdir"),
+        (no_interrupted_change, "def f():\n    with open('a', 'wb') as f:\n        pass"),
+        (no_interrupted_change, "def f():\n    open('a', mode='r+')"),
+        (no_interrupted_change, "def f(self):\n    self.open('a', 'wb' if new else 'ab')"),
+        (
+            no_interrupted_change,
+            "def f():\n    with open('a', 'w') as f, uninterrupted:\n        pass",
+        ),
+        (
+            no_interrupted_change,
+            "def f():\n    with uninterrupted:\n        return lambda: os.rmdir('a')",
+        ),
+        (
+            no_interrupted_change,
+            "def f():\n    with uninterrupted:\n        pass\n    os.mkdir('a')",
+        ),
     ],
 )
 def test_rule_finds_a_planted_fault(rule, sample):
@@ -380,6 +441,14 @@ def test_rule_finds_a_planted_fault(rule, sample):
             "x = ticks_diff(now, then) / 1000\ny = temperature / 2\nevents = 1.5\nknown = 0.5",
         ),
         ("lib/a.py", "def f(ts=0, now=None):\n    return {'ts': ts + 5, 'humidity': 45.2}"),
+        (
+            "lib/a.py",
+            "def f(self, mode):\n    with uninterrupted, open('a', 'wb') as f:\n        f.write('a')\n    with uninterrupted:\n        os.remove('b')",
+        ),
+        (
+            "lib/a.py",
+            "def f(path, mode):\n    open(path)\n    open(path, 'rb')\n    open(path, mode)\n    self.list.remove(1)",
+        ),
         (
             "lib/drivers/a.py",
             "class A:\n    def start(self):\n        self._t = ticks_ms()\n    def ready(self):\n        ticks_diff(now, self._t)",

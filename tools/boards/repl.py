@@ -30,7 +30,7 @@ def run(args):
     port = ports.find(args.port)
     Link(port).close()  # says who has it, if somebody has
     print(
-        "Ctrl-C stops the node, Ctrl-D starts it again, Ctrl-] leaves. A stopped node's watchdog resets the board.",
+        "Ctrl-C stops the node (press it again if a Pico was just writing a file), Ctrl-D starts it again, Ctrl-] leaves. A stopped node's watchdog resets the board.",
         flush=True,
     )
     try:

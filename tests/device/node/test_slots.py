@@ -157,6 +157,44 @@ def test_a_start_that_cannot_be_counted_is_none():
     assert kept()["trial"] == "rom1"
 
 
+class Pico:
+    """`sys` and `micropython` of a Pico. `states`: of Ctrl-C, from change to change."""
+
+    platform = "rp2"
+
+    def __init__(self):
+        self.states = []
+
+    def kbd_intr(self, char):
+        self.states.append(char)
+
+    def __getattr__(self, name):
+        return getattr(sys, name)
+
+
+def test_a_pico_hears_no_ctrl_c_while_it_is_written():
+    real = os.rename
+    try:
+        for error in (None, OSError(28), MemoryError()):
+            pico = sys.modules["sys"] = sys.modules["micropython"] = Pico()
+
+            def rename(*names, pico=pico, error=error):
+                pico.states.append("rename")
+                if error:
+                    raise error
+                real(*names)
+
+            os.rename = rename
+            keep({"good": "rom0", "trial": "rom1"})
+            boot("a", "b")
+            assert pico.states == [-1, "rename", 3]
+    finally:
+        os.rename = real
+        del sys.modules["micropython"]
+        sys.modules["sys"] = sys
+    boot("a", "b")  # another board has not even the call
+
+
 def test_the_power_fails_while_it_is_written():
     """At each block write and erase of a trial's starts: always an image, and never more starts than three, and that of the cut."""
     chip = power.formatted()
