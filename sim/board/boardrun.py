@@ -72,13 +72,16 @@ def _grow_names():
 def _measure_out(size, pieces):
     """Leave so many bytes of the heap. pieces: a list, to which is added what takes the rest away."""
     gc.collect()
-    # Small ones, which go into the holes among the fakes, too: what is left is in one piece, as on a board.
-    for piece in (256, 64):
-        try:
-            while gc.mem_free() - piece >= size:
-                pieces.append(bytearray(piece))
-        except MemoryError:
-            pass  # no hole of this size
+    # A chain of links of one block each goes into every hole among the fakes: what is left is in one piece, as on a board.
+    before = gc.mem_free()
+    chain = (before,)
+    block = before - gc.mem_free()
+    try:
+        for _ in range((gc.mem_free() - size) // block):
+            chain = (chain,)
+    except MemoryError:
+        pass
+    pieces.append(chain)
 
 
 _heap = stand.uos.getenv("OUTPOST_HEAP")
