@@ -7,10 +7,13 @@ The files are parsed, never imported by CPython. A test passes when its function
     TIMEOUT = 60                     # seconds of processor a test may take, else 20: the same on a busy machine
     SLOW = True                      # leave the file out of `make check`
     MPY = True                       # test the compiled modules: a board has no compiler to find memory for
+    SLOT = "rom"                     # test those of an image: "rom", in place; "file", see below
 
 The current directory is an empty folder, as a node's flash is before its first start. `sys.path` is sim/board,
 the test's own folder and tests/device/shared in one, the repository's root and its lib, then what is frozen. With `--image` the device
-modules are those of an image, mounted in place as a board with a ROMFS partition does. All else is reached by links: MicroPython keeps the path of every module on the heap, and a test is not to have
+modules are those of an image, mounted in place as a board with a ROMFS partition does. With SLOT they are always; in place
+the names of boards/common/names.py are there already, as they are in our own MicroPython. An image that is a file is `bootimage.PATH`;
+the test mounts it, with `bootimage.ImageFile`, which is boot.py's: it may count what that takes. All else is reached by links: MicroPython keeps the path of every module on the heap, and a test is not to have
 more or less of it by the name of the folder that the repository is in.
 """
 
@@ -25,9 +28,17 @@ import pytest
 
 from tools import ROOT, CommandError, mpy, toolchain
 from tools.image import image
+from tools.image.names import FILE as NAMES_FILE
 
 HERE = Path(__file__).resolve().parent
-SETTINGS = {"HEAP": "160k", "BOARDS": ("esp32",), "TIMEOUT": 20, "SLOW": False, "MPY": False}
+SETTINGS = {
+    "HEAP": "160k",
+    "BOARDS": ("esp32",),
+    "TIMEOUT": 20,
+    "SLOW": False,
+    "MPY": False,
+    "SLOT": None,
+}
 WAITED = 20  # times TIMEOUT: seconds by the clock, for a test that sleeps and for one that waits for its turn
 LIMITED = ("sh", "-c", 'ulimit -t "$0" && exec "$@"')
 SHOWN = 8000  # characters of a failed test's output
@@ -37,7 +48,7 @@ DONE = "-- returned --"
 PROGRAM = """\
 import sys
 sys.path[:] = {path}
-import {module} as tests
+{names}import {module} as tests
 tests.{function}()
 print({done!r})
 """
@@ -49,6 +60,12 @@ with open({path!r}, "rb") as f:
     at = ffi.open(None).func("P", "mmap", "PLiiil")(0, {size}, 1, 1, f.fileno(), 0)
 vfs.mount(vfs.VfsRom(uctypes.bytearray_at(at, {size})), "/app")
 del ffi, uctypes, vfs, f, at
+"""
+
+# Its names stay when it is gone.
+NAMES = """\
+import names
+del sys.modules["names"], names
 """
 
 _compiled = pytest.StashKey()
@@ -80,6 +97,15 @@ def image_file(config):
         path.write_bytes(image.build().data)
         config.stash[_image] = path
     return config.stash[_image]
+
+
+def boot_image():
+    """The source of what boot.py mounts a file with. boot.py itself would start the node's Wi-Fi."""
+    text = (ROOT / "boot.py").read_text()
+    parts = {node.name: node for node in ast.parse(text).body if hasattr(node, "name")}
+    return "\n\n".join(
+        ast.get_source_segment(text, parts[name]) for name in ("number", "ImageFile")
+    )
 
 
 class DeviceFile(pytest.File):
@@ -132,12 +158,26 @@ class DeviceTest(pytest.Item):
             flash.mkdir()
             path = [f"{folder}/{place}" for place in ("board", "tests", "repo", "repo/lib")]
             mount = ""
-            if self.config.getoption("image"):
+            slot = self.settings["SLOT"] or ("rom" if self.config.getoption("image") else None)
+            if slot:
+                path[2:] = ["/app", "/app/lib"]
+            if slot == "rom":
                 mapped = image_file(self.config)
                 mount = MOUNT.format(path=str(mapped), size=mapped.stat().st_size)
-                path[2:] = ["/app", "/app/lib"]
+            elif slot == "file":
+                (folder / "tests" / "bootimage.py").write_text(
+                    f"{boot_image()}\n\nPATH = {str(image_file(self.config))!r}\n"
+                )
+            names = ""
+            if self.settings["SLOT"] == "rom":
+                (folder / "tests" / "names.py").symlink_to(NAMES_FILE)
+                names = NAMES
             program = mount + PROGRAM.format(
-                path=[*path, ".frozen"], module=self.path.stem, function=self.called, done=DONE
+                path=[*path, ".frozen"],
+                names=names,
+                module=self.path.stem,
+                function=self.called,
+                done=DONE,
             )
             words = [*toolchain.micropython(self.settings["HEAP"]), "-c", program]
             try:

@@ -126,3 +126,19 @@ def test_its_heap_does_not_depend_on_where_the_repository_is(run):
         "import sys, sim\ndef test_a(): assert len(sim.__file__) == len('/tmp/tmp01234567/board/sim.py'), sim.__file__\n"
     )
     assert outcomes == {"test_a": "PASSED"}, out
+
+
+IMPORTS = "def test_imports():\n    import outbox\n    assert outbox.__file__ == '/app/lib/outbox/__init__.mpy', outbox.__file__\n"
+
+
+def test_an_image_in_place(run):
+    outcomes, out = run('SLOT = "rom"\n' + IMPORTS)
+    assert outcomes == {"test_imports": "PASSED"}, out
+
+
+def test_an_image_that_is_a_file(run):
+    mount = (
+        "import vfs\nfrom bootimage import PATH, ImageFile\nvfs.mount(ImageFile(PATH), '/app')\n"
+    )
+    outcomes, out = run(f'SLOT = "file"\n{mount}{IMPORTS}')
+    assert outcomes == {"test_imports": "PASSED"}, out
