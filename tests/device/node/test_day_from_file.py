@@ -6,10 +6,10 @@ from day_network import Broker, Socket
 
 HEAP = "256k"  # of which the node gets NODE_KB, as in test_day.py
 # 108 are live. With 122 one connection lacked memory, with 120 the node did not come back.
-NODE_KB = 126
+NODE_KB = 130
 BOARDS = ("pico_w",)
 SLOT = "file"
-TIMEOUT = 240
+TIMEOUT = 300
 SLOW = True
 
 

@@ -4,11 +4,11 @@ from day import CODE, Days
 from day_network import Broker, Socket
 
 HEAP = "192k"  # of which the node gets NODE_KB, as in test_day.py
-# The budget is 64. With 58 memory lacked in one of two runs, with 57 and 56 in each: 1,148 bytes in a row, for a file.
-NODE_KB = 60
+# The budget. With 60 five of five passed, with 58 one of two; below that 1,148 bytes in a row are lacking, for a file.
+NODE_KB = 64
 BOARDS = ("pico_w",)
 SLOT = "rom"
-TIMEOUT = 120
+TIMEOUT = 300
 SLOW = True
 
 
