@@ -144,8 +144,10 @@ def _closure(module, graph):
 
 def live(settings, slot=_SLOT):
     """Return the bytes that a node keeps with these sections of settings, online, after a while. slot: what it runs."""
+    # Where an image runs in place the names stand in MicroPython's own flash (boards/common/names.py).
+    entry = 0 if slot == "rom" else size.ENTRY
     with running(settings, _HEAP_KB, slot, _FIRST, _LAST) as (board, _):
-        return _kept(board)
+        return _kept(board, entry)
 
 
 @contextmanager
@@ -212,18 +214,18 @@ def _online(board, times):
     return False
 
 
-def _kept(board):
+def _kept(board, entry):
     """What is gone between the start and some `health`; the least, for the collector may take a number on the stack for an address."""
     end = time.monotonic() + _PATIENCE_S
     while time.monotonic() < end:
         output = board.output
-        free = [_all_but_names(match) for match in _LINE.finditer(output)]
+        free = [_all_but_names(match, entry) for match in _LINE.finditer(output)]
         if len(free) > _REPORTS:
             return free[0] - max(free[_REPORTS // 2 :])
         time.sleep(0.1)
     raise CommandError(f"the node did not say its health:\n{board.output[-2000:]}")
 
 
-def _all_but_names(match):
+def _all_but_names(match, entry):
     free, names, text, total = (int(match[key]) for key in ("free", "names", "text", "total"))
-    return free + (total - text) - names * size.ENTRY
+    return free + (total - text) - names * entry
