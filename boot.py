@@ -5,7 +5,7 @@ are the halves of the ROMFS partition, where MicroPython has one, `rom` is the w
 `state/slot` says which:
 
     {"good": "rom0"}                                 it was online before
-    {"good": "rom0", "trial": "rom1", "starts": 1}   tried, until it is online or has started three times
+    {"good": "rom0", "trial": "rom1", "image": "5b0e…", "starts": 1}   tried, until it is online or has started three times
     {"good": "rom0", "why": "…"}                     back from a trial
     {"good": "loose"}                                the files in /firmware and /lib: a developer's
 
@@ -14,9 +14,12 @@ These files also run where no slot can be mounted.
 
 import sys
 
+import machine
+
 _STATE = "state/slot"
 _STARTS = 3  # of a trial
 _BOOT_S = 60  # what follows takes one
+_BITE_MS = 1000
 
 
 def load():
@@ -29,7 +32,7 @@ def load():
                 state = json.load(f)
             if isinstance(state, dict):
                 return state
-        except (OSError, ValueError):
+        except (OSError, ValueError, MemoryError):
             pass
     return {}
 
@@ -64,8 +67,8 @@ def begin_trial(state):
             return True
         why = "cannot be used"
     print("boot: the image on trial", why)
-    state.pop("trial")
-    state.pop("starts", None)
+    for key in ("trial", "image", "starts"):
+        state.pop(key, None)
     state["why"] = why
     save(state)
     return False
@@ -106,7 +109,15 @@ def mount(slot):
             system = ImageFile(slot)
         vfs.mount(system, "/app")
         return True
-    except (AttributeError, TypeError, ValueError, OSError, MemoryError, IndexError):
+    except (
+        AttributeError,
+        TypeError,
+        ValueError,
+        OSError,
+        MemoryError,
+        IndexError,
+        OverflowError,
+    ):
         return False  # no such slot, or no image in it
 
 
@@ -209,7 +220,23 @@ def join():
         guard.end()  # after Ctrl-C, too, and when mpremote has come: a soft reset runs this file
 
 
-def boot():
+def bite(timer):
+    machine.WDT(timeout=_BITE_MS)  # in an interrupt, which may not allocate
+
+
+def guard():
+    """Return a timer that ends a start in which an image hangs, as firmware/hardware/guard.py, but that may be in the image."""
+    pico = sys.platform == "rp2"
+    timer = machine.Timer(-1 if pico else 0)
+    once = {"mode": machine.Timer.ONE_SHOT, "period": _BOOT_S * 1000, "callback": bite}
+    try:
+        timer.init(hard=pico, **once)
+    except TypeError:  # an older MicroPython has no such choice
+        timer.init(**once)
+    return timer
+
+
+def start():
     try:
         tidy_path()
         pick()
@@ -220,6 +247,19 @@ def boot():
     except Exception as e:
         # In pieces: to make one text of them might take memory that is not there.
         print("boot: Wi-Fi is left to main.py:", type(e).__name__, e)
+
+
+def boot():
+    timer = None
+    try:
+        timer = guard()
+    except Exception as e:
+        print("boot: no timer:", type(e).__name__, e)
+    try:
+        start()
+    finally:
+        if timer:
+            timer.deinit()
 
 
 boot()
@@ -233,6 +273,9 @@ for name in (
     "ImageFile",
     "tidy_path",
     "join",
+    "bite",
+    "guard",
+    "start",
     "boot",
 ):
     del globals()[name]  # main.py runs in the same name space, and has no use for them

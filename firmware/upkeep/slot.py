@@ -35,10 +35,10 @@ def settle(node):
 
 
 def confirm():
-    """The trial is good. Return whether that is written."""
+    """The trial is good, if it is what runs. Return whether that is written."""
     found = state()
     slot = found.pop("trial", None)
-    if slot is None:
+    if slot is None or not _is_on_trial(found):
         return True
     return _keep({"good": slot})
 
@@ -46,9 +46,24 @@ def confirm():
 def give_back(why):
     """The trial is over: after a reset the image before runs, if there is one. Return whether that is written."""
     found = state()
-    if found.pop("trial", None) is None or "good" not in found:
+    if found.pop("trial", None) is None or "good" not in found or not _is_on_trial(found):
         return False
     return _keep({"good": found["good"], "why": why})
+
+
+def _is_on_trial(found):
+    """Does the image that is tried run? boot.py starts the good one if it cannot count a start of the trial."""
+    image = found.get("image")
+    return image is None or image == _running()
+
+
+def _running():
+    """Return the hash of the image that runs, as text; None: there is none."""
+    try:
+        with open(_INDEX) as f:
+            return f.readline().split()[-1]
+    except OSError:
+        return None
 
 
 def _keep(found):
@@ -62,12 +77,8 @@ def _keep(found):
 def report():
     """Yield (name, value) pairs for `info`: the slot, the image in it, why it is not the one that was tried."""
     found = state()
-    try:
-        with open(_INDEX) as f:
-            image = f.readline().split()[-1][:12]
-    except OSError:
-        image = None
     yield "slot", found.get("trial") or found.get("good") or "found"
-    yield "image", image
+    image = _running()
+    yield "image", image and image[:12]
     yield "trial", "trial" in found or None
     yield "trial_failed", found.get("why")

@@ -192,14 +192,14 @@ class Checkout:
 
 
 def said_by(process, text, seconds=60):
-    """Read what a deploy says up to a line with a text. Returns whether it came."""
+    """Read what a deploy says up to a line with a text. Returns the line, "" if it did not come."""
     deadline = time.monotonic() + seconds
     for line in process.stdout:
         if text in line:
-            return True
+            return line
         if time.monotonic() > deadline:
             break
-    return False
+    return ""
 
 
 def sha256(data):

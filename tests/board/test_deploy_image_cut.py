@@ -7,6 +7,7 @@ from pico import CONFIG, Checkout, contents, put, put_in_slot, said_by, slot
 
 from emulator.emulator import EmulatedPico
 from tools.boards.serialboard import Link
+from tools.layouts import BLOCK
 
 CUTS = 10
 _BUILD = "import sys; from tools.image import image; sys.stdout.buffer.write(image.build().data)"
@@ -56,12 +57,12 @@ def installed(once, checkout, newer):
             EmulatedPico(measured, ["modem="]) as board,
             newer.begin_deploy(board, loose=False) as process,
         ):
-            assert said_by(process, "blocks differ")
+            differ = int(said_by(process, "blocks differ").split()[0])
             begin = board.flash_operations()
             assert said_by(process, "copied")
             end = board.flash_operations()
             process.communicate()
-        return digests | {"begin": begin, "end": end}
+        return digests | {"begin": begin, "differ": differ, "end": end}
 
     known, folder = once("two_slots", make)
     return known, folder / "flash"
@@ -93,3 +94,19 @@ def test_power_fails(tenth, boards, installed, newer):
     state = json.loads(contents(board.flash)["state/slot"])
     assert (state["good"], state["trial"]) == ("rom0", "rom1")
     assert known["newer"].encode() in slot(board.flash, 1)[:200]
+
+
+@pytest.mark.parametrize("program", range(3))
+def test_half_of_the_first_block_is_no_image(program, boards, installed, newer):
+    """It is programmed from its beginning, where an image is known by: with the rest missing it hung the start."""
+    known, flash = installed
+    board = boards(flash, attach=["modem="])
+    # It is erased; then each other one, and last this one, is erased and programmed.
+    board.start(cut=known["begin"] + 1 + 2 * (known["differ"] - 1) + 2 + program)
+    with newer.begin_deploy(board, loose=False) as process:
+        board.process.wait(timeout=300)
+        process.kill()
+    data = slot(board.flash, 1)
+    whole = (flash.parent / "newer").read_bytes()
+    assert data[BLOCK : len(whole)] == whole[BLOCK:]
+    assert not data.startswith(whole[:3]) or data.startswith(whole)

@@ -1,13 +1,14 @@
 """`deploy` of an image onto a board behind a pseudo-terminal: a real MicroPython with a real littlefs, and perhaps a ROMFS partition."""
 
 import json
+import sys
 
 import pytest
 from deploying import answer, code, settings_file
 
 from tests.host.ptyhost import PtyBoard
 from tools import ROOT
-from tools.boards import boardfiles, deploy, online, ports, serialboard
+from tools.boards import boardfiles, deploy, online, ports, serialboard, slots
 from tools.image import image
 from tools.layouts import BLOCK
 
@@ -199,6 +200,39 @@ def test_larger_than_half_of_the_partition(tmp_path, call, version):
 
 
 @pytest.mark.slow
+def test_the_version_before_comes_back_in_place(tmp_path, call, version):
+    """It is in the file already, but from there it takes twice the heap."""
+    board = PtyBoard(tmp_path, rom=SMALL_ROM)
+    with board:
+        for number in 1, 2, 1:
+            version.use(number)
+            status, said = call(board)
+            assert status == 0, said
+            assert state(board) == {"good": "rom"}
+        assert "into rom, while slots/a stays" in said
+    assert slot(board, "rom").startswith(version.image.data)
+
+
+@pytest.mark.slow
+def test_what_is_not_chosen_does_not_run_over_loose_files(
+    way, tmp_path, call, version, monkeypatch
+):
+    """They had left no word of what is to run, so that the first image that was whole did, without a trial."""
+    monkeypatch.setattr(serialboard, "_ABSENT_S", 0.3)
+    rom, *_ = way
+    board = PtyBoard(tmp_path, rom=rom)
+    with board:
+        assert call(board, files=True)[0] == 0
+    monkeypatch.setattr(slots.Plan, "choose", lambda *args: sys.exit(9))
+    with board, pytest.raises(SystemExit):
+        call(board)
+    assert state(board) == {"good": "loose"}
+    with board:
+        board.wait_until_said(b"status online")
+    assert board.said.rpartition(b"info runs ")[2].startswith(b"files")
+
+
+@pytest.mark.slow
 def test_files_that_are_no_way_back_go(tmp_path, call, version):
     """From a MicroPython without a partition to one with it: two images were files."""
     board = PtyBoard(tmp_path)
@@ -222,7 +256,7 @@ def test_files_that_are_no_way_back_go(tmp_path, call, version):
 
 @pytest.mark.slow
 def test_no_room_for_a_copy(tmp_path, call, version):
-    board = PtyBoard(tmp_path, rom=SMALL_ROM, blocks=16)
+    board = PtyBoard(tmp_path, rom=SMALL_ROM, blocks=26)
     with board:
         assert call(board)[0] == 0
         version.use(2)
@@ -231,6 +265,21 @@ def test_no_room_for_a_copy(tmp_path, call, version):
         assert "no room for a copy of what runs: it is replaced" in said and "on trial" not in said
         assert f"outpost/{version.title} is online" in said
     assert state(board) == {"good": "rom"} and "slots/a" not in paths(board)
+
+
+@pytest.mark.slow
+def test_no_room_for_anything_leaves_all_as_it_is(tmp_path, call, version):
+    board = PtyBoard(tmp_path, rom=SMALL_ROM, blocks=18)
+    with board:
+        assert call(board)[0] == 0
+        good = version.title
+        before = board.files()
+        version.use(2)
+        status, said = call(board)
+        assert status == boardfiles.NO_SPACE and "not enough room on the board" in said, said
+        board.wait_until_said(b"status online")
+    assert board.said.rpartition(b"info runs ")[2].startswith(good.encode())
+    assert board.files() == before
 
 
 @pytest.mark.slow
@@ -274,7 +323,8 @@ def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version):
         status, said = call(board, "--wait", "1")
         assert status == online.OFFLINE
         assert f"{back} runs again" in said
-    assert state(board) == {"good": back, "trial": second, "starts": 1}
+    tried = version.image.digest
+    assert state(board) == {"good": back, "trial": second, "image": tried, "starts": 1}
     for _ in range(3):
         board = PtyBoard(tmp_path, rom=rom)
         with board:
@@ -367,7 +417,7 @@ def test_a_file_goes_on_where_it_was_cut(tmp_path, call, version):
 @pytest.mark.slow
 def test_little_room(tmp_path, call, version):
     """Beside the files there is no room for an image: they go first. For two images there is none at all: deploy says so, and the first runs."""
-    board = PtyBoard(tmp_path, blocks=30)
+    board = PtyBoard(tmp_path, blocks=32)
     with board:
         assert call(board, files=True)[0] == 0
         status, said = call(board)

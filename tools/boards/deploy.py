@@ -127,7 +127,13 @@ def deploy_to(link, line, firmware, packed, choice, args):
             )
         )
     elif args.wait:
-        topic = online.wait(link, args.wait, config.settings, line)
+        try:
+            topic = online.wait(link, args.wait, config.settings, line)
+        except CommandError as e:
+            if not plan.back:
+                raise
+            told = f"the image is on trial: if it is not online in ten minutes, {plan.back} runs again, with these settings"
+            raise CommandError(f"{e}\n{told}", e.code) from None
         see = online.how_to_watch(topic, config.settings, config.path)
         if plan.slot:
             end_trial(link, line, plan.slot)
@@ -147,12 +153,15 @@ def started(firmware):
 
 
 class Brought:
-    """What all attempts together copied ({path: bytes sent}) and removed. slot: of an image whose node has to be online before what ran until now goes, or None."""
+    """What all attempts together copied ({path: bytes sent}) and removed.
+
+    slot: of an image whose node has to be online before what ran until now goes, or None; back: what runs again if it is not.
+    """
 
     def __init__(self):
         self.copied = {}
         self.removed = {}
-        self.slot = None
+        self.slot = self.back = None
 
     def __str__(self):
         return f"{len(self.copied)} files, {sum(self.copied.values()):,} bytes"
@@ -227,6 +236,10 @@ def install(link, line, packed, rest, brought, without_trial, dry_run=False):
             plan.make_room(line)
     files = _look(link, line, rest, brought, dry_run, boardfiles.OWN if plan.proven else ())
     if dry_run:
+        if plan.there and not plan.proven:
+            line.say(f"  would start   {plan.slot}")
+        if plan.runs == slots.LOOSE:
+            line.say("  would remove  the loose files, once the node was online")
         return
     sent = plan.write(line)
     if sent:
@@ -237,6 +250,7 @@ def install(link, line, packed, rest, brought, without_trial, dry_run=False):
     if tried or plan.runs == slots.LOOSE:
         brought.slot = plan.slot
     if tried:
+        brought.back = plan.runs
         line.say(f"  on trial until the node is online; else {plan.runs} runs again")
 
 

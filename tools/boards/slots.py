@@ -1,7 +1,7 @@
 """Bring an image into a slot of a board: the one that does not run, so that the other is there to go back to. boot.py says what slots are.
 
-In place: blocks that are the same already are not sent. The first is erased before all others and written last, since a slot without it holds
-no image. A file grows from its beginning, and is no image before its last byte. A deploy that was cut short goes on where it stopped.
+In place: blocks that are the same already are not sent. The first is erased before all others and written last, and of it the first bytes, since
+a slot without them holds no image: half a block would pass for a whole one. A file grows from its beginning, and is no image before its last byte. A deploy that was cut short goes on where it stopped.
 
 An image that is larger than half of the ROMFS takes all of it. What runs there is copied into a file first, and is there to go back to.
 """
@@ -23,6 +23,8 @@ _FILES = ("slots/a", "slots/b")
 _HEAD = 200  # bytes of a slot, by which an image is known
 _DIGEST = 8  # bytes of a block's SHA-256: enough to see that a block is another
 _FLUSHED = 4 * BLOCK  # of a file: what a cut may cost
+_PAGE = 256  # bytes that a Pico programs at once
+_MAGIC = 4  # bytes by which an image is known for one
 _BESIDE = 8  # blocks that boot.py, main.py, settings and folders may take while they are replaced
 
 # Runs on the board, after boardfiles.ON_BOARD.
@@ -88,17 +90,28 @@ def _fill(data):
     _filled += len(data)
     _dog.feed()
 
-def _put(block):
+def _program(block, begin, data):
+    if hasattr(_rom, "ioctl"):
+        _rom.writeblocks(block, data, begin)
+    else:
+        vfs.rom_ioctl(4, 0, block * {BLOCK} + begin, data)
+    _dog.feed()
+
+def _put(block, is_first):
     global _filled
     for i in range(_filled, {BLOCK}):
         _buf[i] = 255
     _filled = 0
-    if hasattr(_rom, "ioctl"):
-        _rom.writeblocks(block, _buf)
+    _erase(block)
+    view = memoryview(_buf)
+    if is_first:
+        page = bytearray(view[:{_PAGE}])
+        page[:{_MAGIC}] = bytes([255] * {_MAGIC})
+        _program(block, {_PAGE}, view[{_PAGE}:])
+        _program(block, 0, page)
+        _program(block, 0, view[:{_PAGE}])
     else:
-        _erase(block)
-        vfs.rom_ioctl(4, 0, block * {BLOCK}, _buf)
-    _dog.feed()
+        _program(block, 0, view)
 
 def _complete():
     if not hasattr(_rom, "ioctl"):
@@ -108,6 +121,13 @@ def _state():
     try:
         with open("state/slot", "rb") as f:
             _tell(f.read(500))
+    except OSError:
+        _tell(b"")
+
+def _index():
+    try:
+        with open("/app/index", "rb") as f:
+            _tell(f.readline())
     except OSError:
         _tell(b"")
 
@@ -217,10 +237,15 @@ class Board:
 
     def confirm(self, slot):
         """A node was online: was it the image on trial in that slot? Then the trial is over. CommandError: it was the one before."""
-        if slot not in (self.state.get("trial"), self.state.get("good")):
+        if not self._is_running(slot):
             why = self.state.get("why", "was not online")
             raise CommandError(f"the image on trial {why}: {self.runs()} runs again", OFFLINE)
         self.keep(good=slot)
+
+    def _is_running(self, slot):
+        """Is it the image of that slot that boot.py has mounted? By the line with its hash."""
+        index = self.link.answer("_index()")
+        return slot in self.slots and bool(index) and index in self.slots[slot].head
 
     def keep(self, **state):
         """Replace the state of the slots."""
@@ -235,9 +260,11 @@ class Plan:
     def __init__(self, board, image):
         self.board = board
         self.image = image
-        there = board.holding(image)
+        there, free = board.holding(image), board.free(image)
+        if there in _FILES and free in _IN_PLACE:
+            there = None  # it is to run in place, and the file is to go back to
         self.there = there is not None
-        self.slot = there or board.free(image)
+        self.slot = there or free
         self.runs = board.runs()
         if self.runs == LOOSE and not board.link.answer("_there('firmware')"):
             self.runs = None
@@ -267,6 +294,8 @@ class Plan:
     def make_room(self, line):
         """Give up what runs. CommandError: even so there is no room."""
         link = self.board.link
+        if self.over and not self._has_room_beside():
+            raise boardfiles.no_room(link, self)  # before anything is given up
         if self.over or self.runs == LOOSE:
             if self.over:
                 line.say("  no room for a copy of what runs: it is replaced")
@@ -282,6 +311,11 @@ class Plan:
         if not self.has_room():
             raise boardfiles.no_room(link, self)
 
+    def _has_room_beside(self):
+        """Is there, for the files beside an image?"""
+        _, free = self.board.link.answer("_room()")
+        return free >= _BESIDE + boardfiles.SPARE_BLOCKS
+
     def blocks(self, size):
         """Flash blocks that a file takes, rather one too many."""
         there = self.board.slots[self.runs].size if self.over else len(self.image.data)
@@ -292,6 +326,8 @@ class Plan:
         if self.there:
             return 0
         self._leave_a_way_back(line)
+        # No start may take what is half written, or has not been chosen yet, for what is to run.
+        self.board.keep(**({"good": self.runs} if self.runs else {}))
         line.say(f"  into {self.slot}" + (", while " + self.runs + " stays" if self.runs else ""))
         write = self._write_blocks if self.slot in _IN_PLACE else self._write_file
         sent = 0
@@ -313,7 +349,6 @@ class Plan:
             if not self.twin:
                 self.twin = _FILES[0]
                 self._copy(self.twin, line)
-            board.keep(good=self.twin)
             self.runs = self.twin
 
     def _copy(self, path, line):
@@ -350,7 +385,7 @@ class Plan:
         link.run(f"_erase({first})")
         for number in [*(number for number in differ if number), 0]:
             link.send("_fill", blocks[number].rstrip(b"\xff"), lambda size: None)
-            link.run(f"_put({first + number})")
+            link.run(f"_put({first + number}, {not number})")
             line.moved(BLOCK)
         link.run("_complete()")
         line.end()
@@ -386,7 +421,7 @@ class Plan:
         if self.runs is None or self.runs == self.slot or without_trial:
             self.board.keep(good=self.slot)
             return False
-        self.board.keep(good=self.runs, trial=self.slot)
+        self.board.keep(good=self.runs, trial=self.slot, image=self.image.digest)
         return True
 
 

@@ -203,7 +203,8 @@ def make_flash(flash, settings, slot=SLOTS[0]):
     for name in (*mpy.PACKAGES, "slots"):
         shutil.rmtree(flash / name, ignore_errors=True)
     flash.mkdir(parents=True, exist_ok=True)
-    (flash / "state" / "slot").unlink(missing_ok=True)
+    state = flash / "state" / "slot"
+    state.unlink(missing_ok=True)
     rom = None
     if slot == "loose":
         mpy.compile_tree(flash)
@@ -217,6 +218,8 @@ def make_flash(flash, settings, slot=SLOTS[0]):
         else:
             (flash / "slots").mkdir()
             (flash / "slots" / "a").write_bytes(made.data)
+        state.parent.mkdir(exist_ok=True)
+        state.write_text(json.dumps({"good": "rom0" if rom else "slots/a"}))
     (flash / "config.json").write_text(json.dumps(settings, indent=2))
     return rom
 

@@ -46,6 +46,21 @@ def test_online_it_is_the_good_one():
     assert not r.board.resets
 
 
+def test_the_good_one_does_not_confirm_the_one_on_trial():
+    """boot.py runs it where a start of the trial cannot be counted."""
+    state = {"good": "rom0", "trial": "rom1", "image": "5b0e"}
+    real = slot._running
+    try:
+        slot._running = lambda: "70fe"
+        keep(**state)
+        assert slot.confirm() and kept() == state
+        assert not slot.give_back("x") and kept() == state
+        slot._running = lambda: "5b0e"
+        assert slot.confirm() and kept() == {"good": "rom1"}
+    finally:
+        slot._running = real
+
+
 def test_what_the_broker_does_not_acknowledge_proves_nothing():
     keep(good="rom0", trial="rom1", starts=1)
     r = Run()

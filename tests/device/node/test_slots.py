@@ -132,6 +132,7 @@ def test_whatever_the_file_holds_an_image_runs():
         "null",
         '{"good": 1}',
         '{"good": "rom1"}',
+        '{"good": "rom99999999999"}',
         '{"good": "rom9", "trial": {}}',
         '{"trial": "rom0", "starts": "x"}',
         '{"trial": "rom1", "starts": 1e999}',
