@@ -6,7 +6,9 @@ definitions as they are, and this command prints what to type.
 
 from emulator import build
 from tools import ROOT
+from tools.image import uf2
 from tools.layouts import LAYOUTS
+from tools.models import PICO
 
 
 def add_arguments(parser):
@@ -27,8 +29,10 @@ def run(args):
             )
         return 0
     build.build()
-    room = LAYOUTS[args.board].firmware.size
-    print(f"{build.FIRMWARE}: {build.FIRMWARE.stat().st_size:,} bytes of {room:,}")
+    data = build.FIRMWARE.read_bytes()
+    file = build.FIRMWARE.with_suffix(".uf2")  # what a Pico's drive and `make image` take
+    file.write_bytes(uf2.write({0: data + bytes(-len(data) % uf2.PAGE)}, PICO.family))
+    print(f"{file}: {len(data):,} bytes of {LAYOUTS[args.board].firmware.size:,}")
     return 0
 
 

@@ -14,6 +14,15 @@ _NODES = {
 }
 _SLOTS = ("file", "rom")
 _LIVES = (("eight", False), ("eight", True), ("twelve", True))  # of _NODES, with TLS
+# Bytes that each may have at most.
+GOALS = {
+    "kept": {"eight": {"file": 96 * 1024, "rom": 56 * 1024}},
+    "smallest": {
+        "eight": {"file": 108 * 1024, "rom": 72 * 1024},
+        "eight, TLS": {"file": 132 * 1024, "rom": 96 * 1024},
+        "twelve, TLS": {"file": 150 * 1024, "rom": 108 * 1024},
+    },
+}
 _BELOW, _ABOVE, _STEP = 56, 200, 2  # KB
 
 
@@ -33,18 +42,27 @@ def run(args):
     if args.smallest:
         found["smallest"] = smallest(None if args.json else shell.say)
     if args.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(found | {"goals": GOALS}, indent=1))
         return 0
     slots = simulate.SLOTS
     _show("bytes kept, online", found["kept"], slots)
+    _judge(found["kept"], GOALS["kept"])
     if args.smallest:
         _show("smallest heap, bytes", found["smallest"], _SLOTS)
+        _judge(found["smallest"], GOALS["smallest"])
     return 0
 
 
 def _show(title, found, slots):
     rows = [(name, *(f"{each[slot]:,}" for slot in slots)) for name, each in found.items()]
     tables.show(tables.table((title, *slots), rows, right=range(1, len(slots) + 1)))
+
+
+def _judge(found, goals):
+    for name, each in goals.items():
+        for slot, goal in each.items():
+            is_met = found[name][slot] <= goal
+            shell.say(f"goal of {name}, {slot}: {goal:,}, {'met' if is_met else 'missed'}")
 
 
 def measure():
