@@ -99,8 +99,8 @@ class _Timer(_machine_more.Timer):
     """A reset stops it."""
 
     def __init__(self, *args, **options):
-        _timers.append(self)
         super().__init__(*args, **options)
+        _timers.append(self)
 
 
 def _reset_hardware(cause):

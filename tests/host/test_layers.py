@@ -115,7 +115,14 @@ KNOW_THE_DEVICE = (
 BY_NAME = {
     *("firmware.sensors", "mqtt"),
     *("tools.__main__", "tools.bench.client_probe"),
-    *("board.boardrun", "board.chips", "board.machine", "board.ptyboard", "board.socket"),
+    *(
+        "board.boardrun",
+        "board.chips",
+        "board.machine",
+        "board.ptyboard",
+        "board.socket",
+        "board.stand",
+    ),
     "dst.lives",
 }
 

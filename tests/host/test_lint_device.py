@@ -15,8 +15,9 @@ from tools import mpy
 HARDWARE = {
     "machine", "network", "esp32", "rp2", "dht", "onewire", "ds18x20", "neopixel", "bluetooth", "espnow",
 }  # fmt: skip
-# main.py: the last thing it can do, whatever is broken, is a reset.
+# main.py: the last thing it can do, whatever is broken, is a reset. boot.py: an image that hangs ends at a timer.
 BOARD = (
+    "boot.py",
     "firmware/hardware/board.py",
     "firmware/hardware/radio.py",
     "firmware/hardware/accesspoint.py",
