@@ -86,14 +86,9 @@ def _reading(number, nodes):
     """(topic, payload) of the number-th reading: nodes take turns, each with eight channels."""
     seq = number // nodes + 1
     text = (
-        '{"ts":%d,"boot":8072869,"seq":%d,"temperature":%.2f,"humidity":%.1f,"pressure":%.2f}'
-        % (
-            _FROM_MS + number * 10,
-            seq,
-            20 + number % 700 / 100,
-            40 + number % 300 / 10,
-            990 + number % 400 / 10,
-        )
+        f'{{"ts":{_FROM_MS + number * 10},"boot":8072869,"seq":{seq},'
+        f'"temperature":{20 + number % 700 / 100:.2f},"humidity":{40 + number % 300 / 10:.1f},'
+        f'"pressure":{990 + number % 400 / 10:.2f}}}'
     )
     return f"{_BASE}/node{number % nodes}/reading/channel{seq % 8}", text.encode()
 

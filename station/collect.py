@@ -8,7 +8,7 @@ from pathlib import Path
 from station import access, metrics
 from station.collector import Collector
 from station.progress import Progress
-from station.session import Refused, Session, TakenOver
+from station.session import Lost, Refused, Session, TakenOver
 from station.store.contract import Damaged
 from station.store.opening import open_store
 from tools import CommandError
@@ -32,6 +32,11 @@ def add_arguments(parser):
         metavar="PORT",
         help=f"serve numbers for Prometheus at http://{metrics.HOST}:PORT/metrics",
     )
+    parser.add_argument(
+        "--retire",
+        action="store_true",
+        help="have the broker forget this collector, and the readings that wait for it, and end",
+    )
     parser.epilog = (
         "Exit code: 0 ended by Ctrl-C or SIGTERM, all that was acknowledged is stored; 1 it cannot begin; 2 wrong options;"
         f" {REFUSED} the broker refuses the account; {TAKEN} another client took over the client id;"
@@ -48,6 +53,8 @@ def run(args):
             store.client_id = args.id
         numbers = metrics.Numbers()
         sessions = [Session(each, base, store.client_id) for each in brokers]
+        if args.retire:
+            return _retire(sessions, store.client_id)
         progress = Progress(numbers, lambda: collector.latest)
         collector = Collector(sessions, store, base, progress.tell, numbers)
         if args.metrics:
@@ -75,6 +82,16 @@ def _collect(collector, stopping):
         ) from None
     except Damaged as e:
         raise CommandError(f"{e}. Nothing that it lacks was acknowledged", DAMAGED) from None
+
+
+def _retire(sessions, client_id):
+    for session in sessions:
+        try:
+            session.retire()
+        except Lost as e:
+            raise CommandError(f"{session.place}: {e}", REFUSED) from None
+        print(f"{session.place} keeps nothing more for {client_id}")
+    return 0
 
 
 class _Server:

@@ -21,12 +21,14 @@ BATCH = 1_000  # messages of one commit, at most
 _HOLD_S = 0.1  # a message waits so long for others, so that each reading is not a write of its own
 # A broker that takes this for the most a client may have unacknowledged sends no more until they are (RabbitMQ: 10, mosquitto: 20).
 _SMALLEST_WINDOW = 10
-_MOST_WAITING = 20_000  # messages in memory that the store has not taken: 10 MB
+_MOST_WAITING = 20_000  # messages in memory that the store has not taken,
+_MOST_BYTES = 32 * 1024 * 1024  # and their payloads
 _STEP_S = 0.05
 _BACK_OFF_S = (1, 30)
 _STORE_BACK_OFF_S = (0.5, 15)
 _REMIND_S = 60  # between two lines about a store that still takes nothing
 _STABLE_S = 60  # a connection that holds so long was a good one
+_SILENT_S = 600  # a node publishes `health` each minute
 _SUSPECT = 3  # so many short ones in a row: two clients with one id throw each other out
 
 
@@ -51,6 +53,8 @@ class Collector:
         self._most = batch
         self._batch = Batch()
         self._mids: list[int] = []  # of the batch, of this connection
+        self._bytes = 0  # of the batch
+        self._heard_at = 0.0
         self._since = 0.0  # when the oldest of the batch came
         self._stuck_since: float | None = None
         self._told_at = 0.0
@@ -84,7 +88,7 @@ class Collector:
                 elif began is not None:
                     short += 1
                 if short >= _SUSPECT:
-                    why += f" (for the {short}th time soon after it began: has another client the id {self.store.client_id}?)"
+                    why += f" (connection {short} in a row that was short: has another client the id {self.store.client_id}?)"
                 wait = wait_s * random.uniform(0.7, 1.3)
                 self.tell(f"{self.session.place}: {why}; tried again in {wait:.0f} s")
                 self._pause(wait, stopping)
@@ -99,7 +103,10 @@ class Collector:
         self.numbers.connects += 1
         self.numbers.connected = 1
         kept = "its session goes on" if session.resumed else "a new session"
+        self._heard_at = time.monotonic()
         self.tell(f"connected to {session.place}, {kept}")
+        if session.barred:
+            self.tell(f"warning: this account may not read {', '.join(session.barred)}")
         if not session.resumed and again and len(self.sessions) == 1:
             text = f"{session.place} has forgotten the session: readings that came meanwhile may be missing here (persistence true keeps it)"
             self.tell("warning: " + text)
@@ -113,8 +120,10 @@ class Collector:
         n.redelivered += got.again
         now = time.time_ns() // 1_000_000
         message = messages.read(self.base, got.topic, got.payload, got.retained, now)
+        self._bytes += len(got.payload)
+        self._heard_at = time.monotonic()
         if not self._batch:
-            self._since = time.monotonic()
+            self._since = self._heard_at
         if isinstance(message, messages.Reading):
             self._batch.readings.append(message)
             n.last_reading_seconds = now / 1000
@@ -137,11 +146,17 @@ class Collector:
                 self._store()
             elif self._mids and not self._batch:
                 self._acknowledge()  # of what is not stored
-            if len(self._batch) >= _MOST_WAITING:
+            if len(self._batch) >= _MOST_WAITING or self._bytes >= _MOST_BYTES:
                 self.session.leave()
                 self._until_stored(stopping)
                 raise Lost("the connection was closed until the store takes readings again")
             self._look_at_the_broker()
+            if time.monotonic() - self._heard_at > _SILENT_S:
+                self._heard_at = float("inf")  # once
+                self.tell(
+                    f"nothing has come for {_SILENT_S // 60} minutes: no node is on, or this account may not read"
+                    f" {self.base}/# (mosquitto drops silently what its acl_file forbids)"
+                )
 
     def _due(self, quiet: bool) -> bool:
         if not self._batch:
@@ -149,7 +164,8 @@ class Collector:
         now = time.monotonic()
         if self._stuck_since is not None:
             return now >= self._again_at
-        if len(self._batch) >= self._most or now - self._since >= _HOLD_S:
+        full = len(self._batch) >= self._most or self._bytes >= _MOST_BYTES
+        if full or now - self._since >= _HOLD_S:
             return True
         return quiet and len(self._mids) >= _SMALLEST_WINDOW
 
@@ -165,7 +181,7 @@ class Collector:
             n.store_errors += 1
             self._stuck(str(e))
             return False
-        self._batch = Batch()
+        self._batch, self._bytes = Batch(), 0
         n.waiting = 0
         n.commits += 1
         n.readings_stored += outcome.stored
@@ -244,15 +260,23 @@ class Collector:
 
     def _look_at_the_broker(self) -> None:
         """mosquitto counts what it threw away, for anybody: a queue that was full is a loss that no node knows of."""
-        now, before = self.session.broker_dropped, self._broker_dropped
-        if now == before or now is None:
+        now = self.session.broker_dropped
+        if now is None or now == self._broker_dropped:
             return
         self._broker_dropped = now
-        if before is not None and now > before:
-            text = (
-                f"{self.session.place} has thrown away {now - before} messages of some client since it was asked last:"
-                " max_queued_messages 0 in mosquitto.conf keeps them"
-            )
-            self.tell("warning: " + text)
-            with suppress(StoreError):
+        key = f"dropped by {self.session.place}"
+        known = self.store.recall(key)
+        grown = 0
+        if known is not None:
+            grown = now - int(known) if now >= int(known) else now  # it counts from its own start
+        try:
+            self.store.remember(key, str(now))
+            if grown:
+                text = (
+                    f"{self.session.place} has thrown away {grown} messages of some client since it was asked last:"
+                    " max_queued_messages 0 in mosquitto.conf keeps them"
+                )
                 self.store.note("broker", text)
+                self.tell("warning: " + text)
+        except StoreError:
+            self._broker_dropped = None  # again later

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from firmware.topics import HISTORY, READING
 
 STATES = ("status", "info", "health")  # topics of a node of which the last message counts
-_LONGEST = 65_536  # bytes of a payload; a reading has about a hundred
+LONGEST = 65_536  # bytes of a payload; a reading has about a hundred
 _MOST_BOOT = 2**32 - 1
 _MOST_SEQ = 2**63 - 1  # a node counts in 64 bits, SQLite and PostgreSQL in 63
 _MOST_TS = 10**14  # the year 5138
@@ -35,12 +35,16 @@ class Reading(NamedTuple):
 
 
 class State(NamedTuple):
-    """The newest `status`, `info` or `health` of a node. text: None: it was taken back (an empty retained message)."""
+    """The newest `status`, `info` or `health` of a node. text: None: it was taken back (an empty retained message).
+
+    retained: the broker kept it from before, so it may be older than `received`.
+    """
 
     node: str
     kind: str
     text: str | None
     received: int
+    retained: bool = False
 
 
 class Bad(NamedTuple):
@@ -81,7 +85,7 @@ def read(base: str, topic: str, payload: bytes, retained: bool, received: int) -
             channel = rest.partition("/")[2]
             return _reading(node, channel, payload, late, received)
         if rest in STATES:
-            return State(node, rest, _state(rest, payload), received)
+            return State(node, rest, _state(rest, payload), received, retained)
     except ValueError as e:
         return Bad(topic, payload, str(e), received)
     return Other(rest.partition("/")[0])
@@ -122,8 +126,8 @@ def _state(kind: str, payload: bytes) -> str | None:
 
 def _object(payload: bytes) -> dict[str, Any]:
     """Return a JSON object. ValueError: it is none, or one that JSON does not carry the same everywhere."""
-    if len(payload) > _LONGEST:
-        raise ValueError(f"it is too long: {len(payload)} bytes, the most is {_LONGEST}")
+    if len(payload) > LONGEST:
+        raise ValueError(f"it is too long: {len(payload)} bytes, the most is {LONGEST}")
     if not payload:
         raise ValueError("it is empty")
     try:

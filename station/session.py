@@ -24,6 +24,7 @@ from station.access import Access
 KEEPALIVE_S = 60
 _NEVER = 0xFFFF_FFFF  # [MQTT-3.1.2.11.2]: the session does not expire
 _WINDOW = 4_000  # messages that are not acknowledged; 600 KB of readings
+_TOPIC_BYTES = 70_000  # a topic of the longest, and what else is in a packet
 _TAKEN_OVER = 142  # [MQTT 5, 2.4]
 _NO_MQTT_5 = 132
 _DROPPED = (
@@ -51,6 +52,10 @@ class Refused(Lost):
     """The broker does not want us as we are: it will not want us later, either."""
 
 
+class _Older(Lost):
+    """The broker speaks 3.1.1 only, as far as one can tell: the next attempt will."""
+
+
 class TakenOver(Lost):
     """Another client has connected with our id."""
 
@@ -68,7 +73,12 @@ class Session:
         self.place = access.place
         self.connected = False  # and subscribed
         self.resumed = False  # the broker had our session
+        self.barred: list[
+            str
+        ] = []  # topics of a node's state that the broker does not let this user read
         self.broker_dropped: int | None = None  # by mosquitto, since it started
+        self._asks = True  # for that: some brokers close at a topic that begins with $
+        self._asking: int | None = None  # packet id
         self._base, self._client_id = base, client_id
         self._client: paho.Client | None = None
         self._fault: Lost | None = None
@@ -81,9 +91,7 @@ class Session:
             self._connect()
         except Lost as e:
             self._close()
-            better = (
-                None if self._fault is e and not isinstance(e, Refused) else self.access.fault()
-            )
+            better = None if isinstance(e, (_Older, TakenOver)) else self.access.fault()
             raise (type(e)(better) if better else e) from None
 
     def _connect(self) -> None:
@@ -94,6 +102,7 @@ class Session:
                 properties = Properties(PacketTypes.CONNECT)
                 properties.SessionExpiryInterval = _NEVER
                 properties.ReceiveMaximum = _WINDOW
+                properties.MaximumPacketSize = messages.LONGEST + _TOPIC_BYTES
                 client.connect(
                     self.broker["host"],
                     self.broker["port"],
@@ -141,6 +150,23 @@ class Session:
             client.ack(mid, 1)
         self._write()
 
+    def retire(self) -> None:
+        """Have the broker forget the session, and all that waits for it. Lost: it is not there."""
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2, self._client_id, clean_session=True)
+        self._set_up(client)
+        done: list[Any] = []
+        client.on_connect = lambda client, data, flags, reason, properties: done.append(reason)
+        try:
+            client.connect(self.broker["host"], self.broker["port"], KEEPALIVE_S)
+            deadline = time.monotonic() + _CONNECT_S
+            while not done and time.monotonic() < deadline and not client.loop(0.1):
+                pass
+        except OSError as e:
+            raise Lost(self.access.fault() or e.strerror or str(e)) from None
+        if not done or done[0].is_failure:
+            raise Refused(self.access.fault() or str(*done) or "it does not answer in MQTT")
+        client.disconnect()
+
     def leave(self) -> None:
         """Disconnect; the broker keeps the session."""
         if self._client:
@@ -166,11 +192,7 @@ class Session:
             protocol=paho.MQTTv5 if self._five else paho.MQTTv311,
             manual_ack=True,
         )
-        client.connect_timeout = _CONNECT_S
-        if self.broker["user"]:
-            client.username_pw_set(self.broker["user"], self.broker["password"] or None)
-        if self.access.context:
-            client.tls_set_context(self.access.context)
+        self._set_up(client)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -179,11 +201,18 @@ class Session:
         client.on_socket_register_write = lambda client, data, link: None
         return client
 
+    def _set_up(self, client: paho.Client) -> None:
+        client.connect_timeout = _CONNECT_S
+        if self.broker["user"]:
+            client.username_pw_set(self.broker["user"], self.broker["password"] or None)
+        if self.access.context:
+            client.tls_set_context(self.access.context)
+
     def _on_connect(self, client, data, flags, reason, properties) -> None:
         if reason.is_failure:
             if self._five and reason.value == _NO_MQTT_5:
                 self._five = False
-                self._fault = Lost("it does not speak MQTT 5: 3.1.1 it is")
+                self._fault = _Older("it does not speak MQTT 5: 3.1.1 it is")
             else:
                 self._fault = Refused(str(reason))
             return
@@ -199,21 +228,28 @@ class Session:
             )
         else:
             client.subscribe([(topic, 1) for topic in topics])
-        client.subscribe(_DROPPED, 0)
+        if self._asks:
+            self._asking = client.subscribe(_DROPPED, 0)[1]
 
     def _on_subscribe(self, client, data, mid, reasons, properties) -> None:
-        if len(reasons) == 1:
-            return  # to the broker's count, which it need not have
+        if mid == self._asking:  # the broker need not have that
+            self._asking = None
+            return
         refused = [
             topic
             for topic, reason in zip(messages.filters(self._base), reasons, strict=False)
             if reason.is_failure
         ]
-        if refused:
-            self._fault = Refused(f"it does not let this user read {', '.join(refused)}")
-        self.connected = not refused
+        channels = [topic for topic in refused if not _is_state(topic)]
+        if channels:
+            self._fault = Refused(f"it does not let this user read {', '.join(channels)}")
+            return
+        self.barred = refused
+        self.connected = True
 
     def _on_disconnect(self, client, data, flags, reason, properties) -> None:
+        if self._asking is not None:
+            self._asks, self._asking = False, None
         if self._fault:
             return
         if flags.is_disconnect_packet_from_server and reason.value == _TAKEN_OVER:
@@ -221,7 +257,7 @@ class Session:
         elif self._five and not self.connected and not flags.is_disconnect_packet_from_server:
             # A broker from before MQTT 5 may just close.
             self._five = False
-            self._fault = Lost("it closed the connection before it answered")
+            self._fault = _Older("it closed the connection before it answered")
         else:
             self._fault = Lost("the connection ended")
 

@@ -104,4 +104,9 @@ class Store(Protocol):
     def note(self, kind: str, text: str) -> None:
         """Keep an event, for people."""
 
+    def recall(self, key: str) -> str | None:
+        """What `remember` kept under a key of the caller's."""
+
+    def remember(self, key: str, value: str) -> None: ...
+
     def close(self) -> None: ...

@@ -25,12 +25,13 @@ def heard(db: sqlite3.Connection, readings: Iterable[Reading]) -> None:
 
 
 def take(db: sqlite3.Connection, state: State) -> None:
-    """Keep the newest document of its kind, and count on from `health`."""
+    """Keep the newest document of its kind, and count on from `health`. What the broker kept, and is here, keeps its time."""
     kind = state.kind  # one of messages.STATES: safe as the name of a column
     db.execute(
-        f"insert into node (node, {kind}, {kind}_at) values (?, ?, ?)"
-        f" on conflict do update set {kind} = excluded.{kind}, {kind}_at = excluded.{kind}_at",
-        (state.node, state.text, state.received),
+        f"insert into node (node, {kind}, {kind}_at) values (?1, ?2, ?3)"
+        f" on conflict do update set {kind} = excluded.{kind}, {kind}_at = case"
+        f"   when ?4 and {kind} is excluded.{kind} then {kind}_at else excluded.{kind}_at end",
+        (state.node, state.text, state.received, state.retained),
     )
     if kind == "health" and state.text:
         document = json.loads(state.text)

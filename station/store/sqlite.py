@@ -104,6 +104,14 @@ class SqliteStore:
         with self._transaction() as db:
             _note(db, kind, text)
 
+    def recall(self, key: str) -> str | None:
+        row = self._db.execute("select value from about where key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def remember(self, key: str, value: str) -> None:
+        with self._transaction() as db:
+            db.execute("insert or replace into about values (?, ?)", (key, value))
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """All of it or nothing, on the disk when it is over. StoreError: nothing."""
@@ -126,15 +134,16 @@ class SqliteStore:
         with suppress(OSError):
             if _identity(self.path) == self._file:
                 return
+        # The old one first: where only its WAL was removed, closing it brings into the file what that had.
+        self._db.close()
+        self._file = ()
         try:
-            fresh = self._opened()
+            self._db, self._file = self._opened()
         except sqlite3.Error as e:
             raise self._said(e) from None
-        self._db.close()
-        self._db, self._file = fresh
-        raise StoreError(f"{self.place} has been removed or replaced: a new one is begun")
+        raise StoreError(f"{self.place} was removed or replaced: what is there now is used")
 
-    def _opened(self) -> tuple[sqlite3.Connection, tuple[int, int]]:
+    def _opened(self) -> tuple[sqlite3.Connection, tuple[int, ...]]:
         db = sqlite3.connect(self.path, timeout=_PATIENCE_S, isolation_level=None)
         try:
             self._prepare(db)
@@ -211,9 +220,10 @@ def _note(db: sqlite3.Connection, kind: str, text: str) -> None:
     db.execute("insert into event (at, kind, text) values (?, ?, ?)", (_now(), kind, text))
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
+def _identity(path: Path) -> tuple[int, ...]:
+    """Which files these are: what goes into a removed one is lost, and no error says so."""
+    file, wal = os.stat(path), os.stat(f"{path}-wal")
+    return file.st_dev, file.st_ino, wal.st_ino
 
 
 def _now() -> int:
