@@ -54,7 +54,7 @@ def run(args):
         numbers = metrics.Numbers()
         sessions = [Session(each, base, store.client_id) for each in brokers]
         if args.retire:
-            return _retire(sessions, store.client_id)
+            return _retire(sessions, store)
         progress = Progress(numbers, lambda: collector.latest)
         collector = Collector(sessions, store, base, progress.tell, numbers)
         if args.metrics:
@@ -84,13 +84,14 @@ def _collect(collector, stopping):
         raise CommandError(f"{e}. Nothing that it lacks was acknowledged", DAMAGED) from None
 
 
-def _retire(sessions, client_id):
+def _retire(sessions, store):
     for session in sessions:
         try:
             session.retire()
         except Lost as e:
             raise CommandError(f"{session.place}: {e}", REFUSED) from None
-        print(f"{session.place} keeps nothing more for {client_id}")
+        store.remember(f"session at {session.place}", "")
+        print(f"{session.place} keeps nothing more for {session.client_id}")
     return 0
 
 

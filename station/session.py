@@ -79,7 +79,7 @@ class Session:
         self.broker_dropped: int | None = None  # by mosquitto, since it started
         self._asks = True  # for that: some brokers close at a topic that begins with $
         self._asking: int | None = None  # packet id
-        self._base, self._client_id = base, client_id
+        self._base, self.client_id = base, client_id
         self._client: paho.Client | None = None
         self._fault: Lost | None = None
         self._five = True
@@ -152,7 +152,7 @@ class Session:
 
     def retire(self) -> None:
         """Have the broker forget the session, and all that waits for it. Lost: it is not there."""
-        client = paho.Client(paho.CallbackAPIVersion.VERSION2, self._client_id, clean_session=True)
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2, self.client_id, clean_session=True)
         self._set_up(client)
         done: list[Any] = []
         client.on_connect = lambda client, data, flags, reason, properties: done.append(reason)
@@ -187,7 +187,7 @@ class Session:
     def _made(self) -> paho.Client:
         client = paho.Client(
             paho.CallbackAPIVersion.VERSION2,
-            self._client_id,
+            self.client_id,
             clean_session=None if self._five else False,
             protocol=paho.MQTTv5 if self._five else paho.MQTTv311,
             manual_ack=True,
@@ -253,7 +253,7 @@ class Session:
         if self._fault:
             return
         if flags.is_disconnect_packet_from_server and reason.value == _TAKEN_OVER:
-            self._fault = TakenOver("another client has connected as " + self._client_id)
+            self._fault = TakenOver("another client has connected as " + self.client_id)
         elif self._five and not self.connected and not flags.is_disconnect_packet_from_server:
             # A broker from before MQTT 5 may just close.
             self._five = False

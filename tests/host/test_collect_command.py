@@ -12,7 +12,7 @@ from sim.broker import free_port
 from sim.certificates import Authority
 from station import __main__ as main
 from station import access, collect, metrics, progress
-from tools import ROOT, CommandError
+from tools import ROOT, CommandError, said
 from tools import __main__ as tools_main
 
 SECRET = "collector-Secret-1"
@@ -199,6 +199,14 @@ def test_every_command_explains_itself(name, capsys):
     assert end.value.code == 0
     said = "".join(capsys.readouterr().out.split()).lower()
     assert "".join(main.COMMANDS[name][1].split()).lower() in said
+
+
+def test_makes_words_are_translated(monkeypatch):
+    monkeypatch.delenv("OUTPOST_MAKE", raising=False)
+    assert said("run make collect RETIRE=1 STORE=x, or make gaps NODE=a; make bench-collect") == (
+        "run python -m station collect --retire --store x, or python -m station gaps --node a;"
+        " make bench-collect"
+    )
 
 
 def test_a_fault_is_one_line_in_the_callers_words(tmp_path, monkeypatch, capsys):

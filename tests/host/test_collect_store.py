@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -219,6 +220,35 @@ def test_what_the_node_gave_up_explains_a_gap(store):
     health(store, dropped="x", superseded=-1, outbox=True, set_aside=2.5)
     assert store.account("attic").waiting == 0
     assert store.account("nobody") == (0, 0, 0)
+
+
+# The page
+
+
+PAGE = (ROOT / "docs" / "station.md").read_text()
+
+
+def test_the_examples_of_the_page(store):
+    failed = reading(3)._replace(quantities='{"error":"x"}', ts=int(time.time() * 1000))
+    put(store, reading(1), reading(2, ts=None), failed)
+    examples = re.search(r"```sql\n(.*?)```", PAGE, re.S)[1].split(";")
+    (shell,) = re.findall(r'sqlite3 readings.sqlite "(.*?)"', PAGE)
+    with sqlite3.connect(store.path) as db:
+        found = [db.execute(text).fetchall() for text in [*examples, shell]]
+    assert [len(rows) for rows in found] == [1, 1, 1, 1, 0, 1]
+    assert found[0] == [("2026-11-29 01:00", 20.5)]
+
+
+def test_the_page_has_every_table_and_every_column_of_a_reading(store):
+    made = {row[0] for row in rows(store, "name", "sqlite_master where type <> 'index'")}
+    section = PAGE.partition("## The tables")[2].partition("```sql")[0]
+    listed = set(re.findall(r"^\| `(\w+)` \|", section, re.M))
+    columns = {row[0] for row in rows(store, "name", "pragma_table_info('reading')")}
+    named = {
+        name for row in re.findall(r"^\| (`.*?) \|", section, re.M) for name in row.split("`")
+    }
+    assert made - {"about", "reading"} <= listed
+    assert columns <= named
 
 
 # When the store does not take it

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from station import collector as module
+from station import lookout, pending
 from station.collector import Collector
 from station.metrics import Numbers
 from station.session import Got, Lost, Refused, TakenOver
@@ -73,7 +74,7 @@ class Store:
 class Session:
     """Plays a script: each step takes an entry. A number: so many readings; an exception: raised; None: nothing comes."""
 
-    place = "broker:1883"
+    place, client_id = "broker:1883", "collector-1"
 
     def __init__(self, story, clock, script=(), resumed=(True,)):
         self.story, self.clock, self.script = story, clock, list(script)
@@ -122,6 +123,7 @@ def got(seq, mid=None, topic="outpost/attic/reading/air", payload=None, retained
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(lookout, "time", clock)
     return clock
 
 
@@ -244,7 +246,7 @@ def test_memory_has_a_bound_while_the_store_takes_nothing(run):
 
 
 def test_large_messages_count_by_their_bytes(run, monkeypatch):
-    monkeypatch.setattr(module, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(pending, "_MOST_BYTES", 1000)
     seen = run([20, 20], [StoreError("locked")] * 2)
     assert "the connection was closed" in "".join(seen.told)
 
@@ -281,6 +283,21 @@ def test_what_came_before_the_loss_is_stored_and_not_acknowledged(run):
     seen = run([2, Lost("the connection ended"), 3])
     assert sorted(seen.store.seqs) == [1, 2, 3, 4, 5]
     assert seen.session.acknowledged == [3, 4, 5]
+
+
+def test_a_broker_that_forgot_the_session_while_nobody_collected_is_told(run):
+    def prepare(session, store):
+        store.known["session at broker:1883"] = "collector-1"
+
+    told = run([1], resumed=(False,), prepare=prepare).told
+    assert any("has forgotten the session" in text for text in told)
+    # a client id of another name has another session
+    told = run(
+        [1],
+        resumed=(False,),
+        prepare=lambda session, store: store.known.update({"session at broker:1883": "other"}),
+    ).told
+    assert not any("has forgotten the session" in text for text in told)
 
 
 def test_a_broker_that_forgot_the_session_is_told_and_noted(run):

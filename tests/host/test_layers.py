@@ -61,7 +61,9 @@ HOST = (
     ("tools.__main__",),  # the commands, imported by their rows when they are called
     ("tools.bench tools.bench.*", "station.bench"),
     ("station.collect station.progress",),
-    ("station.collector station.session",),
+    ("station.collector",),
+    ("station.lookout", "station.pending"),
+    ("station.session",),
     ("station.access", "station.gaps", "station.metrics"),
     ("station.store station.store.*",),
     ("station.messages",),

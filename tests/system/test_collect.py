@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -375,6 +376,39 @@ def test_an_account_and_its_password(collectors, tmp_path):
         wrong = collectors(broker, "--account", COLLECTOR[0], **{PASSWORD: "wrong"})
         assert wrong.start(wait=False).process.wait(20) == collect.REFUSED
         assert f"error: 127.0.0.1:{broker.port}: it refuses user or password" in wrong.said()
+
+
+def test_the_account_of_the_page_may_read_what_it_needs_and_write_nothing(collectors, tmp_path):
+    page = (ROOT / "docs" / "station.md").read_text()
+    rules = re.search(r"user collector\n(.*?)```", page, re.S)[1].splitlines()
+    acl = {NODE[0]: ("write #",), COLLECTOR[0]: [rule.removeprefix("topic ") for rule in rules]}
+    users = dict((COLLECTOR, NODE))
+    settings = re.search(r"```text\n(persistence true\n.*?)```", page, re.S)[1].splitlines()[1:]
+    with Broker(
+        tmp_path / "broker", users, acl, persistent=True, settings=[*settings, "sys_interval 1"]
+    ) as broker:
+        words = ("--account", COLLECTOR[0])
+        collector = collectors(broker, *words, **{PASSWORD: COLLECTOR[1]}).start()
+        publisher = Publisher(broker, NODE)
+        publisher.reading(1)
+        publisher.reading(2, branch="history")
+        for topic in ("status", "info", "health"):
+            publisher.publish(f"attic/{topic}", "online" if topic == "status" else {"x": 1})
+        collector.wait_rows(2)
+        filled = "status is not null and info is not null and health is not null"
+        until(lambda: collector.rows("1", f"node where {filled}"), 10, "the state of the node")
+        until(
+            lambda: collector.rows("1", "about where key like 'dropped%'"),
+            10,
+            "the broker's count",
+        )
+        publisher.stop()
+        forger = Publisher(broker, COLLECTOR)
+        forger.reading(3)
+        forger.done()
+        forger.stop()
+        time.sleep(1)
+        assert len(collector.rows()) == 2
 
 
 def test_tls_with_a_client_certificate(collectors, tmp_path):
