@@ -7,13 +7,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from station.messages import Bad, Reading, State
-from station.store import sqlite
-from station.store.contract import Batch, Damaged, StoreError
+from station.store import placing, sqlite
+from station.store.contract import Batch, Damaged, Outcome, StoreError
 from station.store.opening import open_store
 from station.store.sqlite import SqliteStore
 from tools import ROOT, CommandError
@@ -146,6 +149,38 @@ def test_nodes_boots_and_channels_do_not_meet(store):
     ]
     assert put(store, *every)[0] == (10, 0, 0, 0)
     assert put(store, *every)[0] == (0, 10, 0, 0)
+
+
+class Cut(Exception):
+    """The process ends here, before the commit."""
+
+
+@given(st.data())
+def test_whatever_comes_again_in_whatever_order_is_there_once(data):
+    """Readings come as often as a broker likes, some before they have their time; commits fail. All that was acknowledged is there."""
+    count = data.draw(st.integers(1, 8))
+    sent = [(seq, timed) for seq in range(1, count + 1) for timed in (False, True)]
+    arrived = data.draw(st.lists(st.sampled_from(sent), min_size=1, max_size=30))
+    sizes = data.draw(st.lists(st.integers(1, 6), min_size=30, max_size=30))
+    fails = data.draw(st.lists(st.booleans(), min_size=30, max_size=30))
+    known: dict[int, bool] = {}
+    total = 0
+    with tempfile.TemporaryDirectory() as home:
+        store = SqliteStore(os.path.join(home, "r"), "outpost")
+        for size, fail in zip(sizes, fails, strict=True):
+            batch, arrived = arrived[:size], arrived[size:]
+            readings = [reading(seq, ts=TS if timed else None) for seq, timed in batch]
+            if fail:
+                with pytest.raises(Cut), store._transaction() as db:
+                    placing.place(db, readings, Outcome())
+                    raise Cut
+            total += put(store, *readings)[0][0]
+            for seq, timed in batch:
+                known[seq] = known.get(seq, False) or timed
+        expected = [(seq, 1, TS + seq * 1000 if timed else None) for seq, timed in known.items()]
+        assert sorted(rows(store, "seq, life, ts")) == sorted(expected)
+        assert total == len(known) == sum(start.readings for start in store.starts())
+        store.close()
 
 
 # What else is kept

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 import pytest
 from otherbrokers import Nats, RabbitMQ
-from outside import until
+from outside import ONLINE_S, READER, settings, stream, until
 
 from sim.broker import Broker, free_port
 from sim.certificates import Authority
@@ -279,6 +280,28 @@ def test_a_locked_store_loses_nothing(collector, mosquitto, publisher):
     check(collector, publisher)
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux can limit a running process")
+def test_a_disk_that_takes_no_more_loses_nothing(collector, mosquitto, publisher):
+    """The process may not write beyond a size: true errors in the midst of a commit."""
+    publisher.reading(1)
+    collector.wait_rows(1)
+    pid = collector.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    wal = collector.store.with_name(collector.store.name + "-wal").stat().st_size
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (wal + 10_000, before[1]))
+    for seq in range(2, 501):
+        publisher.reading(seq)
+    collector.wait_for("nothing is acknowledged, the broker keeps it")
+    assert "its disk fails" in collector.said()
+    publisher.done()
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+    collector.wait_for("the store takes readings again")
+    collector.wait_rows(500)
+    check(collector, publisher)
+    with contextlib.closing(sqlite3.connect(collector.store)) as db:
+        assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+
 def test_a_killed_one_had_acknowledged_nothing_that_is_not_stored(collector, publisher):
     publisher.reading(1)
     collector.wait_rows(1)
@@ -453,3 +476,38 @@ def test_a_collector_that_retires_takes_its_session_along(collectors, mosquitto,
     collector.start()
     assert "a new session" in collector.said().splitlines()[-1]
     assert collector.rows() == []
+
+
+def test_a_node_as_it_is(collectors, broker, nodes, listen):
+    """The firmware on a simulated board, with an outage: rows are what a plain subscriber received, without what came twice."""
+    seen = listen(broker)
+    collector = collectors(broker, "--account", READER[0], **{PASSWORD: READER[1]}).start()
+    node = nodes(settings([broker.port], sensors=stream(interval_s=0.2)))
+    node.start()
+    until(lambda: len(seen.readings("fast")) > 20, ONLINE_S, "readings")
+    collector.end(signal.SIGKILL)
+    broker.restart()
+    collector.start(wait=False)
+    until(lambda: len(seen.readings("fast")) > 60, ONLINE_S, "readings after it")
+    until(lambda: collector.rows("1", "node where health is not null"), ONLINE_S, "its health")
+    node.stop()
+    sent = {(r["boot"], r["seq"]): r for r in seen.readings("fast")}
+    until(lambda: len(collector.rows()) >= len(sent), 20, "all of them")
+    rows = collector.rows("boot, seq, ts, quantities")
+    assert {row[:2] for row in rows} == set(sent) and len(rows) == len(sent)
+    for boot, seq, ts, quantities in rows:
+        members = sent[boot, seq]
+        assert json.loads(quantities) == {
+            name: value for name, value in members.items() if name not in ("ts", "boot", "seq")
+        }
+        assert ts == members.get("ts")
+    assert collector.rows("1", "bad") == []
+    said = subprocess.run(
+        [sys.executable, "-m", "station", "gaps", "--store", collector.store],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert (said.returncode, said.stdout) == (0, "no number is missing\n")
