@@ -31,6 +31,7 @@ _DROPPED = (
     "$SYS/broker/publish/messages/dropped"  # mosquitto's count of messages that found no room
 )
 _AT_ONCE = 500  # messages that are read before the caller has its turn
+_CLOSES = 2  # times in a row that are no accident
 _CONNECT_S = 10  # for TCP and TLS, and again for CONNACK
 
 
@@ -53,7 +54,11 @@ class Refused(Lost):
 
 
 class _Older(Lost):
-    """The broker speaks 3.1.1 only, as far as one can tell: the next attempt will."""
+    """The broker speaks 3.1.1 only: the next attempt will."""
+
+
+class _Closed(Lost):
+    """The broker closed the connection in place of an answer to CONNECT of MQTT 5."""
 
 
 class TakenOver(Lost):
@@ -73,29 +78,39 @@ class Session:
         self.place = access.place
         self.connected = False  # and subscribed
         self.resumed = False  # the broker had our session
-        self.barred: list[
-            str
-        ] = []  # topics of a node's state that the broker does not let this user read
+        self.barred: list[str] = []  # topics of a node's state that this user may not read
         self.broker_dropped: int | None = None  # by mosquitto, since it started
-        self._asks = True  # for that: some brokers close at a topic that begins with $
-        self._asking: int | None = None  # packet id
+        self._asking: int | None = (
+            None  # packet id of the subscription to that, until it is answered
+        )
+        self._unanswered = (
+            0  # connections that ended at it: some brokers close at a topic that begins with $
+        )
         self._base, self.client_id = base, client_id
         self._client: paho.Client | None = None
         self._fault: Lost | None = None
-        self._five = True
+        self._answered = False  # the broker has, to CONNECT
+        self._three = False  # it has told that it speaks MQTT 3.1.1 only
+        self._closed = 0  # times in a row that it closed at MQTT 5, and was fine with 3.1.1
+        self._five = True  # what is spoken on this connection
         self._heard = 0
 
     def connect(self) -> None:
         """Connect and subscribe. Lost: it does not go, and why, in words where the broker gave a number."""
+        # A broker from before MQTT 5 may just close, and so does one that is being restarted: 3.1.1 is for one connection.
+        assumed = self._closed >= _CLOSES
+        self._five = not self._three and not assumed
         try:
             self._connect()
         except Lost as e:
             self._close()
             better = None if isinstance(e, (_Older, TakenOver)) else self.access.fault()
+            self._closed = self._closed + 1 if isinstance(e, _Closed) and not better else 0
             raise (type(e)(better) if better else e) from None
+        self._closed = _CLOSES - 1 if assumed else 0
 
     def _connect(self) -> None:
-        self._fault, self.connected = None, False
+        self._fault, self.connected, self._answered = None, False, False
         self._client = client = self._made()
         try:
             if self._five:
@@ -209,9 +224,10 @@ class Session:
             client.tls_set_context(self.access.context)
 
     def _on_connect(self, client, data, flags, reason, properties) -> None:
+        self._answered = True
         if reason.is_failure:
             if self._five and reason.value == _NO_MQTT_5:
-                self._five = False
+                self._three = True
                 self._fault = _Older("it does not speak MQTT 5: 3.1.1 it is")
             else:
                 self._fault = Refused(str(reason))
@@ -228,12 +244,12 @@ class Session:
             )
         else:
             client.subscribe([(topic, 1) for topic in topics])
-        if self._asks:
+        if self._unanswered < _CLOSES:
             self._asking = client.subscribe(_DROPPED, 0)[1]
 
     def _on_subscribe(self, client, data, mid, reasons, properties) -> None:
         if mid == self._asking:  # the broker need not have that
-            self._asking = None
+            self._asking, self._unanswered = None, 0
             return
         refused = [
             topic
@@ -249,15 +265,14 @@ class Session:
 
     def _on_disconnect(self, client, data, flags, reason, properties) -> None:
         if self._asking is not None:
-            self._asks, self._asking = False, None
+            self._asking = None
+            self._unanswered += 1
         if self._fault:
             return
         if flags.is_disconnect_packet_from_server and reason.value == _TAKEN_OVER:
             self._fault = TakenOver("another client has connected as " + self.client_id)
-        elif self._five and not self.connected and not flags.is_disconnect_packet_from_server:
-            # A broker from before MQTT 5 may just close.
-            self._five = False
-            self._fault = _Older("it closed the connection before it answered")
+        elif self._five and not self._answered:
+            self._fault = _Closed("it closed the connection before it answered")
         else:
             self._fault = Lost("the connection ended")
 

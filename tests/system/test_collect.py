@@ -22,8 +22,8 @@ from outside import ONLINE_S, READER, settings, stream, until
 
 from sim.broker import Broker, free_port
 from sim.certificates import Authority
-from station import collect
-from station.access import PASSWORD
+from station import collect, session
+from station.access import PASSWORD, Access
 from tools import ROOT
 
 TS = 1_795_917_130_051
@@ -371,6 +371,30 @@ def test_the_broker_may_be_away_at_the_start(collectors, mosquitto, publisher):
     collector.wait_for("connected to ")
     publisher.reading(1)
     collector.wait_rows(1)
+
+
+def test_a_broker_that_hangs_is_noticed(mosquitto, monkeypatch):
+    """Its connections stay open, and it answers no ping. A collector that nothing comes to stays connected."""
+    monkeypatch.setattr(session, "KEEPALIVE_S", 2)
+    broker = {"host": mosquitto.host, "port": mosquitto.port, "user": "", "password": ""}
+    link = session.Session(Access(broker | {"tls": None}, {}), "outpost", "collector-1")
+
+    def idle(seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            link.step(0.05)
+
+    link.connect()
+    idle(6)
+    mosquitto.freeze()
+    try:
+        with pytest.raises(session.Lost, match="the connection ended"):
+            idle(10)
+    finally:
+        mosquitto.thaw()
+    link.connect()
+    assert link.resumed
+    link.leave()
 
 
 def test_a_broker_that_forgot_the_session_is_told(collector, mosquitto, publisher):
