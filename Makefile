@@ -139,8 +139,8 @@ collect: packages ## store every reading that nodes publish in a SQLite file (ST
 gaps: packages ## list the readings that a store lacks (STORE=readings.sqlite, NODE=)
 	@$(STATION) gaps $(call option,STORE,store) $(call option,NODE,node)
 
-bench-collect: ready ## how many readings a second the collector stores, beside plain inserts (READINGS=, NODES=; JSON=1)
-	@$(STATION) bench $(call option,READINGS,readings) $(call option,NODES,nodes) $(call flag,JSON,json)
+bench-collect: ready ## how many readings a second the collector stores, beside plain inserts (COUNT=readings, NODES=; JSON=1)
+	@$(STATION) bench $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)
 
 logs: packages ## show what a board prints (PORT=, SECONDS=20 stops it)
 	@$(TOOLS) logs $(call option,PORT,port) $(call option,SECONDS,seconds)

@@ -32,7 +32,7 @@ _SETTINGS = ("max_queued_messages 0", "set_tcp_nodelay true")
 
 
 def add_arguments(parser):
-    parser.add_argument("--readings", type=whole(1), default=50_000, help="(%(default)s)")
+    parser.add_argument("--count", type=whole(1), default=50_000, help="readings (%(default)s)")
     parser.add_argument("--nodes", type=whole(1), default=100, help="(%(default)s)")
     parser.add_argument("--json", action="store_true", help="numbers for a program")
 
@@ -40,7 +40,7 @@ def add_arguments(parser):
 def run(args):
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
-        found = measured(folder, args.readings, args.nodes)
+        found = measured(folder, args.count, args.nodes)
     if args.json:
         print(json.dumps(found))
         return 0
