@@ -8,6 +8,7 @@ unexport $(GIVEN)
 PYTHON ?= python3
 VENV := .venv/bin/python
 TOOLS := $(VENV) -m tools
+STATION := $(VENV) -m station
 
 # Messages are in make's words: BOARD=, not --board
 export OUTPOST_MAKE := 1
@@ -131,6 +132,17 @@ provision: packages ## ask for a node's network, broker and name, try them from 
 watch: packages ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=, RAW=1)
 	@$(TOOLS) watch $(call option,CONFIG,config) $(call option,TOPIC,topic) $(call flag,RAW,raw)
 
+collect: packages ## store every reading that nodes publish in a SQLite file (STORE=readings.sqlite; CONFIG=file or BROKER=host, CA=, CERT=, KEY=, ACCOUNT=, PASSWORD_FILE=, BASE=; ID=, METRICS=port; RETIRE=1)
+	@$(STATION) collect $(call option,CONFIG,config) $(call option,BROKER,broker) $(call option,CA,ca) $(call option,CERT,cert) $(call option,KEY,key) \
+	  $(call option,SERVER_NAME,server-name) $(call option,ACCOUNT,account) $(call option,PASSWORD_FILE,password-file) $(call option,BASE,base) \
+	  $(call option,STORE,store) $(call option,ID,id) $(call option,METRICS,metrics) $(call flag,RETIRE,retire)
+
+gaps: packages ## list the readings that a store lacks (STORE=readings.sqlite, NODE=)
+	@$(STATION) gaps $(call option,STORE,store) $(call option,NODE,node)
+
+bench-collect: ready ## how many readings a second the collector stores, beside plain inserts (COUNT=readings, NODES=; JSON=1)
+	@$(STATION) bench $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)
+
 logs: packages ## show what a board prints (PORT=, SECONDS=20 stops it)
 	@$(TOOLS) logs $(call option,PORT,port) $(call option,SECONDS,seconds)
 
@@ -144,7 +156,7 @@ lock: ready ## lock the Python packages anew: requirements.in -> requirements.tx
 
 clean: ## remove what was built or simulated
 	rm -rf .build .sim .pytest_cache .ruff_cache .mypy_cache .hypothesis
-	find boot.py main.py emulator firmware lib sim tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find boot.py main.py emulator firmware lib sim station tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove what the set-up brought, too
 	rm -rf .venv .toolchain lib/umqtt lib/microdot

@@ -9,7 +9,7 @@ from tools import ROOT
 OFF = "# fmt: off"
 FILES = [
     path.relative_to(ROOT)
-    for folder in ("firmware", "lib", "tools", "sim", "emulator")
+    for folder in ("firmware", "lib", "tools", "sim", "emulator", "station")
     for path in sorted((ROOT / folder).rglob("*.py"))
     if OFF in path.read_text(encoding="utf-8")
 ]

@@ -57,8 +57,17 @@ LAYERS = (
 FETCHED = LAYERS[-1]
 
 HOST = (
+    ("station.__main__",),
     ("tools.__main__",),  # the commands, imported by their rows when they are called
-    ("tools.bench tools.bench.*",),
+    ("tools.bench tools.bench.*", "station.bench"),
+    ("station.collect station.progress",),
+    ("station.collector",),
+    ("station.lookout", "station.pending"),
+    ("station.session",),
+    ("station.access", "station.gaps", "station.metrics"),
+    ("station.store station.store.*",),
+    ("station.messages",),
+    ("station",),
     (
         "tools.boards tools.boards.*",
         "tools.simulate tools.simulate.*",
@@ -98,7 +107,7 @@ DEVICE_PACKAGES = (
     "umqtt",
     "microdot",
 )
-HOST_PACKAGES = ("tools", "sim", "emulator", "tests")
+HOST_PACKAGES = ("tools", "sim", "emulator", "station", "tests")
 KNOW_THE_DEVICE = (
     "tools.settings.*",
     "tools.reference.*",
@@ -106,6 +115,7 @@ KNOW_THE_DEVICE = (
     "tools.boards.scan_config",
     "tools.pins",
     "tools.bench.*_probe",  # run by MicroPython
+    "station.messages",  # the names of topics
     "board.chips",  # other names of the types
     "board.sensorscript",  # a program that reads a sensor
 )
@@ -130,7 +140,7 @@ BY_NAME = {
 def host_files():
     """{module: source} of what CPython runs."""
     found = {}
-    for package in ("tools", "sim", "emulator"):
+    for package in ("tools", "sim", "emulator", "station"):
         for path in sorted((ROOT / package).rglob("*.py")):
             place = path.relative_to(ROOT)
             if (
@@ -287,6 +297,16 @@ def test_every_import_can_be_placed():
     assert found == BY_NAME
 
 
+def test_nothing_knows_the_station():
+    others = {
+        name: source
+        for name, source in (host_files() | simulated_files()).items()
+        if name.partition(".")[0] != "station"
+    }
+    assert strangers(others, ("station",)) == []
+    assert strangers(GOOD_HOST | {"tools.shell": "from station import messages"}, ("station",))
+
+
 def test_the_host_does_not_know_its_tests():
     assert strangers(host_files() | simulated_files(), ("tests",)) == []
     assert strangers(GOOD_HOST | {"tools.shell": "from tests.host import configs"}, ("tests",))
@@ -316,7 +336,7 @@ def test_the_device_and_the_simulated_board_know_no_host():
     others = simulated_files()
     for path in (ROOT / "emulator" / "modules").glob("*.py"):
         others[f"modules.{path.stem}"] = path.read_text()
-    assert strangers(others, ("tools", "emulator", "tests")) == []
+    assert strangers(others, ("tools", "emulator", "station", "tests")) == []
 
 
 def test_few_of_the_host_know_the_device():

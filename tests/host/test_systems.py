@@ -124,7 +124,7 @@ def test_no_message_names_an_option_that_make_has(capsys):
         for name in names
     }
     wrong = []
-    packages = ("tools", "sim", "emulator")
+    packages = ("tools", "sim", "emulator", "station")
     for path in sorted(path for package in packages for path in (ROOT / package).rglob("*.py")):
         tree = ast.parse(path.read_text())
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):

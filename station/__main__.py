@@ -1,0 +1,25 @@
+"""Entry of the station's commands. A command is one row here and one module, imported only when it is called."""
+
+import sys
+
+from tools.__main__ import answer
+
+# A table, one command a row:
+# fmt: off
+COMMANDS = {
+    # name      module              what it does
+    "collect": ("station.collect",  "store every reading that nodes publish, and acknowledge it only then"),
+    "gaps":    ("station.gaps",     "list the readings that a store lacks"),
+    "bench":   ("station.bench",    "how many readings a second the collector stores, beside plain inserts"),
+}
+# fmt: on
+
+
+def main(argv=None):
+    return answer(
+        "python -m station", "Outpost's programs at home or on a server.", COMMANDS, argv
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""`make collect`: stores every reading of the nodes, until Ctrl-C."""
+
+import signal
+import tempfile
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from station import access, metrics
+from station.collector import Collector
+from station.progress import Progress
+from station.session import Lost, Refused, Session, TakenOver
+from station.store.contract import Damaged
+from station.store.opening import open_store
+from tools import CommandError
+from tools.numbers import whole
+
+REFUSED, TAKEN, DAMAGED = 3, 4, 5  # exit codes
+
+
+def add_arguments(parser):
+    access.add_arguments(parser)
+    parser.add_argument(
+        "--store", default="readings.sqlite", help="SQLite file, made if needed (%(default)s)"
+    )
+    parser.add_argument(
+        "--id",
+        help="MQTT client id, one for each collector; by default one that was drawn for the store",
+    )
+    parser.add_argument(
+        "--metrics",
+        type=whole(1, 65535),
+        metavar="PORT",
+        help=f"serve numbers for Prometheus at http://{metrics.HOST}:PORT/metrics",
+    )
+    parser.add_argument(
+        "--retire",
+        action="store_true",
+        help="have the broker forget this collector, and the readings that wait for it, and end",
+    )
+    parser.epilog = (
+        "Exit code: 0 ended by Ctrl-C or SIGTERM, all that was acknowledged is stored; 1 it cannot begin; 2 wrong options;"
+        f" {REFUSED} the broker refuses the account; {TAKEN} another client took over the client id;"
+        f" {DAMAGED} the store is damaged. An outage of the broker or the store ends nothing: it is told, and tried again."
+    )
+
+
+def run(args):
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        base, brokers = access.chosen(args, home)
+        store = stack.enter_context(closing(open_store(args.store, base)))
+        if args.id:
+            store.client_id = args.id
+        numbers = metrics.Numbers()
+        sessions = [Session(each, base, store.client_id) for each in brokers]
+        if args.retire:
+            return _retire(sessions, store)
+        progress = Progress(numbers, lambda: collector.latest)
+        collector = Collector(sessions, store, base, progress.tell, numbers)
+        if args.metrics:
+            stack.enter_context(closing(_Server(args.metrics, numbers)))
+        progress.tell(
+            f"readings below {base}/ go to {args.store}, as client {store.client_id}; Ctrl-C ends it"
+        )
+        stop = _Stop(progress.step)
+        with stop:
+            _collect(collector, stop)
+        progress.end()
+    return 0
+
+
+def _collect(collector, stopping):
+    place = collector.session.place
+    try:
+        collector.run(stopping)
+    except Refused as e:
+        raise CommandError(f"{place}: {e}", REFUSED) from None
+    except TakenOver as e:
+        raise CommandError(
+            f"{e}: it gets the readings from now on. One id is for one collector: give each an ID= of its own",
+            TAKEN,
+        ) from None
+    except Damaged as e:
+        raise CommandError(f"{e}. Nothing that it lacks was acknowledged", DAMAGED) from None
+
+
+def _retire(sessions, store):
+    for session in sessions:
+        try:
+            session.retire()
+        except Lost as e:
+            raise CommandError(f"{session.place}: {e}", REFUSED) from None
+        store.remember(f"session at {session.place}", "")
+        print(f"{session.place} keeps nothing more for {session.client_id}")
+    return 0
+
+
+class _Server:
+    def __init__(self, port, numbers):
+        self._server = metrics.serve(port, numbers.text)
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Stop:
+    """Ctrl-C and a plain kill end the collecting, not the process: what is here is stored first. A second one ends all."""
+
+    def __init__(self, step):
+        self._step = step
+        self._asked = False
+        self._before = {}
+
+    def __call__(self):
+        self._step()
+        return self._asked
+
+    def __enter__(self):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):  # Windows has no SIGHUP
+                number = getattr(signal, name)
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *exception):
+        self._restore()
+
+    def _ask(self, number, frame):
+        self._asked = True
+        self._restore()
+
+    def _restore(self):
+        while self._before:
+            signal.signal(*self._before.popitem())

@@ -1,0 +1,90 @@
+"""What nobody would notice by itself: gaps, a broker that forgets or throws away, silence. Each is told once and kept as an event."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from station import gaps
+from station.session import Session
+from station.store.contract import Store, StoreError
+
+_SILENT_S = 600  # a node publishes `health` each minute
+
+
+class Lookout:
+    """tell(text): says it to people."""
+
+    def __init__(self, store: Store, base: str, tell: Callable[[str], None]) -> None:
+        self._store, self._base, self._tell = store, base, tell
+        self._gaps = gaps.Watch()
+        self._heard_at = 0.0
+        self._dropped: int | None = None  # what the store has of a broker's count
+
+    def connected(self, session: Session) -> None:
+        """A connection has begun: had the broker our session, and may we read?"""
+        self._heard_at = time.monotonic()
+        self._dropped = None
+        kept = "its session goes on" if session.resumed else "a new session"
+        self._tell(f"connected to {session.place}, {kept}")
+        if session.barred:
+            self._tell(f"warning: this account may not read {', '.join(session.barred)}")
+        key = f"session at {session.place}"
+        with suppress(StoreError):
+            if self._store.recall(key) != session.client_id:
+                self._store.remember(key, session.client_id)
+            elif not session.resumed:
+                self._warn(
+                    "session",
+                    f"{session.place} has forgotten the session: readings that came meanwhile may be missing here"
+                    " (persistence true keeps it)",
+                )
+
+    def heard(self) -> None:
+        """A message has come."""
+        self._heard_at = time.monotonic()
+
+    def step(self, session: Session) -> None:
+        """Look at what no message says."""
+        if session.broker_dropped not in (None, self._dropped):
+            with suppress(StoreError):  # again with the next step
+                self._count(session.place, session.broker_dropped or 0)
+        if time.monotonic() - self._heard_at > _SILENT_S:
+            self._heard_at = float("inf")  # once
+            self._tell(
+                f"nothing has come for {_SILENT_S // 60} minutes: no node is on, or this account may not read"
+                f" {self._base}/# (mosquitto drops silently what its acl_file forbids)"
+            )
+
+    def health(self, node: str) -> None:
+        """A node's `health` is stored: is anything lost?"""
+        account, told = self._store.account(node), self._store.told_gap(node)
+        lost = self._gaps.look(node, account, told, time.monotonic())
+        if lost is not None:
+            with suppress(StoreError):
+                self._store.tell_gap(node, lost)
+            starts = gaps.with_gaps(self._store, node)
+            self._warn("gap", gaps.words(node, account, starts, self._store))
+
+    def _count(self, place: str, now: int) -> None:
+        """mosquitto counts what it threw away, of anybody's: a queue that was full is a loss that no node knows of.
+
+        It counts from its own start. The store has the last count: most is thrown away while nobody collects.
+        """
+        key = f"dropped by {place}"
+        known = self._store.recall(key)
+        self._store.remember(key, str(now))
+        self._dropped = now
+        if known is None:
+            return
+        grown = now - int(known) if now >= int(known) else now
+        if grown:
+            self._warn(
+                "broker",
+                f"{place} has thrown away {grown} messages of some client since it was asked last:"
+                " max_queued_messages 0 in mosquitto.conf keeps them",
+            )
+
+    def _warn(self, kind: str, text: str) -> None:
+        self._tell("warning: " + text)
+        with suppress(StoreError):
+            self._store.note(kind, text)

@@ -1,0 +1,172 @@
+"""What an MQTT message says: a reading, the state of a node, or why it is neither.
+
+Nothing is guessed: what is not as docs/topics.md has it is a `Bad`, with the reason in words.
+"""
+
+import json
+import math
+from typing import Any, NamedTuple
+
+from firmware.topics import HISTORY, READING
+
+STATES = ("status", "info", "health")  # topics of a node of which the last message counts
+LONGEST = 65_536  # bytes of a payload; a reading has about a hundred
+_MOST_BOOT = 2**32 - 1
+_MOST_SEQ = 2**63 - 1  # a node counts in 64 bits, SQLite and PostgreSQL in 63
+_MOST_TS = 10**14  # the year 5138
+_MOST_STATUS = 64
+
+
+class Reading(NamedTuple):
+    """node, boot, seq: its identity; ts: Unix ms when it was taken, None: the node does not know.
+
+    quantities: a JSON object as text, {"error": "…"} of a sensor that failed; late: it came on `history`;
+    received: Unix ms.
+    """
+
+    node: str
+    boot: int
+    seq: int
+    channel: str
+    quantities: str
+    ts: int | None
+    received: int
+    late: bool
+
+
+class State(NamedTuple):
+    """The newest `status`, `info` or `health` of a node. text: None: it was taken back (an empty retained message).
+
+    retained: the broker kept it from before, so it may be older than `received`.
+    """
+
+    node: str
+    kind: str
+    text: str | None
+    received: int
+    retained: bool = False
+
+
+class Bad(NamedTuple):
+    """A message below the base that cannot be what its topic says. why: in words."""
+
+    topic: str
+    payload: bytes
+    why: str
+    received: int
+
+
+class Other(NamedTuple):
+    """A message that is not stored. kind: `retained`, or the branch of its topic."""
+
+    kind: str
+
+
+Message = Reading | State | Bad | Other
+
+
+def filters(base: str) -> list[str]:
+    """The topic filters of what is stored: + in place of the node, and of the channel."""
+    branches = (READING + "+", HISTORY + "+", *STATES)
+    return [f"{base}/+/{branch}" for branch in branches]
+
+
+def read(base: str, topic: str, payload: bytes, retained: bool, received: int) -> Message:
+    """Say what a message is. retained: it was kept by the broker from before; received: Unix ms."""
+    begin = base + "/"
+    node, _, rest = topic[len(begin) :].partition("/")
+    if not topic.startswith(begin) or not node:
+        return Bad(topic, payload, f"the topic is not below {base}/", received)
+    late = rest.startswith(HISTORY)
+    try:
+        if late or rest.startswith(READING):
+            if retained:  # what a broker keeps of a channel has been delivered before
+                return Other("retained")
+            channel = rest.partition("/")[2]
+            return _reading(node, channel, payload, late, received)
+        if rest in STATES:
+            return State(node, rest, _state(rest, payload), received, retained)
+    except ValueError as e:
+        return Bad(topic, payload, str(e), received)
+    return Other(rest.partition("/")[0])
+
+
+def _reading(node: str, channel: str, payload: bytes, late: bool, received: int) -> Reading:
+    if not channel or "/" in channel:
+        raise ValueError("the topic has to end with the name of a channel: one level")
+    members = _object(payload)
+    boot = _whole(members, "boot", 0, _MOST_BOOT)
+    seq = _whole(members, "seq", 1, _MOST_SEQ)
+    ts = _whole(members, "ts", 1, _MOST_TS) if "ts" in members else None
+    quantities = {
+        name: value for name, value in members.items() if name not in ("ts", "boot", "seq")
+    }
+    if not quantities:
+        raise ValueError("it has neither a quantity nor an `error`")
+    for name, value in quantities.items():
+        if value is None or isinstance(value, (dict, list)):
+            raise ValueError(f"`{name}` has to be a number, a text, true or false")
+    text = json.dumps(quantities, separators=(",", ":"))
+    return Reading(node, boot, seq, channel, text, ts, received, late)
+
+
+def _state(kind: str, payload: bytes) -> str | None:
+    if not payload:
+        return None
+    if kind != "status":
+        return json.dumps(_object(payload), separators=(",", ":"))
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        raise ValueError("it is no text in UTF-8") from None
+    if len(text) > _MOST_STATUS:
+        raise ValueError(f"a status of {len(text)} characters: it has to be a word")
+    return text
+
+
+def _object(payload: bytes) -> dict[str, Any]:
+    """Return a JSON object. ValueError: it is none, or one that JSON does not carry the same everywhere."""
+    if len(payload) > LONGEST:
+        raise ValueError(f"it is too long: {len(payload)} bytes, the most is {LONGEST}")
+    if not payload:
+        raise ValueError("it is empty")
+    try:
+        members = _DECODER.decode(payload.decode())
+    except UnicodeDecodeError:
+        raise ValueError("it is no text in UTF-8") from None
+    except RecursionError:
+        raise ValueError("it is no JSON of a node: brackets nest too deep") from None
+    except json.JSONDecodeError as e:
+        raise ValueError(f"it is no JSON: {e}") from None
+    if not isinstance(members, dict):
+        raise ValueError("it is JSON, but no object: { … }")
+    return members
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a member is there twice")
+    return found
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a number")
+    return value
+
+
+# Made once: json.loads() makes one at each call that has options.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members, parse_float=_number, parse_constant=_number
+)
+
+
+def _whole(members: dict[str, Any], name: str, least: int, most: int) -> int:
+    if name not in members:
+        raise ValueError(f"`{name}` is missing")
+    value = members[name]
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"`{name}` has to be a whole number from {least} to {most}")
+    return value
