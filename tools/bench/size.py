@@ -17,7 +17,17 @@ from tools import ROOT, CommandError, mpy, shell, tables, toolchain
 from tools.image import image
 
 REPORT = ROOT / ".build" / "size.json"
-FAKES = ("machine", "network", "esp32", "onewire", "dht", "socket", "select", "time", "os")
+FAKES: tuple[str, ...] = (
+    "machine",
+    "network",
+    "esp32",
+    "onewire",
+    "dht",
+    "socket",
+    "select",
+    "time",
+    "os",
+)
 FAKES += ("_machine_clock", "_machine_more", "_machine_pin")  # which the others load late
 
 # One process imports them all, and what a module imports is measured by itself. A package, and a module that is taken from one, is
