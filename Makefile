@@ -8,6 +8,7 @@ unexport $(GIVEN)
 PYTHON ?= python3
 VENV := .venv/bin/python
 TOOLS := $(VENV) -m tools
+STATION := $(VENV) -m station
 
 # Messages are in make's words: BOARD=, not --board
 export OUTPOST_MAKE := 1
@@ -127,6 +128,15 @@ flash: packages ## put MicroPython on a board (BOARD=, else it is asked; PORT=, 
 provision: packages ## ask for a node's network, broker and name, try them from the board, write them (PORT=, ANSWERS=file, CSV=file, CONFIG=)
 	@$(TOOLS) provision $(call option,PORT,port) $(call option,ANSWERS,answers) $(call option,CSV,csv) $(call option,CONFIG,config)
 
+broker: ready ## set up a broker with an account for each node and program (HOST=names, CSV=file, CONFIG=, FOLDER=, PORT=, LOCAL=, PLAIN=1, QUEUE=MB, NODE=, SITES=, BRIDGE=file); RUN=1 proves it and starts it here (LISTEN=, SECONDS=)
+	@$(STATION) broker $(call option,HOST,host) $(call option,CSV,csv) $(call option,CONFIG,config) $(call option,FOLDER,folder) \
+	  $(call option,PORT,port) $(call option,LOCAL,local) $(call option,PLAIN,plain) $(call option,QUEUE,queue) \
+	  $(call option,NODE,node) $(call option,SITES,sites) $(call option,BRIDGE,bridge) $(call flag,RUN,run) \
+	  $(call option,LISTEN,listen) $(call option,SECONDS,seconds)
+
+revoke: packages ## take a node's account at the broker away, and end its connection (NODE=name; FOLDER=)
+	@$(STATION) revoke $(call option,NODE,node) $(call option,FOLDER,folder)
+
 watch: packages ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=, RAW=1)
 	@$(TOOLS) watch $(call option,CONFIG,config) $(call option,TOPIC,topic) $(call flag,RAW,raw)
 
@@ -143,7 +153,7 @@ lock: ready ## lock the Python packages anew: requirements.in -> requirements.tx
 
 clean: ## remove what was built or simulated
 	rm -rf .build .sim .pytest_cache .ruff_cache .mypy_cache .hypothesis
-	find boot.py main.py emulator firmware lib sim tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find boot.py main.py emulator firmware lib sim station tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove what the set-up brought, too
 	rm -rf .venv .toolchain lib/umqtt lib/microdot

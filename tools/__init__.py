@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 BY_MAKE = "OUTPOST_MAKE"  # in the environment of what make starts
 _TARGETS = "setup|run|board|image|config|check-config|scan|deploy|flash|provision|watch|logs|repl"
+_STATION = "broker|revoke"  # of station/
 _FLAGS = {"DRY": "dry-run", "NOPSRAM": "no-psram"}  # make's names that are not ours
 
 
@@ -21,6 +22,7 @@ def said(text: str) -> str:
     if os.environ.get(BY_MAKE):
         return text
     text = re.sub(rf"\bmake (?=(?:{_TARGETS})\b)", "python -m tools ", text)
+    text = re.sub(rf"\bmake (?=(?:{_STATION})\b)", "python -m station ", text)
     text = re.sub(
         r"\b([A-Z_]{3,})=1\b", lambda found: "--" + _FLAGS.get(found[1], _ours(found[1])), text
     )

@@ -83,14 +83,19 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv=None):
+    return answer("python -m tools", "Outpost's host commands.", COMMANDS, argv)
+
+
+def answer(prog, description, table, argv=None):
+    """Run the command of a table that is called for, and return its exit code. table: {name: (module, what it does)}."""
     argv = sys.argv[1:] if argv is None else argv
     if sys.version_info < _OLDEST:
         have = ".".join(str(number) for number in sys.version_info[:2])
         print(f"error: Python 3.11 or newer is needed, this is {have}", file=sys.stderr)
         return 1
-    parser = Parser(prog="python -m tools", description="Outpost's host commands.")
+    parser = Parser(prog=prog, description=description)
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    for name, (module, text) in COMMANDS.items():
+    for name, (module, text) in table.items():
         command = commands.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + "."
         )

@@ -10,7 +10,7 @@ import sys
 from tools import ROOT
 
 EVERYWHERE = {"PYTHON"}
-_OWN = {"VENV", "TOOLS", "GIVEN", "FAULT", "TARGETS", "MAKEFILE_LIST"}
+_OWN = {"VENV", "TOOLS", "STATION", "GIVEN", "FAULT", "TARGETS", "MAKEFILE_LIST"}
 _INNER = {"ready", "packages"}  # for the other targets
 
 

@@ -57,8 +57,10 @@ LAYERS = (
 FETCHED = LAYERS[-1]
 
 HOST = (
+    ("station.__main__",),  # its commands, imported by their rows
+    ("station.broker station.broker.*",),
     ("tools.__main__",),  # the commands, imported by their rows when they are called
-    ("tools.bench tools.bench.*",),
+    ("tools.bench tools.bench.*", "station"),
     (
         "tools.boards tools.boards.*",
         "tools.simulate tools.simulate.*",
@@ -98,8 +100,9 @@ DEVICE_PACKAGES = (
     "umqtt",
     "microdot",
 )
-HOST_PACKAGES = ("tools", "sim", "emulator", "tests")
+HOST_PACKAGES = ("tools", "sim", "emulator", "station", "tests")
 KNOW_THE_DEVICE = (
+    "station.broker.*",  # names of topics, and how a node may be called
     "tools.settings.*",
     "tools.reference.*",
     "tools.boards.newnode",  # its version
@@ -123,7 +126,7 @@ BY_NAME = {
 def host_files():
     """{module: source} of what CPython runs."""
     found = {}
-    for package in ("tools", "sim", "emulator"):
+    for package in ("tools", "sim", "emulator", "station"):
         for path in sorted((ROOT / package).rglob("*.py")):
             place = path.relative_to(ROOT)
             if (

@@ -1,0 +1,24 @@
+"""Entry of the station's commands. A command is one row here and one module, imported only when it is called."""
+
+import sys
+
+from tools.__main__ import answer
+
+# A table, one command a row:
+# fmt: off
+COMMANDS = {
+    # name      module                    what it does
+    "broker":  ("station.broker.command", "set up a broker that lets each node do what it must, and nobody more; start it"),
+    "revoke":  ("station.broker.revoke",  "take a node's account away, and end its connection"),
+}
+# fmt: on
+
+
+def main(argv=None):
+    return answer(
+        "python -m station", "Outpost's programs at home or on a server.", COMMANDS, argv
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
