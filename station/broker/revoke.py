@@ -1,10 +1,21 @@
 """Take a node's account away: it is stolen, sold or broken. The broker that runs ends its connection at once."""
 
+import time
 from pathlib import Path
 
+import paho.mqtt.client as paho
+
 from station.broker import accounts, rights, server
-from station.broker.site import FOLDER, Site, read
+from station.broker.rights import Place
+from station.broker.settings import LOOPBACK
+from station.broker.site import FOLDER, Memory, Site, read
 from tools import CommandError
+from tools.settings import judge
+
+_ENDED_S = (
+    1  # for the broker to end the connection: mosquitto looks for signals ten times a second
+)
+_PATIENCE_S = 5
 
 
 def add_arguments(parser):
@@ -20,6 +31,7 @@ def run(args):
     users = [user for user, place in memory.nodes.items() if place.node == args.node]
     if not users:
         raise CommandError(_unknown(args.node, memory), 2)
+    place = memory.nodes[users[0]]
     path = site.folder / "passwords"
     hashes = accounts.parsed(read(path) or "")
     gone = {args.node: hashes.get(users[0], "")}
@@ -33,6 +45,8 @@ def run(args):
     acl = site.folder / "acl"
     site.put(acl, rights.without(read(acl) or "", users))
     print(f"{args.node} has no account any more; {server.tell(site.folder)}")
+    if server.running(site.folder) and not _offline(site, memory, place):
+        print("its `status` at the broker stays as it was")
     print(f"make broker NODE={args.node} lets it in again, with a new password")
     return 0
 
@@ -42,3 +56,22 @@ def _unknown(node, memory):
         return f"NODE= {node} is revoked already"
     names = ", ".join(sorted(place.node for place in memory.nodes.values()))
     return f"NODE= {node} has no account; there is {names or 'none at all'}"
+
+
+def _offline(site: Site, memory: Memory, place: Place) -> bool:
+    """Publish that the node is offline, as the operator: mosquitto publishes no last will of who is thrown out. Returns whether that is done."""
+    time.sleep(_ENDED_S)
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, "", reconnect_on_failure=False)
+    try:
+        entry = judge.parse_file(site.private / "operator.json")["mqtt"]["brokers"][0]
+        client.username_pw_set(entry["user"], entry["password"])
+        client.connect(LOOPBACK, memory.local)
+        client.loop_start()
+        said = client.publish(f"{place.base}/{place.node}/status", "offline", 1, retain=True)
+        said.wait_for_publish(_PATIENCE_S)
+        return said.is_published()
+    except (CommandError, OSError, LookupError, TypeError, ValueError, RuntimeError):
+        return False
+    finally:
+        client.disconnect()
+        client.loop_stop()

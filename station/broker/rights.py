@@ -37,11 +37,15 @@ ROLES: dict[str, tuple[tuple[str, str], ...]] = {
         (WRITE, "{base}/+/output/+/set"),
         (READ,  "$SYS/broker/#"),
     ),
-    # A person at a terminal: what the page may, and tidying up in Home Assistant's topics.
+    # A person at a terminal: what the page may, and removing what a node that is gone has left at the broker. No readings.
     "operator": (
         (READ,  "{base}/#"),
         (WRITE, "{base}/+/cmd/+"),
         (WRITE, "{base}/+/output/+/set"),
+        (WRITE, "{base}/+/status"),
+        (WRITE, "{base}/+/info"),
+        (WRITE, "{base}/+/output/+"),
+        (WRITE, "{base}/+/value/#"),
         (BOTH,  "{prefix}/#"),
         (READ,  "$SYS/#"),
     ),

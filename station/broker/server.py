@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import re
 import shutil
 import signal
@@ -100,10 +101,12 @@ def in_use(address: str, port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as tried:
-        tried.bind((LOOPBACK, 0))
-        return tried.getsockname()[1]
+    """A port of the loopback that nobody has, below those that a system gives out by itself: it is needed again after a restart."""
+    for _ in range(100):
+        port = random.randrange(20000, 30000)
+        if not in_use(LOOPBACK, port):
+            return port
+    raise CommandError(f"no port of {LOOPBACK} from 20000 to 29999 is free")
 
 
 class Server:
@@ -172,9 +175,9 @@ def running(folder: Path) -> int | None:
 
 
 def tell(folder: Path) -> str:
-    """Let the broker of a folder read passwords and access list anew. Returns what came of it, in words.
+    """Let the broker of a folder read passwords, access list and certificate anew. Returns what came of it, in words.
 
-    It ends the connections of accounts that are gone or have another password, and publishes the last will of their nodes.
+    It ends the connections of accounts that are gone or have another password; their last will it does not publish.
     """
     number = running(folder)
     if number is None:

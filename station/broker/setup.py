@@ -54,7 +54,7 @@ def set_up(args, site: Site) -> Made:
     conf = _settings(args, site, memory, places)
     told = []
     if server.running(site.folder):
-        if passwords or acl:
+        if passwords or acl or site.folder / "server.pem" in site.changed:
             told.append(server.tell(site.folder))
         if conf:
             told.append("it has to be started again: sudo systemctl restart outpost-broker")
@@ -189,7 +189,7 @@ def _acl(memory: Memory, places: list[Place]) -> str:
 
 def _settings(args, site: Site, memory: Memory, places: list[Place]) -> bool:
     """Write mosquitto.conf and the unit. Returns whether a broker that runs must be started again."""
-    bridge = _bridge(args, site, places)
+    bridge = bridge_of(site, args.bridge, places)
     listeners = Listeners(EVERYWHERE, memory.port, memory.local, memory.plain)
     changed = site.put(
         site.folder / "mosquitto.conf", settings.conf(listeners, memory.queue_mb, bridge)
@@ -204,10 +204,10 @@ def _settings(args, site: Site, memory: Memory, places: list[Place]) -> bool:
     return changed
 
 
-def _bridge(args, site, places):
+def bridge_of(site: Site, given: Path | None, places: list[Place]) -> Bridge | None:
     """The bridge that was asked for now or before, None: there is none."""
     kept = site.private / "bridge.json"
-    path = args.bridge or (kept if kept.exists() else None)
+    path = given or (kept if kept.exists() else None)
     if path is None:
         return None
     raw = judge.parse(path)
@@ -224,7 +224,7 @@ def _bridge(args, site, places):
         raise CommandError(
             f"{path} is no file of another site: there, make broker SITES=here makes broker.private/site-here.json"
         ) from None
-    if ca and args.bridge:
+    if ca and given:
         certificate = read(path.parent / ca)
         if certificate is None:
             raise CommandError(f"there is no {path.parent / ca}: bring it along with {path.name}")
