@@ -86,18 +86,18 @@ def main(argv=None):
     return answer("python -m tools", "Outpost's host commands.", COMMANDS, argv)
 
 
-def answer(prog, description, table, argv=None):
-    """Run the command of a table that is called for, and return its exit code. table: {name: (module, what it does)}."""
+def answer(program, text, table, argv=None):
+    """Run the command that argv names, of a table like COMMANDS. Returns the exit code. program, text: for its help."""
     argv = sys.argv[1:] if argv is None else argv
     if sys.version_info < _OLDEST:
         have = ".".join(str(number) for number in sys.version_info[:2])
         print(f"error: Python 3.11 or newer is needed, this is {have}", file=sys.stderr)
         return 1
-    parser = Parser(prog=prog, description=description)
+    parser = Parser(prog=program, description=text)
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    for name, (module, text) in table.items():
+    for name, (module, what) in table.items():
         command = commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + "."
+            name, help=what, description=what[0].upper() + what[1:] + "."
         )
         if argv and argv[0] == name:
             chosen = importlib.import_module(module)

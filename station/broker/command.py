@@ -10,14 +10,15 @@ from pathlib import Path
 from station.broker import accounts, authority, fleet, proof, server, settings
 from station.broker.accounts import Account
 from station.broker.rights import Place
-from station.broker.settings import EVERYWHERE, LOOPBACK, Listeners
+from station.broker.settings import LOOPBACK, Listeners
 from station.broker.setup import Made, set_up
-from station.broker.site import FOLDER, Site, read
+from station.broker.site import FOLDER, SERVICE, Site, read
 from tools import CommandError
 from tools.numbers import patience, whole
 
 FAILED = 1  # exit code: a proof failed
 PORT = whole(1, 65535)
+_LONG_LOG = 1_000_000  # bytes; the one before is kept
 
 
 def add_arguments(parser):
@@ -63,7 +64,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--run", action="store_true", help="prove it, and start it here")
     parser.add_argument(
-        "--listen", help=f"with --run: the address to listen on ({LOOPBACK}; {EVERYWHERE}: all)"
+        "--listen", help=f"with --run: the address to listen on ({LOOPBACK}; 0.0.0.0: all)"
     )
     parser.add_argument("--seconds", type=patience, help="with --run: how long (until Ctrl-C)")
 
@@ -122,6 +123,8 @@ def next_steps(site: Site) -> None:
     if doubt:
         print(f"  {doubt}")
     unit = site.folder.resolve() / settings.UNIT_NAME
+    if site.owner() == SERVICE and site.folder.owner() != SERVICE:
+        print(f"  it is not to run as root: sudo chown -R {SERVICE}: {site.folder}")
     print(f"try it: make broker RUN=1      keep it running: sudo systemctl enable --now {unit}")
 
 
@@ -149,11 +152,14 @@ def serve(args, site: Site, made: Made) -> int:
     )
     other = next((name for name in made.given if name != place.node), place.node + "2")
     collector = made.roles["collector"]
-    if not proof.prove(program, site.folder, node, place, collector, other):
+    queue_mb = made.memory.queue_mb
+    if not proof.prove(program, site.folder, queue_mb, proof.Cast(node, place, other, collector)):
         raise CommandError("the broker is not started: it does not keep what it promises", FAILED)
-    text = settings.conf(listeners, made.memory.queue_mb, more=server.as_root())
+    text = settings.conf(listeners, queue_mb, made.bridge, server.as_root())
     site.put(site.folder / "run.conf", text)
     log = site.folder / "data" / "mosquitto.log"
+    if log.exists() and log.stat().st_size > _LONG_LOG:
+        log.replace(log.with_suffix(".log.1"))
     with server.Server(program, site.folder, "run.conf", log) as broker:
         where = ", ".join(f"{address}:{port}" for address, port in listeners.each())
         print(f"it runs: {where}; what it says: {log}; Ctrl-C ends it", flush=True)

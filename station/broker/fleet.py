@@ -37,7 +37,7 @@ class Fleet:
     hosts: under which names and addresses nodes know this broker.
     """
 
-    where = "nowhere yet"
+    where = "nodes/"
 
     def __init__(self, common: Path, hosts: list[str]) -> None:
         self.common = common
@@ -56,8 +56,6 @@ class Fleet:
 
 
 class NodeFiles(Fleet):
-    where = "nodes/"
-
     def members(self) -> list[Member]:
         found = []
         for overlay in overlays.read_all(self.common).values():

@@ -33,6 +33,15 @@ class Failed(Exception):
     """A proof failed: what was seen."""
 
 
+class Cast(NamedTuple):
+    """Who takes part."""
+
+    node: Account
+    place: Place  # of the node
+    other: str  # another node's name
+    collector: Account
+
+
 class Stand(NamedTuple):
     """What the proofs are made with."""
 
@@ -40,8 +49,8 @@ class Stand(NamedTuple):
     port: int
     ca: Path
     node: Account
-    place: Place  # of the node
-    other: str  # another node's name
+    place: Place
+    other: str
     collector: Account
 
 
@@ -213,9 +222,7 @@ PROOFS: tuple[tuple[str, Callable[[Stand], None]], ...] = (
 # fmt: on
 
 
-def prove(
-    program: Path, folder: Path, node: Account, place: Place, collector: Account, other: str
-) -> bool:
+def prove(program: Path, folder: Path, queue_mb: int, cast: Cast) -> bool:
     """Prove a folder's broker, one line a promise. Returns whether it keeps all of them."""
     with tempfile.TemporaryDirectory(prefix="outpost-proof-") as name:
         copy = Path(name)
@@ -223,15 +230,13 @@ def prove(
         (copy / "conf.d").mkdir()
         for each in COPIED:
             shutil.copy(folder / each, copy / each)  # with its rights
-        _let_in(copy, node, place)
+        _let_in(copy, cast.node, cast.place)
         port = server.free_port()
         # Without conf.d: it may have listeners, which are the real broker's.
-        text = settings.conf(
-            Listeners(LOOPBACK, port, 0), settings.QUEUE_MB, more=server.as_root()
-        )
+        text = settings.conf(Listeners(LOOPBACK, port, 0), queue_mb, more=server.as_root())
         (copy / "mosquitto.conf").write_text(text)
         broker = server.Server(program, copy, "mosquitto.conf", copy / "log")
-        stand = Stand(broker, port, copy / "ca.pem", node, place, other, collector)
+        stand = Stand(broker, port, copy / "ca.pem", *cast)
         with broker:
             results = [_one(said, proof, stand) for said, proof in PROOFS]
         return all(results)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 TLS_PORT, PLAIN_PORT = 8883, 1883
 QUEUE_MB = 64
 LOOPBACK = "127.0.0.1"
-EVERYWHERE = "0.0.0.0"
+EVERYWHERE = ""  # each address of this computer, of both kinds
 
 # Unlimited. Not 0, which the manual has for it: with 0 mosquitto 2.0.11 and 2.0.21 end the connection of whoever publishes what the access list
 # forbids (eclipse-mosquitto/mosquitto issue 3244, mended in 2.0.22), and 2.0.16 drops everything (issue 2879).
@@ -62,7 +62,7 @@ include_dir conf.d
 """
 
 _TLS = """\
-listener {port} {address}
+listener {port}{address}
 certfile server.pem
 keyfile server.key
 tls_version tlsv1.2
@@ -126,10 +126,11 @@ def conf(listeners: Listeners, queue_mb: int, bridge: Bridge | None = None, more
 def _listeners(listeners: Listeners) -> str:
     parts = []
     for address, port in listeners.each():
+        at = f" {address}" if address else ""
         if port == listeners.port:
-            parts.append(_TLS.format(port=port, address=address))
+            parts.append(_TLS.format(port=port, address=at))
         else:
-            parts.append(f"# without TLS\nlistener {port} {address}\n")
+            parts.append(f"# without TLS\nlistener {port}{at}\n")
     return "\n".join(parts)
 
 

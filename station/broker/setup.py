@@ -1,7 +1,6 @@
 """Writes a broker's folder for the nodes there are, and what was asked for. A second run keeps what is there, and changes what has to be."""
 
 import datetime
-import getpass
 import socket
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +27,7 @@ class Made(NamedTuple):
     given: Given
     roles: dict[str, Account]
     base: str  # of the first node
+    bridge: Bridge | None
     changed: list[Path]
     told: list[str]  # what a broker that runs was told, or has to be
 
@@ -51,7 +51,8 @@ def set_up(args, site: Site) -> Made:
     hashes = kept | accounts.renewed(everybody, before)
     passwords = site.put(site.folder / "passwords", accounts.written(hashes))
     acl = site.put(site.folder / "acl", _acl(memory, places))
-    conf = _settings(args, site, memory, places)
+    bridge = bridge_of(site, args.bridge, places)
+    conf = _settings(site, memory, bridge)
     told = []
     if server.running(site.folder):
         if passwords or acl or site.folder / "server.pem" in site.changed:
@@ -59,7 +60,7 @@ def set_up(args, site: Site) -> Made:
         if conf:
             told.append("it has to be started again: sudo systemctl restart outpost-broker")
     changed = list(dict.fromkeys([*site.changed, *handed]))
-    return Made(memory, nodes, given, roles, places[0].base, changed, told)
+    return Made(memory, nodes, given, roles, places[0].base, bridge, changed, told)
 
 
 def _enrolled(args, nodes: Fleet, memory: Memory) -> tuple[Given, Memory]:
@@ -187,17 +188,15 @@ def _acl(memory: Memory, places: list[Place]) -> str:
     return rights.acl(rules)
 
 
-def _settings(args, site: Site, memory: Memory, places: list[Place]) -> bool:
+def _settings(site: Site, memory: Memory, bridge: Bridge | None) -> bool:
     """Write mosquitto.conf and the unit. Returns whether a broker that runs must be started again."""
-    bridge = bridge_of(site, args.bridge, places)
     listeners = Listeners(EVERYWHERE, memory.port, memory.local, memory.plain)
     changed = site.put(
         site.folder / "mosquitto.conf", settings.conf(listeners, memory.queue_mb, bridge)
     )
-    owner = getpass.getuser()
     unit = settings.unit(
         site.folder.resolve(),
-        owner if owner != "root" else "mosquitto",
+        site.owner(),
         server.on_this_system() or "/usr/sbin/mosquitto",
     )
     site.put(site.folder / settings.UNIT_NAME, unit, OPEN)

@@ -17,6 +17,7 @@ from tools.jsontext import pretty
 
 SECRET, OPEN = 0o600, 0o644
 FOLDER = Path("broker")
+SERVICE = "mosquitto"  # the user that Debian's package makes
 
 
 class Memory(NamedTuple):
@@ -61,6 +62,14 @@ class Site:
     def remember(self, memory: Memory) -> None:
         raw = memory._asdict() | {"nodes": {user: [*each] for user, each in memory.nodes.items()}}
         self.put(self.private / "site.json", pretty(raw) + "\n")
+
+    def owner(self) -> str:
+        """The user that the broker is to run as: who owns the folder, unless that is root."""
+        try:
+            owner = self.folder.owner()
+        except KeyError:  # who has a number, and no name
+            return SERVICE
+        return SERVICE if owner == "root" else owner
 
     def make_folders(self) -> None:
         for path, mode in (

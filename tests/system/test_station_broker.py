@@ -482,9 +482,9 @@ def test_a_proof_fails_where_a_promise_is_broken(
         monkeypatch.setattr(settings, "conf", lambda *w, **m: conf(*w, **m).replace(old, new))
     monkeypatch.setattr(proof, "PATIENCE_S", 3)
     place = site.memory.nodes["attic"]
-    people = account("attic"), place, account("collector"), "cellar"
+    cast = proof.Cast(account("attic"), place, "cellar", account("collector"))
     capsys.readouterr()
-    assert proof.prove(toolchain.mosquitto(), site.folder, *people) is False
+    assert proof.prove(toolchain.mosquitto(), site.folder, 64, cast) is False
     lines = [line for line in capsys.readouterr().out.splitlines() if "  failed " in line]
     assert any(failed in line for line in lines), lines
 
