@@ -40,7 +40,8 @@ def user_of(node: str) -> str:
 def fits(account: Account) -> bool:
     """Can a line of mosquitto's files hold this user?"""
     user = account.user
-    return bool(user) and user.isprintable() and user == user.strip() and ":" not in user
+    plain = user.isprintable() and user == user.strip() and ":" not in user
+    return bool(user) and plain and user[0] != "#"
 
 
 def hashed(password: str, rounds: int = _ROUNDS) -> str:

@@ -250,12 +250,12 @@ def _put(path, raw, secret=True):
 def _put_text(path, text, before, secret=True):
     if text == before:
         return False
-    wholefile.write(path, text)
     if secret:
         try:
-            path.resolve().chmod(_SECRET)
+            path.resolve().chmod(_SECRET)  # before there is a password in it
         except OSError as e:
             raise CommandError(
-                f"{path} has passwords now, and stays readable: {e.strerror}"
+                f"{path} is to have passwords, and stays readable: {e.strerror}"
             ) from None
+    wholefile.write(path, text)
     return True

@@ -37,6 +37,7 @@ def run(args):
     gone = {args.node: hashes.get(users[0], "")}
     memory = memory._replace(
         nodes={user: place for user, place in memory.nodes.items() if user not in users},
+        former={user: each for user, each in memory.former.items() if user not in users},
         revoked=memory.revoked | gone,
     )
     # First of all what lasts: whatever stops this, `make broker` will not bring the node back.

@@ -39,7 +39,7 @@ def set_up(args, site: Site) -> Made:
     site.make_folders()
     _certificates(site, memory)
     before = accounts.parsed(read(site.folder / "passwords") or "")
-    given, memory = _enrolled(args, nodes, memory)
+    given, memory = _enrolled(args, nodes, memory, before)
     places = [Place("", *each) for each in memory.bases]
     roles = _roles(site, memory, places[0].base)
     # The nodes' files first: if this ends half-way, the next run finds their passwords there.
@@ -63,14 +63,16 @@ def set_up(args, site: Site) -> Made:
     return Made(memory, nodes, given, roles, places[0].base, bridge, changed, told)
 
 
-def _enrolled(args, nodes: Fleet, memory: Memory) -> tuple[Given, Memory]:
+def _enrolled(args, nodes: Fleet, memory: Memory, before: dict[str, str]) -> tuple[Given, Memory]:
     members = nodes.members()
     if args.node and args.node not in memory.revoked:
         raise CommandError(f"NODE= {args.node} is not revoked: NODE= is for a node that was", 2)
     if args.node and args.node not in {place.node for place, _ in members}:
         raise CommandError(f"NODE= {args.node} is not in {nodes.where}: put it there first", 2)
-    given, memory = enrol(members, memory, args.node)
-    faults = rights.overlaps([*memory.nodes.values()])  # also with those that are not among these
+    given, memory = enrol(members, memory, before, args.node)
+    # also with those that are not among these
+    former = [place for places in memory.former.values() for place in places]
+    faults = rights.overlaps([*memory.nodes.values(), *former])
     if faults:
         raise BadConfig(nodes.where, faults)
     # A base that was used stays the programs' to read: what waits for one is dropped where it may not read it any more.
@@ -95,6 +97,8 @@ def _told(args, before: Memory | None) -> Memory:
     }
     if told["port"] == told["local"]:
         raise CommandError(f"PORT= and LOCAL= are both {told['port']}: give two", 2)
+    if _is_v6(told["hosts"][0]):
+        raise CommandError("HOST= begins with an IPv6 address: nodes need a name or IPv4", 2)
     for host in told["hosts"]:
         wrong = kinds.wrong("host", host, None) if not _is_v6(host) else None
         if wrong:
@@ -184,7 +188,10 @@ def _roles(site: Site, memory: Memory, base: str) -> dict[str, Account]:
 def _acl(memory: Memory, places: list[Place]) -> str:
     rules = {user: rights.of_role(rows, places) for user, rows in ROLES.items()}
     rules |= {SITE_USER + name: rights.of_role(SITE, places) for name in memory.sites}
-    rules |= {user: rights.of_node(place) for user, place in sorted(memory.nodes.items())}
+    for user, place in sorted(memory.nodes.items()):
+        # A reading that was taken under a former name is delivered under it.
+        own = [rights.of_node(each) for each in (place, *memory.former.get(user, ()))]
+        rules[user] = list(dict.fromkeys(rule for rows in own for rule in rows))
     return rights.acl(rules)
 
 

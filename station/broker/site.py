@@ -31,6 +31,7 @@ class Memory(NamedTuple):
     sites: list[str] = []  # other sites that may bridge to this one  # noqa: RUF012
     bases: list[list[str]] = []  # base and discovery prefix of each node there ever was  # noqa: RUF012
     nodes: dict[str, Place] = {}  # user → its node  # noqa: RUF012
+    former: dict[str, list[Place]] = {}  # user → what its node was called before  # noqa: RUF012
     revoked: dict[str, str] = {}  # node → what the password file had of it  # noqa: RUF012
 
 
@@ -50,6 +51,8 @@ class Site:
         try:
             raw: dict[str, Any] = json.loads(text)
             raw["nodes"] = {user: Place(*place) for user, place in raw["nodes"].items()}
+            former = raw.get("former", {}).items()
+            raw["former"] = {user: [Place(*each) for each in places] for user, places in former}
             return Memory(**raw)
         except (ValueError, TypeError, KeyError, AttributeError):
             raise CommandError(
@@ -60,8 +63,7 @@ class Site:
         return (self.private / "site.json").exists()
 
     def remember(self, memory: Memory) -> None:
-        raw = memory._asdict() | {"nodes": {user: [*each] for user, each in memory.nodes.items()}}
-        self.put(self.private / "site.json", pretty(raw) + "\n")
+        self.put(self.private / "site.json", pretty(memory._asdict()) + "\n")
 
     def owner(self) -> str:
         """The user that the broker is to run as: who owns the folder, unless that is root."""

@@ -442,6 +442,7 @@ def given(*members, **memory):
     made, after = enrol.enrol(
         [Member(Place(name, "outpost", "ha"), account) for name, account in members],
         Memory(hosts=["a"], **memory),
+        {user: accounts.hashed(f"{user}-Secret") for user in memory.get("nodes", ())},
     )
     return {name: account for name, (account, _) in made.items()}, after
 
@@ -466,6 +467,39 @@ def test_a_new_name_for_who_has_an_account_is_not_anothers():
     """`b` would be called as what `a` is called already."""
     made, _ = given(("b", None), ("a", Account("b", "1")))
     assert (made["a"].user, made["b"].user) == ("b", "b-2")
+
+
+def test_a_node_with_a_new_name_keeps_its_account_and_what_it_had_taken_under_the_old_one(broker):
+    """It delivers readings under the name that they were taken under: docs/promise.md."""
+    broker()
+    first = account_of("attic")
+    Path("nodes/attic.json").rename("nodes/loft.json")
+    broker()
+    assert account_of("loft") == first
+    acl = Path("broker/acl").read_text()
+    [rules] = re.findall(r"user attic\n((?:topic .*\n)*)", acl)
+    assert "topic readwrite outpost/loft/#" in rules and "topic readwrite outpost/attic/#" in rules
+    node(
+        "loft", node={"base": "home"}, mqtt=json.loads(Path("nodes/loft.json").read_text())["mqtt"]
+    )
+    broker()
+    acl = Path("broker/acl").read_text()
+    for place in ("home/loft", "outpost/loft", "outpost/attic"):
+        assert f"topic readwrite {place}/#" in acl
+    # a new node has the old name: from now on that is its alone
+    node("attic")
+    broker()
+    assert account_of("attic").user == "attic-2"
+    [rules] = re.findall(r"user attic\n((?:topic .*\n)*)", Path("broker/acl").read_text())
+    assert "outpost/attic/" not in rules and "outpost/loft/" in rules
+
+
+def test_who_does_not_know_the_password_is_no_renamed_node():
+    known = {"attic": Place("attic", "outpost", "ha")}
+    made, after = given(("loft", Account("attic", "guessed")), nodes=known)
+    assert made["loft"].user == "loft" and after.nodes["attic"].node == "attic"
+    made, after = given(("loft", Account("attic", "attic-Secret")), nodes=known)
+    assert made["loft"].user == "attic" and after.former == {"attic": [known["attic"]]}
 
 
 @pytest.mark.parametrize("name", ["collector", "page", "operator", "releaser", "release", "all"])
@@ -624,6 +658,7 @@ def test_versions(number, said, monkeypatch):
     ("words", "said"),
     [
         (["--host", "mqtt://a.lan"], "HOST= mqtt://a.lan"),
+        (["--host", "fd00::1"], "HOST= begins with an IPv6 address"),
         (["--host", ","], "HOST= , has no name in it"),
         (["--port", "0"], "PORT= give a whole number from 1 to 65535"),
         (["--port", "1883"], "PORT= and LOCAL= are both 1883"),

@@ -93,18 +93,21 @@ def test_the_rules_for_nats(tmp_path):
     with Page(tmp_path / "nats") as server:
         topics = ("outpost/+/reading/#", "outpost/+/history/#", "outpost/+/status")
         collector = Account(server.port, "collector", topics)
-        attic = Account(server.port, "attic", ("outpost/attic/#", "homeassistant/status"))
+        own = ("outpost/attic/status", "outpost/attic/cmd/+", "outpost/attic/output/+/set")
+        own += ("outpost/all/cmd/+", "homeassistant/status")
+        attic = Account(server.port, "attic", own)
         assert collector.refused == attic.refused == 0
         readings = ("outpost/attic/reading/air", "outpost/cellar/reading/air")
-        attic.say(*readings, "homeassistant/device/attic/config")
-        until(lambda: collector.got, 10, "the reading")
+        attic.say(*readings, "homeassistant/device/attic/config", own[0])
+        until(lambda: len(collector.got) == 2 and attic.got, 10, "the reading and the status")
         collector.leave()
         attic.say(*[readings[0]] * 50, readings[1])
         again = Account(server.port, "collector", ())
         until(lambda: len(again.got) >= 50, 10, "what waited")
         attic.leave()
         again.leave()
-        assert {*collector.got, *again.got} == {readings[0]} == {*attic.got}
+        assert {*collector.got, *again.got} == {readings[0], own[0]}
+        assert {*attic.got} == {own[0]}
 
 
 class Account:
