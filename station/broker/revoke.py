@@ -6,7 +6,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 
 from station.broker import accounts, rights, server
-from station.broker.rights import Place
+from station.broker.rights import SITE_USER, Place
 from station.broker.settings import LOOPBACK
 from station.broker.site import FOLDER, Memory, Site, read
 from tools import CommandError
@@ -19,7 +19,9 @@ _PATIENCE_S = 5
 
 
 def add_arguments(parser):
-    parser.add_argument("--node", required=True, metavar="NAME", help="whose account")
+    parser.add_argument(
+        "--node", required=True, metavar="NAME", help="whose account; or site-NAME: another site"
+    )
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where the broker is (%(default)s)"
     )
@@ -29,27 +31,36 @@ def run(args):
     site = Site(args.folder)
     memory = site.memory
     users = [user for user, place in memory.nodes.items() if place.node == args.node]
-    if not users:
+    place = memory.nodes[users[0]] if users else None
+    hashes = accounts.parsed(read(site.folder / "passwords") or "")
+    if place:
+        memory = _without_node(memory, place.node, users, hashes)
+    elif args.node in [SITE_USER + name for name in memory.sites]:
+        users = [args.node]
+        memory = memory._replace(sites=[s for s in memory.sites if SITE_USER + s != args.node])
+        (site.private / f"{args.node}.json").unlink(missing_ok=True)
+    else:
         raise CommandError(_unknown(args.node, memory), 2)
-    place = memory.nodes[users[0]]
-    path = site.folder / "passwords"
-    hashes = accounts.parsed(read(path) or "")
-    gone = {args.node: hashes.get(users[0], "")}
-    memory = memory._replace(
-        nodes={user: place for user, place in memory.nodes.items() if user not in users},
-        former={user: each for user, each in memory.former.items() if user not in users},
-        revoked=memory.revoked | gone,
-    )
-    # First of all what lasts: whatever stops this, `make broker` will not bring the node back.
+    # First of all what lasts: whatever stops this, `make broker` will not bring it back.
     site.remember(memory)
-    site.put(path, accounts.written({u: h for u, h in hashes.items() if u not in users}))
+    kept = {user: line for user, line in hashes.items() if user not in users}
+    site.put(site.folder / "passwords", accounts.written(kept))
     acl = site.folder / "acl"
     site.put(acl, rights.without(read(acl) or "", users))
     print(f"{args.node} has no account any more; {server.tell(site.folder)}")
-    if server.running(site.folder) and not _offline(site, memory, place):
-        print("its `status` at the broker stays as it was")
-    print(f"make broker NODE={args.node} lets it in again, with a new password")
+    if place:
+        if server.running(site.folder) and not _offline(site, memory, place):
+            print("its `status` at the broker stays as it was")
+        print(f"make broker NODE={args.node} lets it in again, with a new password")
     return 0
+
+
+def _without_node(memory: Memory, node: str, users: list[str], hashes: dict[str, str]) -> Memory:
+    return memory._replace(
+        nodes={user: place for user, place in memory.nodes.items() if user not in users},
+        former={user: each for user, each in memory.former.items() if user not in users},
+        revoked=memory.revoked | {node: hashes.get(users[0], "")},
+    )
 
 
 def _unknown(node, memory):

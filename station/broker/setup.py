@@ -41,7 +41,8 @@ def set_up(args, site: Site) -> Made:
     before = accounts.parsed(read(site.folder / "passwords") or "")
     given, memory = _enrolled(args, nodes, memory, before)
     places = [Place("", *each) for each in memory.bases]
-    roles = _roles(site, memory, places[0].base)
+    base = next((place.base for place in memory.nodes.values()), places[0].base)
+    roles = _roles(site, memory, base)
     # The nodes' files first: if this ends half-way, the next run finds their passwords there.
     entry = _entry(args, site, memory)
     handed = nodes.hand_out({name: account for name, (account, _) in given.items()}, entry)
@@ -60,7 +61,7 @@ def set_up(args, site: Site) -> Made:
         if conf:
             told.append("it has to be started again: sudo systemctl restart outpost-broker")
     changed = list(dict.fromkeys([*site.changed, *handed]))
-    return Made(memory, nodes, given, roles, places[0].base, bridge, changed, told)
+    return Made(memory, nodes, given, roles, base, bridge, changed, told)
 
 
 def _enrolled(args, nodes: Fleet, memory: Memory, before: dict[str, str]) -> tuple[Given, Memory]:
@@ -124,9 +125,8 @@ def own_address() -> str:
     """The address of this computer in its network. CommandError: it has none. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as looked:
         try:
-            looked.connect(
-                ("192.0.2.1", 9)
-            )  # of the documentation's network: only the route is looked up
+            # An address of the documentation's network: only the route there is looked up.
+            looked.connect(("192.0.2.1", 9))
             return looked.getsockname()[0]
         except OSError:
             raise CommandError(

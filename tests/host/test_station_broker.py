@@ -609,6 +609,18 @@ def test_what_cannot_be_revoked(broker, call):
     assert "NODE= cellar is not revoked" in call("broker", "--node", "cellar")[1]
 
 
+def test_another_site_is_revoked_like_a_node(broker, call):
+    broker("--sites", "cabin,barn")
+    first = Path("broker.private/site-cabin.json").read_text()
+    assert call("revoke", "--node", "site-cabin")[0] == 0
+    assert "site-cabin" not in hashes() and "site-barn" in hashes()
+    assert "user site-cabin\n" not in Path("broker/acl").read_text()
+    broker()
+    assert not Path("broker.private/site-cabin.json").exists()
+    broker("--sites", "cabin")
+    assert Path("broker.private/site-cabin.json").read_text() != first
+
+
 # ---- settings
 
 
