@@ -55,7 +55,11 @@ def add_arguments(parser):
         help=f"how much may wait for each program that is away ({settings.QUEUE_MB})",
     )
     parser.add_argument("--node", help="let this node, which was revoked, in again")
-    parser.add_argument("--sites", metavar="NAMES", help="other sites that may bridge to this one")
+    parser.add_argument(
+        "--accounts",
+        metavar="NAMES",
+        help="all further accounts, with commas: a role, - and a name, such as collector-2; site-cabin: another site that may bridge to this one",
+    )
     parser.add_argument(
         "--bridge",
         type=Path,

@@ -3,7 +3,7 @@
 from station.broker import accounts
 from station.broker.accounts import Account
 from station.broker.fleet import Member
-from station.broker.rights import ROLES, SITE_USER, Place
+from station.broker.rights import ROLES, Place
 from station.broker.site import Memory
 
 Given = dict[str, tuple[Account, Place]]  # node → its account, and where it publishes
@@ -22,7 +22,7 @@ def enrol(
     """
     users = [account.user for _, account in members if account]
     names = {place.node for place, _ in members}
-    others = {*ROLES, *(SITE_USER + name for name in memory.sites)}
+    others = {*ROLES, *memory.more}
     known, former = dict(memory.nodes), dict(memory.former)
     revoked = {name: line for name, line in memory.revoked.items() if name != again}
     given: Given = {}

@@ -210,6 +210,20 @@ def waits_over_a_restart(stand: Stand) -> None:
             raise Failed(f"{len(came):,} of {WAITING:,} came")
 
 
+def is_not_taken_over(stand: Stand) -> None:
+    """The node comes with the collector's client id, and wants no session of before: a broker would forget the collector's."""
+    with client(stand, "proof-c", stand.collector, keeps=True) as collector:
+        collector.subscribe(_readings(stand, "+"))
+    with client(stand, "proof-n", stand.node) as node:
+        node.publish(_readings(stand), "1").wait_for_publish(PATIENCE_S)
+    for name in ("proof-c", stand.collector.user):
+        with client(stand, name, stand.node):
+            pass
+    with client(stand, "proof-c", stand.collector, keeps=True) as collector:
+        if not collector.wait(1):
+            raise Failed("it does")
+
+
 # A table, one promise a row:
 # fmt: off
 PROOFS: tuple[tuple[str, Callable[[Stand], None]], ...] = (
@@ -217,6 +231,7 @@ PROOFS: tuple[tuple[str, Callable[[Stand], None]], ...] = (
     ("a forged one does not: a node that publishes as another, or commands", is_not_forged),
     ("a node that listens to everything hears nothing of others",            is_not_overheard),
     ("who has no account, or not its password, stays out",                   strangers_stay_out),
+    ("a node does not take what waits for the collector",                    is_not_taken_over),
     (f"{WAITING:,} readings wait for a collector that is away, over a restart", waits_over_a_restart),
 )
 # fmt: on

@@ -6,7 +6,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 
 from station.broker import accounts, rights, server
-from station.broker.rights import SITE_USER, Place
+from station.broker.rights import Place
 from station.broker.settings import LOOPBACK
 from station.broker.site import FOLDER, Memory, Site, read
 from tools import CommandError
@@ -20,7 +20,7 @@ _PATIENCE_S = 5
 
 def add_arguments(parser):
     parser.add_argument(
-        "--node", required=True, metavar="NAME", help="whose account; or site-NAME: another site"
+        "--node", required=True, metavar="NAME", help="whose account; a node, or one of ACCOUNTS="
     )
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where the broker is (%(default)s)"
@@ -35,9 +35,9 @@ def run(args):
     hashes = accounts.parsed(read(site.folder / "passwords") or "")
     if place:
         memory = _without_node(memory, place.node, users, hashes)
-    elif args.node in [SITE_USER + name for name in memory.sites]:
+    elif args.node in memory.more:
         users = [args.node]
-        memory = memory._replace(sites=[s for s in memory.sites if SITE_USER + s != args.node])
+        memory = memory._replace(more=[user for user in memory.more if user != args.node])
         (site.private / f"{args.node}.json").unlink(missing_ok=True)
     else:
         raise CommandError(_unknown(args.node, memory), 2)

@@ -68,9 +68,10 @@ ROLES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 # fmt: on
 
-# The broker of another site, which passes on what its nodes publish, and what is published for them.
-SITE = ((BOTH, "{base}/#"), (BOTH, "{prefix}/#"))
-SITE_USER = "site-"  # before its name
+# Roles that nobody has unless it is asked for. The broker of another site passes on what its nodes publish, and what is published for them.
+RARE: dict[str, tuple[tuple[str, str], ...]] = {
+    "site": ((BOTH, "{base}/#"), (BOTH, "{prefix}/#")),
+}
 
 # Levels where a node's name would stand, and that are somebody else's.
 TAKEN = ("all", "release", *ROLES)
@@ -116,10 +117,16 @@ def of_node(place: Place) -> list[str]:
     ]
 
 
-def of_role(rows: tuple[tuple[str, str], ...], places: list[Place]) -> list[str]:
-    """Return the rules of a role, for all bases and discovery prefixes of the fleet."""
+def is_more(user: str) -> bool:
+    """Is this a further account of a role, such as `collector-2` or `site-cabin`?"""
+    role, _, name = user.partition("-")
+    return role in ROLES | RARE and bool(name) and safe(user) == user
+
+
+def of_program(user: str, places: list[Place]) -> list[str]:
+    """Return the rules of a program, those of its role, for all bases and discovery prefixes of the fleet."""
     found: dict[str, None] = {}
-    for access, topic in rows:
+    for access, topic in (ROLES | RARE)[user.partition("-")[0]]:
         for place in places:
             text = topic.replace("{base}", place.base).replace("{prefix}", place.prefix)
             found[f"{access} {text}"] = None

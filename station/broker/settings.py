@@ -61,6 +61,10 @@ pid_file data/mosquitto.pid
 include_dir conf.d
 """
 
+# From the network an account has one session, its own, whatever client id is said: else who has the account of a stolen node could come with
+# the client id of the collector, and mosquitto would give away what waits there, or forget it (tried with 2.0.11 and 2.0.21).
+_OWN_SESSION = "use_username_as_clientid true\n"
+
 _TLS = """\
 listener {port}{address}
 certfile server.pem
@@ -128,9 +132,10 @@ def _listeners(listeners: Listeners) -> str:
     for address, port in listeners.each():
         at = f" {address}" if address else ""
         if port == listeners.port:
-            parts.append(_TLS.format(port=port, address=at))
+            parts.append(_TLS.format(port=port, address=at) + _OWN_SESSION)
         else:
-            parts.append(f"# without TLS\nlistener {port}{at}\n")
+            own = _OWN_SESSION if listeners.plain else ""
+            parts.append(f"# without TLS\nlistener {port}{at}\n{own}")
     return "\n".join(parts)
 
 

@@ -10,7 +10,7 @@ from station.broker import accounts, authority, fleet, rights, server, settings
 from station.broker.accounts import Account
 from station.broker.enrol import Given, enrol
 from station.broker.fleet import Fleet
-from station.broker.rights import ROLES, SITE, SITE_USER, Place
+from station.broker.rights import ROLES, Place
 from station.broker.settings import EVERYWHERE, Bridge, Listeners
 from station.broker.site import OPEN, Memory, Site, read
 from tools import CommandError
@@ -90,7 +90,7 @@ def _told(args, before: Memory | None) -> Memory:
     memory = before or Memory(hosts=[])
     told: dict[str, Any] = {
         "hosts": _names(args.host, "HOST") or memory.hosts or [own_address()],
-        "sites": _names(args.sites, "SITES") if args.sites is not None else memory.sites,
+        "more": _names(args.accounts, "ACCOUNTS") or memory.more,
         "port": args.port or memory.port,
         "local": args.local or memory.local,
         "plain": args.plain == "1" if args.plain else memory.plain,
@@ -104,9 +104,12 @@ def _told(args, before: Memory | None) -> Memory:
         wrong = kinds.wrong("host", host, None) if not _is_v6(host) else None
         if wrong:
             raise CommandError(f"HOST= {host} {wrong}, give names or addresses without port", 2)
-    for name in told["sites"]:
-        if not accounts.fits(Account(SITE_USER + name, "")) or name != rights.safe(name):
-            raise CommandError(f"SITES= {name}: give names of letters, digits, _ and -", 2)
+    for user in told["more"]:
+        if not rights.is_more(user):
+            roles = ", ".join([*ROLES, *rights.RARE])
+            raise CommandError(
+                f"ACCOUNTS= {user}: give a role, - and a name; roles are {roles}", 2
+            )
     return memory._replace(**told)
 
 
@@ -171,7 +174,7 @@ def _certificates(site: Site, memory: Memory) -> None:
 def _roles(site: Site, memory: Memory, base: str) -> dict[str, Account]:
     """Return {role: account}, and write a file for each: settings that `make watch CONFIG=` takes."""
     found = {}
-    for user in (*ROLES, *(SITE_USER + name for name in memory.sites)):
+    for user in (*ROLES, *memory.more):
         path = site.private / f"{user}.json"
         try:
             password = judge.parse_file(path)["mqtt"]["brokers"][0]["password"]
@@ -186,8 +189,7 @@ def _roles(site: Site, memory: Memory, base: str) -> dict[str, Account]:
 
 
 def _acl(memory: Memory, places: list[Place]) -> str:
-    rules = {user: rights.of_role(rows, places) for user, rows in ROLES.items()}
-    rules |= {SITE_USER + name: rights.of_role(SITE, places) for name in memory.sites}
+    rules = {user: rights.of_program(user, places) for user in (*ROLES, *memory.more)}
     for user, place in sorted(memory.nodes.items()):
         # A reading that was taken under a former name is delivered under it.
         own = [rights.of_node(each) for each in (place, *memory.former.get(user, ()))]
@@ -228,7 +230,7 @@ def bridge_of(site: Site, given: Path | None, places: list[Place]) -> Bridge | N
             raise ValueError
     except (LookupError, TypeError, ValueError, AttributeError):
         raise CommandError(
-            f"{path} is no file of another site: there, make broker SITES=here makes broker.private/site-here.json"
+            f"{path} is no file of another site: there, make broker ACCOUNTS=site-here makes broker.private/site-here.json"
         ) from None
     if ca and given:
         certificate = read(path.parent / ca)

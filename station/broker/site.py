@@ -28,7 +28,7 @@ class Memory(NamedTuple):
     local: int = PLAIN_PORT
     plain: bool = False
     queue_mb: int = QUEUE_MB
-    sites: list[str] = []  # other sites that may bridge to this one  # noqa: RUF012
+    more: list[str] = []  # further accounts, such as collector-2  # noqa: RUF012
     bases: list[list[str]] = []  # base and discovery prefix of each node there ever was  # noqa: RUF012
     nodes: dict[str, Place] = {}  # user → its node  # noqa: RUF012
     former: dict[str, list[Place]] = {}  # user → what its node was called before  # noqa: RUF012

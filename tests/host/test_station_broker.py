@@ -160,7 +160,7 @@ def test_a_second_broker_of_a_node_stays(broker):
 
 
 def test_who_may_read_what(broker):
-    broker("--sites", "cabin")
+    broker("--accounts", "site-cabin")
     for path in [*Path("broker").rglob("*"), *Path("broker.private").rglob("*")]:
         mode = stat.S_IMODE(path.stat().st_mode)
         public = path.name in ("ca.pem", "server.pem", "outpost-broker.service")
@@ -454,7 +454,9 @@ def test_no_two_nodes_get_one_account():
 
 
 def test_no_node_gets_the_account_of_a_program_or_of_another_node():
-    made, _ = given(("a", Account("operator", "1")), ("b", Account("site-x", "2")), sites=["x"])
+    made, _ = given(
+        ("a", Account("operator", "1")), ("b", Account("site-x", "2")), more=["site-x"]
+    )
     assert (made["a"].user, made["b"].user) == ("a", "b")
     # `attic` of another list has the user `a`
     known = {"a": Place("attic", "outpost", "ha")}
@@ -610,14 +612,14 @@ def test_what_cannot_be_revoked(broker, call):
 
 
 def test_another_site_is_revoked_like_a_node(broker, call):
-    broker("--sites", "cabin,barn")
+    broker("--accounts", "site-cabin,site-barn")
     first = Path("broker.private/site-cabin.json").read_text()
     assert call("revoke", "--node", "site-cabin")[0] == 0
     assert "site-cabin" not in hashes() and "site-barn" in hashes()
     assert "user site-cabin\n" not in Path("broker/acl").read_text()
     broker()
     assert not Path("broker.private/site-cabin.json").exists()
-    broker("--sites", "cabin")
+    broker("--accounts", "site-cabin")
     assert Path("broker.private/site-cabin.json").read_text() != first
 
 
@@ -627,6 +629,10 @@ def test_another_site_is_revoked_like_a_node(broker, call):
 def test_what_mosquitto_is_told():
     """Each of these was seen to lose readings, or to end connections, at another value: see settings.py."""
     conf = settings.conf(settings.Listeners(settings.EVERYWHERE, 8883, 1883), 64)
+    assert "\nkeyfile server.key\ntls_version tlsv1.2\nuse_username_as_clientid true\n" in conf
+    assert conf.count("use_username_as_clientid") == 1
+    open_too = settings.conf(settings.Listeners(settings.EVERYWHERE, 8883, 1883, True), 64)
+    assert open_too.count("use_username_as_clientid true") == 2
     for line in (
         "allow_anonymous false",
         "persistence true",
@@ -676,7 +682,7 @@ def test_versions(number, said, monkeypatch):
         (["--port", "1883"], "PORT= and LOCAL= are both 1883"),
         (["--queue", "4096"], "QUEUE= give a whole number from 1 to 2047"),
         (["--listen", "0.0.0.0"], "LISTEN= and SECONDS= are for RUN=1"),
-        (["--sites", "a/b"], "SITES= a/b: give names of letters"),
+        (["--accounts", "cabin"], "ACCOUNTS= cabin: give a role, - and a name"),
         (["--bridge", "config.json"], "config.json is no file of another site"),
         (["--csv", "none.csv"], "there is no none.csv"),
         (["--folder", "config.json"], "is a file: give FOLDER= another name"),

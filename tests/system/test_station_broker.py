@@ -465,7 +465,8 @@ def test_a_port_that_is_in_use(folder):
         ("acl", "user attic\n", "user attic\ntopic read outpost/#\n", "hears nothing of others"),
         ("mosquitto.conf", "1000000000", "100", "1,200 readings wait"),
         ("mosquitto.conf", "persistence true", "persistence false", "1,200 readings wait"),
-        ("mosquitto.conf", "anonymous false", "anonymous true", "stays out"),
+        ("mosquitto.conf", "as_clientid true", "as_clientid false", "does not take what waits"),
+        ("mosquitto.conf", "false\npassword_file passwords\n", "true\n", "stays out"),
     ],
 )
 def test_a_proof_fails_where_a_promise_is_broken(
@@ -522,7 +523,7 @@ def test_two_sites(folder, made, come):
     far = folder / "far"
     (far / "nodes").mkdir(parents=True)
     (far / "nodes" / "barn.json").write_text('{"sensors": []}')
-    assert main(["broker", "--host", HOST, "--sites", "far"]) == 0
+    assert main(["broker", "--host", HOST, "--accounts", "site-far"]) == 0
     with started() as here:
         # `far` reaches this one over TLS, with the file that was made for it
         shutil.copytree("broker.private", far / "given")
