@@ -129,6 +129,15 @@ flash: packages ## put MicroPython on a board (BOARD=, else it is asked; PORT=, 
 provision: packages ## ask for a node's network, broker and name, try them from the board, write them (PORT=, ANSWERS=file, CSV=file, CONFIG=)
 	@$(TOOLS) provision $(call option,PORT,port) $(call option,ANSWERS,answers) $(call option,CSV,csv) $(call option,CONFIG,config)
 
+broker: ready ## set up a broker with an account for each node and program (HOST=names, CSV=file, CONFIG=, FOLDER=, PORT=, LOCAL=, PLAIN=1, QUEUE=MB, NODE=, ACCOUNTS=names, BRIDGE=file); RUN=1 proves it and starts it here (LISTEN=, SECONDS=)
+	@$(STATION) broker $(call option,HOST,host) $(call option,CSV,csv) $(call option,CONFIG,config) $(call option,FOLDER,folder) \
+	  $(call option,PORT,port) $(call option,LOCAL,local) $(call option,PLAIN,plain) $(call option,QUEUE,queue) \
+	  $(call option,NODE,node) $(call option,ACCOUNTS,accounts) $(call option,BRIDGE,bridge) $(call flag,RUN,run) \
+	  $(call option,LISTEN,listen) $(call option,SECONDS,seconds)
+
+revoke: packages ## take a node's account at the broker away, and end its connection (NODE=name; FOLDER=)
+	@$(STATION) revoke $(call option,NODE,node) $(call option,FOLDER,folder)
+
 watch: packages ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=, RAW=1)
 	@$(TOOLS) watch $(call option,CONFIG,config) $(call option,TOPIC,topic) $(call flag,RAW,raw)
 

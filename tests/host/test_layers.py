@@ -57,10 +57,10 @@ LAYERS = (
 FETCHED = LAYERS[-1]
 
 HOST = (
-    ("station.__main__",),
+    ("station.__main__",),  # its commands, imported by their rows
     ("tools.__main__",),  # the commands, imported by their rows when they are called
     ("tools.bench tools.bench.*", "station.bench"),
-    ("station.collect station.progress",),
+    ("station.broker station.broker.*", "station.collect station.progress"),
     ("station.collector",),
     ("station.lookout", "station.pending"),
     ("station.session",),
@@ -109,6 +109,7 @@ DEVICE_PACKAGES = (
 )
 HOST_PACKAGES = ("tools", "sim", "emulator", "station", "tests")
 KNOW_THE_DEVICE = (
+    "station.broker.*",  # names of topics, and how a node may be called
     "tools.settings.*",
     "tools.reference.*",
     "tools.boards.newnode",  # its version

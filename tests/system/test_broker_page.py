@@ -6,9 +6,13 @@ import shutil
 import subprocess
 from types import SimpleNamespace
 
+import paho.mqtt.client as paho
 import pytest
 from mqtt_board import Listener, run
+from otherbrokers import Nats
+from outside import until
 
+from sim.broker import free_port
 from tools import ROOT, toolchain
 
 pytestmark = pytest.mark.system
@@ -75,6 +79,61 @@ def test_who_draws_graphs_sees_readings_only(broker):
         ]
 
 
+def test_the_rules_for_nats(tmp_path):
+    """A node writes its own topics and no other's; the collector hears it, and what comes while it is away."""
+    [text] = re.findall(r"```text\n(server_name.*?)```", PAGE, re.DOTALL)
+
+    class Page(Nats):
+        def configure(self):
+            own = text.replace("127.0.0.1:4222", f"127.0.0.1:{free_port()}")
+            own = own.replace("0.0.0.0:1883", f"127.0.0.1:{self.port}")
+            (self.folder / "nats.conf").write_text(own.replace('"data"', f'"{self.folder}/data"'))
+            return ["-c", str(self.folder / "nats.conf")], {}
+
+    with Page(tmp_path / "nats") as server:
+        topics = ("outpost/+/reading/#", "outpost/+/history/#", "outpost/+/status")
+        collector = Account(server.port, "collector", topics)
+        own = ("outpost/attic/status", "outpost/attic/cmd/+", "outpost/attic/output/+/set")
+        own += ("outpost/all/cmd/+", "homeassistant/status")
+        attic = Account(server.port, "attic", own)
+        assert collector.refused == attic.refused == 0
+        readings = ("outpost/attic/reading/air", "outpost/cellar/reading/air")
+        attic.say(*readings, "homeassistant/device/attic/config", own[0])
+        until(lambda: len(collector.got) == 2 and attic.got, 10, "the reading and the status")
+        collector.leave()
+        attic.say(*[readings[0]] * 50, readings[1])
+        again = Account(server.port, "collector", ())
+        until(lambda: len(again.got) >= 50, 10, "what waited")
+        attic.leave()
+        again.leave()
+        assert {*collector.got, *again.got} == {readings[0], own[0]}
+        assert {*attic.got} == {own[0]}
+
+
+class Account:
+    def __init__(self, port, user, topics):
+        self.got, self.refused, answered = [], 0, []
+        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, user, clean_session=False)
+        self.client.username_pw_set(user, "its password")
+        self.client.on_message = lambda client, data, message: self.got.append(message.topic)
+        self.client.on_subscribe = lambda client, data, mid, codes, more: answered.extend(codes)
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        until(self.client.is_connected, 10, user)
+        for topic in topics:
+            self.client.subscribe(topic, 1)
+        until(lambda: len(answered) == len(topics), 10, "the subscriptions")
+        self.refused = sum(code.is_failure for code in answered)
+
+    def say(self, *topics):
+        sent = [self.client.publish(topic, "1", 1) for topic in topics]
+        until(lambda: all(each.is_published() for each in sent), 10, "the acknowledgements")
+
+    def leave(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
 CONNECT = """
     try:
         c = Client("t", args["host"], args["port"], ssl=True, ssl_params=args["tls"], connect_timeout=5)
@@ -94,7 +153,7 @@ def test_certificates_as_the_page_makes_them(brokers, tmp_path):
         acl=None,
         tls=SimpleNamespace(**{name: tmp_path / file for name, file in FILES.items()}),
     )
-    [settings] = re.findall(r"```json\n(.*tls.*?)```", PAGE.partition("## TLS")[2], re.DOTALL)
+    [settings] = re.findall(r"```json\n(.*?tls.*?)```", PAGE.partition("## TLS")[2], re.DOTALL)
     tls = json.loads(f"{{{settings}}}")["mqtt"]["brokers"][0]["tls"]
     tls["ca"] = str(tmp_path / tls["ca"])
     assert run(CONNECT, host="127.0.0.1", port=broker.port, tls=tls) == [True]
