@@ -17,6 +17,7 @@ import sys
 import machine
 
 _STATE = "state/slot"
+_MAIN = "state/main.py"  # what main.py was before a trial
 _STARTS = 3  # of a trial
 _BOOT_S = 60  # what follows takes one
 _BITE_MS = 1000
@@ -37,22 +38,40 @@ def load():
     return {}
 
 
-def save(state):
-    """Replace the state, without a Ctrl-C in the middle: as lib/flashfile.py, but that may be in an image."""
-    import json
-    import os
-
+def alone(change):
+    """Call change() without a Ctrl-C in the middle: as lib/flashfile.py, but that may be in an image."""
     import micropython
 
     kbd_intr = micropython.kbd_intr if sys.platform == "rp2" else int
     kbd_intr(-1)
     try:
-        if state:  # never empty; at this branch a Ctrl-C that came before is raised
-            with open(_STATE + ".new", "w") as f:
-                json.dump(state, f)
-            os.rename(_STATE + ".new", _STATE)
+        if change:  # always; at this branch a Ctrl-C that came before is raised
+            change()
     finally:
         kbd_intr(3)
+
+
+def save(state):
+    """Replace the state."""
+    import json
+    import os
+
+    def write():
+        with open(_STATE + ".new", "w") as f:
+            json.dump(state, f)
+        os.rename(_STATE + ".new", _STATE)
+
+    alone(write)
+
+
+def put_back():
+    """No trial: if a main.py of before one is there, it belongs to what runs."""
+    import os
+
+    try:
+        alone(lambda: os.rename(_MAIN, "main.py"))
+    except OSError:
+        pass  # as a rule there is none
 
 
 def begin_trial(state):
@@ -71,6 +90,7 @@ def begin_trial(state):
         state.pop(key, None)
     state["why"] = why
     save(state)
+    put_back()
     return False
 
 
@@ -83,6 +103,8 @@ def pick():
             found = begin_trial(state)
         except (OSError, MemoryError) as e:
             print("boot: no trial:", e)
+    else:
+        put_back()
     good = state.get("good")
     if good != "loose":
         for slot in (good, "rom0", "rom1", "rom", "slots/a", "slots/b"):
@@ -265,7 +287,9 @@ def boot():
 boot()
 for name in (
     "load",
+    "alone",
     "save",
+    "put_back",
     "begin_trial",
     "pick",
     "mount",
