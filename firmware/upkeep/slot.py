@@ -6,7 +6,7 @@ boot.py has the states of `state/slot`. Loaded at the start and when a trial end
 import json
 import os
 
-from flashfile import uninterrupted
+from flashfile import is_nothing, uninterrupted
 
 from firmware import forget
 from firmware.files import IMAGE, read, write
@@ -47,8 +47,9 @@ def confirm():
     try:
         with uninterrupted:
             os.remove(_MAIN)
-    except OSError:
-        pass  # main.py was the same before
+    except OSError as e:
+        if not is_nothing(e):
+            return False  # boot.py would put it back
     return _keep({"good": slot})
 
 
