@@ -17,7 +17,7 @@ import sys
 import machine
 
 _STATE = "state/slot"
-_MAIN = "state/main.py"  # what main.py was before a trial
+_MAIN = "state/main"  # what main.py was before a trial
 _STARTS = 3  # of a trial
 _BOOT_S = 60  # what follows takes one
 _BITE_MS = 1000

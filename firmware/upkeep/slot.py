@@ -12,7 +12,7 @@ from firmware import forget
 from firmware.files import IMAGE, read, write
 
 SLOT = "state/slot"
-_MAIN = "state/main.py"  # what main.py was before the trial; boot.py puts it back
+_MAIN = "state/main"  # what main.py was before the trial; boot.py puts it back
 _INDEX = IMAGE + "/index"
 NOT_ONLINE = "was not online in ten minutes"
 

@@ -325,13 +325,13 @@ def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version):
         assert f"{back} runs again" in said
     tried = version.image.digest
     assert state(board) == {"good": back, "trial": second, "image": tried, "starts": 1}
-    assert board.files()["state/main.py"] == good_main != board.files()["main.py"]
+    assert board.files()["state/main"] == good_main != board.files()["main.py"]
     for said in b"no broker", b"no broker", b"status online":
         board = PtyBoard(tmp_path, rom=rom)
         with board:
             board.wait_until_said(said)
     # It comes back with the image that it started.
-    assert board.files()["main.py"] == good_main and "state/main.py" not in board.files()
+    assert board.files()["main.py"] == good_main and "state/main" not in board.files()
     assert state(board)["good"] == back and "trial" not in state(board)
     assert board.said.rpartition(b"info runs ")[2].startswith(good.encode())
 

@@ -16,7 +16,7 @@ from tools.boards.online import OFFLINE
 from tools.image import romfs
 from tools.layouts import BLOCK
 
-_MAIN = "state/main.py"  # what main.py was before a trial, which boot.py puts back
+_MAIN = "state/main"  # what main.py was before a trial, which boot.py puts back
 LOOSE = "loose"  # instead of a slot: the files in /firmware and /lib
 _WHOLE = "rom"
 _IN_PLACE = ("rom0", "rom1", _WHOLE)

@@ -128,14 +128,14 @@ def test_the_main_py_of_before_comes_back_with_what_it_started():
 
     keep({"good": "rom0", "trial": "rom1"})
     written("main.py", "of the trial")
-    written("state/main.py", "of before")
+    written("state/main", "of before")
     for _ in range(3):
         boot("a", "b")
         assert read("main.py") == "of the trial"
     boot("a", "b")
     assert read("main.py") == "of before" and os.listdir("state") == ["slot"]
     # a deploy that was cut before it chose, and a node that gave the trial back
-    written("state/main.py", "of before that")
+    written("state/main", "of before that")
     boot("a", "b")
     assert read("main.py") == "of before that"
 
