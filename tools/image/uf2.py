@@ -58,6 +58,11 @@ def write(regions, family):
     return join(b"", family, regions)
 
 
+def of_bin(image, family):
+    """Return the UF2 of a flash from its first byte on."""
+    return write({0: image + bytes(-len(image) % PAGE)}, family)
+
+
 def _is(flags, of, family):
     return flags & _FAMILY_IS_THERE and of == family and not flags & _NOT_FLASH
 
