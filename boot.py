@@ -224,22 +224,16 @@ def tidy_path():
 def join():
     import json
 
+    from firmware.hardware.board import Board
     from firmware.hardware.guard import Guard
+    from firmware.link.joining import begin
 
-    guard = Guard()
-    guard.begin(_BOOT_S)
-    try:
-        from firmware.hardware.board import Board
-        from firmware.link.joining import begin
-
-        # Not checked here: main.py does that, and says what is wrong.
-        with open("config.json") as f:
-            settings = json.load(f)
-        board = Board(guard)
-        name = settings.get("node", {}).get("name") or board.name
-        begin(board.radio, settings["wifi"], name)
-    finally:
-        guard.end()  # after Ctrl-C, too, and when mpremote has come: a soft reset runs this file
+    # Not checked here: main.py does that, and says what is wrong.
+    with open("config.json") as f:
+        settings = json.load(f)
+    board = Board(Guard())
+    name = settings.get("node", {}).get("name") or board.name
+    begin(board.radio, settings["wifi"], name)
 
 
 def bite(timer):
@@ -248,7 +242,9 @@ def bite(timer):
 
 def guard():
     """Return a timer that ends a start in which an image hangs, as firmware/hardware/guard.py, but that may be in the image."""
-    pico = sys.platform == "rp2"
+    import os
+
+    pico = os.uname()[0] == "rp2"
     timer = machine.Timer(-1 if pico else 0)
     once = {"mode": machine.Timer.ONE_SHOT, "period": _BOOT_S * 1000, "callback": bite}
     try:
@@ -281,7 +277,7 @@ def boot():
         start()
     finally:
         if timer:
-            timer.deinit()
+            timer.deinit()  # after Ctrl-C, too, and when mpremote has come: a soft reset runs this file
 
 
 boot()
