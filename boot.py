@@ -17,6 +17,7 @@ import sys
 import machine
 
 _STATE = "state/slot"
+_MAIN = "state/main"  # what main.py was before a trial
 _STARTS = 3  # of a trial
 _BOOT_S = 60  # what follows takes one
 _BITE_MS = 1000
@@ -37,22 +38,40 @@ def load():
     return {}
 
 
-def save(state):
-    """Replace the state, without a Ctrl-C in the middle: as lib/flashfile.py, but that may be in an image."""
-    import json
-    import os
-
+def alone(change):
+    """Call change() without a Ctrl-C in the middle: as lib/flashfile.py, but that may be in an image."""
     import micropython
 
     kbd_intr = micropython.kbd_intr if sys.platform == "rp2" else int
     kbd_intr(-1)
     try:
-        if state:  # never empty; at this branch a Ctrl-C that came before is raised
-            with open(_STATE + ".new", "w") as f:
-                json.dump(state, f)
-            os.rename(_STATE + ".new", _STATE)
+        if change:  # always; at this branch a Ctrl-C that came before is raised
+            change()
     finally:
         kbd_intr(3)
+
+
+def save(state):
+    """Replace the state."""
+    import json
+    import os
+
+    def write():
+        with open(_STATE + ".new", "w") as f:
+            json.dump(state, f)
+        os.rename(_STATE + ".new", _STATE)
+
+    alone(write)
+
+
+def put_back():
+    """No trial: if a main.py of before one is there, it belongs to what runs."""
+    import os
+
+    try:
+        alone(lambda: os.rename(_MAIN, "main.py"))
+    except OSError:
+        pass  # as a rule there is none
 
 
 def begin_trial(state):
@@ -71,6 +90,7 @@ def begin_trial(state):
         state.pop(key, None)
     state["why"] = why
     save(state)
+    put_back()
     return False
 
 
@@ -83,6 +103,8 @@ def pick():
             found = begin_trial(state)
         except (OSError, MemoryError) as e:
             print("boot: no trial:", e)
+    else:
+        put_back()
     good = state.get("good")
     if good != "loose":
         for slot in (good, "rom0", "rom1", "rom", "slots/a", "slots/b"):
@@ -202,22 +224,16 @@ def tidy_path():
 def join():
     import json
 
+    from firmware.hardware.board import Board
     from firmware.hardware.guard import Guard
+    from firmware.link.joining import begin
 
-    guard = Guard()
-    guard.begin(_BOOT_S)
-    try:
-        from firmware.hardware.board import Board
-        from firmware.link.joining import begin
-
-        # Not checked here: main.py does that, and says what is wrong.
-        with open("config.json") as f:
-            settings = json.load(f)
-        board = Board(guard)
-        name = settings.get("node", {}).get("name") or board.name
-        begin(board.radio, settings["wifi"], name)
-    finally:
-        guard.end()  # after Ctrl-C, too, and when mpremote has come: a soft reset runs this file
+    # Not checked here: main.py does that, and says what is wrong.
+    with open("config.json") as f:
+        settings = json.load(f)
+    board = Board(Guard())
+    name = settings.get("node", {}).get("name") or board.name
+    begin(board.radio, settings["wifi"], name)
 
 
 def bite(timer):
@@ -226,7 +242,9 @@ def bite(timer):
 
 def guard():
     """Return a timer that ends a start in which an image hangs, as firmware/hardware/guard.py, but that may be in the image."""
-    pico = sys.platform == "rp2"
+    import os
+
+    pico = os.uname()[0] == "rp2"
     timer = machine.Timer(-1 if pico else 0)
     once = {"mode": machine.Timer.ONE_SHOT, "period": _BOOT_S * 1000, "callback": bite}
     try:
@@ -259,13 +277,15 @@ def boot():
         start()
     finally:
         if timer:
-            timer.deinit()
+            timer.deinit()  # after Ctrl-C, too, and when mpremote has come: a soft reset runs this file
 
 
 boot()
 for name in (
     "load",
+    "alone",
     "save",
+    "put_back",
     "begin_trial",
     "pick",
     "mount",

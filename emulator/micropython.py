@@ -31,7 +31,7 @@ def run(args):
     build.build()
     data = build.FIRMWARE.read_bytes()
     file = build.FIRMWARE.with_suffix(".uf2")  # what a Pico's drive and `make image` take
-    file.write_bytes(uf2.write({0: data + bytes(-len(data) % uf2.PAGE)}, PICO.family))
+    file.write_bytes(uf2.of_bin(data, PICO.family))
     print(f"{file}: {len(data):,} bytes of {LAYOUTS[args.board].firmware.size:,}")
     return 0
 

@@ -45,6 +45,8 @@ def _keep_good(settings, model, faults):
     """Keep good settings as the last good ones, and note that they need no check any more."""
     from firmware import forget
 
+    if _is_on_trial():
+        return  # should the image before come back, it has settings that it could use
     try:
         from firmware.settings.keeping import keep
 
@@ -60,6 +62,15 @@ def _keep_good(settings, model, faults):
             pass  # then the next start checks them again
     forget("settings", "keeping", "checked")
     forget("", "settings")
+
+
+def _is_on_trial():
+    from firmware import forget
+    from firmware.upkeep import slot
+
+    found = "trial" in slot.state()
+    forget("upkeep", "slot")
+    return found
 
 
 def _load_hardware(settings, board):

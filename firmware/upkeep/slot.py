@@ -4,11 +4,15 @@ boot.py has the states of `state/slot`. Loaded at the start and when a trial end
 """
 
 import json
+import os
+
+from flashfile import is_nothing, uninterrupted
 
 from firmware import forget
 from firmware.files import IMAGE, read, write
 
 SLOT = "state/slot"
+_MAIN = "state/main"  # what main.py was before the trial; boot.py puts it back
 _INDEX = IMAGE + "/index"
 NOT_ONLINE = "was not online in ten minutes"
 
@@ -40,6 +44,12 @@ def confirm():
     slot = found.pop("trial", None)
     if slot is None or not _is_on_trial(found):
         return True
+    try:
+        with uninterrupted:
+            os.remove(_MAIN)
+    except OSError as e:
+        if not is_nothing(e):
+            return False  # boot.py would put it back
     return _keep({"good": slot})
 
 

@@ -28,9 +28,8 @@ FIRST_READING_S = 180
 @pytest.fixture(scope="module")
 def micropython(firmware, tmp_path_factory):
     """Outpost's own MicroPython, with the heap of a Pico W, as a UF2, which its build does not make without picotool."""
-    data = build.PICO_W_HEAP.read_bytes()
     path = tmp_path_factory.mktemp("micropython") / "firmware.uf2"
-    path.write_bytes(uf2.write({0: data + bytes(-len(data) % uf2.PAGE)}, PICO.family))
+    path.write_bytes(uf2.of_bin(build.PICO_W_HEAP.read_bytes(), PICO.family))
     return path
 
 

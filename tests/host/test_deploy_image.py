@@ -181,10 +181,10 @@ def test_larger_than_half_of_the_partition(tmp_path, call, version):
         version.use(4, good=False)
         status, said = call(board, "--wait", "1")
         assert "is copied" not in said  # what runs is in the file already
-    for _ in range(3):
+    for said in b"no broker", b"no broker", b"status online":
         board = PtyBoard(tmp_path, rom=SMALL_ROM)
         with board:
-            board.wait_until_said(b"no broker")
+            board.wait_until_said(said)
     assert state(board)["good"] == "slots/a"
     assert board.said.rpartition(b"info runs ")[2].startswith(good.encode())
 
@@ -318,17 +318,20 @@ def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version):
     board = PtyBoard(tmp_path, rom=rom)
     with board:
         assert call(board)[0] == 0
-        good = version.title
+        good, good_main = version.title, version.files["main.py"]
         version.use(2, good=False)
         status, said = call(board, "--wait", "1")
         assert status == online.OFFLINE
         assert f"{back} runs again" in said
     tried = version.image.digest
     assert state(board) == {"good": back, "trial": second, "image": tried, "starts": 1}
-    for _ in range(3):
+    assert board.files()["state/main"] == good_main != board.files()["main.py"]
+    for said in b"no broker", b"no broker", b"status online":
         board = PtyBoard(tmp_path, rom=rom)
         with board:
-            board.wait_until_said(b"no broker")  # main.py is no part of an image
+            board.wait_until_said(said)
+    # It comes back with the image that it started.
+    assert board.files()["main.py"] == good_main and "state/main" not in board.files()
     assert state(board)["good"] == back and "trial" not in state(board)
     assert board.said.rpartition(b"info runs ")[2].startswith(good.encode())
 

@@ -214,6 +214,16 @@ WRONG = {
         esp32(ESP32, places={"vfs": Place(0x200000, 0x1FF800)}),
         "is not whole blocks",
     ),
+    "beyond all flash": (
+        ESP32,
+        esp32(ESP32, places={"vfs": Place(0x200000, 0xF0000000)}),
+        "is not whole blocks of its flash",
+    ),
+    "a block beyond all flash": (
+        PICO_W,
+        pico(PICO_W) + uf2.write({0x0F000000: bytes(uf2.PAGE)}, PICO_W.family),
+        "has a block for 0x1f000000, which is no page of flash",
+    ),
 }
 
 

@@ -86,7 +86,7 @@ def _sensors(name):
 
 
 def smallest(say):
-    """Return {sensors: {slot: bytes}}: the fakes have theirs beside it, but for 3 KB that load late. say: for progress, or None."""
+    """Return {sensors: {slot: bytes}}: the fakes have theirs beside it, but for 2 KB that come late. say: for progress, or None."""
     cases = [(name, tls, slot) for name, tls in _LIVES for slot in _SLOTS]
     found: dict[str, dict[str, int]] = {}
     with ThreadPoolExecutor(2) as threads:

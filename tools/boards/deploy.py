@@ -244,6 +244,8 @@ def install(link, line, packed, rest, brought, without_trial, dry_run=False):
     sent = plan.write(line)
     if sent:
         brought.copied[plan.slot] = brought.copied.get(plan.slot, 0) + sent
+    if "main.py" in files.changed:
+        plan.keep_main()
     if files:
         boardfiles.install(link, files, line)
     tried = plan.choose(without_trial)

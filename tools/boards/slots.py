@@ -16,6 +16,7 @@ from tools.boards.online import OFFLINE
 from tools.image import romfs
 from tools.layouts import BLOCK
 
+_MAIN = "state/main"  # what main.py was before a trial, which boot.py puts back
 LOOSE = "loose"  # instead of a slot: the files in /firmware and /lib
 _WHOLE = "rom"
 _IN_PLACE = ("rom0", "rom1", _WHOLE)
@@ -137,6 +138,24 @@ def _keep(text):
         f.write(text)
     os.rename("state/slot.new", "state/slot")
 
+def _keep_main():
+    try:
+        os.stat({_MAIN!r})
+        return
+    except OSError:
+        pass
+    try:
+        with open("main.py", "rb") as f, open({_MAIN + ".new"!r}, "wb") as new:
+            while True:
+                data = f.read(512)
+                if not data:
+                    break
+                new.write(data)
+        os.rename({_MAIN + ".new"!r}, {_MAIN!r})
+    except OSError as e:
+        if e.errno != 2:
+            raise
+
 def _there(path):
     try:
         os.stat(path)
@@ -240,7 +259,12 @@ class Board:
         if not self._is_running(slot):
             why = self.state.get("why", "was not online")
             raise CommandError(f"the image on trial {why}: {self.runs()} runs again", OFFLINE)
+        self.forget_main()
         self.keep(good=slot)
+
+    def forget_main(self):
+        """What runs now has its own main.py."""
+        self.link.run(f"_remove([{_MAIN!r}])")
 
     def _is_running(self, slot):
         """Is it the image of that slot that boot.py has mounted? By the line with its hash."""
@@ -416,9 +440,16 @@ class Plan:
         begins = hashlib.sha256(self.image.data[: old.room]).hexdigest()
         return old.room if self.board.link.answer(f"_tell(_sum({self.slot!r}))") == begins else 0
 
+    def keep_main(self):
+        """Another main.py comes, and perhaps it cannot start what ran until now: that one's has to come back with it."""
+        if self.runs not in (None, self.slot):
+            self.board.link.run("_mkdir('state')")
+            self.board.link.run("_keep_main()")
+
     def choose(self, without_trial):
         """It is the image to start: on trial, if there is something to go back to. Return whether it is on trial."""
         if self.runs is None or self.runs == self.slot or without_trial:
+            self.board.forget_main()
             self.board.keep(good=self.slot)
             return False
         self.board.keep(good=self.runs, trial=self.slot, image=self.image.digest)
@@ -434,5 +465,6 @@ def _damaged(slot):
 def use_files(link):
     """Let the files in /firmware and /lib run, if an image would."""
     board = Board(link)
+    board.forget_main()
     if board.state or board.runs() != LOOSE:
         board.keep(good=LOOSE)

@@ -11,7 +11,7 @@ import re
 import struct
 from dataclasses import dataclass
 
-from tools.image.uf2 import XIP
+from tools.image.uf2 import LARGEST, XIP
 from tools.layouts import BLOCK, Place
 
 TABLE = 0x8000  # where an ESP32 has its partition table
@@ -61,7 +61,7 @@ def of_esp32(image, offset):
         raise ValueError(f"has no partition `vfs`, but {', '.join(places)}")
     for name in ("vfs", "romfs"):
         if name in places and not _is_place(places[name]):
-            raise ValueError(f"has a partition `{name}` that is not whole blocks")
+            raise ValueError(f"has a partition `{name}` that is not whole blocks of its flash")
     return _division(image, offset + len(image), places["vfs"], places.get("romfs"))
 
 
@@ -88,4 +88,5 @@ def _romfs_of_pico(flash, littlefs):
 
 
 def _is_place(place):
-    return place.offset > 0 < place.size and not (place.offset | place.size) % BLOCK
+    inside = place.offset > 0 < place.size and place.end <= LARGEST
+    return inside and not (place.offset | place.size) % BLOCK

@@ -96,20 +96,19 @@ def _regions(path, found, board, files, made):
     """Return the slot, and {offset in flash: whole blocks}."""
     regions = {}
     on_littlefs = {name: files[name] for name in mpy.STARTED}
-    slot = _FILE
-    if found.romfs:
-        slot = _SLOT if len(made.data) <= LAYOUTS[board.name].slot else _WHOLE
-        if len(made.data) > found.romfs.size:
-            raise CommandError(
-                f"the image has {len(made.data):,} bytes, and the ROMFS of {board.name} {found.romfs.size:,}: "
-                f"{path} runs images in place, give an official MicroPython, which runs them from a file",
-                BAD_IMAGE,
-            )
-    on_littlefs["state/slot"] = json.dumps({"good": slot}).encode()
-    if found.romfs:
-        regions[found.romfs.offset] = made.data.ljust(-(-len(made.data) // BLOCK) * BLOCK, b"\xff")
-    else:
+    if not found.romfs:
+        slot = _FILE
         on_littlefs[slot] = made.data
+    elif len(made.data) > found.romfs.size:
+        raise CommandError(
+            f"the image has {len(made.data):,} bytes, and the ROMFS of {board.name} {found.romfs.size:,}: "
+            f"{path} runs images in place, give an official MicroPython, which runs them from a file",
+            BAD_IMAGE,
+        )
+    else:
+        slot = _SLOT if len(made.data) <= LAYOUTS[board.name].slot else _WHOLE
+        regions[found.romfs.offset] = made.data.ljust(-(-len(made.data) // BLOCK) * BLOCK, b"\xff")
+    on_littlefs["state/slot"] = json.dumps({"good": slot}).encode()
     unit = filesystem.PICO if board.family else filesystem.ESP32
     try:
         made_fs = filesystem.make(on_littlefs, found.littlefs.size // BLOCK, unit)

@@ -9,6 +9,7 @@ Source: the UF2 specification; RP2040 data sheet, 2.8.4.2; RP2350 data sheet, 5.
 import struct
 
 XIP = 0x10000000  # the address of the flash's first byte
+LARGEST = 16 << 20  # bytes: no chip reaches more flash
 PAGE = 256  # bytes of flash in a block
 _BLOCK = 512
 _NUMBER = 20  # where a block has its number, behind it how many there are
@@ -23,7 +24,7 @@ def read(image, family):
         _, _, flags, address, length, _, _, of = struct.unpack_from("<8I", raw)
         if not _is(flags, of, family):
             continue
-        if address < XIP or length > PAGE or address % PAGE:
+        if not XIP <= address < XIP + LARGEST or length > PAGE or address % PAGE:
             raise ValueError(f"has a block for {address:#x}, which is no page of flash")
         yield address - XIP, raw[32 : 32 + length]
 
@@ -55,6 +56,11 @@ def join(image, family, regions):
 def write(regions, family):
     """Return a UF2 of {offset: bytes}, each whole pages."""
     return join(b"", family, regions)
+
+
+def of_bin(image, family):
+    """Return the UF2 of a flash from its first byte on."""
+    return write({0: image + bytes(-len(image) % PAGE)}, family)
 
 
 def _is(flags, of, family):

@@ -61,6 +61,13 @@ def test_the_good_one_does_not_confirm_the_one_on_trial():
         slot._running = real
 
 
+def test_the_main_py_of_before_goes_with_the_trial():
+    keep(good="rom0", trial="rom1")
+    with open("state/main", "w") as f:
+        f.write("of before")
+    assert slot.confirm() and kept() == {"good": "rom1"} and os.listdir("state") == ["slot"]
+
+
 def test_what_the_broker_does_not_acknowledge_proves_nothing():
     keep(good="rom0", trial="rom1", starts=1)
     r = Run()

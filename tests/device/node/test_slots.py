@@ -117,6 +117,29 @@ def test_a_trial_has_three_starts():
         assert kept() == {"good": "rom0", "why": "was not online in 3 starts"}
 
 
+def test_the_main_py_of_before_comes_back_with_what_it_started():
+    def written(path, text):
+        with open(path, "w") as f:
+            f.write(text)
+
+    def read(path):
+        with open(path) as f:
+            return f.read()
+
+    keep({"good": "rom0", "trial": "rom1"})
+    written("main.py", "of the trial")
+    written("state/main", "of before")
+    for _ in range(3):
+        boot("a", "b")
+        assert read("main.py") == "of the trial"
+    boot("a", "b")
+    assert read("main.py") == "of before" and os.listdir("state") == ["slot"]
+    # a deploy that was cut before it chose, and a node that gave the trial back
+    written("state/main", "of before that")
+    boot("a", "b")
+    assert read("main.py") == "of before that"
+
+
 def test_a_trial_that_cannot_be_mounted_is_over():
     for trial in "rom1", "rom7", "slots/b", 5, None, [], "", "romx":
         keep({"good": "rom0", "trial": trial})

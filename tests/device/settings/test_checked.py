@@ -55,6 +55,21 @@ def begin(**more):
     return settings
 
 
+def test_an_image_on_trial_leaves_the_settings_that_the_one_before_could_use():
+    """It had replaced them by what the one before did not know, which then had nothing to run on."""
+    begin()
+    before = got(start.LAST_GOOD)
+    put("state/slot", '{"good": "rom0", "trial": "rom1"}')
+    put("config.json", json.dumps(least(node={"name": "newer"})))
+    for _ in range(2):
+        settings, was_checked = starts()
+        assert settings["node"]["name"] == "newer" and was_checked
+        assert got(start.LAST_GOOD) == before
+    put("state/slot", '{"good": "rom1"}')
+    assert starts()[1] and "newer" in got(start.LAST_GOOD)
+    assert not starts()[1]
+
+
 def blocks(text):
     """Yield what is in the blocks of JSON on a page."""
     for part in text.split("```json\n")[1:]:
