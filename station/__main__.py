@@ -11,6 +11,7 @@ COMMANDS = {
     "broker":  ("station.broker.command", "set up a broker that lets each node do what it must, and nobody more; start it"),
     "revoke":  ("station.broker.revoke",  "take a node's account away, and end its connection"),
     "collect": ("station.collect",        "store every reading that nodes publish, and acknowledge it only then"),
+    "page":    ("station.page.command",   "show in a browser what nodes measure and how they are"),
     "gaps":    ("station.gaps",           "list the readings that a store lacks"),
     "bench":   ("station.bench",          "how many readings a second the collector stores, beside plain inserts"),
 }

@@ -3,6 +3,14 @@
 from tools.settings.judge import node
 
 
+def described():
+    """Return {quantity: (unit, decimals)}; of one whose unit a sensor's settings say the unit is ""."""
+    node()
+    from firmware.sensors import QUANTITIES
+
+    return {name: (unit or "", decimals) for name, (unit, _, decimals) in QUANTITIES.items()}
+
+
 def units(sensors):
     """Return {quantity: unit}, and {(channel, quantity): unit} of what a sensor's settings say."""
     node()  # finds the firmware

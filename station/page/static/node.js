@@ -1,0 +1,122 @@
+// One node: what is wrong, what it measures, its plots, its commands, its log, how it is.
+
+import { get, Live } from "./api.js";
+import { Commands } from "./commands.js";
+import { fill, make, section, setText } from "./dom.js";
+import { HEALTH, INFO, pairs } from "./members.js";
+import { Now } from "./values.js";
+import { Plots } from "./plots.js";
+import { ago, clock } from "./words.js";
+
+const _LINES = 200;
+
+export class Node {
+  constructor(main, name, failed) {
+    this.name = name;
+    this.failed = failed;
+    this.node = null;
+    this.title = make("h1", {}, name);
+    this.status = make("span", { class: "pill" });
+    this.since = make("span", { class: "dim" });
+    this.faults = make("ul", { class: "card bad", hidden: true, "aria-label": "What is wrong" });
+    this.now = new Now();
+    this.plots = new Plots(name, failed);
+    this.commands = new Commands(name);
+    this.log = make("pre", { tabIndex: 0, "aria-label": "Log lines, the newest first" });
+    this.crash = make("pre", { tabIndex: 0, "aria-label": "The last crash" });
+    this.health = make("dl", { class: "pairs" });
+    this.info = make("dl", { class: "pairs" });
+    this.healthAt = make("p", { class: "dim" });
+    this.crashed = section("Last crash", make("div", { class: "card" }, this.crash));
+    this.crashed.hidden = true;
+    fill(
+      main,
+      make("div", { class: "head" }, this.title, this.status, this.since),
+      this.faults,
+      section("Now", this.now.element),
+      section("Plots", this.plots.element),
+      section("Outputs and commands", this.commands.element),
+      this.crashed,
+      section("Log", make("div", { class: "card" }, this.log)),
+      section("Health", make("div", { class: "card" }, this.health, this.healthAt)),
+      section("The node", make("div", { class: "card" }, this.info)),
+    );
+    this.timer = setInterval(() => this.tick(), 1000);
+    this.live = new Live(name, {
+      hello: () => this.load(),
+      node: (summary) => this.change(summary),
+      readings: ({ readings }) => this.read(readings),
+      log: (line) => this.say([line]),
+      status: ({ status }) => this.setStatus(status),
+      output: ({ name, state }) => this.commands.output(name, state),
+      broker: (state) => {
+        document.dispatchEvent(new CustomEvent("broker", { detail: state }));
+        this.commands.reachable();
+      },
+      store: ({ fault }) => setText(document.getElementById("fault"), fault),
+    });
+  }
+
+  close() {
+    this.live.close();
+    this.plots.close();
+    clearInterval(this.timer);
+  }
+
+  async load() {
+    try {
+      const node = await get("node", { node: this.name });
+      this.lines = [];
+      this.now.set(node.channels);
+      this.plots.set(node.channels);
+      this.commands.set(node.outputs, node.channels);
+      setText(this.log, "");
+      this.say(node.log);
+      this.change(node);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  change(node) {
+    this.node = node;
+    this.setStatus(node.status);
+    this.faults.hidden = !node.faults.length;
+    fill(this.faults, ...node.faults.map((fault) => make("li", {}, fault.text)));
+    fill(this.health, ...pairs(HEALTH, node.health));
+    fill(this.info, ...pairs(INFO, node.info));
+    const crash = node.info.crash;
+    this.crashed.hidden = !crash;
+    setText(this.crash, typeof crash === "string" ? crash : JSON.stringify(crash ?? null, null, 1));
+    this.tick();
+  }
+
+  setStatus(status) {
+    setText(this.status, status ?? "unknown");
+    this.status.className = `pill ${status === "online" || status === "offline" ? status : ""}`;
+    this.commands.setStatus(status);
+  }
+
+  read(readings) {
+    this.now.read(readings);
+    this.plots.read(readings);
+    const newest = Math.max(...readings.map((reading) => reading.received));
+    if (this.node) this.node.reading_at = Math.max(this.node.reading_at ?? 0, newest);
+    this.tick();
+  }
+
+  say(lines) {
+    if (!this.lines) return; // not loaded yet
+    this.lines.unshift(...lines.toReversed());
+    this.lines.length = Math.min(this.lines.length, _LINES);
+    const text = this.lines.map((line) => `${clock(line.at)}  ${line.text}`).join("\n");
+    setText(this.log, text || "Nothing since the page was started. Lines are not stored.");
+  }
+
+  tick() {
+    if (!this.node) return;
+    setText(this.since, `last reading ${ago(this.node.reading_at)}`);
+    setText(this.healthAt, this.node.health_at ? `It said so ${ago(this.node.health_at)}.` : "It has not said how it is.");
+    this.now.tick();
+  }
+}
