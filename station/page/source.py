@@ -191,9 +191,7 @@ def _channel(db: sqlite3.Connection, node: str, channel: str) -> dict[str, Any]:
         latest = untimed
         names = names or json.loads(untimed[1])
     count = db.execute(f"select count(*) {where} and ts is null", (node, channel)).fetchone()[0]
-    begin = db.execute(
-        f"select min(ts) {where} and ts is not null", (node, channel)
-    ).fetchone()[0]
+    begin = db.execute(f"select min(ts) {where} and ts is not null", (node, channel)).fetchone()[0]
     return {
         **_reading(latest[:5]),
         "plots": [

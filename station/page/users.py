@@ -109,6 +109,4 @@ def _line(name: str, password: str) -> str:
 
 def _key(password: str, salt: bytes, cost: tuple[int, int, int]) -> bytes:
     n, r, p = cost
-    return hashlib.scrypt(
-        password.encode(), salt=salt, n=n, r=r, p=p, maxmem=_MEMORY, dklen=32
-    )
+    return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=_MEMORY, dklen=32)
