@@ -61,6 +61,7 @@ HOST = (
     ("tools.__main__",),  # the commands, imported by their rows when they are called
     ("tools.bench tools.bench.*", "station.bench"),
     ("station.broker station.broker.*", "station.collect station.progress"),
+    ("station.fleet station.fleet.*",),
     ("station.collector",),
     ("station.lookout", "station.pending"),
     ("station.session",),
