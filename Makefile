@@ -47,9 +47,10 @@ ready:
 packages:
 	@$(PYTHON) -m tools setup --quiet --packages
 
-run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, NOPSRAM=1, SLOT=file|rom|loose, RAW=1, PORTAL=1: its page for a phone)
+run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, NOPSRAM=1, SLOT=file|rom|loose, RAW=1, PAGE=0: without the page in a browser, PORTAL=1: its page for a phone)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \
-	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(call flag,NOPSRAM,no-psram) $(call option,SLOT,slot) $(call flag,PORTAL,portal) $(call flag,RAW,raw)
+	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(call flag,NOPSRAM,no-psram) $(call option,SLOT,slot) $(call flag,PORTAL,portal) $(call flag,RAW,raw) \
+	  $(call option,PAGE,page)
 
 board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040, FLASH=file that is its flash)
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)
@@ -145,6 +146,12 @@ collect: packages ## store every reading that nodes publish in a SQLite file (ST
 	@$(STATION) collect $(call option,CONFIG,config) $(call option,BROKER,broker) $(call option,CA,ca) $(call option,CERT,cert) $(call option,KEY,key) \
 	  $(call option,SERVER_NAME,server-name) $(call option,ACCOUNT,account) $(call option,PASSWORD_FILE,password-file) $(call option,BASE,base) \
 	  $(call option,STORE,store) $(call option,ID,id) $(call option,METRICS,metrics) $(call flag,RETIRE,retire)
+
+page: packages ## show in a browser what nodes measure and how they are, from the store of make collect (STORE=readings.sqlite; CONFIG=file or BROKER=host, … as make collect, or NOBROKER=1; PORT=8040, LISTEN=address, HOST=names; USERS=file, ADD_USER=name)
+	@$(STATION) page $(call option,CONFIG,config) $(call option,BROKER,broker) $(call option,CA,ca) $(call option,CERT,cert) $(call option,KEY,key) \
+	  $(call option,SERVER_NAME,server-name) $(call option,ACCOUNT,account) $(call option,PASSWORD_FILE,password-file) $(call option,BASE,base) \
+	  $(call flag,NOBROKER,no-broker) $(call option,STORE,store) $(call option,PORT,port) $(call option,LISTEN,listen) $(call option,HOST,host) \
+	  $(call option,USERS,users) $(call option,ADD_USER,add-user)
 
 gaps: packages ## list the readings that a store lacks (STORE=readings.sqlite, NODE=)
 	@$(STATION) gaps $(call option,STORE,store) $(call option,NODE,node)

@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ class Page:
                 Route("/api/logout", self._logout, methods=["POST"]),
             ],
             middleware=[Middleware(Guard, logins=logins, names=tuple(names))],
-            exception_handlers={HTTPException: _refused, Gone: _gone},
+            exception_handlers={HTTPException: _refused, Gone: _refused},
             lifespan=self._lifespan,
         )
 
@@ -177,7 +177,7 @@ class Page:
 
     async def _answer(self, node: str, send: Callable[[], Any]) -> Response:
         """Send something to a node, and hand on what it says."""
-        found = await asyncio.to_thread(self.source.node_status, node)
+        found = await asyncio.to_thread(self.source.status, node)
         status = self.link.kept(node)["status"] or found
         if status is None or re.search(r"[+#/\0]", node):
             raise HTTPException(404, f"there is no node {node}")
@@ -226,11 +226,9 @@ def _file(path: Path) -> tuple[bytes, str, str]:
     return content, _TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
 
-async def _refused(request: Request, error: HTTPException) -> Response:
-    return Json({"error": error.detail}, error.status_code, error.headers)
-
-
-async def _gone(request: Request, error: Gone) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        return Json({"error": error.detail}, error.status_code, error.headers)
     return Json({"error": str(error)}, 503)
 
 

@@ -51,7 +51,7 @@ class Hub:
         self.clients: set[Client] = set()
         self.closed = False
         self._nodes: dict[str, dict[str, Any]] = {}
-        self._newest = 0
+        self._mark = 0
         self._fault = ""
 
     @property
@@ -70,20 +70,25 @@ class Hub:
             turn += 1
             try:
                 await self._look(judge=turn % _JUDGE_EACH == 0)
-                fault = ""
+                fault = await asyncio.to_thread(self.source.fault)
             except Gone as e:
                 fault = str(e)
             if fault != self._fault:
                 self._fault = fault
-                self._send("store", {"fault": fault}, self.clients)
+                self._send("fault", {"text": fault}, self.clients)
 
     async def add(self, client: Client) -> None:
         """From now on it gets what is new; what was before it has to ask for."""
         if not self.clients:
-            self._newest = await asyncio.to_thread(self.source.newest)
-            self._nodes = await self._judged()
+            try:
+                self._mark = await asyncio.to_thread(self.source.mark)
+                self._nodes = await self._judged()
+                self._fault = await asyncio.to_thread(self.source.fault)
+            except Gone as e:
+                self._fault = str(e)
         self.clients.add(client)
         client.put(frames.event("hello", {"now": frames.now()}))
+        client.put(frames.event("fault", {"text": self._fault}))
 
     def close(self) -> None:
         """End all streams."""
@@ -93,8 +98,8 @@ class Hub:
             client.put(None)
 
     async def _look(self, judge: bool) -> None:
-        watched = {client.node for client in self.clients} - {None}
-        self._newest, found = await asyncio.to_thread(self.source.since, self._newest, watched)
+        watched = {client.node for client in self.clients if client.node is not None}
+        self._mark, found = await asyncio.to_thread(self.source.since, self._mark, watched)
         by_node = defaultdict(list)
         for reading in found:
             by_node[reading.pop("node")].append(reading)
@@ -108,8 +113,10 @@ class Hub:
         if changed or gone:
             change = {"nodes": changed, "gone": gone, "order": list(self._nodes)}
             self._send("nodes", change, [each for each in self.clients if each.node is None])
-        for each in changed:
-            self._send("node", each, self._watching(each["node"]))
+        for node in watched:
+            documents = await asyncio.to_thread(self.source.documents, node)
+            if documents and node in self._nodes:
+                self._send("node", self._nodes[node] | documents, self._watching(node))
 
     async def _judged(self) -> dict[str, dict[str, Any]]:
         found = await asyncio.to_thread(self.source.nodes)

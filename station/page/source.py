@@ -1,24 +1,22 @@
-"""What the page shows of the store. Everything here reads, in one connection of its own each time: the collector goes on meanwhile.
-
-Each answer is bounded, whatever the store holds: so many points, so many errors, so many new readings.
-"""
+"""What the page shows of the store, as JSON has it. One connection that reads, and takes turns; the collector goes on meanwhile."""
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator, Set
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from station.page import gaps
-from station.store import schema
+from station.fleet import judge
+from station.fleet.judge import ALARMING, Judged
+from station.page import frames
+from station.store.reader import Newest, Reader
+from station.store.series import Point, Series
+from tools import CommandError
 
-_PATIENCE_S = 5
 _MOST_NEW = 2_000  # readings of one look
-_MOST_ERRORS = 500  # of a plot
-_MOST_SCANNED = 20_000  # readings in which these are looked for
-_MOST_CHANNELS = 100  # of a node
-_BACK = 200  # readings in which the quantities of a sensor that fails are looked for
+_MOST_ERRORS = 200  # marks of a plot
 
 
 class Gone(Exception):
@@ -26,179 +24,157 @@ class Gone(Exception):
 
 
 class Source:
+    """Any thread may call it. Gone: the store cannot be read."""
+
     def __init__(self, place: str | Path) -> None:
         self.place = str(place)
-        self._path = Path(place).resolve()
+        self._store: Reader | None = None
+        self._turn = threading.Lock()
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(
-                sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=_PATIENCE_S)
-            ) as db:
-                if db.execute("pragma application_id").fetchone()[0] != schema.APPLICATION:
-                    raise Gone(f"{self.place} is no store of make collect")
-                yield db
-        except sqlite3.Error as e:
-            if not self._path.is_file():
-                raise Gone(f"there is no {self.place}: make collect makes it") from None
-            raise Gone(f"{self.place}: {e}") from None
+    def _reading(self) -> Iterator[Reader]:
+        with self._turn:
+            try:
+                self._store = self._store or Reader(self.place)
+                yield self._store
+            except CommandError as e:
+                raise Gone(str(e)) from None
+            except sqlite3.Error as e:
+                raise Gone(f"{self.place} cannot be read: {e}") from None
+
+    def close(self) -> None:
+        with self._turn:
+            if self._store:
+                self._store.close()
+                self._store = None
 
     def base(self) -> str:
-        with self._reading() as db:
-            return db.execute("select value from about where key = 'base'").fetchone()[0]
+        with self._reading() as store:
+            return store.recall("base") or ""
 
-    def newest(self) -> int:
-        """A mark for `since`."""
-        with self._reading() as db:
-            return db.execute("select ifnull(max(rowid), 0) from reading").fetchone()[0]
+    def mark(self) -> int:
+        """Return a mark for `since`."""
+        with self._reading() as store:
+            return store.mark()
 
     def since(self, mark: int, nodes: Set[str]) -> tuple[int, list[dict[str, Any]]]:
         """Return a new mark, and the readings of some nodes that came since the old one: the newest of them."""
-        with self._reading() as db:
-            newest = db.execute("select ifnull(max(rowid), 0) from reading").fetchone()[0]
-            if newest <= mark or not nodes:
-                return newest, []
-            rows = db.execute(
-                "select node, channel, quantities, ts, received, late from reading where rowid > ?"
-                " order by rowid desc limit ?",
-                (mark, _MOST_NEW),
-            )
-            found = [_reading(row[1:]) | {"node": row[0]} for row in rows if row[0] in nodes]
-        return newest, found[::-1]
+        with self._reading() as store:
+            newest = store.mark()
+            found = store.since(mark, _MOST_NEW) if nodes and newest > mark else []
+        return newest, [
+            {"node": node, **_reading(channel, json.loads(quantities), ts, received, late)}
+            for node, channel, quantities, ts, received, late in found
+            if node in nodes
+        ]
 
     def nodes(self) -> list[dict[str, Any]]:
-        """All nodes, those with the worst faults first."""
-        with self._reading() as db:
-            rows = db.execute("select node, status, reading_at, info, health from node").fetchall()
-        return [_summary(*row) for row in rows]
+        """Return all nodes, those with the worst faults first."""
+        with self._reading() as store:
+            return [_summary(each) for each in judge.judged(store, frames.now())]
+
+    def fault(self) -> str:
+        """Return what is wrong at our own end; "": nothing."""
+        with self._reading() as store:
+            return judge.station(store, frames.now()) or ""
+
+    def status(self, name: str) -> str | None:
+        """Return what a node has said it is. None: it is not known, or has said nothing."""
+        with self._reading() as store:
+            known = store.known(name)
+        return known[0].status if known else None
+
+    def documents(self, name: str) -> dict[str, Any]:
+        """Return `status`, `info` and `health` of a node, and when each came; nothing of one that is not known."""
+        with self._reading() as store:
+            known = store.known(name)
+        fields = ("status", "status_at", "info", "info_at", "health", "health_at")
+        return {field: getattr(known[0], field) for field in fields} if known else {}
 
     def node(self, name: str) -> dict[str, Any] | None:
-        """All of one node that is no plot. None: the store does not know it."""
-        with self._reading() as db:
-            row = db.execute(
-                "select node, status, reading_at, info, health, status_at, info_at, health_at"
-                " from node where node = ?",
-                (name,),
-            ).fetchone()
-            if not row:
-                return None
-            channels = [_channel(db, name, each) for each in _channels(db, name)]
-        found = _summary(*row[:5])
-        found |= {"info": _document(row[3]), "health": _document(row[4])}
-        found |= {"status_at": row[5], "info_at": row[6], "health_at": row[7]}
-        return found | {"channels": channels}
-
-    def node_status(self, name: str) -> str | None:
-        """The newest `status` of a node. None: it is not known."""
-        with self._reading() as db:
-            row = db.execute("select status from node where node = ?", (name,)).fetchone()
-        return row[0] if row else None
+        """Return all of one node that is no plot. None: the store does not know it."""
+        with self._reading() as store:
+            found = judge.judged(store, frames.now(), name)
+            channels = [_channel(store, name, each) for each in store.latest(name)]
+        if not found:
+            return None
+        return _summary(found[0]) | self.documents(name) | {"channels": channels}
 
     def series(
         self, node: str, channel: str, quantity: str, begin: int, end: int, points: int
     ) -> dict[str, Any]:
-        """What a plot of one quantity shows from begin to end (Unix ms).
+        """Return what a plot of one quantity shows of [begin, end), Unix ms.
 
-        points: (ts, least, mean, most, late) each, late: how many of its readings came late; (ts, None, None, None, 0): the line
-        is broken there. gaps: (from, to); errors: (ts, text) of the sensor; untimed: readings of the channel that have no time.
+        points: (ts, least, mean, most, late) each, late: how many of its readings came late; where the line is broken
+        (ts, None, None, None, 0). gaps: (from, to); errors: (ts, how many); untimed: readings of the channel that have no time.
         """
-        with self._reading() as db:
-            found = _points(db, node, channel, quantity, begin, end, points)
-            where = "from reading where node = ? and channel = ?"
-            errors = db.execute(
-                "select ts, error from (select ts, json_extract(quantities, '$.error') as error"
-                f" {where} and ts >= ? and ts < ? order by ts desc limit ?)"
-                " where error is not null limit ?",
-                (node, channel, begin, end, _MOST_SCANNED, _MOST_ERRORS),
-            ).fetchall()
-            untimed = db.execute(
-                f"select count(*) {where} and ts is null", (node, channel)
-            ).fetchone()[0]
-        stretches = gaps.breaks([point[0] for point in found])
+        with self._reading() as store:
+            found = store.series(node, channel, quantity, begin, end, points)
+            errors = store.series(node, channel, "error", begin, end, _MOST_ERRORS)
+            oldest, untimed = store.extent(node, channel)
+        drawn = Series([each for each in found.points if each.mean is not None], *found[1:])
+        gaps = _gaps(drawn, oldest, begin, min(end, frames.now()))
         return {
-            "points": gaps.with_breaks(found, stretches),
-            "gaps": stretches,
-            "errors": errors[::-1],
+            "step_ms": drawn.step_ms,
+            "points": _broken(drawn.points, gaps),
+            "gaps": gaps,
+            "errors": [(each.ts, each.readings) for each in errors.points],
             "untimed": untimed,
         }
 
 
-def _points(db, node, channel, quantity, begin, end, points):
-    step = max(1, (end - begin) // points)
-    rows = db.execute(
-        "select min(ts), min(value), avg(value), max(value), sum(late) from reading, json_each(reading.quantities)"
-        " where node = ? and channel = ? and ts >= ? and ts < ? and key = ? and type in ('integer', 'real', 'true', 'false')"
-        " group by ts / ? order by ts",
-        (node, channel, begin, end, quantity, step),
-    )
-    return rows.fetchall()
-
-
-def _reading(row) -> dict[str, Any]:
-    channel, quantities, ts, received, late = row
+def _reading(
+    channel: str, quantities: dict[str, Any], ts: int | None, received: int, late: bool
+) -> dict[str, Any]:
     return {
         "channel": channel,
-        "quantities": json.loads(quantities),
+        "quantities": quantities,
         "ts": ts,
         "received": received,
-        "late": bool(late),
+        "late": late,
     }
 
 
-def _document(text: str | None) -> dict[str, Any]:
-    return json.loads(text) if text else {}
+def _summary(judged: Judged) -> dict[str, Any]:
+    faults = [
+        {"kind": each.kind, "text": each.text, "alarm": each.kind in ALARMING}
+        for each in judged.faults
+    ]
+    return judged._asdict() | {"faults": faults}
 
 
-def _summary(node, status, reading_at, info, health) -> dict[str, Any]:
-    return {"node": node, "status": status, "reading_at": reading_at, "faults": []}
+def _channel(store: Reader, node: str, newest: Newest) -> dict[str, Any]:
+    """Return a channel's newest reading, what can be plotted of it, since when, and how many of its readings have no time."""
+    oldest, untimed = store.extent(node, newest.channel)
+    values = newest.quantities
+    # In the order in which the sensor has them; those that it had before it failed come after these.
+    names = dict.fromkeys([*values, *store.quantities(node, newest.channel)])
+    names.pop("error", None)
+    plots = [name for name in names if isinstance(values.get(name, 0.0), (int, float))]
+    reading = _reading(newest.channel, values, newest.ts, newest.received, newest.late)
+    return reading | {"plots": plots, "begin": oldest, "untimed": untimed}
 
 
-def _channels(db: sqlite3.Connection, node: str) -> list[str]:
-    """One step in the index for each channel, however many readings there are."""
-    rows = db.execute(
-        "with recursive found(name) as ("
-        "  select min(channel) from reading where node = :node"
-        "  union all"
-        "  select (select min(channel) from reading where node = :node and channel > found.name)"
-        "  from found where found.name is not null"
-        ") select name from found where name is not null limit :most",
-        {"node": node, "most": _MOST_CHANNELS},
-    )
-    return [row[0] for row in rows]
+def _gaps(series: Series, oldest: int | None, begin: int, end: int) -> list[tuple[int, int]]:
+    """Where readings are missing: between points, and at the edges, if there have been some before."""
+    if oldest is None or oldest >= end:
+        return []
+    first = series.points[0].ts if series.points else end
+    last = series.points[-1].ts if series.points else first
+    found = series.holes()
+    if oldest < begin and first - begin > series.hole_ms:
+        found.insert(0, (begin, first))
+    if series.points and end - last > series.hole_ms:
+        found.append((last, end))
+    return found
 
 
-def _channel(db: sqlite3.Connection, node: str, channel: str) -> dict[str, Any]:
-    """The newest reading of a channel, its quantities, how many of its readings have no time, and since when it has readings."""
-    where = "from reading where node = ? and channel = ?"
-    newest = db.execute(
-        f"select channel, quantities, ts, received, late, rowid {where} and ts is not null"
-        " order by ts desc limit ?",
-        (node, channel, _BACK),
-    )
-    latest, names = None, {}
-    for row in newest:
-        latest = latest or row
-        quantities = json.loads(row[1])
-        if "error" not in quantities:
-            names = quantities
-            break
-    untimed = db.execute(
-        f"select channel, quantities, ts, received, late, rowid {where} and ts is null order by rowid desc limit 1",
-        (node, channel),
-    ).fetchone()
-    if untimed and (latest is None or untimed[5] > latest[5]):
-        latest = untimed
-        names = names or json.loads(untimed[1])
-    count = db.execute(f"select count(*) {where} and ts is null", (node, channel)).fetchone()[0]
-    begin = db.execute(f"select min(ts) {where} and ts is not null", (node, channel)).fetchone()[0]
-    return {
-        **_reading(latest[:5]),
-        "plots": [
-            name
-            for name, value in names.items()
-            if isinstance(value, (int, float)) and name != "error"
-        ],
-        "untimed": count,
-        "begin": begin,
-    }
+def _broken(points: list[Point], gaps: list[tuple[int, int]]) -> list[tuple[Any, ...]]:
+    """Return points with an empty one in each gap: there a line ends."""
+    middles = {begin: (begin + end) // 2 for begin, end in gaps}
+    found: list[tuple[Any, ...]] = []
+    for point in points:
+        found.append(point[:5])
+        if point.ts in middles:
+            found.append((middles[point.ts], None, None, None, 0))
+    return found

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from station.store import nodes, removal, schema, series
 from station.store.contract import Account
+from station.store.hours import HOUR_MS
 from station.store.series import Series
 from tools import CommandError, unreadable
 
@@ -145,6 +146,31 @@ class Reader:
             (node, channel, _NEWEST),
         )
         return sorted(row[0] for row in rows)
+
+    def extent(self, node: str, channel: str) -> tuple[int | None, int]:
+        """Return when the oldest reading of a channel was taken (Unix ms, None: nobody knows), and how many have no time."""
+        where = "from reading where node = ? and channel = ?"
+        oldest = self._read(f"select min(ts) {where}", (node, channel))[0][0]
+        hours = self._read(
+            "select min(hour) from hourly where node = ? and channel = ?", (node, channel)
+        )[0][0]
+        if hours is not None:  # readings may have been removed since
+            oldest = min(oldest or hours * HOUR_MS, hours * HOUR_MS)
+        untimed = self._read(f"select count(*) {where} and ts is null", (node, channel))[0][0]
+        return oldest, untimed
+
+    def mark(self) -> int:
+        """Return a mark: what is stored later comes after it."""
+        return self._read("select ifnull(max(rowid), 0) from reading")[0][0]
+
+    def since(self, mark: int, most: int) -> list[tuple[str, str, str, int | None, int, bool]]:
+        """Return the newest readings after a mark, at most so many, as they came: (node, channel, quantities, ts, received, late)."""
+        rows = self._read(
+            "select node, channel, quantities, ts, received, late from reading where rowid > ?"
+            " order by rowid desc limit ?",
+            (mark, most),
+        )
+        return [(*row[:5], bool(row[5])) for row in reversed(rows)]
 
     def recall(self, key: str) -> str | None:
         rows = self._read("select value from about where key = ?", (key,))

@@ -37,11 +37,15 @@ class Series(NamedTuple):
     step_ms: int
     usual_ms: int | None
 
+    @property
+    def hole_ms(self) -> int:
+        """So long without a reading is more than usual."""
+        return _HOLE * max(self.step_ms, self.usual_ms or 0)
+
     def holes(self) -> list[tuple[int, int]]:
         """Where readings are missing between two points: (from, to) in Unix ms."""
-        least = _HOLE * max(self.step_ms, self.usual_ms or 0)
         pairs = pairwise(self.points)
-        return [(a.ts, b.ts) for a, b in pairs if b.ts - a.ts > least]
+        return [(a.ts, b.ts) for a, b in pairs if b.ts - a.ts > self.hole_ms]
 
 
 def points(

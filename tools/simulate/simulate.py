@@ -24,7 +24,7 @@ from tools.numbers import seconds, whole
 from tools.settings import heap
 from tools.settings.judge import BadConfig, check, judge, parse_file
 from tools.settings.judge import node as node_code
-from tools.simulate import messages, scenarios, watch
+from tools.simulate import inbrowser, messages, scenarios, watch
 
 USER = "outpost"
 WIFI = {"ssid": "simulated", "key": "simulated"}
@@ -79,6 +79,11 @@ def add_arguments(parser):
         action="store_true",
         help="an ESP32 without PSRAM: its Python heap grows out of the RAM that Wi-Fi and connections need",
     )
+    parser.add_argument(
+        "--page",
+        choices=("0", "1"),
+        help="0: without the page in a browser; 1: with it, which is so on a terminal",
+    )
     messages.add_argument(parser)
 
 
@@ -98,6 +103,14 @@ def run(args):
         settings = node_settings(args.board, broker, password, clock, args.config)
         if args.folder and not args.config:  # it runs beside another, perhaps
             settings["node"]["name"] += "-" + serial(folder / "flash")
+        account = settings["mqtt"]["brokers"][0] | {"tls": None}
+        # What the phone's page saves has another name, perhaps, and no base.
+        node = {} if args.portal else settings["node"]
+        base = node.get("base", "outpost")
+        raw = messages.wanted_raw(args)
+        address = None
+        if args.page == "1" or (args.page is None and not raw and not args.portal):
+            address = stack.enter_context(inbrowser.page(folder, account, base))
         rom = make_flash(folder / "flash", settings, args.slot)
         forget_crashes(folder / "flash")
         scarce = not args.portal and _scarce(args, settings)
@@ -106,18 +119,15 @@ def run(args):
         if args.portal:
             forget_settings(folder / "flash")
             events = [{"at_s": 0, "do": "access_point", **WIFI}, *_wired(args.board)]
-        account = settings["mqtt"]["brokers"][0] | {"tls": None}
         log = folder / "console.log"
         log.unlink(missing_ok=True)
-        # What the page saves has another name, perhaps, and no base.
-        node = {} if args.portal else settings["node"]
-        base = node.get("base", "outpost")
         topic = f"{base}/#"
         called = f"{node['name']}, " if node else ""
         print(f"broker   {broker.host}:{broker.port}, a mosquitto; its log: {short(broker.log)}")
         print(f"node     {called}a simulated board; its console: {short(log)}")
         print(f"         its flash: {short(folder / 'flash')}")
-        raw = messages.wanted_raw(args)
+        if address:
+            print(said(f"page     {address()}"))
         here = "" if raw else said(" (RAW=1 shows the same here)")
         print(f"\nTo subscribe by hand{here}:\n\n  {watch.by_hand(account, topic)}\n", flush=True)
         form = messages.AS_THEY_ARE if raw else messages.TO_BE_SHOWN

@@ -2,11 +2,11 @@
 
 import { get, Live } from "./api.js";
 import { fill, make, setText } from "./dom.js";
-import { ago } from "./words.js";
+import { ago, signal, STATES } from "./words.js";
 
 const _TICK_MS = 2000;
 const _CLASSES = ["name", "faults", "num", "", "num", "num", "num", ""];
-const _HEADS = ["Node", "What is wrong", "Last reading", "Status", "Battery", "Signal", "Waiting", "Version"];
+const _HEADS = ["Node", "What is wrong", "Last reading", "State", "Battery", "Signal", "Waiting", "Version"];
 
 export class Fleet {
   constructor(main, failed) {
@@ -38,7 +38,7 @@ export class Fleet {
       hello: () => this.load(),
       nodes: (change) => this.change(change),
       broker: (state) => document.dispatchEvent(new CustomEvent("broker", { detail: state })),
-      store: ({ fault }) => setText(document.getElementById("fault"), fault),
+      fault: ({ text }) => setText(document.getElementById("fault"), text),
     });
   }
 
@@ -106,26 +106,26 @@ class Row {
   constructor() {
     this.link = make("a");
     this.faults = make("ul");
-    this.status = make("span");
+    this.state = make("span");
     this.cells = _HEADS.map((head, at) => make("td", { class: _CLASSES[at], ...(at > 3 ? { "data-is": head } : {}) }));
     this.cells[0].append(this.link);
     this.cells[1].append(this.faults);
-    this.cells[3].append(this.status);
+    this.cells[3].append(this.state);
     this.element = make("tr", {}, ...this.cells);
   }
 
   set(node) {
     this.node = node;
     this.wrong = node.faults.length > 0;
-    this.text = [node.node, node.status, node.version, node.board, ...node.faults.map((fault) => fault.text)].join("\n").toLowerCase();
+    this.text = [node.node, node.state, node.version, node.board, ...node.faults.map((fault) => fault.text)].join("\n").toLowerCase();
     setText(this.link, node.node);
     this.link.href = "/node/" + encodeURIComponent(node.node);
-    fill(this.faults, ...node.faults.map((fault) => make("li", { class: fault.rank < 50 ? "wrong" : "" }, fault.text)));
-    this.status.className = `pill ${node.status === "online" || node.status === "offline" ? node.status : ""}`;
-    setText(this.status, node.status ?? "unknown");
+    fill(this.faults, ...node.faults.map((fault) => make("li", { class: fault.alarm ? "wrong" : "" }, fault.text)));
+    this.state.className = `pill ${STATES[node.state] ?? ""}`;
+    setText(this.state, node.state);
     setText(this.cells[4], node.battery === null ? "" : `${node.battery}\u202f%`);
-    setText(this.cells[5], node.rssi === null ? "" : `${node.rssi}\u202fdBm`);
-    setText(this.cells[6], node.outbox ? node.outbox.toLocaleString() : "");
+    setText(this.cells[5], node.rssi === null ? "" : signal(node.rssi));
+    setText(this.cells[6], node.waiting ? node.waiting.toLocaleString() : "");
     setText(this.cells[7], node.version ?? "");
     this.tick();
   }

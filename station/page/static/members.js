@@ -1,14 +1,15 @@
 // Members of `health` and `info` (docs/topics.md) in words. What has no row is shown by its own name.
 
 import { make } from "./dom.js";
-import { duration, label } from "./words.js";
+import { duration, label, signal } from "./words.js";
 
 const bytes = (n) => (n >= 10240 ? `${Math.round(n / 1024).toLocaleString()} KB` : `${n} bytes`);
+const times = (n) => `${count(n)}×`;
 const count = (n) => n.toLocaleString();
 
 export const HEALTH = {
   uptime_s: ["runs for", duration],
-  rssi: ["signal of the Wi-Fi", (n) => `${n} dBm`],
+  rssi: ["signal of the Wi-Fi", signal],
   outbox: ["readings that wait", count],
   outbox_bytes: ["their size", bytes],
   outbox_age_s: ["the oldest of them", duration],
@@ -20,8 +21,8 @@ export const HEALTH = {
   sensors_failing: ["sensors that fail", count],
   clock: ["its time is from", String],
   clock_age_s: ["set before", duration],
-  wifi_joins: ["joined the Wi-Fi", (n) => `${n} times`],
-  connects: ["connected to the broker", (n) => `${n} times`],
+  wifi_joins: ["joined the Wi-Fi", times],
+  connects: ["connected to the broker", times],
   heap_free: ["free memory", bytes],
   heap_low: ["the least of it", bytes],
   idf_free: ["memory beside it", bytes],
@@ -52,5 +53,9 @@ function said(words, given) {
   if (typeof given === "number" && words) return words(given);
   if (given === true) return "yes";
   if (given === false) return "no";
-  return typeof given === "object" && given !== null ? JSON.stringify(given) : String(given);
+  if (Array.isArray(given)) return given.map((each) => said(null, each)).join("; ");
+  if (typeof given === "object" && given !== null) {
+    return Object.entries(given).map(([name, each]) => `${name}: ${said(null, each)}`).join("; ");
+  }
+  return String(given);
 }

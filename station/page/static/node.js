@@ -6,7 +6,7 @@ import { fill, make, section, setText } from "./dom.js";
 import { HEALTH, INFO, pairs } from "./members.js";
 import { Now } from "./values.js";
 import { Plots } from "./plots.js";
-import { ago, clock } from "./words.js";
+import { ago, clock, STATES } from "./words.js";
 
 const _LINES = 200;
 
@@ -16,9 +16,9 @@ export class Node {
     this.failed = failed;
     this.node = null;
     this.title = make("h1", {}, name);
-    this.status = make("span", { class: "pill" });
+    this.state = make("span", { class: "pill" });
     this.since = make("span", { class: "dim" });
-    this.faults = make("ul", { class: "card bad", hidden: true, "aria-label": "What is wrong" });
+    this.faults = make("ul", { class: "card faults", hidden: true, "aria-label": "What is wrong" });
     this.now = new Now();
     this.plots = new Plots(name, failed);
     this.commands = new Commands(name);
@@ -31,7 +31,8 @@ export class Node {
     this.crashed.hidden = true;
     fill(
       main,
-      make("div", { class: "head" }, this.title, this.status, this.since),
+      make("a", { href: "/", class: "dim" }, "← All nodes"),
+      make("div", { class: "head" }, this.title, this.state, this.since),
       this.faults,
       section("Now", this.now.element),
       section("Plots", this.plots.element),
@@ -53,7 +54,7 @@ export class Node {
         document.dispatchEvent(new CustomEvent("broker", { detail: state }));
         this.commands.reachable();
       },
-      store: ({ fault }) => setText(document.getElementById("fault"), fault),
+      fault: ({ text }) => setText(document.getElementById("fault"), text),
     });
   }
 
@@ -80,8 +81,9 @@ export class Node {
 
   change(node) {
     this.node = node;
-    this.setStatus(node.status);
+    this.setStatus(node.status, node.state);
     this.faults.hidden = !node.faults.length;
+    this.faults.classList.toggle("bad", node.faults.some((fault) => fault.alarm));
     fill(this.faults, ...node.faults.map((fault) => make("li", {}, fault.text)));
     fill(this.health, ...pairs(HEALTH, node.health));
     fill(this.info, ...pairs(INFO, node.info));
@@ -91,9 +93,10 @@ export class Node {
     this.tick();
   }
 
-  setStatus(status) {
-    setText(this.status, status ?? "unknown");
-    this.status.className = `pill ${status === "online" || status === "offline" ? status : ""}`;
+  // state: what follows from all that is known; silent, say, while the broker still has `online`
+  setStatus(status, state = status) {
+    setText(this.state, state ?? "unknown");
+    this.state.className = `pill ${STATES[state] ?? ""}`;
     this.commands.setStatus(status);
   }
 

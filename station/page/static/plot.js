@@ -188,10 +188,10 @@ export class Plot {
           x: { time: true, auto: false },
           y: this.isYesNo ? { range: () => [-0.1, 1.1] } : { range: (_, least, most) => spread(least, most) },
         },
-        series: [{}, edge, { ...edge }, line, { stroke: () => this.colours.late, paths: () => null, points: { show: true, size: 6, fill: () => this.colours.late } }],
+        series: [{}, edge, { ...edge }, line, { stroke: () => this.colours.late, paths: () => null, points: { show: true, size: 5, fill: () => this.colours.late } }],
         bands: [{ series: [2, 1], fill: () => this.colours.band }],
         axes: [
-          { ...axes, values: (_, splits) => axis(splits), space: 76 },
+          { ...axes, values: (_, splits) => axis(splits), space: 76, size: 32 },
           { ...axes, size: 52, values: this.isYesNo ? (_, splits) => splits.map((at) => (at === 0 ? "no" : at === 1 ? "yes" : "")) : undefined },
         ],
         cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "outpost" }, y: false, points: { size: 7 } },

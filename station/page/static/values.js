@@ -44,7 +44,7 @@ class Card {
     const { error, ...quantities } = reading.quantities;
     this.error.hidden = error === undefined;
     setText(this.error, String(error ?? ""));
-    const pairs = Object.entries(quantities).flatMap(([name, given]) => [make("dt", {}, label(name)), make("dd", {}, value(name, given))]);
+    const pairs = Object.entries(quantities).map(([name, given]) => make("div", {}, make("dt", {}, label(name)), make("dd", {}, value(name, given))));
     fill(this.list, ...pairs);
     this.element.classList.remove("fresh");
     if (fresh) requestAnimationFrame(() => this.element.classList.add("fresh"));

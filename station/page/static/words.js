@@ -17,7 +17,12 @@ export function value(quantity, given) {
   return unit ? `${text}\u202f${unit}` : text;
 }
 
+export const signal = (dbm) => `${String(dbm).replace("-", "−")}\u202fdBm`;
+
 export const label = (name) => name.replaceAll("_", " ");
+
+// How a state of a node looks; others are neither good nor bad.
+export const STATES = { online: "good", silent: "grave", offline: "grave" };
 
 const _UNITS = [
   [86400, "d"],
