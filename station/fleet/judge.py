@@ -114,9 +114,11 @@ def station(store: Reader, now_ms: int) -> str | None:
 
 def _listened(store: Reader, everybody: list[Known], now_ms: int) -> tuple[int, int]:
     noted = store.recall(LISTENING)
-    since, until = map(int, noted.split()) if noted else (0, 0)
+    if noted:
+        since, until = map(int, noted.split())
+        return since, min(now_ms, until)
     heard = [at for each in everybody for at in (each.reading_at, each.health_at) if at]
-    return since, min(now_ms, max([until, *heard]))
+    return 0, min(now_ms, max(heard, default=0))
 
 
 def _one(case: _Case) -> Judged:

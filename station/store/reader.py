@@ -74,7 +74,7 @@ class Reader:
         self.place = str(place)
         self._file: tuple[int, int] = (0, 0)
         self._db = self._opened()
-        self._channels: dict[str, tuple[int | None, list[Newest]]] = {}
+        self._channels: dict[str, tuple[tuple[int | None, int], list[Newest]]] = {}
 
     def close(self) -> None:
         self._db.close()
@@ -85,25 +85,24 @@ class Reader:
     def known(self, node: str | None = None) -> list[Known]:
         """Return what is known of each node, or of one, by name. A node whose `status` was taken back is gone."""
         where, values = ("where node = ?", (node,)) if node is not None else ("", ())
-        missing = dict(
-            self._read(
-                "select node, sum(last - iif(whole, 1, first) + 1 - readings) from start"
-                f" {where} group by node",
-                values,
-            )
+        starts = self._read(
+            "select node, sum(last - iif(whole, 1, first) + 1 - readings), sum(readings) from start"
+            f" {where} group by node",
+            values,
         )
+        counts = {node: (missing, readings) for node, missing, readings in starts}
         rows = self._read(
             "select node, reading_at, status, status_at, info, info_at, health, health_at,"
             f" dropped_here, superseded_here, gap_told from node {where} order by node",
             values,
         )
         return [
-            self._known(row, missing.get(row[0], 0))
+            self._known(row, *counts.get(row[0], (0, 0)))
             for row in rows
             if row[2] is not None or row[3] is None
         ]
 
-    def _known(self, row: tuple[Any, ...], missing: int) -> Known:
+    def _known(self, row: tuple[Any, ...], missing: int, readings: int) -> Known:
         node, reading_at, status, status_at, info, info_at, health, health_at, *counts = row
         dropped, superseded, told = counts
         report = json.loads(health or "{}")
@@ -112,7 +111,7 @@ class Reader:
         return Known(
             *(node, reading_at, status, status_at, json.loads(info or "{}"), info_at),
             *(report, health_at, account, told, self._gap_at(node) if missing > 0 else None),
-            *(dropped, self._of(node, reading_at)),
+            *(dropped, self._of(node, (reading_at, readings))),
         )
 
     def channels(self, node: str) -> list[str]:
@@ -180,13 +179,13 @@ class Reader:
         """Return the newest events, (Unix ms, kind, text) each, the newest first."""
         return self._read("select at, kind, text from event order by id desc limit ?", (most,))
 
-    def _of(self, node: str, reading_at: int | None) -> list[Newest]:
-        """The newest reading of each channel; looked up only when a reading has come since."""
+    def _of(self, node: str, state: tuple[int | None, int]) -> list[Newest]:
+        """The newest reading of each channel; looked up only when a reading has come since: then `state` is another one."""
         before = self._channels.get(node)
-        if before and before[0] == reading_at:
+        if before and before[0] == state:
             return before[1]
         found = self.latest(node)
-        self._channels[node] = reading_at, found
+        self._channels[node] = state, found
         return found
 
     def _newest(self, node: str, channel: str) -> Newest | None:
@@ -215,7 +214,7 @@ class Reader:
         before = before_ms if before_ms is not None else 2**62
         return self._db.execute(
             f"select {_ROW} from reading where node = ? and channel = ? and ts < ?"
-            " order by ts desc limit ?",
+            " order by ts desc, rowid desc limit ?",
             (node, channel, before, _NEWEST),
         ).fetchall()
 
@@ -284,7 +283,7 @@ def _habit(rows: list[tuple[Any, ...]]) -> Habit | None:
     usual, middle = distances[int(len(distances) * _RARE)], distances[len(distances) // 2]
     delays = sorted(row[2] - row[1] for row in rows)
     delay = delays[int(len(delays) * _RARE)] - delays[0]
-    return Habit(usual, usual <= 2 * middle, delay)
+    return Habit(usual, 2 * usual <= 3 * middle, delay)
 
 
 def _identity(path: Path) -> tuple[int, int]:
