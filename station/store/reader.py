@@ -237,6 +237,7 @@ class Reader:
             if _identity(self.path) == self._file:
                 return
         self._db.close()
+        self._file = (0, 0)  # if it cannot be opened, it is tried again
         self._db = self._opened()
         self._channels = {}
 

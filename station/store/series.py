@@ -4,6 +4,7 @@ Bounded: at most _MOST readings and 8,800 hours for each year are read. Hours th
 are read from their readings.
 """
 
+import math
 import sqlite3
 from itertools import pairwise
 from typing import NamedTuple
@@ -38,9 +39,9 @@ class Series(NamedTuple):
     usual_ms: int | None
 
     @property
-    def hole_ms(self) -> int:
-        """So long without a reading is more than usual."""
-        return _HOLE * max(self.step_ms, self.usual_ms or 0)
+    def hole_ms(self) -> float:
+        """So long without a reading is more than usual. Infinite: too few readings, so nobody knows."""
+        return _HOLE * max(self.step_ms, self.usual_ms) if self.usual_ms else math.inf
 
     def holes(self) -> list[tuple[int, int]]:
         """Where readings are missing between two points: (from, to) in Unix ms."""

@@ -13,13 +13,15 @@ async function answered(path, options) {
   let answer;
   try {
     answer = await fetch(path, options);
-  } catch {
+  } catch (error) {
+    if (error.name === "AbortError") throw error; // nobody wants it any more
     throw new Refused(0, "The page's program does not answer: is make page still running?");
   }
   let content = {};
   try {
     content = await answer.json();
-  } catch {
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
     throw new Refused(answer.status, `This was no answer of the page's program (${answer.status}).`);
   }
   if (answer.status === 401) document.dispatchEvent(new Event("login"));

@@ -46,7 +46,8 @@ export function pairs(table, members) {
   delete rows.crash; // it has a place of its own
   const known = Object.keys(table).filter((name) => name in rows);
   const others = Object.keys(rows).filter((name) => !(name in table));
-  return [...known, ...others].flatMap((name) => [make("dt", {}, table[name]?.[0] ?? label(name)), make("dd", {}, said(table[name]?.[1], rows[name]))]);
+  const told = [...known, ...others].map((name) => [table[name]?.[0] ?? label(name), said(table[name]?.[1], rows[name])]);
+  return told.filter(([, text]) => text).flatMap(([title, text]) => [make("dt", {}, title), make("dd", {}, text)]);
 }
 
 function said(words, given) {

@@ -9,7 +9,7 @@ const _HOUR = 60 * _MINUTE;
 const _DAY = 24 * _HOUR;
 const _SHORTEST = 10_000;
 const _LONGEST = 20 * 366 * _DAY;
-const _LEAST = 2 * _MINUTE; // of "all"
+const _LEAST = _MINUTE; // of "all"
 const _SETTLE_MS = 150; // until nobody presses a key any more
 
 const _SPANS = [

@@ -1,0 +1,451 @@
+"""The page whole: a real mosquitto, the collector and the page as processes, nodes that publish, a real Chromium the size of a phone."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import browser as chromium
+import paho.mqtt.client as paho
+import pytest
+from outside import settings, until
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from sim.broker import Broker
+from station.messages import Reading, State
+from station.page import link, users
+from station.store.contract import Batch
+from station.store.sqlite import SqliteStore
+from tools import ROOT
+
+MINUTE, HOUR = 60_000, 3_600_000
+EVIL = '<img src=x onerror="document.title=1">'
+KEEP_ALL = ("max_queued_messages 0",)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("page")]
+
+
+def now():
+    return time.time_ns() // 1_000_000
+
+
+class Stand:
+    """A store with a past, a broker, a collector, and the page at `url`."""
+
+    def __init__(self, folder):
+        self.store = folder / "readings.sqlite"
+        self.logs = {name: folder / f"{name}.log" for name in ("collect", "page")}
+        self.processes = {}
+        self.broker = Broker(folder / "broker", persistent=True, settings=KEEP_ALL).start()
+        self.url = ""
+
+    def start(self, command, *words):
+        with self.logs[command].open("a") as log:
+            self.processes[command] = subprocess.Popen(
+                [sys.executable, "-u", "-m", "station", command, "--store", self.store]
+                + ["--broker", f"127.0.0.1:{self.broker.port}", *words],
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+            )
+
+    def said(self, command):
+        return self.logs[command].read_text()
+
+    def collect(self):
+        self.start("collect")
+        until(lambda: "connected to " in self.said("collect"), 20, "the collector")
+
+    def page(self, *words):
+        self.start("page", "--port", "0", *words)
+        until(lambda: re.search(r"page: \S+\n", self.said("page")), 20, "the page")
+        self.url = re.findall(r"page: (\S+)", self.said("page"))[-1]
+
+    def end(self, command, number=signal.SIGTERM):
+        process = self.processes.pop(command)
+        process.send_signal(number)
+        return process.wait(30)
+
+    def stop(self):
+        for command in list(self.processes):
+            self.end(command)
+            sys.stdout.write(self.said(command)[-3000:])
+        self.broker.stop()
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory):
+    """Readings each minute for 6 hours, one hour of them missing, one late; a failing sensor; a node that is offline; hostile names."""
+    stand = Stand(tmp_path_factory.mktemp("page"))
+    readings = []
+    for minute in range(360):
+        ts = now() - (360 - minute) * MINUTE
+        if 120 <= minute < 180:
+            continue
+        text = json.dumps({"temperature": 20 + minute / 100})
+        readings.append(Reading("attic", 8, minute + 1, "air", text, ts, ts, 200 <= minute < 260))
+    readings.append(Reading("attic", 8, 400, "pool", '{"error":"no answer"}', now(), now(), False))
+    readings.append(Reading("attic", 8, 401, "air", '{"temperature":1.0}', None, now(), False))
+    readings.append(
+        Reading(
+            EVIL, 1, 1, "<b>air</b>", '{"<i>t</i>":2.5,"note":"<u>x</u>"}', now(), now(), False
+        )
+    )
+    made = SqliteStore(stand.store, "outpost")
+    made.append(
+        Batch(
+            readings=readings,
+            states=[
+                State("attic", "status", "online", now()),
+                State("attic", "info", '{"version":"0.1.0","crash":"<script>document.title=1</script>"}', now()),
+                State("shed", "status", "offline", now() - HOUR),
+                State("cellar", "status", "online", now()),
+                State(EVIL, "status", "online", now()),
+            ],
+        )
+    )  # fmt: skip
+    made.close()
+    try:
+        stand.collect()
+        stand.page()
+        yield stand
+    finally:
+        stand.stop()
+
+
+class Attic:
+    """Speaks as a node does, over MQTT: readings, replies, an output, log lines."""
+
+    def __init__(self, broker):
+        self.heard = []
+        self.mute = False
+        self.seq = 1000
+        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, "attic")
+        self.client.on_message = self._asked
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.subscribe([("outpost/attic/cmd/+", 1), ("outpost/attic/output/+/set", 0)])
+        self.client.loop_start()
+        self.publish("status", "online", retain=True)
+        self.publish("output/pump", {"state": "OFF"}, retain=True)
+
+    def publish(self, topic, payload, retain=False):
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        self.client.publish(f"outpost/attic/{topic}", text, 1, retain).wait_for_publish(10)
+
+    def reading(self, **quantities):
+        self.seq += 1
+        self.publish("reading/air", {"ts": now(), "boot": 8, "seq": self.seq, **quantities})
+
+    def _asked(self, client, data, message):
+        self.heard.append((message.topic, message.payload, message.retain))
+        if self.mute:
+            return
+        if message.topic.endswith("/set"):
+            state = json.dumps({"state": message.payload.decode()})
+            client.publish("outpost/attic/output/pump", state, 1, True)
+            return
+        asked = json.loads(message.payload)
+        reply = {"id": asked["id"], "cmd": message.topic.rpartition("/")[2], "ok": True}
+        if asked.get("sensor") == "pool":
+            reply |= {"ok": False, "error": "<b>the bus is dead</b>"}
+        client.publish("outpost/attic/reply", json.dumps(reply), 1)
+
+    def stop(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture(scope="module")
+def attic(stand):
+    attic = Attic(stand.broker)
+    yield attic
+    attic.stop()
+
+
+@pytest.fixture(scope="module")
+def driver():
+    driver = chromium.start(1)
+    yield driver
+    driver.quit()
+
+
+class Seen:
+    """What a person sees of the page."""
+
+    def __init__(self, driver, url):
+        self.driver, self.url = driver, url
+
+    def open(self, path=""):
+        self.driver.get(self.url + path)
+        until(lambda: self.all("main h1"), 20, "the page")
+        return self
+
+    def all(self, selector):
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector):
+        return self.all(selector)[0]
+
+    @property
+    def text(self):
+        return self.run("return document.body.innerText")
+
+    def wait(self, text, timeout=20):
+        until(lambda: text in self.text, timeout, text, lambda: self.text[:3000])
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def button(self, text):
+        return next(each for each in self.all("button") if each.text == text)
+
+    def plot(self):
+        """The first plot's description, once it is drawn."""
+        until(
+            lambda: "from" in (self.one(".area").get_attribute("aria-label") or ""), 20, "a plot"
+        )
+        return self.one(".area").get_attribute("aria-label")
+
+    def colours(self):
+        """How many points of the first plot's canvas have each of its colours."""
+        return self.run(
+            "const c = document.querySelector('.plot canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+            "const found = {}, plot = document.querySelector('.plot').plot.colours;"
+            "for (const [name, css] of Object.entries(plot)) {"
+            "  const [r, g, b] = css.match(/[0-9.]+/g).map(Number); found[name] = 0;"
+            "  for (let i = 0; i < d.length; i += 4) if (d[i] === r && d[i+1] === g && d[i+2] === b && d[i+3] > 200) found[name]++;"
+            "} return found;"
+        )
+
+
+@pytest.fixture
+def seen(driver, stand):
+    seen = Seen(driver, stand.url)
+    yield seen
+    faults = [
+        entry["message"]
+        for entry in driver.get_log("browser")
+        if entry["level"] == "SEVERE" and "ERR_CONNECTION" not in entry["message"]
+    ]
+    assert not faults, faults
+    assert seen.run("return document.documentElement.scrollWidth") <= chromium.WIDTH
+
+
+def test_the_list_shows_what_is_wrong_first(seen, attic):
+    seen.open().wait("4 nodes")
+    rows = [row.text for row in seen.all("tbody tr")]
+    assert rows[0].startswith("shed") and "offline for 60 minutes" in rows[0]
+    assert rows[1].startswith("attic") and "no answer" in rows[1]
+    assert rows[-1].startswith("cellar")
+    seen.one("input").send_keys("shed")
+    assert [row.text.split("\n")[0] for row in seen.all("tbody tr") if row.is_displayed()] == [
+        "shed"
+    ]
+    seen.one("input").send_keys(Keys.BACKSPACE * 4 + "nobody")
+    assert "No node fits." in seen.text
+
+
+def test_a_value_changes_without_a_reload(seen, attic):
+    seen.open("/node/attic").wait("temperature")
+    seen.run("window.mark = 1")
+    attic.reading(temperature=24.75)
+    seen.wait("24.75")
+    attic.publish("log", "12 warning wifi: weak")
+    seen.wait("12 warning wifi: weak")
+    assert seen.run("return window.mark") == 1
+    # and the plot has it, too
+    until(lambda: "last 24.75" in seen.plot(), 20, "the reading in the plot", seen.plot)
+
+
+def test_a_plot_shows_the_gap_the_late_readings_and_nothing_between(seen, attic):
+    seen.open("/node/attic")
+    seen.button("day").click()
+    until(lambda: "60 late" in seen.plot(), 20, "60 late", seen.plot)
+    assert "; 1 gaps, 60 late, 0 failures" in seen.plot() or "; 2 gaps, 60 late" in seen.plot()
+    colours = seen.colours()
+    assert colours["gap"] > 500 and colours["late"] > 50 and colours["go"] > 50, colours
+    assert "1 readings of air have no time, and are not drawn" in seen.text
+    # Within the gap there is no line.
+    seen.run(
+        "const all = document.querySelector('.plot').plot.all; const m = 60000, t = Date.now(); all.show(t - 235*m, t - 185*m)"
+    )
+    until(lambda: "no readings" in (seen.one(".area").get_attribute("aria-label")), 20, "the gap")
+    colours = seen.colours()
+    assert colours["go"] == colours["late"] == 0 and colours["gap"] > 5000, colours
+
+
+def test_a_plot_is_for_the_keyboard_and_for_a_screen_reader(seen, attic):
+    seen.open("/node/attic")
+    seen.button("day").click()
+    first = seen.plot()
+    area = seen.one(".area")
+    area.send_keys("+")
+    until(lambda: seen.plot() != first, 20, "zoomed")
+    area.send_keys(Keys.ARROW_LEFT)
+    until(lambda: "to now" not in seen.text, 20, "panned")
+    seen.run("document.querySelector('.plot summary').click()")
+    until(lambda: len(seen.all(".plot table tbody tr")) > 20, 20, "the table")
+    # Each thing that can be done can be reached by Tab, and is seen to be.
+    assert not seen.all("[tabindex]:not([tabindex='0']):not([tabindex='-1'])")
+    for element in seen.all("button, input, select"):
+        name = element.accessible_name
+        assert name, element.get_attribute("outerHTML")
+
+
+def test_a_command_goes_there_and_its_reply_comes_back(seen, attic):
+    seen.open("/node/attic")
+    until(lambda: seen.button("Read now").is_enabled(), 20, "the commands")
+    seen.button("Read now").click()
+    seen.wait("read: done")
+    topic, payload, retained = attic.heard[-1]
+    assert topic == "outpost/attic/cmd/read" and not retained
+    assert set(json.loads(payload)) == {"id"}
+    seen.run("document.querySelector('select').value = 'pool'")
+    seen.button("Read now").click()
+    seen.wait("read: <b>the bus is dead</b>")
+    seen.button("Restart …").click()
+    seen.button("Cancel").click()
+    time.sleep(0.5)
+    assert "cmd/restart" not in attic.heard[-1][0]
+    seen.button("Restart …").click()
+    seen.button("Restart").click()
+    seen.wait("restart: done")
+
+
+def test_an_output_shows_what_it_is_and_is_set(seen, attic):
+    seen.open("/node/attic").wait("pump")
+    seen.button("off").click()
+    until(lambda: [each for each in seen.all(".output button") if each.text == "on"], 20, "on")
+    assert attic.heard[-1] == ("outpost/attic/output/pump/set", b"ON", False)
+
+
+def test_a_node_that_does_not_answer_is_told_in_words(seen, attic):
+    attic.mute = True
+    try:
+        seen.open("/node/attic")
+        until(lambda: seen.button("Announce").is_enabled(), 20, "the commands")
+        seen.button("Announce").click()
+        seen.wait(f"announce: attic has not answered for {link.ANSWER_S} s", 2 * link.ANSWER_S)
+    finally:
+        attic.mute = False
+    seen.open("/node/shed").wait("shed is offline: nobody answers")
+    assert not seen.button("Read now").is_enabled()
+
+
+def test_names_values_errors_and_lines_of_others_are_text(seen, stand, attic):
+    attic.publish("log", f"13 error node: {EVIL}")
+    seen.open().wait(EVIL)
+    seen.driver.find_element(By.LINK_TEXT, EVIL).click()
+    seen.wait("<i>t</i>")
+    for text in (EVIL, "<b>air</b>", "<u>x</u>"):
+        assert text in seen.text
+    assert seen.driver.title == f"{EVIL} – Outpost"
+    seen.driver.refresh()  # its address is a bookmark
+    seen.wait("<i>t</i>")
+    seen.open("/node/attic").wait("<script>document.title=1</script>")
+    seen.wait(EVIL)
+    assert not seen.all("main img, main i, main script") and seen.driver.title == "attic – Outpost"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_can_be_read_on_a_phone_by_day_and_by_night(seen, attic, dark):
+    chromium.dark(seen.driver, dark)
+    try:
+        for path in ("/", "/node/attic"):
+            seen.open(path)
+            seen.wait("shed" if path == "/" else "temperature")
+            low = [each for each in chromium.contrasts(seen.driver) if each[0] < 4.5]
+            assert not low, low
+            assert seen.run("return document.documentElement.scrollWidth") <= chromium.WIDTH
+            small = [
+                element.text
+                for element in seen.all("button, input, select")
+                if element.is_displayed() and element.size["height"] < 32
+            ]
+            assert not [each for each in small if each], small
+    finally:
+        chromium.dark(seen.driver, False)
+
+
+def test_a_theme_that_is_chosen_stays(seen, attic):
+    seen.open().wait("cellar")
+    light = seen.run("return getComputedStyle(document.body).backgroundColor")
+    for said in ("Theme: light", "Theme: dark"):
+        seen.one("#theme").click()
+        assert seen.one("#theme").text == said
+    seen.open().wait("cellar")
+    assert seen.run("return getComputedStyle(document.body).backgroundColor") != light
+    seen.one("#theme").click()
+
+
+def test_a_login_is_asked_for_and_lets_in(driver, stand, tmp_path):
+    stand.end("page")
+    users.add(tmp_path / "users", "ann", "correct horse")
+    stand.page("--users", str(tmp_path / "users"))
+    try:
+        seen = Seen(driver, stand.url).open()
+        seen.wait("Password")
+        assert "attic" not in seen.text
+        user, password = seen.all("form input")
+        user.send_keys("ann")
+        password.send_keys("wrong horse", Keys.ENTER)
+        seen.wait("user or password is wrong")
+        password.send_keys("correct horse", Keys.ENTER)
+        seen.wait("cellar")
+        seen.driver.refresh()
+        seen.wait("cellar")
+        assert seen.run("return document.cookie") == ""
+        seen.button("Log out").click()
+        seen.wait("Password")
+    finally:
+        driver.get_log("browser")  # 401 and 403 are what it was for
+        stand.end("page")
+        stand.page()
+
+
+def test_a_broker_that_goes_is_told_and_one_that_is_back_serves(driver, stand, attic):
+    seen = Seen(driver, stand.url).open("/node/attic")
+    until(lambda: seen.button("Read now").is_enabled(), 20, "the commands")
+    stand.broker.stop()
+    seen.wait("Commands are not possible: there is no connection to the broker")
+    assert "temperature" in seen.text
+    stand.broker.start()
+    until(lambda: seen.button("Read now").is_enabled(), 60, "the commands again")
+
+
+def test_a_real_node_takes_a_reading_when_it_is_asked(stand, nodes, tmp_path):
+    other = Stand(tmp_path)
+    node = nodes(settings([{"host": "127.0.0.1", "port": other.broker.port}]))
+    try:
+        other.collect()
+        other.page()
+        node.start()
+        before = None
+
+        def answered(command):
+            done = subprocess.run(
+                ["curl", "-s", "-H", "Content-Type: application/json", "-d", json.dumps({"node": "n1", "command": command})]
+                + [other.url + "/api/command"], capture_output=True, text=True, check=False, timeout=60,
+            )  # fmt: skip
+            return json.loads(done.stdout)
+
+        until(lambda: answered("read").get("ok"), 30, "its reply")
+        assert answered("nonsense")["error"].startswith("unknown, known are announce, ")
+        assert before is None
+    finally:
+        node.stop()
+        other.stop()
+
+
+def test_it_ends_while_browsers_look(stand, driver):
+    Seen(driver, stand.url).open().wait("cellar")
+    began = time.monotonic()
+    assert stand.end("page", signal.SIGINT) in (0, 130)
+    assert time.monotonic() - began < 15
+    assert "Traceback" not in stand.said("page")
+    stand.page()
