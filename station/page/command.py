@@ -141,6 +141,7 @@ def _listening(args, known):
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((str(address), args.port))
+        found.listen()  # who reads the address may use it at once
     except OSError as e:
         found.close()
         raise CommandError(

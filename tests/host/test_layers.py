@@ -62,6 +62,7 @@ HOST = (
     ("tools.bench tools.bench.*", "station.bench"),
     ("station.broker station.broker.*", "station.collect station.progress"),
     ("station.fleet station.fleet.*",),
+    ("station.page station.page.*",),
     ("station.collector",),
     ("station.lookout", "station.pending"),
     ("station.session",),
@@ -118,6 +119,8 @@ KNOW_THE_DEVICE = (
     "tools.pins",
     "tools.bench.*_probe",  # run by MicroPython
     "station.messages",  # the names of topics
+    "station.page.link",  # names of topics
+    "station.page.command",  # its version
     "board.chips",  # other names of the types
     "board.sensorscript",  # a program that reads a sensor
 )

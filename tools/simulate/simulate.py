@@ -108,9 +108,7 @@ def run(args):
         node = {} if args.portal else settings["node"]
         base = node.get("base", "outpost")
         raw = messages.wanted_raw(args)
-        address = None
-        if args.page == "1" or (args.page is None and not raw and not args.portal):
-            address = stack.enter_context(inbrowser.page(folder, account, base))
+        address = _page(args, raw, stack, inbrowser.page(folder, account, base))
         rom = make_flash(folder / "flash", settings, args.slot)
         forget_crashes(folder / "flash")
         scarce = not args.portal and _scarce(args, settings)
@@ -151,6 +149,12 @@ def run(args):
         if code != NOT_ONLINE:
             return code
         return not_online(folder / "flash", args, log)
+
+
+def _page(args, raw, stack, page):
+    """Start the page in a browser, if it is wanted. Return what gives its address, or None."""
+    usual = not raw and not args.portal  # that is a page, too
+    return stack.enter_context(page) if args.page == "1" or (usual and not args.page) else None
 
 
 def _scarce(args, settings):
