@@ -163,6 +163,10 @@ export: packages ## write readings as CSV or Parquet (OUT=file.csv or file.parqu
 tidy: packages ## remove readings that are older than KEEP_DAYS=365; their hourly means stay (STORE=readings.sqlite, DRY=1, SHRINK=1)
 	@$(STATION) tidy $(call option,STORE,store) $(call option,KEEP_DAYS,keep-days) $(call flag,DRY,dry-run) $(call flag,SHRINK,shrink)
 
+fleet-sim: ready ## many nodes with a real broker, collector and store: what these hold, and whether all arrives (NODES=1000, SECONDS=90, PACE=1, BOARDS=0, CALM=1, KEEP=file, JSON=1; RECORD=1: anew what the nodes say)
+	@$(STATION) fleet-sim $(call option,NODES,nodes) $(call option,SECONDS,seconds) $(call option,PACE,pace) $(call option,BOARDS,boards) \
+	  $(call flag,CALM,calm) $(call option,KEEP,keep) $(call flag,JSON,json) $(call flag,RECORD,record)
+
 bench-collect: ready ## how many readings a second the collector stores, beside plain inserts (COUNT=readings, NODES=; JSON=1)
 	@$(STATION) bench $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)
 

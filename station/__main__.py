@@ -16,6 +16,7 @@ COMMANDS = {
     "alarms":  ("station.fleet.tell",     "tell somebody when something goes wrong with a node, and when it is over"),
     "export":  ("station.export",         "write readings or hourly means as CSV or Parquet"),
     "tidy":    ("station.tidy",           "remove old readings; their hourly means stay"),
+    "fleet-sim": ("station.fleetsim.command", "many nodes with a real broker, collector and store: what these hold"),
     "bench":   ("station.bench",          "how many readings a second the collector stores, beside plain inserts"),
 }
 # fmt: on
