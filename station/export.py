@@ -26,12 +26,12 @@ _LAST = 2**53
 # Tables of columns, (name, Parquet's type) each:
 READINGS = (
     *(("time", "string"), ("ts", "int64"), ("node", "string"), ("channel", "string")),
-    *(("quantity", "string"), ("value", "double"), ("text", "string"), ("late", "bool_")),
+    *(("quantity", "string"), ("value", "float64"), ("text", "string"), ("late", "bool_")),
     *(("boot", "int64"), ("seq", "int64")),
 )
 HOURS = (
     *(("time", "string"), ("ts", "int64"), ("node", "string"), ("channel", "string")),
-    *(("quantity", "string"), ("least", "double"), ("mean", "double"), ("most", "double")),
+    *(("quantity", "string"), ("least", "float64"), ("mean", "float64"), ("most", "float64")),
     *(("readings", "int64"), ("late", "int64")),
 )
 
