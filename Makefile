@@ -47,10 +47,10 @@ ready:
 packages:
 	@$(PYTHON) -m tools setup --quiet --packages
 
-run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, NOPSRAM=1, SLOT=file|rom|loose, RAW=1, PAGE=0: without the page in a browser, PORTAL=1: its page for a phone)
+run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, what it publishes (SECONDS=20, CONFIG=, SCENARIO=, HEAP=KB, NOPSRAM=1, SLOT=file|rom|loose, RAW=1, NOPAGE=1: not in a browser, PORTAL=1: its page for a phone)
 	@$(TOOLS) run $(call option,BOARD,board) $(call option,SECONDS,seconds) $(call option,FOLDER,folder) \
 	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(call flag,NOPSRAM,no-psram) $(call option,SLOT,slot) $(call flag,PORTAL,portal) $(call flag,RAW,raw) \
-	  $(call option,PAGE,page)
+	  $(call flag,NOPAGE,no-page)
 
 board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040, FLASH=file that is its flash)
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)
@@ -155,6 +155,24 @@ page: packages ## show in a browser what nodes measure and how they are, from th
 
 gaps: packages ## list the readings that a store lacks (STORE=readings.sqlite, NODE=)
 	@$(STATION) gaps $(call option,STORE,store) $(call option,NODE,node)
+
+fleet: packages ## list the nodes and what is wrong with them, the worst first (STORE=readings.sqlite, NODE=, ONCE=1, JSON=1, EVERY=5)
+	@$(STATION) fleet $(call option,STORE,store) $(call option,NODE,node) $(call flag,ONCE,once) $(call flag,JSON,json) $(call option,EVERY,every)
+
+alarms: packages ## tell somebody when something goes wrong with a node (RUN='program arguments' or POST=https://…; STORE=readings.sqlite, AN_HOUR=12, EVERY=60, STATE=file, ONCE=1, TEST=1)
+	@$(STATION) alarms $(call option,STORE,store) $(call option,RUN,run) $(call option,POST,post) $(call option,AN_HOUR,an-hour) \
+	  $(call option,EVERY,every) $(call option,STATE,state) $(call flag,ONCE,once) $(call flag,TEST,test)
+
+export: packages ## write readings as CSV or Parquet (OUT=file.csv or file.parquet; STORE=readings.sqlite, NODE=, CHANNEL=, FROM=2026-11-30, TO=, HOURLY=1)
+	@$(STATION) export $(call option,STORE,store) $(call option,OUT,out) $(call option,NODE,node) $(call option,CHANNEL,channel) \
+	  $(call option,FROM,from) $(call option,TO,to) $(call flag,HOURLY,hourly)
+
+tidy: packages ## remove readings that are older than KEEP_DAYS=365; their hourly means stay (STORE=readings.sqlite, DRY=1, SHRINK=1)
+	@$(STATION) tidy $(call option,STORE,store) $(call option,KEEP_DAYS,keep-days) $(call flag,DRY,dry-run) $(call flag,SHRINK,shrink)
+
+fleet-sim: ready ## many nodes with a real broker, collector and store: what these hold, and whether all arrives (NODES=1000, SECONDS=90, PACE=1, BOARDS=0, CALM=1, KEEP=file, JSON=1; RECORD=1: anew what the nodes say)
+	@$(STATION) fleet-sim $(call option,NODES,nodes) $(call option,SECONDS,seconds) $(call option,PACE,pace) $(call option,BOARDS,boards) \
+	  $(call flag,CALM,calm) $(call option,KEEP,keep) $(call flag,JSON,json) $(call flag,RECORD,record)
 
 bench-collect: ready ## how many readings a second the collector stores, beside plain inserts (COUNT=readings, NODES=; JSON=1)
 	@$(STATION) bench $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)

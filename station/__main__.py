@@ -13,6 +13,11 @@ COMMANDS = {
     "collect": ("station.collect",        "store every reading that nodes publish, and acknowledge it only then"),
     "page":    ("station.page.command",   "show in a browser what nodes measure and how they are"),
     "gaps":    ("station.gaps",           "list the readings that a store lacks"),
+    "fleet":   ("station.fleet.command",  "list the nodes and what is wrong with them, the worst first"),
+    "alarms":  ("station.fleet.tell",     "tell somebody when something goes wrong with a node, and when it is over"),
+    "export":  ("station.export",         "write readings or hourly means as CSV or Parquet"),
+    "tidy":    ("station.tidy",           "remove old readings; their hourly means stay"),
+    "fleet-sim": ("station.fleetsim.command", "many nodes with a real broker, collector and store: what these hold"),
     "bench":   ("station.bench",          "how many readings a second the collector stores, beside plain inserts"),
 }
 # fmt: on

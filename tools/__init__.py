@@ -13,12 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 BY_MAKE = "OUTPOST_MAKE"  # in the environment of what make starts
 _TARGETS = "setup|run|board|image|config|check-config|scan|deploy|flash|provision|watch|logs|repl"
-_STATION = "broker|collect|gaps|page|revoke"
+_STATION = "alarms|broker|collect|export|fleet|fleet-sim|gaps|page|revoke|tidy"
+# make's names that are not ours
 _FLAGS = {
     "DRY": "dry-run",
-    "NOPSRAM": "no-psram",
     "NOBROKER": "no-broker",
-}  # make's names that are not ours
+    "NOPAGE": "no-page",
+    "NOPSRAM": "no-psram",
+}
 
 
 def said(text: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from station.fleet.words import lasting
+from station.fleet.words import lasting, plain
 from station.store.contract import LISTENING
 from station.store.nodes import number
 from station.store.reader import Habit, Known, Newest, Reader
@@ -127,7 +127,7 @@ def _one(case: _Case) -> Judged:
     for rank, (kind, _, find) in enumerate(KINDS):
         text = find(case)
         if text:
-            faults.append(Fault(rank, kind, text))
+            faults.append(Fault(rank, kind, plain(text)))
     state = known.status if known.status in ("online", "offline", "asleep") else "unknown"
     if any(fault.kind == "silent" for fault in faults):
         state = "silent"

@@ -11,3 +11,9 @@ def lasting(ms: float) -> str:
             count = seconds // size
             return f"{count} {unit}" + ("" if count == 1 else "s")
     raise ValueError(ms)
+
+
+def plain(text: str, most: int = 400) -> str:
+    """Return a text of a stranger's as one line that a terminal takes as letters alone."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    return line if len(line) <= most else line[: most - 1] + "…"

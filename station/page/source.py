@@ -111,9 +111,9 @@ class Source:
         with self._reading() as store:
             found = store.series(node, channel, quantity, begin, end, points)
             errors = store.series(node, channel, "error", begin, end, _MOST_ERRORS)
-            oldest, untimed = store.extent(node, channel)
+            span, untimed = store.span(node, channel), store.untimed(node, channel)
         drawn = Series([each for each in found.points if each.mean is not None], *found[1:])
-        gaps = _gaps(drawn, oldest, begin, min(end, frames.now()))
+        gaps = _gaps(drawn, span[0] if span else None, begin, min(end, frames.now()))
         return {
             "step_ms": drawn.step_ms,
             "points": _broken(drawn.points, gaps),
@@ -144,15 +144,15 @@ def _summary(judged: Judged) -> dict[str, Any]:
 
 
 def _channel(store: Reader, node: str, newest: Newest) -> dict[str, Any]:
-    """Return a channel's newest reading, what can be plotted of it, since when, and how many of its readings have no time."""
-    oldest, untimed = store.extent(node, newest.channel)
+    """Return a channel's newest reading, what can be plotted of it, and since when."""
+    span = store.span(node, newest.channel)
     values = newest.quantities
     # In the order in which the sensor has them; those that it had before it failed come after these.
     names = dict.fromkeys([*values, *store.quantities(node, newest.channel)])
     names.pop("error", None)
     plots = [name for name in names if isinstance(values.get(name, 0.0), (int, float))]
     reading = _reading(newest.channel, values, newest.ts, newest.received, newest.late)
-    return reading | {"plots": plots, "begin": oldest, "untimed": untimed}
+    return reading | {"plots": plots, "begin": span[0] if span else None}
 
 
 def _gaps(series: Series, oldest: int | None, begin: int, end: int) -> list[tuple[int, int]]:

@@ -13,8 +13,8 @@ Hour = tuple[str, str, int]  # node, channel, ts // HOUR_MS
 # Most readings of an hour have come when it has been over for so long: it is computed once.
 _SETTLED_MS = 600_000
 
-# Of a row of json_each: true is 1, and a text no number.
-NUMBER = "iif(type = 'text', null, value + 0.0)"
+# Of a row of json_each: true is 1, a text no number, and neither is what would make a sum infinite.
+NUMBER = "iif(type <> 'text' and value + 0.0 between -1e300 and 1e300, value + 0.0, null)"
 WITHIN = "node = ?1 and channel = ?2 and ts >= ?3 * 3600000 and ts < (?3 + 1) * 3600000"
 # (quantity, count, late, least, mean, most) of an hour's readings. Where some are numbers, the count is theirs: the mean is of so many.
 SUMMED = (

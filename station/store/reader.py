@@ -6,6 +6,7 @@ Read-only: it makes no file, brings none up to date, and holds up nobody. One th
 import json
 import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from station.store.series import Series
 from tools import CommandError, unreadable
 
 _NEWEST = 25  # readings of a channel from which its habits are known
+_AT_ONCE = 5_000  # rows of a long list
 _RARE = 0.8  # the part of them that is usual: the rest may be outages
 
 
@@ -115,8 +117,10 @@ class Reader:
         )
 
     def channels(self, node: str) -> list[str]:
+        """Return the names of a node's channels, those too of which only hours remain."""
         self._look()
-        return removal.channels(self._db, node)
+        found = {*removal.channels(self._db, node), *removal.channels(self._db, node, "hourly")}
+        return sorted(found)
 
     def latest(self, node: str) -> list[Newest]:
         """Return the newest reading of each channel of a node, by name of the channel."""
@@ -146,17 +150,10 @@ class Reader:
         )
         return sorted(row[0] for row in rows)
 
-    def extent(self, node: str, channel: str) -> tuple[int | None, int]:
-        """Return when the oldest reading of a channel was taken (Unix ms, None: nobody knows), and how many have no time."""
-        where = "from reading where node = ? and channel = ?"
-        oldest = self._read(f"select min(ts) {where}", (node, channel))[0][0]
-        hours = self._read(
-            "select min(hour) from hourly where node = ? and channel = ?", (node, channel)
-        )[0][0]
-        if hours is not None:  # readings may have been removed since
-            oldest = min(oldest or hours * HOUR_MS, hours * HOUR_MS)
-        untimed = self._read(f"select count(*) {where} and ts is null", (node, channel))[0][0]
-        return oldest, untimed
+    def untimed(self, node: str, channel: str) -> int:
+        """Return how many readings of a channel have no time."""
+        where = "where node = ? and channel = ? and ts is null"
+        return self._read(f"select count(*) from reading {where}", (node, channel))[0][0]
 
     def mark(self) -> int:
         """Return a mark: what is stored later comes after it."""
@@ -170,6 +167,53 @@ class Reader:
             (mark, most),
         )
         return [(*row[:5], bool(row[5])) for row in reversed(rows)]
+
+    def readings(
+        self, node: str, channel: str, begin_ms: int, end_ms: int
+    ) -> Iterator[tuple[int, str, int, int, int]]:
+        """Yield (ts, quantities as JSON, late, boot, seq) of [begin, end) by time; nothing is kept open between a few thousand."""
+        after = (begin_ms, 0)
+        while True:
+            rows = self._read(
+                "select ts, quantities, late, boot, seq, rowid from reading where node = ? and channel = ?"
+                " and (ts, rowid) > (?, ?) and ts < ? order by ts, rowid limit ?",
+                (node, channel, *after, end_ms, _AT_ONCE),
+            )
+            yield from (row[:5] for row in rows)
+            if len(rows) < _AT_ONCE:
+                return
+            after = rows[-1][0], rows[-1][5]
+
+    def hours(
+        self, node: str, channel: str, begin_ms: int, end_ms: int
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield (ts of the hour, quantity, least, mean, most, readings, late) of hours that begin in [begin, end) and are summed up."""
+        step = _AT_ONCE * HOUR_MS
+        for first in range(begin_ms, end_ms, step):
+            yield from self._read(
+                "select hour * 3600000, quantity, min(least), sum(mean * count) / sum(count), max(most),"
+                " sum(count), sum(late) from hourly where node = ? and channel = ?"
+                " and hour * 3600000 >= ? and hour * 3600000 < ? and hour >= ? and hour <= ?"
+                " group by hour, quantity",
+                (
+                    *(node, channel, first, min(end_ms, first + step)),
+                    *(first // HOUR_MS, (first + step) // HOUR_MS),
+                ),
+            )
+
+    def span(self, node: str, channel: str) -> tuple[int, int] | None:
+        """Return when the first and the last reading of a channel was taken, removed ones too, to the hour. None: none with a time."""
+        where = "where node = ?1 and channel = ?2"
+        first, last, hour, newest = self._read(
+            f"select (select min(ts) from reading {where}), (select max(ts) from reading {where}),"
+            f" (select min(hour) from hourly {where}), (select max(hour) from hourly {where})",
+            (node, channel),
+        )[0]
+        if first and hour == first // HOUR_MS:
+            hour = None  # the reading itself is there
+        begins = [ms for ms in (first, hour and hour * HOUR_MS) if ms]
+        ends = [ms for ms in (last, newest and newest * HOUR_MS) if ms]
+        return (min(begins), max(ends)) if begins else None
 
     def recall(self, key: str) -> str | None:
         rows = self._read("select value from about where key = ?", (key,))

@@ -52,12 +52,12 @@ def oldest(db: sqlite3.Connection, node: str) -> int | None:
     return min(times) // HOUR_MS if times else None
 
 
-def channels(db: sqlite3.Connection, node: str) -> list[str]:
+def channels(db: sqlite3.Connection, node: str, table: str = "reading") -> list[str]:
     """The channels of a node, one look-up each, however many readings there are."""
     rows = db.execute(
         "with recursive found(channel) as ("
-        "  select min(channel) from reading where node = ?1 union all"
-        "  select (select min(channel) from reading where node = ?1 and channel > found.channel)"
+        f"  select min(channel) from {table} where node = ?1 union all"
+        f"  select (select min(channel) from {table} where node = ?1 and channel > found.channel)"
         "  from found where channel is not null)"
         " select channel from found where channel is not null",
         (node,),

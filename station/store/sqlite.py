@@ -133,6 +133,29 @@ class SqliteStore:
                 count += 1
         return count, gone
 
+    def old(self, node: str, before_ms: int) -> int:
+        """Return how many readings `remove` would remove."""
+        return int(
+            sum(
+                self._db.execute(
+                    "select count(*) from reading where node = ? and channel = ? and ts < ?",
+                    (node, channel, before_ms),
+                ).fetchone()[0]
+                for channel in removal.channels(self._db, node)
+            )
+        )
+
+    def nodes(self) -> list[str]:
+        return [row[0] for row in self._db.execute("select node from node order by node")]
+
+    def shrink(self) -> None:
+        """Give the space of what was removed back to the disk; that needs as much as the rest takes. StoreError: it was not."""
+        try:
+            self._db.execute("vacuum")
+            self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+        except sqlite3.Error as e:
+            raise self._said(e) from None
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """All of it or nothing, on the disk when it is over. StoreError: nothing."""

@@ -70,7 +70,7 @@ def test_the_list_has_what_is_wrong_first(page):
 def test_a_node_has_its_channels(page):
     node = page.get("node", node="attic")
     (channel,) = node["channels"]
-    assert channel["plots"] == ["temperature"] and channel["untimed"] == 1
+    assert channel["plots"] == ["temperature"]
     assert abs(channel["begin"] - (now() - DAY)) < HOUR
     assert node["health"]["rssi"] == -57 and node["log"] == []
     assert page.refusal("/api/node?node=nobody") == (404, "the store knows no node nobody")

@@ -45,9 +45,9 @@ class Stand:
 
     def start(self, command, *words):
         with self.logs[command].open("a") as log:
+            place = ("--store", self.store, "--broker", f"127.0.0.1:{self.broker.port}")
             self.processes[command] = subprocess.Popen(
-                [sys.executable, "-u", "-m", "station", command, "--store", self.store]
-                + ["--broker", f"127.0.0.1:{self.broker.port}", *words],
+                [sys.executable, "-u", "-m", "station", command, *place, *words],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,

@@ -59,7 +59,7 @@ def page(folder: Path, broker, base: str):
             found = re.match(r"page: (\S+)", line)
             if not found:  # the node runs without it
                 return f"there is none: {short(log)} says why"
-            return f"{found[1]} shows it in a browser (PAGE=0: without)"
+            return f"{found[1]} shows it in a browser (NOPAGE=1: without)"
 
         collector = start("collect", out=file)
         try:

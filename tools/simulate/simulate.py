@@ -80,9 +80,7 @@ def add_arguments(parser):
         help="an ESP32 without PSRAM: its Python heap grows out of the RAM that Wi-Fi and connections need",
     )
     parser.add_argument(
-        "--page",
-        choices=("0", "1"),
-        help="0: without the page in a browser; 1: with it, which is so on a terminal",
+        "--no-page", action="store_true", help="do not show the node in a browser, too"
     )
     messages.add_argument(parser)
 
@@ -107,8 +105,11 @@ def run(args):
         # What the phone's page saves has another name, perhaps, and no base.
         node = {} if args.portal else settings["node"]
         base = node.get("base", "outpost")
+        topics = f"{base}/#"
         raw = messages.wanted_raw(args)
-        address = _page(args, raw, stack, inbrowser.page(folder, account, base))
+        page = None
+        if not (raw or args.portal or args.no_page):
+            page = stack.enter_context(inbrowser.page(folder, account, base))
         rom = make_flash(folder / "flash", settings, args.slot)
         forget_crashes(folder / "flash")
         scarce = not args.portal and _scarce(args, settings)
@@ -119,30 +120,21 @@ def run(args):
             events = [{"at_s": 0, "do": "access_point", **WIFI}, *_wired(args.board)]
         log = folder / "console.log"
         log.unlink(missing_ok=True)
-        topic = f"{base}/#"
         called = f"{node['name']}, " if node else ""
         print(f"broker   {broker.host}:{broker.port}, a mosquitto; its log: {short(broker.log)}")
         print(f"node     {called}a simulated board; its console: {short(log)}")
         print(f"         its flash: {short(folder / 'flash')}")
-        if address:
-            print(said(f"page     {address()}"))
+        if page:
+            print(said(f"page     {page()}"))
         here = "" if raw else said(" (RAW=1 shows the same here)")
-        print(f"\nTo subscribe by hand{here}:\n\n  {watch.by_hand(account, topic)}\n", flush=True)
+        print(f"\nTo subscribe by hand{here}:\n\n  {watch.by_hand(account, topics)}\n", flush=True)
         form = messages.AS_THEY_ARE if raw else messages.TO_BE_SHOWN
-        subscriber = stack.enter_context(watch.subscriber(account, topic, form=form, **watch.PIPE))
+        subscriber = stack.enter_context(
+            watch.subscriber(account, topics, form=form, **watch.PIPE)
+        )
         shown = messages.Messages(base, node.get("name"), settings.get("sensors", ()))
         seen = Seen(subscriber, base, as_it_is if raw else shown.show)
-        board = SimBoard(
-            folder / "flash",
-            args.board,
-            f"{args.heap}k",
-            scenario=[JOINS, *events],
-            log=log,
-            rom=rom,
-        )
-        if args.no_psram:
-            board.without_psram()
-        stack.enter_context(board)
+        board = stack.enter_context(_board(args, folder, events, log, rom))
         if args.portal:
             print(by_phone(board, broker, password), flush=True)
         code = follow(board, Console(log), seen, args.seconds)
@@ -151,10 +143,13 @@ def run(args):
         return not_online(folder / "flash", args, log)
 
 
-def _page(args, raw, stack, page):
-    """Start the page in a browser, if it is wanted. Return what gives its address, or None."""
-    usual = not raw and not args.portal  # that is a page, too
-    return stack.enter_context(page) if args.page == "1" or (usual and not args.page) else None
+def _board(args, folder, events, log, rom):
+    heap = f"{args.heap}k"
+    scenario = [JOINS, *events]
+    board = SimBoard(folder / "flash", args.board, heap, scenario=scenario, log=log, rom=rom)
+    if args.no_psram:
+        board.without_psram()
+    return board
 
 
 def _scarce(args, settings):
