@@ -149,6 +149,9 @@ collect: packages ## store every reading that nodes publish in a SQLite file (ST
 gaps: packages ## list the readings that a store lacks (STORE=readings.sqlite, NODE=)
 	@$(STATION) gaps $(call option,STORE,store) $(call option,NODE,node)
 
+cluster: ready ## three NATS servers here that keep every message three times, and the proof that one may die (QOS=1|2, FAULTS=kill,partition,restart, SECONDS=)
+	@$(STATION) cluster $(call option,QOS,qos) $(call option,FAULTS,faults) $(call option,SECONDS,seconds)
+
 bench-collect: ready ## how many readings a second the collector stores, beside plain inserts (COUNT=readings, NODES=; JSON=1)
 	@$(STATION) bench $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)
 

@@ -7,12 +7,13 @@ from tools.__main__ import answer
 # A table, one command a row:
 # fmt: off
 COMMANDS = {
-    # name       module                    what it does
-    "broker":  ("station.broker.command", "set up a broker that lets each node do what it must, and nobody more; start it"),
-    "revoke":  ("station.broker.revoke",  "take a node's account away, and end its connection"),
-    "collect": ("station.collect",        "store every reading that nodes publish, and acknowledge it only then"),
-    "gaps":    ("station.gaps",           "list the readings that a store lacks"),
-    "bench":   ("station.bench",          "how many readings a second the collector stores, beside plain inserts"),
+    # name        module                     what it does
+    "broker":   ("station.broker.command",  "set up a broker that lets each node do what it must, and nobody more; start it"),
+    "revoke":   ("station.broker.revoke",   "take a node's account away, and end its connection"),
+    "cluster":  ("station.cluster.command", "three NATS servers here, and the proof that one may die"),
+    "collect":  ("station.collect",         "store every reading that nodes publish, and acknowledge it only then"),
+    "gaps":     ("station.gaps",            "list the readings that a store lacks"),
+    "bench":    ("station.bench",           "how many readings a second the collector stores, beside plain inserts"),
 }
 # fmt: on
 
