@@ -174,6 +174,9 @@ fleet-sim: ready ## many nodes with a real broker, collector and store: what the
 	@$(STATION) fleet-sim $(call option,NODES,nodes) $(call option,SECONDS,seconds) $(call option,PACE,pace) $(call option,BOARDS,boards) \
 	  $(call flag,CALM,calm) $(call option,KEEP,keep) $(call flag,JSON,json) $(call flag,RECORD,record)
 
+cluster: ready ## three NATS servers here that keep every message three times, and the proof that one may die (QOS=1|2, FAULTS=kill,partition,restart, SECONDS=)
+	@$(STATION) cluster $(call option,QOS,qos) $(call option,FAULTS,faults) $(call option,SECONDS,seconds)
+
 bench-collect: ready ## how many readings a second the collector stores, beside plain inserts (COUNT=readings, NODES=; JSON=1)
 	@$(STATION) bench $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)
 

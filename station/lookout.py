@@ -88,7 +88,7 @@ class Lookout:
             self._warn(
                 "broker",
                 f"{place} has thrown away {grown} messages of some client since it was asked last:"
-                " max_queued_messages 0 in mosquitto.conf keeps them",
+                " max_queued_messages 1000000000 in mosquitto.conf keeps them",
             )
 
     def _warn(self, kind: str, text: str) -> None:

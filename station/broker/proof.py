@@ -227,12 +227,12 @@ def is_not_taken_over(stand: Stand) -> None:
 # A table, one promise a row:
 # fmt: off
 PROOFS: tuple[tuple[str, Callable[[Stand], None]], ...] = (
-    ("a reading of a node arrives at the collector",                         arrives),
-    ("a forged one does not: a node that publishes as another, or commands", is_not_forged),
-    ("a node that listens to everything hears nothing of others",            is_not_overheard),
-    ("who has no account, or not its password, stays out",                   strangers_stay_out),
-    ("a node does not take what waits for the collector",                    is_not_taken_over),
-    (f"{WAITING:,} readings wait for a collector that is away, over a restart", waits_over_a_restart),
+    ("a reading of a node arrives at the collector",                               arrives),
+    ("a forged one does not: a node that publishes as another, or commands",       is_not_forged),
+    ("a node that listens to everything hears nothing of others",                  is_not_overheard),
+    ("who has no account, or not its password, stays out",                         strangers_stay_out),
+    ("a node does not take what waits for the collector",                          is_not_taken_over),
+    (f"{WAITING:,} readings wait for a collector that is away, over a restart",    waits_over_a_restart),
 )
 # fmt: on
 

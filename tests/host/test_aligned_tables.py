@@ -36,8 +36,9 @@ def misplaced(rows, source):
     # places: number of a column → where it begins and ends
     places, begun, found = ({}, set(), set())
     for row in rows:
-        if any(isinstance(part, ast.Tuple) and part.lineno < part.end_lineno for part in row.elts):
-            continue  # it has a table in it
+        parts = [part for part in row.elts if isinstance(part, ast.Tuple)]
+        if parts == row.elts or any(part.lineno < part.end_lineno for part in parts):
+            continue  # it is a table, or has one in it
         if row.lineno in begun or row.lineno < row.end_lineno:
             found.add(row.lineno)
         begun.add(row.lineno)

@@ -62,6 +62,7 @@ HOST = (
     ("tools.bench tools.bench.*", "station.bench", "station.fleetsim station.fleetsim.*"),
     (
         "station.broker station.broker.*",
+        "station.cluster station.cluster.*",
         "station.collect station.progress",
         "station.export",
         "station.tidy",

@@ -1,10 +1,9 @@
-"""docs/topics.md: the program that it shows gets readings and nothing else, and so does its Telegraf, which is not run here."""
+"""docs/topics.md: the program that it shows gets readings and nothing else."""
 
 import json
 import re
 import subprocess
 import sys
-import tomllib
 
 import pytest
 from outside import until
@@ -16,7 +15,6 @@ pytestmark = pytest.mark.system
 
 PAGE = (ROOT / "docs" / "topics.md").read_text()
 (PROGRAM,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-(TELEGRAF,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 TOPICS = Topics("outpost", "attic")
 READING = '{"ts":1795917130051,"boot":7,"seq":%d,"temperature":26.23}'
 
@@ -56,24 +54,3 @@ def test_the_program(brokers, tmp_path):
             assert json.loads(reading.replace("'", '"'))["seq"] == seq
     finally:
         processes.stop(process)
-
-
-def levels(pattern, topic):
-    return list(zip(pattern.split("/"), topic.split("/"), strict=True))
-
-
-@pytest.mark.parametrize("which", [0, 1])
-def test_what_telegraf_makes_of_a_topic(which):
-    (settings,) = tomllib.loads(TELEGRAF)["inputs"]["mqtt_consumer"]
-    topic = TOPICS.channel("air")[which].decode()
-    assert all(level in ("+", name) for level, name in levels(settings["topics"][which], topic))
-    (parsing,) = settings["topic_parsing"]
-    assert {name: level for name, level in levels(parsing["tags"], topic) if name != "_"} == {
-        "node": "attic"
-    }
-    assert [level for name, level in levels(parsing["measurement"], topic) if name != "_"] == [
-        "air"
-    ]
-    assert levels(parsing["topic"], topic)
-    (shape,) = settings["json_v2"][0]["object"]
-    assert shape["timestamp_key"] in json.loads(READING % 1)
