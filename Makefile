@@ -67,7 +67,7 @@ test: check ## all tests, and the quick device tests once more from an image
 
 test-board: ready ## the tests on the emulated Pico: deploy, boot, watchdog, power cuts, with the true firmware
 	@$(TOOLS) board --build
-	@$(VENV) -m pytest -n auto tests/board
+	@$(VENV) -m pytest -n auto --dist worksteal tests/board
 
 check: ready ## format, lint, types, spelling, import direction and the quick tests, in minutes
 	@$(VENV) -m ruff format --check --quiet .

@@ -49,7 +49,12 @@ def _ended(process: subprocess.Popen) -> bool:
     """Looked at, not reaped: until `kill` has reaped it, nothing else can have its number. (macOS can look from Python 3.13 on only.)"""
     if not hasattr(os, "waitid"):
         return process.poll() is not None
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except (
+        ChildProcessError
+    ):  # it has been reaped: terminate() looks first, and finds what has just ended
+        return True
 
 
 @atexit.register

@@ -23,6 +23,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.board)
             # It has half the speed of a Pico, less on a busy machine, and the test that comes first deploys.
             item.add_marker(pytest.mark.timeout(900))
+    # The longest first: whoever gets one of them last would keep the other processors waiting.
+    items.sort(key=lambda item: item.path.stem not in ("test_tls", "test_deploy_image"))
 
 
 @pytest.fixture(scope="session")
