@@ -390,3 +390,9 @@ def test_bad_messages_are_no_nodes(path):
         written.append(Batch(bad=[Bad("outpost/x", b"", "nonsense", now())]))
     with served(path) as page:
         assert page.get("nodes")["nodes"] == []
+
+
+def test_the_docs_have_each_address(page):
+    text = (ROOT / "docs/page.md").read_text()
+    told = {path.partition("?")[0] for path in re.findall(r"`(?:GET|POST) (/api/[^`]+)`", text)}
+    assert told == {route.path for route in page.page.app.routes if route.path.startswith("/api/")}

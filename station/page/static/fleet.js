@@ -5,7 +5,7 @@ import { fill, make, setText } from "./dom.js";
 import { ago, signal, STATES } from "./words.js";
 
 const _TICK_MS = 2000;
-const _CLASSES = ["name", "faults", "num", "", "num", "num", "num", ""];
+const _CLASSES = ["name", "faults", "num", "", "num", "num", "num", "version"];
 const _HEADS = ["Node", "What is wrong", "Last reading", "State", "Battery", "Signal", "Waiting", "Version"];
 
 export class Fleet {
