@@ -52,6 +52,9 @@ run: ready ## a node on a simulated board (BOARD=esp32|pico_w), a real broker, w
 	  $(call option,CONFIG,config) $(call option,SCENARIO,scenario) $(call option,HEAP,heap) $(call flag,NOPSRAM,no-psram) $(call option,SLOT,slot) $(call flag,PORTAL,portal) $(call flag,RAW,raw) \
 	  $(call flag,NOPAGE,no-page)
 
+demo: ready ## a minute of a node whose Wi-Fi, broker and power are cut, its page, and a count at the end (SECONDS=70, STAY=1, FOLDER=)
+	@$(STATION) demo $(call option,SECONDS,seconds) $(call flag,STAY,stay) $(call option,FOLDER,folder)
+
 board: ready ## an emulated Raspberry Pi Pico, its serial port on TCP (PORT=2040, FLASH=file that is its flash)
 	@$(TOOLS) board $(call option,PORT,port) $(call option,FLASH,flash)
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "export":     ("station.export",             "write readings or hourly means as CSV or Parquet"),
     "tidy":       ("station.tidy",               "remove old readings; their hourly means stay"),
     "fleet-sim":  ("station.fleetsim.command",   "many nodes with a real broker, collector and store: what these hold"),
+    "demo":         ("station.demo.command",       "a minute in the life of a node that is cut off, with its page beside it"),
     "bench":      ("station.bench",              "how many readings a second the collector stores, beside plain inserts"),
 }
 # fmt: on

@@ -63,6 +63,7 @@ HOST = (
     (
         "station.broker station.broker.*",
         "station.cluster station.cluster.*",
+        "station.demo station.demo.*",
         "station.collect station.progress",
         "station.export",
         "station.tidy",

@@ -1,0 +1,1 @@
+"""`make demo`: a minute in the life of a node, with its page open beside it."""

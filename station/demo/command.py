@@ -1,0 +1,213 @@
+"""A simulated node whose Wi-Fi, broker and power are cut one after another, a collector and the page: a minute to look at, and a count at the end.
+
+The board's flash is a real littlefs, the broker a real mosquitto. The node writes each reading to its flash before it sends it.
+"""
+
+import math
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from sim.alone import alone, short
+from sim.broker import Broker
+from sim.ntp import TimeServer
+from sim.simboard import SimBoard
+from station.demo.verdict import INTERVAL_S, Row, Verdict, judge, rows
+from tools import ROOT, CommandError, pins
+from tools.numbers import seconds
+from tools.simulate import inbrowser, simulate
+
+LOST = 1  # exit code
+NODE, BASE, CHANNEL = "attic", "outpost", "room"
+_USER = "outpost"
+_PATIENCE_S = 60  # until all is delivered
+_LEAST, _WAVE, _PERIOD_S = 19.0, 4.0, 40.0  # of the temperature, °C
+_STEP_S = 0.2  # in which it changes
+_SLACK_S = 1.5  # between when a chip had a value and the time of the reading
+_STARTS_S = 10  # until the board takes the weather
+_NOISE = 0.5  # of the chip, °C
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--seconds",
+        type=seconds,
+        default=70,
+        help="how long it is, beside start and end (%(default)s)",
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=ROOT / ".sim" / "demo",
+        help="where its files are (.sim/demo)",
+    )
+    parser.add_argument(
+        "--stay",
+        action="store_true",
+        help="go on afterwards until Ctrl-C, for who still looks at the page",
+    )
+
+
+def run(args):
+    folder = args.folder.resolve()
+    with ExitStack() as stack:
+        stack.enter_context(alone(folder))
+        for old in folder.iterdir():
+            if old.name != "lock":
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+        stage = Stage(folder, stack)
+        print(f"page     {stage.page()}")
+        print(
+            "         open it beside this: what comes late fills the gap in another colour\n",
+            flush=True,
+        )
+        stage.power_comes()
+        _wait(stage.rows, "no reading arrives", stage)
+        for act in STORY:
+            print(f"  {act.words}", flush=True)
+            stage.play(act, args.seconds)
+        found = stage.delivered()
+        print(f"  all has come, {found.late} of it late\n\n{found}", flush=True)
+        if args.stay:
+            print("\nthe page stays; Ctrl-C ends it", flush=True)
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+        if not found.kept:
+            print(f"files and logs: {short(folder)}")
+            return LOST
+    return 0
+
+
+class Stage:
+    """Broker, board, collector and page, and the temperature of a room."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        password = secrets.token_hex(8)
+        settings = ("max_queued_messages 1000000000",)
+        self.broker: Broker = stack.enter_context(
+            Broker(folder / "broker", users={_USER: password}, persistent=True, settings=settings)
+        )
+        clock = stack.enter_context(TimeServer())
+        account = {
+            "host": self.broker.host,
+            "port": self.broker.port,
+            "user": _USER,
+            "password": password,
+        }
+        address = stack.enter_context(inbrowser.page(folder, account | {"tls": None}, BASE))
+        self.page = lambda: f"{address().split()[0]}/node/{NODE}"
+        sensor = {"name": CHANNEL, "type": "bme280", "interval_s": INTERVAL_S}
+        config = {
+            "node": {"name": NODE, "base": BASE},
+            "wifi": {
+                "networks": [{"ssid": simulate.WIFI["ssid"], "password": simulate.WIFI["key"]}]
+            },
+            "mqtt": {"brokers": [account], "keepalive_s": 5},
+            "ntp": {"host": clock.host, "port": clock.port},
+            "publish": {"live_s": 3, "health_s": 5},
+            "outbox": {"sync_s": 0},
+            "sensors": [sensor | pins.usual("esp32", "bme280", "i2c")],
+        }
+        simulate.make_flash(folder / "flash", config)
+        self.board: SimBoard = SimBoard(
+            folder / "flash",
+            image=True,
+            scenario=[simulate.JOINS | {"ip_ms": [1, 2]}],
+            log=folder / "console.log",
+        )
+        stack.callback(self.board.stop)
+        self._began = time.time()
+        self._over = threading.Event()
+        weather = threading.Thread(target=self._weather, daemon=True)
+        weather.start()
+        stack.callback(weather.join)
+        stack.callback(self._over.set)
+
+    def play(self, act: "Act", whole_s: float) -> None:
+        act.begin(self)
+        time.sleep(act.share * whole_s)
+        act.end(self)
+
+    def power_comes(self) -> None:
+        self.board.prepare("set", **self._weather_now())
+        self.board.start()
+
+    def rows(self) -> list[Row]:
+        return rows(self.folder / "readings.sqlite")
+
+    def verdict(self) -> Verdict:
+        lives = [tuple(life) for life in self.board.lives[:-1]]
+        return judge(self.rows(), [*lives, (self.board.lives[-1][0], None)], self._had)
+
+    def delivered(self) -> Verdict:
+        """Wait until nothing is missing, and readings come as they are taken."""
+
+        def current():
+            last = max((row.ts for row in self.rows() if row.ts), default=0)
+            return self.verdict().lost == 0 and time.time() - last / 1000 < 3 * INTERVAL_S
+
+        with suppress(CommandError):  # then it is lost
+            _wait(current, "", self)
+        return self.verdict()
+
+    def _temperature(self, at: float) -> float:
+        """What the room has at a time, °C."""
+        return _LEAST + _WAVE / 2 * (1 - math.cos(2 * math.pi * (at - self._began) / _PERIOD_S))
+
+    def _had(self, at: float, temperature: float) -> bool:
+        """Could the sensor have had it? Within what the room had about then, and the noise of the chip.
+
+        The weather reaches a board that has just got power only when it runs: up to then it is as it was at power-on.
+        """
+        begin = max((began for began, _ in self.board.lives if began <= at), default=at)
+        first = min(at - _SLACK_S, begin) if at - begin < _STARTS_S else at - _SLACK_S
+        steps = math.ceil((at + _SLACK_S - first) / _STEP_S)
+        near = [self._temperature(first + step * _STEP_S) for step in range(steps + 1)]
+        return min(near) - _NOISE < temperature < max(near) + _NOISE
+
+    def _weather_now(self) -> dict:
+        return {"name": CHANNEL, "temperature": round(self._temperature(time.time()), 2)}
+
+    def _weather(self) -> None:
+        while not self._over.wait(_STEP_S):
+            with suppress(RuntimeError):  # the board is off
+                self.board.do("set", **self._weather_now())
+
+
+class Act(NamedTuple):
+    share: float  # of the whole time
+    words: str
+    begin: Callable[[Stage], object]
+    end: Callable[[Stage], object]
+
+
+def _nothing(stage: Stage) -> None:
+    """All is well."""
+
+
+# A table, one act a row:
+# fmt: off
+STORY = (
+    Act(0.15, "all is well",                                                 _nothing,                                  _nothing),
+    Act(0.20, "the Wi-Fi is gone: readings wait on the node's flash",        lambda s: s.board.do("wifi_off"),          lambda s: s.board.do("wifi_on")),
+    Act(0.20, "it is back: they come late, each with its own time",          _nothing,                                  _nothing),
+    Act(0.15, "the broker is gone: the same",                                lambda s: s.broker.stop(),                 lambda s: s.broker.start()),
+    Act(0.10, "it is back",                                                  _nothing,                                  _nothing),
+    Act(0.08, "the node has no power: nothing is measured, no line drawn",   lambda s: s.board.kill(),                  Stage.power_comes),
+    Act(0.12, "it starts again",                                             _nothing,                                  _nothing),
+)
+# fmt: on
+
+
+def _wait(test: Callable[[], object], fault: str, stage: Stage) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not test():
+        if time.monotonic() > deadline:
+            raise CommandError(f"{fault}: {short(stage.folder)} may say why")
+        time.sleep(0.2)
