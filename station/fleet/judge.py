@@ -48,9 +48,10 @@ class Judged(NamedTuple):
 
 
 class _Case(NamedTuple):
-    """What a fault is judged by. since, until: when a collector listened, Unix ms; newest: version of the fleet."""
+    """What a fault is judged by. now, and since, until: when a collector listened, Unix ms; newest: version of the fleet."""
 
     known: Known
+    now: int
     since: int
     until: int
     newest: tuple[int, ...]
@@ -94,7 +95,7 @@ def judged(store: Reader, now_ms: int, node: str | None = None) -> list[Judged]:
     since, until = _listened(store, everybody, now_ms)
     newest = max((_version(each.info.get("version")) for each in everybody), default=())
     chosen = [each for each in everybody if node is None or each.node == node]
-    found = [_one(_Case(each, since, until, newest)) for each in chosen]
+    found = [_one(_Case(each, now_ms, since, until, newest)) for each in chosen]
     return sorted(found, key=lambda each: ([f.rank for f in each.faults[:1]] or [99], each.node))
 
 
@@ -174,7 +175,7 @@ def _offline(case: _Case) -> str | None:
     known = case.known
     if known.status != "offline" or known.status_at is None:
         return None
-    passed = lasting(case.until - known.status_at)
+    passed = lasting(case.now - known.status_at)
     return f"offline for {passed}: it was switched off, or lost power or Wi-Fi"
 
 
