@@ -105,7 +105,7 @@ def station(store: Reader, now_ms: int) -> str | None:
     if noted and now_ms - int(noted.split()[1]) > LIMITS["listening_ms"]:
         passed = lasting(now_ms - int(noted.split()[1]))
         return (
-            f"no collector has been connected to the broker for {passed}, so this list is as it was then:"
+            f"no collector has been connected to the broker for {passed}, so nothing newer is known of any node:"
             " see whether make collect runs, and what it says"
         )
     return None
