@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import re
+import signal
 from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -54,6 +55,7 @@ class Page:
     ) -> None:
         self.source, self.link, self.logins = source, link, logins
         self.hub = Hub(source, link)
+        self.failure: BaseException | None = None  # an unforeseen one, which ends all
         self.quantities, self.version = quantities, version
         self._checking = asyncio.Semaphore(_AT_ONCE)
         self._files = {path.name: _file(path) for path in _STATIC.iterdir()}
@@ -79,12 +81,19 @@ class Page:
     @asynccontextmanager
     async def _lifespan(self, app):
         looking = asyncio.create_task(self.hub.run())
+        looking.add_done_callback(self._ended)
         self.link.start()
         try:
             yield
         finally:
             looking.cancel()
             await asyncio.to_thread(self.link.stop)
+
+    def _ended(self, looking: asyncio.Task) -> None:
+        """A page that shows old values for new would be worse than none."""
+        if not looking.cancelled():
+            self.failure = looking.exception()
+            signal.raise_signal(signal.SIGTERM)
 
     # ---- files
 

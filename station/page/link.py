@@ -22,7 +22,10 @@ from station.access import Access
 ANSWER_S = 15  # a node that measures may be busy for some seconds
 _STEP_S = 0.1
 _KEEPALIVE_S = 30
+_HEARS = ("status", "log", "reply", OUTPUT + "+")  # of each node
 _BACK_OFF_S = (1, 30)
+_STABLE_S = 60  # a connection that holds so long was a good one
+_SUSPECT = 3  # short ones: two programs with one account throw each other out
 _MOST_NODES = 5_000  # of which lines and outputs are kept
 _LINES = 200  # of a node's log
 _MOST_LINE = 1_000  # characters
@@ -60,7 +63,6 @@ class Link:
         self.base = base
         self.connected = False
         self.why = "" if accesses else "the page was started without a broker"
-        self.place = ""
         self.heard: deque[Heard] = deque(maxlen=_MOST_HEARD)
         self._accesses = accesses
         self._nodes: OrderedDict[str, _Kept] = OrderedDict()
@@ -124,19 +126,22 @@ class Link:
     # ---- in the thread
 
     def _run(self) -> None:
-        wait_s, turn = _BACK_OFF_S[0], 0
+        wait_s, turn, short = _BACK_OFF_S[0], 0, 0
         while not self._over.is_set():
             access = self._accesses[turn % len(self._accesses)]
             turn += 1
-            self.place = access.place
+            began = time.monotonic()
             try:
                 self._connection(access)
-                wait_s = _BACK_OFF_S[0]
             except OSError as e:
                 self.why = access.fault() or f"{access.place}: {e.strerror or e}"
-            if self.connected:
-                self.connected = False
-                wait_s = _BACK_OFF_S[0]
+            if time.monotonic() - began > _STABLE_S:
+                wait_s, short = _BACK_OFF_S[0], 0
+            elif self.connected:
+                short += 1
+            if short >= _SUSPECT:
+                self.why += " (again and again: does another program use this account?)"
+            self.connected = False
             self._tell_state()
             self._give_up(self._no_broker())
             self._over.wait(wait_s)
@@ -177,8 +182,8 @@ class Link:
             _end(
                 asked,
                 Unanswered(
-                    f"{node} has not answered for {ANSWER_S} s: it may be busy, or out of reach."
-                    " A command that waits at the broker is carried out when it is back"
+                    f"{node} has not answered for {ANSWER_S} s: it is busy or out of reach, or this account may not command it."
+                    " A command that waits at the broker is carried out when the node is back"
                 ),
             )
 
@@ -192,11 +197,16 @@ class Link:
     def _on_connect(self, client, data, flags, reason, properties) -> None:
         if reason.is_failure:
             return
-        topics = ("status", "log", "reply", OUTPUT + "+")
-        client.subscribe([(f"{self.base}/+/{topic}", 1) for topic in topics])
+        client.subscribe([(f"{self.base}/+/{topic}", 1) for topic in _HEARS])
 
     def _on_subscribe(self, client, data, mid, reasons, properties) -> None:
-        self.connected, self.why = True, ""
+        refused = [
+            topic for topic, reason in zip(_HEARS, reasons, strict=False) if reason.is_failure
+        ]
+        if refused:
+            self.why = f"this account may not hear {', '.join(refused)} of the nodes"
+        else:
+            self.connected, self.why = True, ""
         self._tell_state()
 
     def _tell_state(self) -> None:

@@ -375,6 +375,7 @@ def count_steps(page):
     def step():
         counted[0] += 1000
 
+    page.page.source._store._channels.clear()  # as if nobody had looked yet
     page.page.source._store._db.set_progress_handler(step, 1000)
 
     def spent():
