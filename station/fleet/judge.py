@@ -48,9 +48,10 @@ class Judged(NamedTuple):
 
 
 class _Case(NamedTuple):
-    """What a fault is judged by. since, until: when a collector listened, Unix ms; newest: version of the fleet."""
+    """What a fault is judged by. now, and since, until: when a collector listened, Unix ms; newest: version of the fleet."""
 
     known: Known
+    now: int
     since: int
     until: int
     newest: tuple[int, ...]
@@ -76,18 +77,16 @@ class _Case(NamedTuple):
 
 
 # Thresholds, one a row:
-# fmt: off
 LIMITS: dict[str, int] = {
-    "times":        3,             # a usual distance of readings is exceeded so many times,
-    "margin_ms":    _MINUTE_MS,    # and by this, before a node is silent, or a channel has stopped
-    "health_ms":    5 * _MINUTE_MS,   # `health` that is older says nothing of now
-    "waiting_s":    900,           # age of the oldest reading that waits on a node
-    "gap_ms":       7 * _DAY_MS,   # how long after the last reading of its start a gap is a fault
-    "battery":      20,            # %: from here on it is low
-    "rssi":         -80,           # dBm: weaker is weak
-    "listening_ms": 3 * _MINUTE_MS,   # a collector that listens notes it each minute
+    "times": 3,  # a usual distance of readings is exceeded so many times,
+    "margin_ms": _MINUTE_MS,  # and by this, before a node is silent, or a channel has stopped
+    "health_ms": 5 * _MINUTE_MS,  # `health` that is older says nothing of now
+    "waiting_s": 900,  # age of the oldest reading that waits on a node
+    "gap_ms": 7 * _DAY_MS,  # how long after the last reading of its start a gap is a fault
+    "battery": 20,  # %: from here on it is low
+    "rssi": -80,  # dBm: weaker is weak
+    "listening_ms": 3 * _MINUTE_MS,  # a collector that listens notes it each minute
 }
-# fmt: on
 
 
 def judged(store: Reader, now_ms: int, node: str | None = None) -> list[Judged]:
@@ -96,7 +95,7 @@ def judged(store: Reader, now_ms: int, node: str | None = None) -> list[Judged]:
     since, until = _listened(store, everybody, now_ms)
     newest = max((_version(each.info.get("version")) for each in everybody), default=())
     chosen = [each for each in everybody if node is None or each.node == node]
-    found = [_one(_Case(each, since, until, newest)) for each in chosen]
+    found = [_one(_Case(each, now_ms, since, until, newest)) for each in chosen]
     return sorted(found, key=lambda each: ([f.rank for f in each.faults[:1]] or [99], each.node))
 
 
@@ -176,7 +175,7 @@ def _offline(case: _Case) -> str | None:
     known = case.known
     if known.status != "offline" or known.status_at is None:
         return None
-    passed = lasting(case.until - known.status_at)
+    passed = lasting(case.now - known.status_at)
     return f"offline for {passed}: it was switched off, or lost power or Wi-Fi"
 
 

@@ -60,9 +60,7 @@ def add_arguments(parser):
         help="simulated boards that run the firmware, besides (%(default)s)",
     )
     parser.add_argument("--calm", action="store_true", help="restart and kill nothing")
-    parser.add_argument(
-        "--keep", metavar="FILE", help="where the store remains, as for make fleet"
-    )
+    parser.add_argument("--out", metavar="FILE", help="where the store remains, as for make fleet")
     parser.add_argument("--json", action="store_true", help="numbers for a program")
     parser.add_argument(
         "--record", action="store_true", help="record anew what the nodes say, and end: 3 minutes"
@@ -86,7 +84,7 @@ def run(args):
         print(
             f"taken {kept.taken:,}, in the store {kept.rows:,}, lost {kept.lost}, twice {kept.twice}"
         )
-    return WRONG if kept.lost or kept.twice or kept.untrue or found["boards_lost"] else 0
+    return WRONG if kept.lost or kept.twice or kept.untrue or found.get("boards_lost") else 0
 
 
 def _room(nodes):
@@ -143,10 +141,10 @@ class _Run:
                 "twice": kept.twice,
             }
             found |= {"untrue_nodes": kept.untrue, **boards.found(self._store)}
-            await asyncio.gather(*(node.leave() for node in self._nodes))
-            if args.keep:
+            if args.out:
                 self._end_collector()
-                shutil.copy(self._store, args.keep)
+                shutil.copy(self._store, args.out)
+            await asyncio.gather(*(node.leave() for node in self._nodes))
         return found, kept
 
     async def _connect(self, connections):
@@ -170,7 +168,7 @@ class _Run:
         taken, rows, began = self._taken(), self._rows(), time.monotonic()
         await self._wait(third, "calm")
         passed = time.monotonic() - began
-        found = {"nodes": len(self._nodes), "boards": self._args.boards}
+        found = {"nodes": len(self._nodes)}
         found["taken_a_second"] = round((self._taken() - taken) / passed, 1)
         found["stored_a_second"] = round((self._rows() - rows) / passed, 1)
         for name, meter in meters.items():

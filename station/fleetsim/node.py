@@ -52,18 +52,19 @@ class Node:
 
     async def take(self) -> None:
         """Read the sensors as recorded, again and again from a random moment on, until `taking` is false."""
-        begin = time.monotonic() - random.random() * PERIOD_MS / 1000 / self._pace
-        for due, what in self._moments(begin):
+        now = time.monotonic()
+        begin = now - random.random() * PERIOD_MS / 1000 / self._pace
+        for due, what in self._moments(begin, now):
             await asyncio.sleep(due - time.monotonic())
             if not self.taking:
                 return
             self._said(*what)
 
-    def _moments(self, begin: float) -> Iterator[tuple[float, tuple[str, bool, str]]]:
+    def _moments(self, begin: float, now: float) -> Iterator[tuple[float, tuple[str, bool, str]]]:
         for turn in itertools.count():
             for at, what in self._script:
                 due = begin + (turn * PERIOD_MS + at) / 1000 / self._pace
-                if due > time.monotonic() or turn:
+                if due > now:
                     yield due, what
 
     def _said(self, topic: str, lasting: bool, template: str) -> None:

@@ -6,6 +6,7 @@ load all again (`again`), and after half a minute its connection ends.
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -139,7 +140,7 @@ class Hub:
         else:
             self._send(heard.kind, heard.content, self._watching(heard.node))
 
-    def _send(self, kind: str, content: dict[str, Any], clients) -> None:
+    def _send(self, kind: str, content: dict[str, Any], clients: Collection[Client]) -> None:
         if not clients:
             return
         frame = frames.event(kind, content)

@@ -14,7 +14,10 @@ HORIZON = "removed before"  # key of `about`: readings that were taken from this
 
 
 class Removed:
-    """Which numbers of a batch were here, and are removed. Costs a look-up for each start, and one more for an old number."""
+    """Which numbers of a batch were here, and are removed. Costs a look-up for each start, and one more for an old number.
+
+    horizon: all that was taken from then on is there, Unix ms; 0: nothing has been removed.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -23,8 +26,6 @@ class Removed:
         self._last: dict[tuple[str, int], int] = {}
 
     def has(self, new: Reading) -> bool:
-        if not self.horizon:
-            return False
         start = new.node, new.boot
         if start not in self._last:
             row = self._db.execute(

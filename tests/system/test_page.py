@@ -16,11 +16,12 @@ import urllib.request
 import browser as chromium
 import paho.mqtt.client as paho
 import pytest
-from outside import settings, until
+from outside import NAME, NODE, settings, until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from sim.broker import Broker
+from station.broker import rights
 from station.messages import Reading, State
 from station.page import link, users
 from station.store.contract import Batch
@@ -28,6 +29,7 @@ from station.store.sqlite import SqliteStore
 from tools import ROOT
 
 MINUTE, HOUR = 60_000, 3_600_000
+PASSWORD = "program-Secret-1"
 EVIL = '<img src=x onerror="document.title=1">'
 KEEP_ALL = ("max_queued_messages 0",)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("page")]
@@ -38,21 +40,35 @@ def now():
 
 
 class Stand:
-    """A store with a past, a broker, a collector, and the page at `url`."""
+    """A store with a past, a broker, a collector, and the page at `url`. secured: each with the account that make broker gives it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, secured=False):
+        self.secured = secured
         self.store = folder / "readings.sqlite"
         self.logs = {name: folder / f"{name}.log" for name in ("collect", "page")}
         self.processes = {}
-        self.broker = Broker(folder / "broker", persistent=True, settings=KEEP_ALL).start()
+        accounts = {}
+        if secured:
+            place = rights.Place(NAME, "outpost", "homeassistant")
+            acl = {each: rights.of_program(each, [place]) for each in ("collector", "page")}
+            acl[NODE[0]] = rights.of_node(place)
+            users = {"collector": PASSWORD, "page": PASSWORD, NODE[0]: NODE[1]}
+            accounts = {"users": users, "acl": acl}
+        self.broker = Broker(
+            folder / "broker", persistent=True, settings=KEEP_ALL, **accounts
+        ).start()
         self.url = ""
 
     def start(self, command, *words):
         with self.logs[command].open("a") as log:
-            place = ("--store", self.store, "--broker", f"127.0.0.1:{self.broker.port}")
+            place = ["--store", self.store, "--broker", f"127.0.0.1:{self.broker.port}"]
+            if self.secured:
+                role = "collector" if command == "collect" else command
+                place += ["--account", role]
             self.processes[command] = subprocess.Popen(
                 [sys.executable, "-u", "-m", "station", command, *place, *words],
                 cwd=ROOT,
+                env=os.environ | {"OUTPOST_PASSWORD": PASSWORD},
                 stdout=log,
                 stderr=log,
             )
@@ -444,8 +460,8 @@ def test_a_broker_that_goes_is_told_and_one_that_is_back_serves(driver, stand, a
 
 
 def test_a_real_node_takes_a_reading_when_it_is_asked(stand, nodes, tmp_path):
-    other = Stand(tmp_path)
-    node = nodes(settings([{"host": "127.0.0.1", "port": other.broker.port}]))
+    other = Stand(tmp_path, secured=True)
+    node = nodes(settings([other.broker.port]))
     try:
         other.collect()
         other.page()
@@ -454,7 +470,7 @@ def test_a_real_node_takes_a_reading_when_it_is_asked(stand, nodes, tmp_path):
         def answered(command):
             request = urllib.request.Request(
                 other.url + "/api/command",
-                json.dumps({"node": "n1", "command": command}).encode(),
+                json.dumps({"node": NAME, "command": command}).encode(),
                 {"Content-Type": "application/json"},
             )
             try:
