@@ -142,7 +142,7 @@ class Page:
     async def _node(self, request: Request) -> Response:
         name = _asked(request, "node")
         found = await asyncio.to_thread(self.source.node, name)
-        kept = self.link.kept(name)
+        kept = self.link.kept.of(name)
         if found is None:
             raise HTTPException(404, f"the store knows no node {name}")
         return Json({**found, "now": frames.now(), "log": kept["log"], "outputs": kept["outputs"]})
@@ -180,14 +180,14 @@ class Page:
     async def _output(self, request: Request) -> Response:
         body = await _body(request)
         node, name, value = (_text(body, each) for each in ("node", "name", "value"))
-        if name not in self.link.kept(node)["outputs"]:
+        if name not in self.link.kept.of(node)["outputs"]:
             raise HTTPException(404, f"{node} has no output {name}")
         return await self._answer(node, lambda: self.link.output(node, name, value))
 
     async def _answer(self, node: str, send: Callable[[], Any]) -> Response:
         """Send something to a node, and hand on what it says."""
         found = await asyncio.to_thread(self.source.status, node)
-        status = self.link.kept(node)["status"] or found
+        status = self.link.kept.of(node)["status"] or found
         if status is None or re.search(r"[+#/\0]", node):
             raise HTTPException(404, f"there is no node {node}")
         if status != "online":

@@ -10,7 +10,7 @@ import queue
 import secrets
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ import paho.mqtt.client as paho
 
 from firmware.topics import OUTPUT
 from station.access import Access
+from station.page.kept import MOST_LINE, Kept
 
 ANSWER_S = 15  # a node that measures may be busy for some seconds
 _STEP_S = 0.1
@@ -26,10 +27,6 @@ _HEARS = ("status", "log", "reply", OUTPUT + "+")  # of each node
 _BACK_OFF_S = (1, 30)
 _STABLE_S = 60  # a connection that holds so long was a good one
 _SUSPECT = 3  # short ones: two programs with one account throw each other out
-_MOST_NODES = 5_000  # of which lines and outputs are kept
-_LINES = 200  # of a node's log
-_MOST_LINE = 1_000  # characters
-_MOST_OUTPUTS = 64  # of a node
 _MOST_HEARD = 2_000  # messages that wait for the browsers
 _MOST_WAITING = 200  # commands
 _LONGEST = 4_096  # bytes of a reply, or of an output's state
@@ -63,10 +60,9 @@ class Link:
         self.base = base
         self.connected = False
         self.why = "" if accesses else "the page was started without a broker"
+        self.kept = Kept()
         self.heard: deque[Heard] = deque(maxlen=_MOST_HEARD)
         self._accesses = accesses
-        self._nodes: OrderedDict[str, _Kept] = OrderedDict()
-        self._lock = threading.Lock()
         self._asked: queue.Queue[_Asked] = queue.Queue(_MOST_WAITING)
         self._open: list[_Asked] = []
         self._over = threading.Event()
@@ -80,18 +76,6 @@ class Link:
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(5)
-
-    def kept(self, node: str) -> dict[str, Any]:
-        """What was heard of a node since the page started: {"status", "log": lines, "outputs": {name: state}}."""
-        with self._lock:
-            found = self._nodes.get(node)
-            if not found:
-                return {"status": None, "log": [], "outputs": {}}
-            return {
-                "status": found.status,
-                "log": list(found.log),
-                "outputs": dict(found.outputs),
-            }
 
     def command(self, node: str, name: str, arguments: dict[str, Any]) -> Future:
         """Send a command. The Future has the reply, a dict, or raises Unanswered."""
@@ -225,25 +209,18 @@ class Link:
         if rest == "reply":
             self._reply(node, text)
         elif rest == "log":
-            line = {"at": _now(), "text": text[:_MOST_LINE]}
-            with self._lock:
-                self._kept(node).log.append(line)
+            line = {"at": _now(), "text": text[:MOST_LINE]}
+            self.kept.line(node, line)
             self.heard.append(Heard(node, "log", line))
         elif rest == "status":
-            with self._lock:
-                self._kept(node).status = text[:64]
+            self.kept.status(node, text[:64])
             self.heard.append(Heard(node, "status", {"status": text[:64]}))
         elif rest.startswith(OUTPUT) and len(text) <= _LONGEST:
             self._state(node, rest[len(OUTPUT) :], topic, text)
 
     def _state(self, node: str, name: str, topic: str, text: str) -> None:
         state = _parsed(text)
-        with self._lock:
-            outputs = self._kept(node).outputs
-            if not text:
-                outputs.pop(name, None)  # the node has it no more
-            elif name in outputs or len(outputs) < _MOST_OUTPUTS:
-                outputs[name] = state
+        self.kept.output(node, name, state if text else None, len(text))
         self.heard.append(Heard(node, "output", {"name": name, "state": state if text else None}))
         self._answer((node, topic), {"ok": True, "state": state})
 
@@ -256,21 +233,6 @@ class Link:
         for asked in [each for each in self._open if each.key == key]:
             self._open.remove(asked)
             _end(asked, reply)
-
-    def _kept(self, node: str) -> "_Kept":
-        """What is kept of a node. The caller has the lock."""
-        found = self._nodes.setdefault(node, _Kept())
-        self._nodes.move_to_end(node)
-        while len(self._nodes) > _MOST_NODES:
-            self._nodes.popitem(last=False)
-        return found
-
-
-class _Kept:
-    def __init__(self) -> None:
-        self.status: str | None = None
-        self.log: deque[dict[str, Any]] = deque(maxlen=_LINES)
-        self.outputs: dict[str, Any] = {}
 
 
 def _end(asked: _Asked, outcome: dict[str, Any] | Unanswered) -> None:
