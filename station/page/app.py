@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import re
+import signal
 from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -54,6 +55,7 @@ class Page:
     ) -> None:
         self.source, self.link, self.logins = source, link, logins
         self.hub = Hub(source, link)
+        self.failure: BaseException | None = None  # an unforeseen one, which ends all
         self.quantities, self.version = quantities, version
         self._checking = asyncio.Semaphore(_AT_ONCE)
         self._files = {path.name: _file(path) for path in _STATIC.iterdir()}
@@ -79,12 +81,19 @@ class Page:
     @asynccontextmanager
     async def _lifespan(self, app):
         looking = asyncio.create_task(self.hub.run())
+        looking.add_done_callback(self._ended)
         self.link.start()
         try:
             yield
         finally:
             looking.cancel()
             await asyncio.to_thread(self.link.stop)
+
+    def _ended(self, looking: asyncio.Task) -> None:
+        """A page that shows old values for new would be worse than none."""
+        if not looking.cancelled():
+            self.failure = looking.exception()
+            signal.raise_signal(signal.SIGTERM)
 
     # ---- files
 
@@ -133,7 +142,7 @@ class Page:
     async def _node(self, request: Request) -> Response:
         name = _asked(request, "node")
         found = await asyncio.to_thread(self.source.node, name)
-        kept = self.link.kept(name)
+        kept = self.link.kept.of(name)
         if found is None:
             raise HTTPException(404, f"the store knows no node {name}")
         return Json({**found, "now": frames.now(), "log": kept["log"], "outputs": kept["outputs"]})
@@ -171,14 +180,14 @@ class Page:
     async def _output(self, request: Request) -> Response:
         body = await _body(request)
         node, name, value = (_text(body, each) for each in ("node", "name", "value"))
-        if name not in self.link.kept(node)["outputs"]:
+        if name not in self.link.kept.of(node)["outputs"]:
             raise HTTPException(404, f"{node} has no output {name}")
         return await self._answer(node, lambda: self.link.output(node, name, value))
 
     async def _answer(self, node: str, send: Callable[[], Any]) -> Response:
         """Send something to a node, and hand on what it says."""
         found = await asyncio.to_thread(self.source.status, node)
-        status = self.link.kept(node)["status"] or found
+        status = self.link.kept.of(node)["status"] or found
         if status is None or re.search(r"[+#/\0]", node):
             raise HTTPException(404, f"there is no node {node}")
         if status != "online":

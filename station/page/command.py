@@ -73,11 +73,15 @@ def run(args):
         names = [name for name in (args.host or "").split(",") if name]
         page = Page(source, link, Logins(known), units.described(), VERSION, names)
         host, port = sock.getsockname()[:2]
+        if ipaddress.ip_address(host).is_unspecified:  # all of this computer's
+            host = socket.gethostname()
         shown = f"[{host}]" if ":" in host else host
         print(f"page: http://{shown}:{port}", flush=True)
         if link.why:
             print(f"  {link.why}: no commands, outputs and log lines")
         _Server(page).run([sock])
+        if page.failure:
+            raise page.failure
     return 0
 
 

@@ -6,6 +6,8 @@ load all again (`again`), and after half a minute its connection ends.
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
@@ -51,6 +53,7 @@ class Hub:
         self.clients: set[Client] = set()
         self.closed = False
         self._nodes: dict[str, dict[str, Any]] = {}
+        self._told: dict[str, dict[str, Any]] = {}  # of the nodes that are watched
         self._mark = 0
         self._fault = ""
 
@@ -60,6 +63,10 @@ class Hub:
 
     async def run(self) -> None:
         """Look and send, until it is cancelled."""
+        with suppress(
+            Gone
+        ):  # of many nodes the first look takes a second, which nobody should wait for
+            await self._judged()
         turn = 0
         while True:
             await asyncio.sleep(_LOOK_S)
@@ -113,10 +120,12 @@ class Hub:
         if changed or gone:
             change = {"nodes": changed, "gone": gone, "order": list(self._nodes)}
             self._send("nodes", change, [each for each in self.clients if each.node is None])
-        for node in watched:
+        told, self._told = self._told, {}
+        for node in watched & set(self._nodes):
             documents = await asyncio.to_thread(self.source.documents, node)
-            if documents and node in self._nodes:
-                self._send("node", self._nodes[node] | documents, self._watching(node))
+            self._told[node] = self._nodes[node] | documents
+            if self._told[node] != told.get(node):
+                self._send("node", self._told[node], self._watching(node))
 
     async def _judged(self) -> dict[str, dict[str, Any]]:
         found = await asyncio.to_thread(self.source.nodes)
@@ -131,7 +140,7 @@ class Hub:
         else:
             self._send(heard.kind, heard.content, self._watching(heard.node))
 
-    def _send(self, kind: str, content: dict[str, Any], clients) -> None:
+    def _send(self, kind: str, content: dict[str, Any], clients: Collection[Client]) -> None:
         if not clients:
             return
         frame = frames.event(kind, content)

@@ -10,7 +10,7 @@ import queue
 import secrets
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -18,15 +18,15 @@ import paho.mqtt.client as paho
 
 from firmware.topics import OUTPUT
 from station.access import Access
+from station.page.kept import MOST_LINE, Kept
 
 ANSWER_S = 15  # a node that measures may be busy for some seconds
 _STEP_S = 0.1
 _KEEPALIVE_S = 30
+_HEARS = ("status", "log", "reply", OUTPUT + "+")  # of each node
 _BACK_OFF_S = (1, 30)
-_MOST_NODES = 5_000  # of which lines and outputs are kept
-_LINES = 200  # of a node's log
-_MOST_LINE = 1_000  # characters
-_MOST_OUTPUTS = 64  # of a node
+_STABLE_S = 60  # a connection that holds so long was a good one
+_SUSPECT = 3  # short ones: two programs with one account throw each other out
 _MOST_HEARD = 2_000  # messages that wait for the browsers
 _MOST_WAITING = 200  # commands
 _LONGEST = 4_096  # bytes of a reply, or of an output's state
@@ -60,11 +60,9 @@ class Link:
         self.base = base
         self.connected = False
         self.why = "" if accesses else "the page was started without a broker"
-        self.place = ""
+        self.kept = Kept()
         self.heard: deque[Heard] = deque(maxlen=_MOST_HEARD)
         self._accesses = accesses
-        self._nodes: OrderedDict[str, _Kept] = OrderedDict()
-        self._lock = threading.Lock()
         self._asked: queue.Queue[_Asked] = queue.Queue(_MOST_WAITING)
         self._open: list[_Asked] = []
         self._over = threading.Event()
@@ -78,18 +76,6 @@ class Link:
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(5)
-
-    def kept(self, node: str) -> dict[str, Any]:
-        """What was heard of a node since the page started: {"status", "log": lines, "outputs": {name: state}}."""
-        with self._lock:
-            found = self._nodes.get(node)
-            if not found:
-                return {"status": None, "log": [], "outputs": {}}
-            return {
-                "status": found.status,
-                "log": list(found.log),
-                "outputs": dict(found.outputs),
-            }
 
     def command(self, node: str, name: str, arguments: dict[str, Any]) -> Future:
         """Send a command. The Future has the reply, a dict, or raises Unanswered."""
@@ -124,19 +110,22 @@ class Link:
     # ---- in the thread
 
     def _run(self) -> None:
-        wait_s, turn = _BACK_OFF_S[0], 0
+        wait_s, turn, short = _BACK_OFF_S[0], 0, 0
         while not self._over.is_set():
             access = self._accesses[turn % len(self._accesses)]
             turn += 1
-            self.place = access.place
+            began = time.monotonic()
             try:
                 self._connection(access)
-                wait_s = _BACK_OFF_S[0]
             except OSError as e:
                 self.why = access.fault() or f"{access.place}: {e.strerror or e}"
-            if self.connected:
-                self.connected = False
-                wait_s = _BACK_OFF_S[0]
+            if time.monotonic() - began > _STABLE_S:
+                wait_s, short = _BACK_OFF_S[0], 0
+            elif self.connected:
+                short += 1
+            if short >= _SUSPECT:
+                self.why += " (again and again: does another program use this account?)"
+            self.connected = False
             self._tell_state()
             self._give_up(self._no_broker())
             self._over.wait(wait_s)
@@ -177,8 +166,8 @@ class Link:
             _end(
                 asked,
                 Unanswered(
-                    f"{node} has not answered for {ANSWER_S} s: it may be busy, or out of reach."
-                    " A command that waits at the broker is carried out when it is back"
+                    f"{node} has not answered for {ANSWER_S} s: it is busy or out of reach, or this account may not command it."
+                    " A command that waits at the broker is carried out when the node is back"
                 ),
             )
 
@@ -192,11 +181,16 @@ class Link:
     def _on_connect(self, client, data, flags, reason, properties) -> None:
         if reason.is_failure:
             return
-        topics = ("status", "log", "reply", OUTPUT + "+")
-        client.subscribe([(f"{self.base}/+/{topic}", 1) for topic in topics])
+        client.subscribe([(f"{self.base}/+/{topic}", 1) for topic in _HEARS])
 
     def _on_subscribe(self, client, data, mid, reasons, properties) -> None:
-        self.connected, self.why = True, ""
+        refused = [
+            topic for topic, reason in zip(_HEARS, reasons, strict=False) if reason.is_failure
+        ]
+        if refused:
+            self.why = f"this account may not hear {', '.join(refused)} of the nodes"
+        else:
+            self.connected, self.why = True, ""
         self._tell_state()
 
     def _tell_state(self) -> None:
@@ -215,25 +209,18 @@ class Link:
         if rest == "reply":
             self._reply(node, text)
         elif rest == "log":
-            line = {"at": _now(), "text": text[:_MOST_LINE]}
-            with self._lock:
-                self._kept(node).log.append(line)
+            line = {"at": _now(), "text": text[:MOST_LINE]}
+            self.kept.line(node, line)
             self.heard.append(Heard(node, "log", line))
         elif rest == "status":
-            with self._lock:
-                self._kept(node).status = text[:64]
+            self.kept.status(node, text[:64])
             self.heard.append(Heard(node, "status", {"status": text[:64]}))
         elif rest.startswith(OUTPUT) and len(text) <= _LONGEST:
             self._state(node, rest[len(OUTPUT) :], topic, text)
 
     def _state(self, node: str, name: str, topic: str, text: str) -> None:
         state = _parsed(text)
-        with self._lock:
-            outputs = self._kept(node).outputs
-            if not text:
-                outputs.pop(name, None)  # the node has it no more
-            elif name in outputs or len(outputs) < _MOST_OUTPUTS:
-                outputs[name] = state
+        self.kept.output(node, name, state if text else None, len(text))
         self.heard.append(Heard(node, "output", {"name": name, "state": state if text else None}))
         self._answer((node, topic), {"ok": True, "state": state})
 
@@ -246,21 +233,6 @@ class Link:
         for asked in [each for each in self._open if each.key == key]:
             self._open.remove(asked)
             _end(asked, reply)
-
-    def _kept(self, node: str) -> "_Kept":
-        """What is kept of a node. The caller has the lock."""
-        found = self._nodes.setdefault(node, _Kept())
-        self._nodes.move_to_end(node)
-        while len(self._nodes) > _MOST_NODES:
-            self._nodes.popitem(last=False)
-        return found
-
-
-class _Kept:
-    def __init__(self) -> None:
-        self.status: str | None = None
-        self.log: deque[dict[str, Any]] = deque(maxlen=_LINES)
-        self.outputs: dict[str, Any] = {}
 
 
 def _end(asked: _Asked, outcome: dict[str, Any] | Unanswered) -> None:

@@ -16,6 +16,7 @@ from station.store.series import Point, Series
 from tools import CommandError
 
 _MOST_NEW = 2_000  # readings of one look
+_MOST_NEW_BYTES = 500_000  # of their quantities: one reading may have 64 KB
 _MOST_ERRORS = 200  # marks of a plot
 
 
@@ -62,11 +63,15 @@ class Source:
         with self._reading() as store:
             newest = store.mark()
             found = store.since(mark, _MOST_NEW) if nodes and newest > mark else []
-        return newest, [
-            {"node": node, **_reading(channel, json.loads(quantities), ts, received, late)}
-            for node, channel, quantities, ts, received, late in found
-            if node in nodes
-        ]
+        chosen, room = [], _MOST_NEW_BYTES
+        for node, channel, quantities, ts, received, late in reversed(found):
+            if node in nodes:
+                room -= len(quantities)
+                if room < 0:
+                    break
+                reading = _reading(channel, json.loads(quantities), ts, received, late)
+                chosen.append({"node": node, **reading})
+        return newest, chosen[::-1]
 
     def nodes(self) -> list[dict[str, Any]]:
         """Return all nodes, those with the worst faults first."""

@@ -375,6 +375,7 @@ def count_steps(page):
     def step():
         counted[0] += 1000
 
+    page.page.source._store._channels.clear()  # as if nobody had looked yet
     page.page.source._store._db.set_progress_handler(step, 1000)
 
     def spent():
@@ -396,3 +397,41 @@ def test_the_docs_have_each_address(page):
     text = (ROOT / "docs/page.md").read_text()
     told = {path.partition("?")[0] for path in re.findall(r"`(?:GET|POST) (/api/[^`]+)`", text)}
     assert told == {route.path for route in page.page.app.routes if route.path.startswith("/api/")}
+
+
+def test_one_look_takes_so_much_and_the_newest_of_it(path):
+    text = '{"note":"' + "x" * 60_000 + '"}'
+    store(path, [reading(1, now())])
+    with served(path) as page:
+        mark = page.page.source.mark()
+        with closing(SqliteStore(path, "outpost")) as written:
+            many = [reading(seq, now())._replace(quantities=text) for seq in range(2, 40)]
+            written.append(Batch(readings=[*many, reading(40, now(), temperature=4.0)]))
+        mark, found = page.page.source.since(mark, {"attic"})
+        assert len(found) == 9 and found[-1]["quantities"] == {"temperature": 4.0}
+        assert page.page.source.since(mark, {"attic"}) == (mark, [])
+
+
+@pytest.mark.slow
+def test_a_browser_that_never_reads_is_let_go(page, monkeypatch, path):
+    monkeypatch.setattr(hub, "_PATIENCE_S", 1)
+    text = '{"note":"' + "x" * 60_000 + '"}'
+    with socket.socket() as mute, closing(SqliteStore(path, "outpost")) as written:
+        mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        mute.connect(("127.0.0.1", page.port))
+        mute.sendall(b"GET /api/events?node=attic HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        clients = page.page.hub.clients
+        deadline = time.monotonic() + 60
+        while not clients:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        seq = 10_000
+        while clients:
+            assert time.monotonic() < deadline
+            written.append(
+                Batch(
+                    readings=[reading(seq + n, now())._replace(quantities=text) for n in range(8)]
+                )
+            )
+            seq += 8
+            time.sleep(0.2)

@@ -70,13 +70,16 @@ export class Commands {
 
   // state: null: the node has it no more
   output(name, state) {
-    this.outputs.get(name)?.element.remove();
+    const before = this.outputs.get(name)?.element;
     this.outputs.delete(name);
-    if (state === null) return;
+    if (state === null) return before?.remove();
     const made = new Output(name, state, (value) => this.send("output", { node: this.node, name, value }, `${name} → ${value}`));
     this.outputs.set(name, made);
-    this.place.append(made.element);
+    const focused = before?.contains(document.activeElement);
+    if (before) before.replaceWith(made.element);
+    else this.place.append(made.element);
     this.reachable();
+    if (focused) made.element.querySelector("button, input")?.focus();
   }
 
   command(command, given) {

@@ -2,7 +2,7 @@
 
 import { get, Live } from "./api.js";
 import { fill, make, setText } from "./dom.js";
-import { ago, signal, STATES } from "./words.js";
+import { ago, count, signal, STATES } from "./words.js";
 
 const _TICK_MS = 2000;
 const _CLASSES = ["name", "faults", "num", "", "num", "num", "num", "version"];
@@ -95,8 +95,7 @@ export class Fleet {
       row.element.hidden = !fits;
       shown += fits;
     }
-    const all = this.rows.size.toLocaleString();
-    setText(this.summary, `${all} ${this.rows.size === 1 ? "node" : "nodes"}, ${wrong ? `something is wrong with ${wrong.toLocaleString()}` : "nothing is wrong"}`);
+    setText(this.summary, `${count(this.rows.size, "node")}, ${wrong ? `something is wrong with ${wrong.toLocaleString()}` : "nothing is wrong"}`);
     this.empty.hidden = shown > 0;
     setText(this.empty, this.rows.size ? "No node fits." : "No node has published anything yet. It appears here by itself when one does.");
   }

@@ -101,6 +101,7 @@ export class Node {
   }
 
   read(readings) {
+    if (!this.node || readings.some((reading) => this.plots.lacks(reading))) return this.load();
     this.now.read(readings);
     this.plots.read(readings);
     const newest = Math.max(...readings.map((reading) => reading.received));

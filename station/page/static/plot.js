@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { fill, make, setText } from "./dom.js";
-import { about, axis, label, time, value } from "./words.js";
+import { about, axis, count, label, time, value } from "./words.js";
 
 const _HEIGHT = 190;
 const _MOST_POINTS = 1000;
@@ -119,7 +119,7 @@ export class Plot {
     const drawn = points.filter((point) => point[2] !== null);
     this.none.hidden = drawn.length > 0 || this.data.errors.length > 0;
     this.note.hidden = !untimed;
-    setText(this.note, `${untimed.toLocaleString()} readings of ${this.channel} have no time, and are not drawn.`);
+    setText(this.note, `${count(untimed, "reading")} of ${this.channel} without a time: not drawn.`);
     this.area.setAttribute("aria-label", this.words(drawn));
     this.newest = drawn.at(-1);
     this.tell(null);
@@ -134,7 +134,7 @@ export class Plot {
     const least = Math.min(...drawn.map((point) => point[1]));
     const most = Math.max(...drawn.map((point) => point[3]));
     const late = drawn.reduce((sum, point) => sum + point[4], 0);
-    return `${name}: from ${say(least)} to ${say(most)}, last ${say(drawn.at(-1)[2])}; ${gaps.length} gaps, ${late} late, ${errors.length} failures`;
+    return `${name}: from ${say(least)} to ${say(most)}, last ${say(drawn.at(-1)[2])}; ${count(gaps.length, "gap")}, ${late} late, ${count(errors.length, "failure")}`;
   }
 
   // at: index of a point, null: none is pointed at

@@ -21,6 +21,8 @@ const _SPANS = [
   ["all", null],
 ];
 
+const plotKey = (channel, quantity) => JSON.stringify([channel, quantity]);
+
 export class Plots {
   constructor(node, failed) {
     this.node = node;
@@ -81,7 +83,7 @@ export class Plots {
     const wanted = channels.flatMap((each) => each.plots.map((quantity) => [each, quantity]));
     const had = new Map(this.plots.map((plot) => [plot.key, plot]));
     this.plots = wanted.map(([each, quantity]) => {
-      const key = JSON.stringify([each.channel, quantity]);
+      const key = plotKey(each.channel, quantity);
       const found = had.get(key) ?? new Plot(this, each.channel, quantity, key, typeof each.quantities[quantity] === "boolean");
       had.delete(key);
       return found;
@@ -103,6 +105,12 @@ export class Plots {
     if (times.length) this.first = Math.min(this.first ?? Infinity, ...times);
     const channels = new Set(readings.map((reading) => reading.channel));
     for (const plot of this.plots) if (channels.has(plot.channel)) plot.stale();
+  }
+
+  // Is a number in it of which there is no plot yet?
+  lacks({ channel, quantities }) {
+    const known = new Set(this.plots.map((plot) => plot.key));
+    return Object.entries(quantities).some(([name, given]) => name !== "error" && typeof given !== "string" && !known.has(plotKey(channel, name)));
   }
 
   follow(name) {

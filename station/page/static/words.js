@@ -19,6 +19,8 @@ export function value(quantity, given) {
 
 export const signal = (dbm) => `${String(dbm).replace("-", "−")}\u202fdBm`;
 
+export const count = (n, of) => `${n.toLocaleString()} ${of}${n === 1 ? "" : "s"}`;
+
 export const label = (name) => name.replaceAll("_", " ");
 
 // How a state of a node looks; others are neither good nor bad.
