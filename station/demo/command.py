@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from sim.alone import alone, short
 from sim.broker import Broker
@@ -68,9 +67,11 @@ def run(args):
         )
         stage.power_comes()
         _wait(stage.rows, "no reading arrives", stage)
-        for act in STORY:
-            print(f"  {act.words}", flush=True)
-            stage.play(act, args.seconds)
+        for share, words, begin, end in STORY:
+            print(f"  {words}", flush=True)
+            begin(stage)
+            time.sleep(share * args.seconds)
+            end(stage)
         found = stage.delivered()
         print(f"  all has come, {found.late} of it late\n\n{found}", flush=True)
         if args.stay:
@@ -129,11 +130,6 @@ class Stage:
         stack.callback(weather.join)
         stack.callback(self._over.set)
 
-    def play(self, act: "Act", whole_s: float) -> None:
-        act.begin(self)
-        time.sleep(act.share * whole_s)
-        act.end(self)
-
     def power_comes(self) -> None:
         self.board.prepare("set", **self._weather_now())
         self.board.start()
@@ -180,27 +176,21 @@ class Stage:
                 self.board.do("set", **self._weather_now())
 
 
-class Act(NamedTuple):
-    share: float  # of the whole time
-    words: str
-    begin: Callable[[Stage], object]
-    end: Callable[[Stage], object]
-
-
 def _nothing(stage: Stage) -> None:
     """All is well."""
 
 
-# A table, one act a row:
+# A table, one act a row; its share is of the whole time:
 # fmt: off
 STORY = (
-    Act(0.15, "all is well",                                                 _nothing,                                  _nothing),
-    Act(0.20, "the Wi-Fi is gone: readings wait on the node's flash",        lambda s: s.board.do("wifi_off"),          lambda s: s.board.do("wifi_on")),
-    Act(0.20, "it is back: they come late, each with its own time",          _nothing,                                  _nothing),
-    Act(0.15, "the broker is gone: the same",                                lambda s: s.broker.stop(),                 lambda s: s.broker.start()),
-    Act(0.10, "it is back",                                                  _nothing,                                  _nothing),
-    Act(0.08, "the node has no power: nothing is measured, no line drawn",   lambda s: s.board.kill(),                  Stage.power_comes),
-    Act(0.12, "it starts again",                                             _nothing,                                  _nothing),
+    # share  what happens                                                    begins                             ends
+    (0.15, "all is well",                                                    _nothing,                          _nothing),
+    (0.20, "the Wi-Fi is gone: readings wait on the node's flash",           lambda s: s.board.do("wifi_off"),  lambda s: s.board.do("wifi_on")),
+    (0.20, "it is back: they come late, each with its own time",             _nothing,                          _nothing),
+    (0.15, "the broker is gone: the same",                                   lambda s: s.broker.stop(),         lambda s: s.broker.start()),
+    (0.10, "it is back",                                                     _nothing,                          _nothing),
+    (0.08, "the node has no power: nothing is measured, no line drawn",      lambda s: s.board.kill(),          Stage.power_comes),
+    (0.12, "it starts again",                                                _nothing,                          _nothing),
 )
 # fmt: on
 
