@@ -222,7 +222,7 @@ def update(link, line, wanted, brought, dry_run=False):
 def install(link, line, packed, rest, brought, without_trial, dry_run=False):
     """Bring an Image into a slot, and the files beside it: {path: bytes}. Then boot.py starts it, on trial if it can."""
     line.doing("looking at what is there")
-    link.run(boardfiles.ON_BOARD)
+    link.load(boardfiles.ON_BOARD)
     plan = slots.Plan(slots.Board(link), packed)
     line.say(f"image: {plan.title}")
     if not plan.there:
@@ -268,7 +268,7 @@ def end_trial(link, line, slot):
     """A node is online: see that it is the one in that slot, and remove the files that ran before it. CommandError: it is the one before."""
 
     def work():
-        link.run(boardfiles.ON_BOARD)
+        link.load(boardfiles.ON_BOARD)
         slots.Board(link).confirm(slot)
         plan = boardfiles.look(link, {})
         if plan:

@@ -29,8 +29,8 @@ _PAGE = 256  # bytes that a Pico programs at once
 _MAGIC = 4  # bytes by which an image is known for one
 _BESIDE = 8  # blocks that boot.py, main.py, settings and folders may take while they are replaced
 
-# Runs on the board, after boardfiles.ON_BOARD.
-_ON_BOARD = f"""
+# Run on the board, after boardfiles.ON_BOARD: what looks, and what changes something.
+_LOOK = f"""
 import vfs
 try:
     _rom = vfs.rom_ioctl(2, 0)
@@ -39,8 +39,6 @@ try:
     _roms = {{"rom0": (0, _half), "rom1": (_half, _half), "rom": (0, len(_view))}}
 except (AttributeError, OSError, TypeError, ValueError):
     _roms = {{}}
-_buf = bytearray({BLOCK})
-_filled = 0
 
 def _slots():
     for slot in {_IN_PLACE!r}:
@@ -65,6 +63,32 @@ def _image_sum(slot, size):
         digest.update(_view[begin : min(begin + {BLOCK}, at + size)])
         _dog.feed()
     _tell(hexlify(digest.digest()).decode())
+
+def _state():
+    try:
+        with open("state/slot", "rb") as f:
+            state = f.read(500)
+    except OSError:
+        state = b""
+    _tell((state, any(_is_there(path) for path in {[*BEFORE.values()]!r})))
+
+def _index():
+    try:
+        with open("/app/index", "rb") as f:
+            _tell(f.readline())
+    except OSError:
+        _tell(b"")
+
+def _is_there(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+"""
+_CHANGE = f"""
+_buf = bytearray({BLOCK})
+_filled = 0
 
 def _copy(slot, begin, size):
     at = _roms[slot][0] + begin
@@ -119,20 +143,6 @@ def _complete():
     if not hasattr(_rom, "ioctl"):
         vfs.rom_ioctl(5, 0)
 
-def _state():
-    try:
-        with open("state/slot", "rb") as f:
-            _tell(f.read(500))
-    except OSError:
-        _tell(b"")
-
-def _index():
-    try:
-        with open("/app/index", "rb") as f:
-            _tell(f.readline())
-    except OSError:
-        _tell(b"")
-
 def _keep(text):
     _mkdir("state")
     with open("state/slot.new", "w") as f:
@@ -140,11 +150,8 @@ def _keep(text):
     os.rename("state/slot.new", "state/slot")
 
 def _keep_before(path, kept):
-    try:
-        os.stat(kept)
+    if _is_there(kept):
         return
-    except OSError:
-        pass
     try:
         with open(path, "rb") as f, open(kept + ".new", "wb") as new:
             while True:
@@ -156,13 +163,6 @@ def _keep_before(path, kept):
     except OSError as e:
         if e.errno != 2:
             raise
-
-def _there(path):
-    try:
-        os.stat(path)
-        _tell(True)
-    except OSError:
-        _tell(False)
 """
 
 
@@ -193,11 +193,11 @@ class Board:
 
     def __init__(self, link):
         self.link = link
-        link.run(_ON_BOARD)
-        found = link.answers("_slots()", most=10_000)
+        link.load(_LOOK)
+        *found, (state, self.has_before) = link.answers("_slots(); _state()", most=10_000)
         self.slots = {name: Slot(*rest) for name, *rest in found}
         try:
-            state = json.loads(link.answer("_state()"))
+            state = json.loads(state)
         except ValueError:
             state = None
         self.state = state if isinstance(state, dict) else {}
@@ -265,17 +265,24 @@ class Board:
 
     def forget_before(self):
         """What runs now has its own main.py and settings."""
-        self.link.run(f"_remove({[*BEFORE.values()]!r})")
+        if self.has_before:
+            self.link.run(f"_remove({[*BEFORE.values()]!r})")
+            self.has_before = False
 
     def _is_running(self, slot):
         """Is it the image of that slot that boot.py has mounted? By the line with its hash."""
         index = self.link.answer("_index()")
         return slot in self.slots and bool(index) and index in self.slots[slot].head
 
+    def change(self, code):
+        """Run code that changes something."""
+        self.link.load(_CHANGE)
+        self.link.run(code)
+
     def keep(self, **state):
         """Replace the state of the slots."""
         if state != self.state:
-            self.link.run(f"_keep({json.dumps(state)!r})")
+            self.change(f"_keep({json.dumps(state)!r})")
             self.state = state
 
 
@@ -291,7 +298,7 @@ class Plan:
         self.there = there is not None
         self.slot = there or free
         self.runs = board.runs()
-        if self.runs == LOOSE and not board.link.answer("_there('firmware')"):
+        if self.runs == LOOSE and not board.link.answer("_tell(_is_there('firmware'))"):
             self.runs = None
         # Does it replace what runs, which has to be in a file before? Is it?
         self.over = not self.there and board.overlap(self.slot, len(image.data), self.runs)
@@ -388,7 +395,7 @@ class Plan:
         link.run(f"_begin({path!r})")
         for at in range(0, size, _FLUSHED):
             some = min(_FLUSHED, size - at)
-            link.run(f"_copy({self.runs!r}, {at}, {some})")
+            self.board.change(f"_copy({self.runs!r}, {at}, {some})")
             line.moved(some)
         link.run("_file.close()")
         line.end()
@@ -401,6 +408,7 @@ class Plan:
         link, data = self.board.link, self.image.data
         blocks = [data[at : at + BLOCK].ljust(BLOCK, b"\xff") for at in range(0, len(data), BLOCK)]
         first = self.board.slots[self.slot].begin // BLOCK
+        link.load(_CHANGE)
         found = bytes.fromhex(
             link.answers(f"_digests({self.slot!r}, {len(blocks)})", timeout=60, most=10_000)[0]
         )
@@ -448,11 +456,10 @@ class Plan:
     def keep_before(self, changed):
         """Another main.py or other settings come: what ran until now may not be able to do with them, and has to come back with its own."""
         if self.runs not in (None, self.slot):
-            for path in BEFORE:
+            for path, kept in BEFORE.items():
                 if path in changed:
-                    self.board.link.run(
-                        f"_mkdir('state'); _keep_before({path!r}, {BEFORE[path]!r})"
-                    )
+                    self.board.change(f"_mkdir('state'); _keep_before({path!r}, {kept!r})")
+                    self.board.has_before = True
 
     def choose(self, without_trial):
         """It is the image to start: on trial, if there is something to go back to. Return whether it is on trial."""

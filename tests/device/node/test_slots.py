@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-import machine  # noqa: F401 - the board's; boot.py's path has only MicroPython's own
+import machine  # the board's: boot.py's path has only MicroPython's own
 import power
 import started
 import vfs
@@ -136,9 +136,9 @@ def test_the_main_py_and_the_settings_of_before_come_back_with_what_they_started
 
     files = {"main.py": "state/main", "config.json": "state/settings"}
     keep({"good": "rom0", "trial": "rom1"})
-    for path in files:
+    for path, before in files.items():
         written(path, "of the trial")
-        written(files[path], "of before")
+        written(before, "of before")
     for _ in range(3):
         boot("a", "b")
         assert {read(path) for path in files} == {"of the trial"}
@@ -403,12 +403,12 @@ def test_what_interrupts_an_import_is_raised():
         try:
             raised = None
             try:
-                import second  # noqa: F401
+                import second
             except BaseException as e:
                 raised = e
             assert raised is error, raised
             try:
-                import third  # noqa: F401
+                import third
             except ImportError as e:
                 raised = e
             assert raised is not error, "it is raised once"
