@@ -6,7 +6,8 @@ are the halves of the ROMFS partition, where MicroPython has one, `rom` is the w
 
     {"good": "rom0"}                                 it was online before
     {"good": "rom0", "trial": "rom1", "image": "5b0e…", "starts": 1}   tried, until it is online or has started three times
-    {"good": "rom0", "why": "…"}                     back from a trial
+    {"good": "rom0", "why": "…"}                     back from a trial, or from a good one that did not start any more
+    {"good": "rom0", "starts": 2}                    two resets in a row, and not yet online since
     {"good": "loose"}                                the files in /firmware and /lib: a developer's
 
 These files also run where no slot can be mounted.
@@ -17,8 +18,12 @@ import sys
 import machine
 
 _STATE = "state/slot"
-_MAIN = "state/main"  # what main.py was before a trial
+_SLOTS = ("rom0", "rom1", "rom", "slots/a", "slots/b")
+# What these were before a trial.
+_BEFORE = (("state/main", "main.py"), ("state/settings", "config.json"))
 _STARTS = 3  # of a trial
+_RESETS = 4  # in a row: after four crashes a node has been without its sensors once, whose fault it might be (upkeep/safemode.py)
+_SOFT_MS = 5000  # on a Pico, a soft reset comes later; an ESP32 tells it
 _BOOT_S = 60  # what follows takes one
 _BITE_MS = 1000
 
@@ -65,13 +70,14 @@ def save(state):
 
 
 def put_back():
-    """No trial: if a main.py of before one is there, it belongs to what runs."""
+    """No trial: if a main.py or settings of before one are there, they belong to what runs."""
     import os
 
-    try:
-        alone(lambda: os.rename(_MAIN, "main.py"))
-    except OSError:
-        pass  # as a rule there is none
+    for kept, path in _BEFORE:
+        try:
+            alone(lambda kept=kept, path=path: os.rename(kept, path))
+        except OSError:
+            pass  # as a rule there is none
 
 
 def begin_trial(state):
@@ -94,8 +100,51 @@ def begin_trial(state):
     return False
 
 
+def fall_back(state):
+    """Mount another image than the good one, which does not start any more. Return whether there is one."""
+    bad = str(state["good"])  # whatever the file said
+    for slot in _SLOTS:
+        if slot != bad and {slot, bad} != {"rom", "rom0"} and mount(slot):
+            why = "%s was not online in %d starts" % (bad, _RESETS)
+            print("boot:", why + ": now", slot)
+            try:
+                save({"good": slot, "why": why})
+            except (OSError, MemoryError) as e:
+                print("boot: not noted:", e)
+            return True
+    print("boot:", bad, "does not start, no other slot holds an image: deploy it again")
+    return False
+
+
+def count_reset(state):
+    """Count a start of the good image that follows a reset: perhaps the start before hung, and the watchdog ended it. The node ends the count.
+
+    Return whether another image is mounted, since they are too many. OSError: this one is not counted.
+    """
+    import os
+    import time
+
+    resets = state.get("starts")
+    resets = resets if isinstance(resets, int) else 0
+    cause = machine.reset_cause()
+    if (
+        time.ticks_ms() > _SOFT_MS
+        if os.uname()[0] == "rp2"
+        else cause == getattr(machine, "SOFT_RESET", 0)
+    ):
+        if resets:  # somebody is at work on the board
+            del state["starts"]
+            save(state)
+    elif cause not in (machine.PWRON_RESET, getattr(machine, "DEEPSLEEP_RESET", 0)):
+        if resets >= _RESETS:
+            return fall_back(state)
+        state["starts"] = resets + 1
+        save(state)
+    return False
+
+
 def pick():
-    """Mount an image and put it into sys.path. A trial counts its start before anything of it runs."""
+    """Mount an image and put it into sys.path. A trial counts its start before anything of it runs, and so does what follows a reset."""
     state = load()
     found = False
     if "trial" in state:
@@ -105,9 +154,14 @@ def pick():
             print("boot: no trial:", e)
     else:
         put_back()
+        if state.get("good", "loose") != "loose":
+            try:
+                found = count_reset(state)
+            except Exception as e:  # whatever it is, an image runs
+                print("boot: not counted:", type(e).__name__, e)
     good = state.get("good")
     if good != "loose":
-        for slot in (good, "rom0", "rom1", "rom", "slots/a", "slots/b"):
+        for slot in (good,) + _SLOTS:
             found = found or (slot is not None and mount(slot))
     if found:
         at = sys.path.index("") if "" in sys.path else 0
@@ -162,6 +216,7 @@ class ImageFile:
         # Imported in find(), it would be looked for here first, and so on without end.
         self.crc32 = crc32
         self.path = path
+        self.error = None
         with open(path, "rb") as f:
             head = f.read(32)
             if head[:3] != b"\xd2\xcd\x31":
@@ -182,12 +237,22 @@ class ImageFile:
     def mount(self, readonly, mkfs):
         pass
 
-    umount = mount
+    def umount(self):
+        pass
 
     def stat(self, path):
-        return (0x4000 if self.find(path) is None else 0x8000,) + (0,) * 9
+        # An import takes whatever is raised here for "no such file" (extmod/vfs.c, mp_vfs_import_stat): Ctrl-C and a lack of memory wait for open().
+        is_file = True
+        try:
+            is_file = self.error or self.find(path) is not None
+        except (KeyboardInterrupt, MemoryError) as e:
+            self.error = e
+        return (0x8000 if is_file else 0x4000,) + (0,) * 9
 
     def open(self, path, mode):
+        if self.error:
+            error, self.error = self.error, None
+            raise error
         f = open(self.path, "rb")  # noqa: SIM115 - the caller closes it
         f.seek(self.base + self.find(path))
         return f
@@ -287,6 +352,8 @@ for name in (
     "save",
     "put_back",
     "begin_trial",
+    "fall_back",
+    "count_reset",
     "pick",
     "mount",
     "number",

@@ -4,10 +4,12 @@ The tables and checks of the settings take a third of a Pico's heap while they a
 """
 
 import gc
+import sys
 import time
 
 from micropython import const
 
+from firmware.files import IMAGE
 from firmware.upkeep.log import reason
 
 CONFIG = "config.json"
@@ -73,6 +75,15 @@ def _is_on_trial():
     return found
 
 
+def _end_count():
+    """The image has come through its start: boot.py need not look for another one."""
+    from firmware import forget
+    from firmware.upkeep import slot
+
+    slot.end_count()
+    forget("upkeep", "slot")
+
+
 def _load_hardware(settings, board):
     """Return (channels, outputs). The outputs are safe from here on; a sensor is touched when it is first read."""
     from firmware import sensors
@@ -127,6 +138,9 @@ def run(board):
         faults = []
     elif source == CONFIG and not safe:
         _keep_good(settings, board.model, faults)
+    # After a crash the node itself ends the count, when it is online: what it crashes at may be loaded later.
+    if IMAGE in sys.path and not crashes and cause not in ("power on", "deep sleep"):
+        _end_count()
     if settings is None:
         for fault in faults:
             print("config: " + fault)

@@ -10,7 +10,7 @@ import os
 
 from micropython import const
 
-from firmware import forget
+from firmware import forget, let_go
 
 _BIRTH_MS = const(1000)  # a fleet must not answer all at once: this, and up to
 _SPREAD_MS = const(9000)  # so much more
@@ -24,6 +24,8 @@ _LONGEST_MS = const(60000)
 def _drop():
     """Forget what makes the messages. It comes back when it is needed."""
     forget("discovery", "plan", "payload", "message")
+    forget("", "identity")
+    let_go("mqtt", "stream")
 
 
 class Discovery:

@@ -228,6 +228,7 @@ class Portal:
 
     def _save(self):
         from firmware.settings.keeping import copy, put
+        from firmware.upkeep.slot import SETTINGS, forget_before
 
         try:
             if self.notes and CONFIG in os.listdir():
@@ -236,6 +237,7 @@ class Portal:
         except OSError as e:
             self.fault = "the settings cannot be saved: %s; is the flash full?" % reason(e)
             return
+        forget_before(SETTINGS)  # should an image be on trial: these stay
         self.is_saved = True
         self.since = time.ticks_ms()
         print("provisioning: saved")

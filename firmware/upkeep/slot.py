@@ -12,7 +12,11 @@ from firmware import forget
 from firmware.files import IMAGE, read, write
 
 SLOT = "state/slot"
-_MAIN = "state/main"  # what main.py was before the trial; boot.py puts it back
+SETTINGS = "state/settings"
+BEFORE = (
+    "state/main",
+    SETTINGS,
+)  # what main.py and config.json were before the trial; boot.py puts them back
 _INDEX = IMAGE + "/index"
 NOT_ONLINE = "was not online in ten minutes"
 
@@ -35,6 +39,7 @@ def settle(node):
         node.trial = False
         if give_back(NOT_ONLINE):
             node.reset("the image on trial " + NOT_ONLINE)
+        end_count()
     forget("upkeep", "slot")
 
 
@@ -42,15 +47,30 @@ def confirm():
     """The trial is good, if it is what runs. Return whether that is written."""
     found = state()
     slot = found.pop("trial", None)
-    if slot is None or not _is_on_trial(found):
+    if slot is None:
+        return end_count()
+    if not _is_on_trial(found):
         return True
-    try:
-        with uninterrupted:
-            os.remove(_MAIN)
-    except OSError as e:
-        if not is_nothing(e):
+    for path in BEFORE:
+        if not forget_before(path):
             return False  # boot.py would put it back
     return _keep({"good": slot})
+
+
+def end_count():
+    """The good image starts: the resets that boot.py counted are over. Return whether that is written."""
+    found = state()
+    return "trial" in found or not found.pop("starts", 0) or _keep(found)
+
+
+def forget_before(path):
+    """What main.py or config.json was before the trial is not to come back. Return whether it is gone."""
+    try:
+        with uninterrupted:
+            os.remove(path)
+    except OSError as e:
+        return is_nothing(e)
+    return True
 
 
 def give_back(why):

@@ -110,6 +110,11 @@ class Vfs:
 class Machine:
     """The little of `machine` a board without fakes needs: resets and the watchdog."""
 
+    PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = range(1, 6)
+
+    def reset_cause(self):
+        return self._cause
+
     def reset(self):
         stop_now(HARD)
 
@@ -119,8 +124,9 @@ class Machine:
     def soft_reset(self):
         raise SystemExit
 
-    def __init__(self, board_id):
+    def __init__(self, board_id, cause):
         self._id = board_id
+        self._cause = getattr(self, cause + "_RESET")
 
     def unique_id(self):
         return self._id
@@ -305,7 +311,7 @@ def start(setup):
     if setup["fakes"]:
         simulate(setup["fakes"])
     else:
-        sys.modules["machine"] = Machine(bytes.fromhex(setup["id"]))
+        sys.modules["machine"] = Machine(bytes.fromhex(setup["id"]), setup["cause"])
         if setup["radio"]:
             sys.modules["network"] = object()
     sys.modules["sys"] = Sys(platform, name, build, version)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pico import CONFIG, Checkout, contents, romfs_of, said_by, slot
+from pico import CONFIG, Checkout, contents, put, put_in_slot, romfs_of, said_by, slot
 
 from emulator import build
 from tools.boards.online import OFFLINE
@@ -110,3 +110,22 @@ def test_a_romfs_as_small_as_a_pico_ws_holds_one_image(boards, tree, state, tmp_
     assert code == 0, said
     assert "into rom, while slots/a stays" in said and "is online" in said
     assert state(board) == {"good": "rom"}
+
+
+def test_a_good_image_that_hangs_at_each_start_gives_way(boards, tree, state):
+    """As if a bit of it had flipped: the timer of boot.py ends each start."""
+    board = boards(attach=["modem="])
+    board.start()
+    assert deploy(tree, board)[0] == 0
+    board.stop()
+    tree.append("firmware/hardware/guard.py", "\nwhile True:\n    pass\n")
+    program = "import sys; from tools import mpy; from tools.image import image; sys.stdout.buffer.write(image.of(mpy.compiled()).data)"
+    with tree.python("-c", program, text=False) as process:
+        hangs = process.communicate(timeout=60)[0]
+    put_in_slot(board.flash, hangs, 1)
+    boot = (tree.folder / "boot.py").read_text().replace("_BOOT_S = 60", "_BOOT_S = 2")
+    put(board.flash, {"boot.py": boot.encode(), "state/slot": b'{"good": "rom1"}'})
+    board.start()
+    assert board.wait_printed("status online", ONLINE_S), board.printed()
+    assert board.events().count("reset by watchdog") == 5
+    assert state(board) == {"good": "rom0", "why": "rom1 was not online in 4 starts"}

@@ -140,10 +140,10 @@ class PtyBoard:
                 os.close(self.master)
                 self.master = None
 
-    def _start(self, how, watchdog=0):
+    def _start(self, how, watchdog=0, cause="HARD"):
         self.starts.append(how)
         self.ready = False
-        setup = dict(self.setup, start=how, cut=self.cut_writes, watchdog=watchdog)
+        setup = dict(self.setup, start=how, cause=cause, cut=self.cut_writes, watchdog=watchdog)
         self.child = processes.start(
             [
                 *toolchain.micropython("288k" if self.setup["fakes"] else "160k"),
@@ -184,7 +184,7 @@ class PtyBoard:
     def _relay(self):
         self.stdin = os.pipe()  # of all lives: a soft reset does not lose what was typed ahead
         try:
-            self._start("hard")
+            self._start("hard", cause="PWRON")
             while self.running:
                 self._pass_on()
         except _PowerGone:
@@ -267,14 +267,16 @@ class PtyBoard:
         ):  # the latter is a fault of ours: do not go round for ever
             raise _PowerGone
         if status >= SOFT:
-            return self._start("raw" if status & 1 else "soft", watchdog=(status - SOFT) // 2)
+            how = "raw" if status & 1 else "soft"
+            return self._start(how, watchdog=(status - SOFT) // 2, cause="SOFT")
         if self.usb:
             self._unplug()
             time.sleep(0.3)
             if self.renumber:
                 self.port += "x"
             self._plug()
-        self._start("bootloader" if status == BOOTLOADER else "hard")
+        how = "bootloader" if status == BOOTLOADER else "hard"
+        self._start(how, cause="WDT" if status == -signal.SIGALRM else "HARD")
 
     # its flash, while the power is off
 

@@ -227,7 +227,7 @@ def test_watchdog_bites_in_mid_copy(usb, tmp_path, call, config):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("every", [10_300, 12_300])
+@pytest.mark.parametrize("every", [10_900, 12_300])
 def test_system_messages_in_between(every, tmp_path, call, config):
     board = PtyBoard(tmp_path)
     board.put({**OLD, **OWN})

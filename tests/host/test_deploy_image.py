@@ -313,12 +313,46 @@ def test_from_files_and_back(way, tmp_path, call, version):
 
 
 @pytest.mark.slow
-def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version):
+def test_an_image_that_does_not_run_makes_room_for_loose_files(tmp_path, call, version):
+    """The copy of before, which a Pico W keeps in its flash, was in their way for ever."""
+    board = PtyBoard(tmp_path, rom=SMALL_ROM, blocks=34)
+    with board:
+        for number in 1, 2:
+            version.use(number, size=20_000)
+            assert call(board)[0] == 0
+        assert "slots/a" in paths(board)
+        status, said = call(board, files=True)
+        assert status == 0, said
+        assert "no room beside slots/a, which does not run: removed" in said
+        assert "outpost/files is online" in said
+    assert "slots/a" not in paths(board) and state(board) == {"good": "loose"}
+    assert slot(board, "rom").startswith(version.image.data), "there is still a way back"
+
+
+@pytest.mark.slow
+def test_an_image_that_runs_is_not_given_up_for_loose_files(tmp_path, call, version):
+    board = PtyBoard(tmp_path, blocks=26)
+    version.use(1, size=20_000)
+    with board:
+        assert call(board)[0] == 0
+        before = board.files()
+        status, said = call(board, files=True)
+        assert status == boardfiles.NO_SPACE
+        assert "fs rm :slots/a" in said and "all there is to go back to" in said
+        board.wait_until_said(b"status online")
+        assert board.files() == before
+
+
+@pytest.mark.slow
+def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version, config):
+    """Whatever came with it goes with it: with settings that are wrong, the one before would not be online either."""
     rom, _, second, back = way
     board = PtyBoard(tmp_path, rom=rom)
     with board:
         assert call(board)[0] == 0
         good, good_main = version.title, version.files["main.py"]
+        settings = board.files()["config.json"]
+        config.write_text(config.read_text().replace("192.0.2.1", "192.0.2.2"))
         version.use(2, good=False)
         status, said = call(board, "--wait", "1")
         assert status == online.OFFLINE
@@ -326,12 +360,14 @@ def test_a_version_that_is_not_online_gives_way(way, tmp_path, call, version):
     tried = version.image.digest
     assert state(board) == {"good": back, "trial": second, "image": tried, "starts": 1}
     assert board.files()["state/main"] == good_main != board.files()["main.py"]
+    assert board.files()["state/settings"] == settings != board.files()["config.json"]
     for said in b"no broker", b"no broker", b"status online":
         board = PtyBoard(tmp_path, rom=rom)
         with board:
             board.wait_until_said(said)
-    # It comes back with the image that it started.
+    # They come back with the image that they started.
     assert board.files()["main.py"] == good_main and "state/main" not in board.files()
+    assert board.files()["config.json"] == settings and "state/settings" not in board.files()
     assert state(board)["good"] == back and "trial" not in state(board)
     assert board.said.rpartition(b"info runs ")[2].startswith(good.encode())
 

@@ -194,7 +194,7 @@ def look(link, wanted, own=OWN):
 
     own: the folders in which it leaves nothing but what is wanted.
     """
-    link.run(ON_BOARD)
+    link.load(ON_BOARD)
     outside = [path for path in wanted if not path.startswith(_INSIDE)]
     roots = [*own, *outside, *(path + ".new" for path in outside)]
     there = link.answers(f"for _path in {roots!r}: _show(_path)", timeout=120, most=200_000)

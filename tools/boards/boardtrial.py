@@ -6,6 +6,7 @@ The candidate is a file of its own beside config.json, which stays as it is unti
 import ast
 import re
 
+from tools.boards import slots
 from tools.boards.online import masked
 from tools.settings.nodeconfig import ON_BOARD
 
@@ -142,8 +143,9 @@ def run(link, settings, line):
 
 
 def keep(link):
-    """Make the candidate the node's config, in one step."""
+    """Make the candidate the node's config, in one step. What it was before an image's trial is not to come back."""
     link.run(f"import os\nos.rename({CANDIDATE!r}, {ON_BOARD!r})")
+    link.run(f"try:\n    os.remove({slots.BEFORE[ON_BOARD]!r})\nexcept OSError:\n    pass")
 
 
 def forget(link):

@@ -132,7 +132,7 @@ def deploy_to(link, line, firmware, packed, choice, args):
         except CommandError as e:
             if not plan.back:
                 raise
-            told = f"the image is on trial: if it is not online in ten minutes, {plan.back} runs again, with these settings"
+            told = f"the image is on trial: if it is not online in ten minutes, {plan.back} runs again, with its own settings"
             raise CommandError(f"{e}\n{told}", e.code) from None
         see = online.how_to_watch(topic, config.settings, config.path)
         if plan.slot:
@@ -215,17 +215,14 @@ def update(link, line, wanted, brought, dry_run=False):
     """Copy the files that differ, and let them run."""
     line.doing("looking at what is there")
     plan = _look(link, line, wanted, brought, dry_run)
-    if dry_run:
-        return
-    if plan:
-        boardfiles.install(link, plan, line)
-    slots.use_files(link)
+    if not dry_run:
+        slots.use_files(link, plan, line)
 
 
 def install(link, line, packed, rest, brought, without_trial, dry_run=False):
     """Bring an Image into a slot, and the files beside it: {path: bytes}. Then boot.py starts it, on trial if it can."""
     line.doing("looking at what is there")
-    link.run(boardfiles.ON_BOARD)
+    link.load(boardfiles.ON_BOARD)
     plan = slots.Plan(slots.Board(link), packed)
     line.say(f"image: {plan.title}")
     if not plan.there:
@@ -244,8 +241,7 @@ def install(link, line, packed, rest, brought, without_trial, dry_run=False):
     sent = plan.write(line)
     if sent:
         brought.copied[plan.slot] = brought.copied.get(plan.slot, 0) + sent
-    if "main.py" in files.changed:
-        plan.keep_main()
+    plan.keep_before(files.changed)
     if files:
         boardfiles.install(link, files, line)
     tried = plan.choose(without_trial)
@@ -272,7 +268,7 @@ def end_trial(link, line, slot):
     """A node is online: see that it is the one in that slot, and remove the files that ran before it. CommandError: it is the one before."""
 
     def work():
-        link.run(boardfiles.ON_BOARD)
+        link.load(boardfiles.ON_BOARD)
         slots.Board(link).confirm(slot)
         plan = boardfiles.look(link, {})
         if plan:

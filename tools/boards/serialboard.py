@@ -93,6 +93,7 @@ class Link:
             (p.serial_number for p in ports.boards() if p.device == port and p.serial_number), None
         )
         self._repl: _Repl | None = None
+        self._loaded: set[str] = set()
         self._open()
 
     def __enter__(self):
@@ -145,6 +146,7 @@ class Link:
 
     def enter(self, patience_s=None):
         """Stop what runs and get the raw REPL, after a soft reset if it can be had: `boot.py` ran, `main.py` did not."""
+        self._loaded.clear()
         for attempt, patience in enumerate(patience_s or _PATIENCE_S):
             self._go_on()
             try:
@@ -201,6 +203,12 @@ class Link:
         if trace:
             raise BoardError(trace.decode(errors="replace"))
         return printed.rstrip(b"\x04").decode(errors="replace")
+
+    def load(self, code):
+        """Run code that defines what other code uses, once in a raw REPL."""
+        if code not in self._loaded:
+            self.run(code)
+            self._loaded.add(code)
 
     def stream(self, code, seconds):
         """Run code that takes so many seconds at most; yield each line it prints, as it comes.

@@ -11,12 +11,13 @@ import json
 from dataclasses import dataclass
 
 from tools import CommandError
-from tools.boards import boardfiles
+from tools.boards import boardfiles, ports
 from tools.boards.online import OFFLINE
 from tools.image import romfs
 from tools.layouts import BLOCK
 
-_MAIN = "state/main"  # what main.py was before a trial, which boot.py puts back
+# What these were before a trial, which boot.py puts back.
+BEFORE = {"main.py": "state/main", "config.json": "state/settings"}
 LOOSE = "loose"  # instead of a slot: the files in /firmware and /lib
 _WHOLE = "rom"
 _IN_PLACE = ("rom0", "rom1", _WHOLE)
@@ -28,8 +29,8 @@ _PAGE = 256  # bytes that a Pico programs at once
 _MAGIC = 4  # bytes by which an image is known for one
 _BESIDE = 8  # blocks that boot.py, main.py, settings and folders may take while they are replaced
 
-# Runs on the board, after boardfiles.ON_BOARD.
-_ON_BOARD = f"""
+# Run on the board, after boardfiles.ON_BOARD: what looks, and what changes something.
+_LOOK = f"""
 import vfs
 try:
     _rom = vfs.rom_ioctl(2, 0)
@@ -38,8 +39,6 @@ try:
     _roms = {{"rom0": (0, _half), "rom1": (_half, _half), "rom": (0, len(_view))}}
 except (AttributeError, OSError, TypeError, ValueError):
     _roms = {{}}
-_buf = bytearray({BLOCK})
-_filled = 0
 
 def _slots():
     for slot in {_IN_PLACE!r}:
@@ -64,6 +63,32 @@ def _image_sum(slot, size):
         digest.update(_view[begin : min(begin + {BLOCK}, at + size)])
         _dog.feed()
     _tell(hexlify(digest.digest()).decode())
+
+def _state():
+    try:
+        with open("state/slot", "rb") as f:
+            state = f.read(500)
+    except OSError:
+        state = b""
+    _tell((state, any(_is_there(path) for path in {[*BEFORE.values()]!r})))
+
+def _index():
+    try:
+        with open("/app/index", "rb") as f:
+            _tell(f.readline())
+    except OSError:
+        _tell(b"")
+
+def _is_there(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+"""
+_CHANGE = f"""
+_buf = bytearray({BLOCK})
+_filled = 0
 
 def _copy(slot, begin, size):
     at = _roms[slot][0] + begin
@@ -118,50 +143,26 @@ def _complete():
     if not hasattr(_rom, "ioctl"):
         vfs.rom_ioctl(5, 0)
 
-def _state():
-    try:
-        with open("state/slot", "rb") as f:
-            _tell(f.read(500))
-    except OSError:
-        _tell(b"")
-
-def _index():
-    try:
-        with open("/app/index", "rb") as f:
-            _tell(f.readline())
-    except OSError:
-        _tell(b"")
-
 def _keep(text):
     _mkdir("state")
     with open("state/slot.new", "w") as f:
         f.write(text)
     os.rename("state/slot.new", "state/slot")
 
-def _keep_main():
-    try:
-        os.stat({_MAIN!r})
+def _keep_before(path, kept):
+    if _is_there(kept):
         return
-    except OSError:
-        pass
     try:
-        with open("main.py", "rb") as f, open({_MAIN + ".new"!r}, "wb") as new:
+        with open(path, "rb") as f, open(kept + ".new", "wb") as new:
             while True:
                 data = f.read(512)
                 if not data:
                     break
                 new.write(data)
-        os.rename({_MAIN + ".new"!r}, {_MAIN!r})
+        os.rename(kept + ".new", kept)
     except OSError as e:
         if e.errno != 2:
             raise
-
-def _there(path):
-    try:
-        os.stat(path)
-        _tell(True)
-    except OSError:
-        _tell(False)
 """
 
 
@@ -192,11 +193,11 @@ class Board:
 
     def __init__(self, link):
         self.link = link
-        link.run(_ON_BOARD)
-        found = link.answers("_slots()", most=10_000)
+        link.load(_LOOK)
+        *found, (state, self.has_before) = link.answers("_slots(); _state()", most=10_000)
         self.slots = {name: Slot(*rest) for name, *rest in found}
         try:
-            state = json.loads(link.answer("_state()"))
+            state = json.loads(state)
         except ValueError:
             state = None
         self.state = state if isinstance(state, dict) else {}
@@ -259,22 +260,29 @@ class Board:
         if not self._is_running(slot):
             why = self.state.get("why", "was not online")
             raise CommandError(f"the image on trial {why}: {self.runs()} runs again", OFFLINE)
-        self.forget_main()
+        self.forget_before()
         self.keep(good=slot)
 
-    def forget_main(self):
-        """What runs now has its own main.py."""
-        self.link.run(f"_remove([{_MAIN!r}])")
+    def forget_before(self):
+        """What runs now has its own main.py and settings."""
+        if self.has_before:
+            self.link.run(f"_remove({[*BEFORE.values()]!r})")
+            self.has_before = False
 
     def _is_running(self, slot):
         """Is it the image of that slot that boot.py has mounted? By the line with its hash."""
         index = self.link.answer("_index()")
         return slot in self.slots and bool(index) and index in self.slots[slot].head
 
+    def change(self, code):
+        """Run code that changes something."""
+        self.link.load(_CHANGE)
+        self.link.run(code)
+
     def keep(self, **state):
         """Replace the state of the slots."""
         if state != self.state:
-            self.link.run(f"_keep({json.dumps(state)!r})")
+            self.change(f"_keep({json.dumps(state)!r})")
             self.state = state
 
 
@@ -290,7 +298,7 @@ class Plan:
         self.there = there is not None
         self.slot = there or free
         self.runs = board.runs()
-        if self.runs == LOOSE and not board.link.answer("_there('firmware')"):
+        if self.runs == LOOSE and not board.link.answer("_tell(_is_there('firmware'))"):
             self.runs = None
         # Does it replace what runs, which has to be in a file before? Is it?
         self.over = not self.there and board.overlap(self.slot, len(image.data), self.runs)
@@ -299,7 +307,8 @@ class Plan:
     @property
     def proven(self):
         """Has it been online, so that nothing else is needed any more?"""
-        return self.there and self.board.state == {"good": self.slot}
+        state = {key: value for key, value in self.board.state.items() if key != "starts"}
+        return self.there and state == {"good": self.slot}
 
     @property
     def title(self):
@@ -308,19 +317,30 @@ class Plan:
         return f"{what}, is in {self.slot}" if self.there else what
 
     def has_room(self):
-        """Is there, beside what runs?"""
-        if self.there or self.twin or (self.slot in _IN_PLACE and not self.over):
-            return True
+        """Is there, for the file that it takes beside what runs? Where it replaces that: for what is written when main.py was removed."""
+        if not (self._file or self.over):
+            return True  # boardfiles.install looks for its own
         size, free = self.board.link.answer("_room()")
         old = sum(self.board.slots[path].room // size for path in self.board.files(but=self.runs))
         return self.blocks(size) <= free + old
 
+    def blocks(self, size):
+        """Flash blocks that it takes, rather one too many."""
+        return -(-self._file // size) + _BESIDE + boardfiles.SPARE_BLOCKS
+
+    @property
+    def _file(self):
+        """Bytes of the file that it takes: the image, or a copy of what runs."""
+        if self.over:
+            return self.board.slots[self.runs].size if self.runs and not self.twin else 0
+        return 0 if self.there or self.slot in _IN_PLACE else len(self.image.data)
+
     def make_room(self, line):
         """Give up what runs. CommandError: even so there is no room."""
-        link = self.board.link
-        if self.over and not self._has_room_beside():
+        link, ran, self.runs = self.board.link, self.runs, None
+        if self.over and not self.has_room():
             raise boardfiles.no_room(link, self)  # before anything is given up
-        if self.over or self.runs == LOOSE:
+        if self.over or ran == LOOSE:
             if self.over:
                 line.say("  no room for a copy of what runs: it is replaced")
             else:
@@ -331,19 +351,11 @@ class Plan:
             link.run("_remove(['main.py'])")
             if not self.over:
                 boardfiles.install(link, boardfiles.look(link, {}), line)
-            self.runs, self.over = None, False
+            self.over = False
+        else:
+            self.runs = ran
         if not self.has_room():
             raise boardfiles.no_room(link, self)
-
-    def _has_room_beside(self):
-        """Is there, for the files beside an image?"""
-        _, free = self.board.link.answer("_room()")
-        return free >= _BESIDE + boardfiles.SPARE_BLOCKS
-
-    def blocks(self, size):
-        """Flash blocks that a file takes, rather one too many."""
-        there = self.board.slots[self.runs].size if self.over else len(self.image.data)
-        return -(-there // size) + _BESIDE + boardfiles.SPARE_BLOCKS
 
     def write(self, line):
         """Bring the image into its slot. Return how many bytes were sent."""
@@ -383,7 +395,7 @@ class Plan:
         link.run(f"_begin({path!r})")
         for at in range(0, size, _FLUSHED):
             some = min(_FLUSHED, size - at)
-            link.run(f"_copy({self.runs!r}, {at}, {some})")
+            self.board.change(f"_copy({self.runs!r}, {at}, {some})")
             line.moved(some)
         link.run("_file.close()")
         line.end()
@@ -396,6 +408,7 @@ class Plan:
         link, data = self.board.link, self.image.data
         blocks = [data[at : at + BLOCK].ljust(BLOCK, b"\xff") for at in range(0, len(data), BLOCK)]
         first = self.board.slots[self.slot].begin // BLOCK
+        link.load(_CHANGE)
         found = bytes.fromhex(
             link.answers(f"_digests({self.slot!r}, {len(blocks)})", timeout=60, most=10_000)[0]
         )
@@ -440,16 +453,18 @@ class Plan:
         begins = hashlib.sha256(self.image.data[: old.room]).hexdigest()
         return old.room if self.board.link.answer(f"_tell(_sum({self.slot!r}))") == begins else 0
 
-    def keep_main(self):
-        """Another main.py comes, and perhaps it cannot start what ran until now: that one's has to come back with it."""
+    def keep_before(self, changed):
+        """Another main.py or other settings come: what ran until now may not be able to do with them, and has to come back with its own."""
         if self.runs not in (None, self.slot):
-            self.board.link.run("_mkdir('state')")
-            self.board.link.run("_keep_main()")
+            for path, kept in BEFORE.items():
+                if path in changed:
+                    self.board.change(f"_mkdir('state'); _keep_before({path!r}, {kept!r})")
+                    self.board.has_before = True
 
     def choose(self, without_trial):
         """It is the image to start: on trial, if there is something to go back to. Return whether it is on trial."""
         if self.runs is None or self.runs == self.slot or without_trial:
-            self.board.forget_main()
+            self.board.forget_before()
             self.board.keep(good=self.slot)
             return False
         self.board.keep(good=self.runs, trial=self.slot, image=self.image.digest)
@@ -462,9 +477,32 @@ def _damaged(slot):
     )
 
 
-def use_files(link):
-    """Let the files in /firmware and /lib run, if an image would."""
+def use_files(link, plan, line):
+    """Bring the files of a boardfiles.Plan, and let them run, if an image would."""
     board = Board(link)
-    board.forget_main()
+    runs = board.runs()
+    if plan:
+        _make_room_for_files(board, plan, line)
+        try:
+            boardfiles.install(link, plan, line)
+        except CommandError as e:
+            if e.code != boardfiles.NO_SPACE or runs not in _FILES:
+                raise
+            give_up = ports.mpremote(link.port, "fs", "rm", f":{runs}")
+            raise CommandError(
+                f"{e}. The image that runs now takes {board.slots[runs].room // 1024} KB, and is all there is to go back to: to give it up, {give_up}",
+                e.code,
+            ) from None
+    board.forget_before()
     if board.state or board.runs() != LOOSE:
         board.keep(good=LOOSE)
+
+
+def _make_room_for_files(board, plan, line):
+    """Remove images that do not run, if there is no room beside them."""
+    size, free = board.link.answer("_room()")
+    trial = board.state.get("trial")
+    unused = [path for path in board.files(but=board.runs()) if path != trial]
+    if plan.blocks(size) > free and unused:
+        line.say(f"  no room beside {', '.join(unused)}, which does not run: removed")
+        board.link.run(f"_remove({unused!r})")

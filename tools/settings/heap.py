@@ -24,15 +24,16 @@ ROOM = {
     "esp32c6": 128 * 1024,
 }
 
-# Beside what a node keeps (docs/performance.md). WORK: the smallest heap of a simulated board in which one starts, loses its broker
-# and comes back, less what it keeps: 118 KB without sensors, 124 with one, 142 with eight; 3 of them are fakes that load late.
-# SPARE: with so much more it is well over days, too. TLS: what that heap grows by. LEFT_BY_TLS: what must be left while it is online,
-# so that the next handshake finds its 17 KB in one piece: with 32 KB it came back after every restart of the broker, with 17 not.
-WORK = 22_500
+# Beside what a node keeps (docs/performance.md). WORK, with TELLING: the smallest heap of a simulated board in which one starts, loses its
+# broker and comes back, less what it keeps: 16 KB, and 20 in the worst of some runs. SPARE: with so much more it is well over days, too.
+# TLS: that heap grows by 10 to 15 KB only, since the start needs its own before there is a session, which keeps 27; with this, a Pico W on
+# which SPARE is left over has 24 KB free while it is online: with so much the true firmware came back after each restart of the broker,
+# with 17 not always. LEFT_BY_TLS: the next handshake wants 17 KB in one piece.
+WORK = 16_000
 SPARE = 8 * 1024
 TELLING = 4_500  # while the node announces itself to Home Assistant
-TLS = 28_000
-LEFT_BY_TLS = 25_000
+TLS = 23_000
+LEFT_BY_TLS = 17_000
 _NEWEST = 128  # bytes of the newest reading of a channel, for `publish.plain`
 _RECORD = 1.8  # bytes that a byte of a reading takes in `outbox.ram_bytes`
 _RAM = 4096  # of them are in WORK

@@ -759,6 +759,8 @@ def test_in_memory_only_while_announcing():
         rig.run(1000)
         for name in names:
             assert "firmware.discovery." + name not in sys.modules and not hasattr(discovery, name)
+        for name in ("firmware.identity", "mqtt.stream"):
+            assert name not in sys.modules
 
 
 def test_no_memory_to_announce():

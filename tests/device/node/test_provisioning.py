@@ -120,6 +120,17 @@ def test_it_is_tried_and_saved():
     assert saved()["wifi"]["networks"] == [{"ssid": "home", "password": "secret-home"}]
 
 
+def test_what_is_saved_outlives_an_image_that_is_tried():
+    """The settings of before the trial are put back when it fails."""
+    if "state" not in os.listdir():
+        os.mkdir("state")
+    with open("state/settings", "w") as f:
+        f.write("{}")
+    page = portal()
+    work(page)
+    assert page.is_saved and "settings" not in os.listdir("state")
+
+
 def test_sensors_that_are_in_the_settings_are_checked_and_stay():
     volts = {"name": "volts", "type": "adc", "pin": 34}
     for pin in (34, 6):

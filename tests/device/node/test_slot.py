@@ -61,10 +61,68 @@ def test_the_good_one_does_not_confirm_the_one_on_trial():
         slot._running = real
 
 
-def test_the_main_py_of_before_goes_with_the_trial():
+def test_online_no_reset_counts_any_more():
+    """What boot.py has counted."""
+    keep(good="rom0", starts=3)
+    r = Run()
+    r.client.reachable = False
+    r.run(5000)
+    assert kept() == {"good": "rom0", "starts": 3}, "it may crash at what it loads to connect"
+    r.client.reachable = True
+    r.run(60000, 500)
+    assert kept() == {"good": "rom0"}
+
+
+def test_nor_after_ten_minutes_without_a_broker():
+    keep(good="rom0", why="x", starts=4)
+    r = Run(online=False)
+    r.run(TEN_MINUTES - 2000, 1000)
+    assert kept()["starts"] == 4
+    r.run(4000, 1000)
+    assert kept() == {"good": "rom0", "why": "x"} and not r.board.resets
+
+
+class Started(Exception):
+    pass
+
+
+class Board:
+    model = "esp32"
+
+    def __init__(self, cause):
+        self.reset_cause = lambda: cause
+        self.guard = self
+
+    def begin(self, seconds):
+        raise Started
+
+
+def test_a_start_that_comes_through_ends_the_count():
+    """But not one after a crash: it may come again at what is loaded later."""
+    from firmware import start
+
+    settings = {"provisioning": {"button": None, "level": 0}, "watchdog": {"arm_after_s": 60}}
+    start._load_settings = lambda board, safe: (settings, "config.json", None)
+    for cause, starts in (("reset", None), ("watchdog", 3), ("reset", None), ("power on", 3)):
+        keep(good="rom0", starts=3)
+        try:
+            start.run(Board(cause))
+        except Started:
+            pass
+        assert kept().get("starts") == starts, cause
+
+
+def test_a_trial_counts_its_own_starts():
+    state = {"good": "rom0", "trial": "rom1", "starts": 1}
+    keep(**state)
+    assert slot.end_count() and kept() == state
+
+
+def test_the_main_py_and_the_settings_of_before_go_with_the_trial():
     keep(good="rom0", trial="rom1")
-    with open("state/main", "w") as f:
-        f.write("of before")
+    for path in slot.BEFORE:
+        with open(path, "w") as f:
+            f.write("of before")
     assert slot.confirm() and kept() == {"good": "rom1"} and os.listdir("state") == ["slot"]
 
 

@@ -1,12 +1,18 @@
-"""boot.py mounts the image that is to run, counts the starts of a trial before it runs, and comes back to the good one, wherever the power failed."""
+"""boot.py mounts the image that is to run, counts the starts of a trial before it runs, and comes back to the good one, wherever the power failed.
+
+A good one that ends in a reset at each start gives way to another.
+"""
 
 import json
 import os
 import sys
 
+import machine  # the board's: boot.py's path has only MicroPython's own
 import power
 import started
 import vfs
+
+import sim
 
 HEAP = "2m"
 BOARDS = ("esp32", "pico_w")
@@ -46,8 +52,10 @@ class Vfs:
         raise OSError(22)
 
 
-def boot(*slots):
-    """Run boot.py. Return what it mounted, or None, and the path of modules that it left."""
+def boot(*slots, cause="power", up_ms=200):
+    """Run boot.py, after a reset, so long after it. Return what it mounted, or None, and the path of modules that it left."""
+    sim.cause = cause
+    sim._ticks_zero = sim.now() - up_ms
     real, path = sys.modules.get("vfs"), list(sys.path)
     board = sys.modules["vfs"] = Vfs(*slots)
     sys.path[:] = ["", ".frozen", "/rom", "/rom/lib", "/lib"]
@@ -117,7 +125,7 @@ def test_a_trial_has_three_starts():
         assert kept() == {"good": "rom0", "why": "was not online in 3 starts"}
 
 
-def test_the_main_py_of_before_comes_back_with_what_it_started():
+def test_the_main_py_and_the_settings_of_before_come_back_with_what_they_started():
     def written(path, text):
         with open(path, "w") as f:
             f.write(text)
@@ -126,14 +134,16 @@ def test_the_main_py_of_before_comes_back_with_what_it_started():
         with open(path) as f:
             return f.read()
 
+    files = {"main.py": "state/main", "config.json": "state/settings"}
     keep({"good": "rom0", "trial": "rom1"})
-    written("main.py", "of the trial")
-    written("state/main", "of before")
+    for path, before in files.items():
+        written(path, "of the trial")
+        written(before, "of before")
     for _ in range(3):
         boot("a", "b")
-        assert read("main.py") == "of the trial"
+        assert {read(path) for path in files} == {"of the trial"}
     boot("a", "b")
-    assert read("main.py") == "of before" and os.listdir("state") == ["slot"]
+    assert {read(path) for path in files} == {"of before"} and os.listdir("state") == ["slot"]
     # a deploy that was cut before it chose, and a node that gave the trial back
     written("state/main", "of before that")
     boot("a", "b")
@@ -181,6 +191,88 @@ def test_a_start_that_cannot_be_counted_is_none():
     assert kept()["trial"] == "rom1"
 
 
+def test_a_good_one_that_is_reset_at_each_start_gives_way():
+    """A bit of it had flipped: its start hung, boot.py's timer ended that, and so on for ever."""
+    for cause in "wdt", "reset":
+        for good, other, found in (
+            ("rom0", "rom1", "ab"),
+            ("rom1", "rom0", "ba"),
+        ):
+            keep({"good": good})
+            for resets in 1, 2, 3, 4:
+                assert boot("a", "b", cause=cause)[0] == found[0]
+                assert kept() == {"good": good, "starts": resets}
+            why = "%s was not online in 4 starts" % good
+            for _ in range(2):
+                assert (
+                    boot("a", "b", cause=cause if kept()["good"] == good else "power")[0]
+                    == found[1]
+                )
+                assert kept() == {"good": other, "why": why}
+
+
+def test_what_lies_in_the_same_place_is_no_other():
+    """`rom0` begins where `rom` does: it is the same image once more."""
+    large = "x" * HALF
+    for slots, good in (((large,), "rom"), (("a", None), "rom0")):
+        keep({"good": good, "starts": 4})
+        for _ in range(3):
+            assert boot(*slots, cause="wdt")[0] == slots[0]
+            assert kept() == {"good": good, "starts": 4}, "nor is anything written any more"
+
+
+def test_starts_that_no_reset_began_are_not_counted():
+    for cause in ("power", "deepsleep") if sim.ESP32 else ("power",):
+        for state in (
+            {"good": "rom0"},
+            {"good": "rom0", "starts": 3},
+            {"good": "rom0", "starts": 4},
+        ):
+            keep(state)
+            assert boot("a", "b", cause=cause)[0] == "a"
+            assert kept() == state
+
+
+def test_somebody_at_the_board_ends_the_count():
+    """Each command of mpremote's begins with a soft reset, and may end with a reset."""
+    for state in {"good": "rom0"}, {"good": "rom0", "starts": 3}, {"good": "rom0", "starts": 4}:
+        keep(state)
+        assert boot("a", "b", cause="soft" if sim.ESP32 else "wdt", up_ms=5001)[0] == "a"
+        assert kept() == {"good": "rom0"}
+
+
+def test_loose_files_and_what_nobody_chose_are_not_counted():
+    for state in {"good": "loose"}, {}, {"why": "x"}:
+        keep(state)
+        for _ in range(6):
+            boot("a", "b", cause="wdt")
+        assert kept() == state
+
+
+def test_resets_are_counted_whatever_the_file_holds():
+    for good in "rom9", 5, None, [], {}:
+        for starts in "x", None, -1, [], 1.5, 99:
+            keep({"good": good, "starts": starts})
+            for _ in range(7):
+                assert boot("a", "b", cause="wdt")[0] in ("a", "b"), (good, starts)
+
+
+def test_a_full_flash_keeps_no_image_from_giving_way():
+    real = os.rename
+
+    def full(*names):
+        raise OSError(28)
+
+    for starts, found in (0, "a"), (4, "b"):
+        keep({"good": "rom0", "starts": starts})
+        os.rename = full
+        try:
+            assert boot("a", "b", cause="wdt")[0] == found
+        finally:
+            os.rename = real
+        assert kept() == {"good": "rom0", "starts": starts}
+
+
 class Pico:
     """`sys` and `micropython` of a Pico. `states`: of Ctrl-C, from change to change."""
 
@@ -219,38 +311,107 @@ def test_a_pico_hears_no_ctrl_c_while_it_is_written():
     boot("a", "b")  # another board has not even the call
 
 
-def test_the_power_fails_while_it_is_written():
-    """At each block write and erase of a trial's starts: always an image, and never more starts than three, and that of the cut."""
+def cut_everywhere(state, life):
+    """Live once, then once more for each block write and erase, with the power gone at it; yield after each cut.
+
+    life() runs on a littlefs with this state.
+    """
     chip = power.formatted()
     operations = []
-    power.mount(chip)
-    os.chdir("/flash")
-    keep({"good": "rom0", "trial": "rom1"})
-    for _ in range(3):
-        chip.log = lambda n, off, data: operations.append((n, off, data))
-        boot("a", "b")
-    boot("a", "b")
-    os.chdir("/")
-    vfs.umount("/flash")
+    mounted(chip, lambda: keep(state))
+    chip.log = lambda n, off, data: operations.append((n, off, data))
+    mounted(chip, life)
     assert len(operations) > 8
     flash = power.formatted()
-    power.mount(flash)
-    os.chdir("/flash")
-    keep({"good": "rom0", "trial": "rom1"})
-    os.chdir("/")
-    vfs.umount("/flash")
+    mounted(flash, lambda: keep(state))
     random = power.Random(3)
     for n, off, data in operations:
         for how in power.HOW:
             torn = power.Chip(base=flash)
             power._tear(torn, n, off, data, how, random)
-            power.mount(torn)
-            os.chdir("/flash")
-            ran = [boot("a", "b")[0] for _ in range(5)]
-            os.chdir("/")
-            vfs.umount("/flash")
-            assert ran[-1] == "a" and ran == sorted(ran, reverse=True), ran
+            yield torn
         if data is None:
             flash.ioctl(6, n)
         else:
             flash.writeblocks(n, data, off)
+
+
+def mounted(chip, work):
+    power.mount(chip)
+    os.chdir("/flash")
+    try:
+        return work()
+    finally:
+        os.chdir("/")
+        vfs.umount("/flash")
+
+
+def test_the_power_fails_while_it_is_written():
+    """At each block write and erase of a trial's starts: always an image, and never more starts than three, and that of the cut."""
+
+    def life():
+        for _ in range(4):
+            boot("a", "b")
+
+    for torn in cut_everywhere({"good": "rom0", "trial": "rom1"}, life):
+        ran = mounted(torn, lambda: [boot("a", "b")[0] for _ in range(5)])
+        assert ran[-1] == "a" and ran == sorted(ran, reverse=True), ran
+
+
+def test_the_power_fails_while_resets_are_counted():
+    """Always an image, the broken one in four starts at most, and that of the cut; and then the other one for good."""
+
+    def life():
+        for _ in range(5):
+            boot("a", "b", cause="wdt")
+
+    def on():
+        found = [boot("a", "b")[0]]  # the power is back
+        while found[-1] == "a" and len(found) < 9:
+            found.append(boot("a", "b", cause="wdt")[0])
+        return found + [boot("a", "b")[0]]
+
+    for torn in cut_everywhere({"good": "rom0"}, life):
+        ran = mounted(torn, on)
+        assert ran == sorted(ran) and ran[-2:] == ["b", "b"] and len(ran) <= 7, ran
+        assert mounted(torn, kept)["good"] == "rom1"
+
+
+def image_file(error):
+    """boot.py's file system on an image without modules, which is interrupted when it looks for `second`."""
+    names = {"__name__": "boot"}
+    text = started.source("boot.py")
+    exec(text[: text.index("\nboot()\n")], names)
+
+    class Interrupted(names["ImageFile"]):
+        def __init__(self):
+            self.error = None
+
+        def find(self, path):
+            if path.strip("/").startswith("second"):
+                raise error
+            raise OSError(2)
+
+    return Interrupted()
+
+
+def test_what_interrupts_an_import_is_raised():
+    """MicroPython takes it for a module that is not there: main.py recorded a crash, and nobody came to the prompt."""
+    for error in KeyboardInterrupt(), MemoryError("no room"):
+        vfs.mount(image_file(error), "/app")
+        sys.path.insert(0, "/app")
+        try:
+            raised = None
+            try:
+                import second
+            except BaseException as e:
+                raised = e
+            assert raised is error, raised
+            try:
+                import third
+            except ImportError as e:
+                raised = e
+            assert raised is not error, "it is raised once"
+        finally:
+            sys.path.remove("/app")
+            vfs.umount("/app")
