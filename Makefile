@@ -59,7 +59,7 @@ micropython: ready ## Outpost's own MicroPython for a board (BOARD=pico builds; 
 
 # Four phases: two that work, one that mostly waits (more workers than processors), and one that works again.
 test: check ## all tests, and the quick device tests once more from an image
-	@$(TOOLS) setup --browser --page --quiet
+	@$(TOOLS) setup --browser --page --databases --quiet
 	@$(VENV) -m pytest -n auto tests/device tests/host -m work
 	@$(VENV) -m pytest -n 8 --dist loadgroup tests/host tests/system -m "(slow or system) and not work"
 	@$(VENV) -m pytest -n auto tests/device --image -m "not slow"

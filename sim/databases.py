@@ -1,8 +1,8 @@
 """Real databases on free loopback ports, for tests and benchmarks: those of `python -m tools setup --databases`, else of PATH.
 
-    with Postgres(folder) as server:
-        … server.database("name") …      # its address, for --store
-        server.kill(); server.start()
+with Postgres(folder) as server:
+    … server.database("name") …      # its address, for --store
+    server.kill(); server.start()
 """
 
 import http.client
@@ -100,7 +100,10 @@ class Postgres(_Server):
             "jit": "off",
         }
         if self.timescale:
-            settings |= {"shared_preload_libraries": "timescaledb", "timescaledb.telemetry_level": "off"}
+            settings |= {
+                "shared_preload_libraries": "timescaledb",
+                "timescaledb.telemetry_level": "off",
+            }
         return self._own(
             "postgres", "-D", self.data, *(f"--{name}={value}" for name, value in settings.items())
         )
@@ -176,9 +179,7 @@ class Influx(_Server):
         if not self.program:
             raise CommandError(f"InfluxDB {_MISSING} influxdb")
         self.folder.mkdir(parents=True)
-        parts = "".join(
-            f'[{part}]\n  dir = "{self.folder}/{part}"\n' for part in ("meta", "data")
-        )
+        parts = "".join(f'[{part}]\n  dir = "{self.folder}/{part}"\n' for part in ("meta", "data"))
         (self.folder / "influx.conf").write_text(
             f'reporting-disabled = true\nbind-address = "{HOST}:{free_port()}"\n{parts}'
             f'  wal-dir = "{self.folder}/wal"\n[http]\n  bind-address = "{HOST}:{self.port}"\n'

@@ -2,6 +2,7 @@
 
 import signal
 import tempfile
+import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -9,18 +10,21 @@ from station import access, metrics
 from station.collector import Collector
 from station.progress import Progress
 from station.session import Lost, Refused, Session, TakenOver
-from station.store.contract import Damaged
+from station.store.contract import Away, Damaged
 from station.store.opening import open_store
-from tools import CommandError
+from tools import CommandError, shell
 from tools.numbers import whole
 
+_BACK_OFF_S = 30
 REFUSED, TAKEN, DAMAGED = 3, 4, 5  # exit codes
 
 
 def add_arguments(parser):
     access.add_arguments(parser)
     parser.add_argument(
-        "--store", default="readings.sqlite", help="SQLite file, made if needed (%(default)s)"
+        "--store",
+        default="readings.sqlite",
+        help="SQLite file, made if needed (%(default)s), or postgresql://user@host/database",
     )
     parser.add_argument(
         "--id",
@@ -48,7 +52,7 @@ def run(args):
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         base, brokers = access.chosen(args, home)
-        store = stack.enter_context(closing(open_store(args.store, base)))
+        store = stack.enter_context(closing(_opened(args.store, base)))
         if args.id:
             store.client_id = args.id
         numbers = metrics.Numbers()
@@ -60,13 +64,27 @@ def run(args):
         if args.metrics:
             stack.enter_context(closing(_Server(args.metrics, numbers)))
         progress.tell(
-            f"readings below {base}/ go to {args.store}, as client {store.client_id}; Ctrl-C ends it"
+            f"readings below {base}/ go to {store.place}, as client {store.client_id}; Ctrl-C ends it"
         )
+        for limit in store.limits:
+            progress.tell(f"warning: {limit}")
         stop = _Stop(progress.step)
         with stop:
             _collect(collector, stop)
         progress.end()
     return 0
+
+
+def _opened(address, base):
+    """Open the store. One that is away, as a database is that starts with the machine, is waited for."""
+    wait_s = 1
+    while True:
+        try:
+            return open_store(address, base)
+        except Away as e:
+            shell.say(f"{e}; tried again in {wait_s} s")
+            time.sleep(wait_s)
+            wait_s = min(2 * wait_s, _BACK_OFF_S)
 
 
 def _collect(collector, stopping):

@@ -29,9 +29,7 @@ def judge(new: Reading, kept: Sequence[Kept], newest: int, outcome: Outcome) -> 
     return what, life
 
 
-def _judged(
-    new: Reading, kept: Sequence[Kept], newest: int, told: list[str]
-) -> tuple[str, int]:
+def _judged(new: Reading, kept: Sequence[Kept], newest: int, told: list[str]) -> tuple[str, int]:
     for life, channel, quantities, ts in kept:
         if channel != new.channel or not _same(quantities, new.quantities):
             continue

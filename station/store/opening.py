@@ -11,8 +11,17 @@ def open_store(address: str, base: str | None = None) -> Store:
     CommandError: it cannot be opened, and what would be right.
     """
     scheme, colon, _ = address.partition("://")
+    if scheme in ("postgresql", "postgres") and colon:
+        try:
+            from station.store.postgres.store import PostgresStore
+        except ImportError as e:
+            raise CommandError(
+                f"STORE={scheme}:// needs psycopg and its libpq ({e}): on Debian, sudo apt-get install libpq5"
+            ) from None
+        return PostgresStore(address, base)
     if colon:
         raise CommandError(
-            f"STORE={scheme}:// is not supported: give the path of a SQLite file, as STORE=readings.sqlite"
+            f"STORE={scheme}:// is not supported: give the path of a SQLite file, as STORE=readings.sqlite,"
+            " or postgresql://user@host/database"
         )
     return SqliteStore(address, base)

@@ -13,19 +13,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from station.store import nodes, placing, schema
-from station.store.contract import Account, Batch, Damaged, Outcome, Start, StoreError
+from station.store.contract import (
+    MOST_BAD,
+    MOST_BAD_BYTES,
+    Account,
+    Batch,
+    Damaged,
+    Outcome,
+    Start,
+    StoreError,
+)
 from tools import CommandError, unreadable
 
 _PATIENCE_S = (
     1  # for another program's lock: the connection to the broker has to be looked after meanwhile
 )
-_MOST_BAD = 10_000  # messages of the table `bad`: anybody may publish nonsense
-_MOST_BAD_BYTES = 4_096  # of one of them
 _WAL_BYTES = 64 * 1024 * 1024  # it is cut to this after a reader has kept it long
 _INSTEAD = "STORE= takes a file of this collector, or the name of a new one"
 
 
 class SqliteStore:
+    several = False  # two that write wait for each other's locks, and one machine that fails takes the file along
+    limits: tuple[str, ...] = ()
+
     def __init__(self, place: str | Path, base: str | None = None) -> None:
         """Open a file, or make it. base: as for opening.open_store. CommandError: what is wrong with it."""
         self.path = Path(place)
@@ -57,13 +67,13 @@ class SqliteStore:
                         bad.received,
                         bad.topic,
                         bad.why,
-                        bad.payload[:_MOST_BAD_BYTES],
+                        bad.payload[:MOST_BAD_BYTES],
                         len(bad.payload),
                     ),
                 )
             if batch.bad:
                 db.execute(
-                    "delete from bad where id <= (select max(id) from bad) - ?", (_MOST_BAD,)
+                    "delete from bad where id <= (select max(id) from bad) - ?", (MOST_BAD,)
                 )
             for text in outcome.told:
                 _note(db, "reading", text)

@@ -54,9 +54,7 @@ def _fetch() -> None:
     root = FOLDER / architecture
     with debs.private_apt(FOLDER, debs.mirror(), debs.SUITES[0], architecture) as (apt, folder):
         planned = output([*apt, "--simulate", "install", *_WANTED])
-        names = [
-            name for name in re.findall(r"^Inst (\S+)", planned, re.M) if _TAKEN.match(name)
-        ]
+        names = [name for name in re.findall(r"^Inst (\S+)", planned, re.M) if _TAKEN.match(name)]
         if not names:
             raise CommandError(f"{debs.SUITES[0]} has no {' or no '.join(_WANTED)}")
         archives = folder / "cache" / "archives"
