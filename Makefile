@@ -149,6 +149,20 @@ collect: packages ## store every reading that nodes publish in a SQLite file (ST
 gaps: packages ## list the readings that a store lacks (STORE=readings.sqlite, NODE=)
 	@$(STATION) gaps $(call option,STORE,store) $(call option,NODE,node)
 
+fleet: packages ## list the nodes and what is wrong with them, the worst first (STORE=readings.sqlite, NODE=, ONCE=1, JSON=1, EVERY=5)
+	@$(STATION) fleet $(call option,STORE,store) $(call option,NODE,node) $(call flag,ONCE,once) $(call flag,JSON,json) $(call option,EVERY,every)
+
+alarms: packages ## tell somebody when something goes wrong with a node (RUN='program arguments' or POST=https://…; STORE=readings.sqlite, AN_HOUR=12, EVERY=60, STATE=file, ONCE=1, TEST=1)
+	@$(STATION) alarms $(call option,STORE,store) $(call option,RUN,run) $(call option,POST,post) $(call option,AN_HOUR,an-hour) \
+	  $(call option,EVERY,every) $(call option,STATE,state) $(call flag,ONCE,once) $(call flag,TEST,test)
+
+export: packages ## write readings as CSV or Parquet (OUT=file.csv or file.parquet; STORE=readings.sqlite, NODE=, CHANNEL=, FROM=2026-11-30, TO=, HOURLY=1)
+	@$(STATION) export $(call option,STORE,store) $(call option,OUT,out) $(call option,NODE,node) $(call option,CHANNEL,channel) \
+	  $(call option,FROM,from) $(call option,TO,to) $(call flag,HOURLY,hourly)
+
+tidy: packages ## remove readings that are older than KEEP_DAYS=365; their hourly means stay (STORE=readings.sqlite, DRY=1, SHRINK=1)
+	@$(STATION) tidy $(call option,STORE,store) $(call option,KEEP_DAYS,keep-days) $(call flag,DRY,dry-run) $(call flag,SHRINK,shrink)
+
 bench-collect: ready ## how many readings a second the collector stores, beside plain inserts (COUNT=readings, NODES=; JSON=1)
 	@$(STATION) bench $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)
 

@@ -10,6 +10,7 @@
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from station import messages
 from station.lookout import Lookout
@@ -28,6 +29,9 @@ _STORE_BACK_OFF_S = (0.5, 15)
 _REMIND_S = 60  # between two lines about a store that still takes nothing
 _STABLE_S = 60  # a connection that holds so long was a good one
 _SUSPECT = 3  # so many short ones in a row: two clients with one id throw each other out
+_HOURS = 100  # hourly means that are computed at once,
+_SUM_UP_S = 1  # the time until the next such turn; where more are due,
+_SHARE = 0.2  # the part of the time that they may take
 _BAD_TOLD = 3  # lines about bad messages of one batch
 
 
@@ -53,6 +57,7 @@ class Collector:
         self._stuck_since: float | None = None  # when the store began to take nothing
         self._told_at = 0.0
         self._again_at, self._wait_s = 0.0, _STORE_BACK_OFF_S[0]
+        self._sum_up_at = 0.0
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Collect until stopping(), then store what is here. Refused, TakenOver, Damaged: it cannot go on by itself."""
@@ -127,6 +132,7 @@ class Collector:
                 self._until_stored(stopping)
                 raise Lost("the connection was closed until the store takes readings again")
             self._lookout.step(self.session)
+            self._sum_up()
 
     def _due(self, quiet: bool) -> bool:
         pending = self._pending
@@ -164,6 +170,17 @@ class Collector:
         for state in batch.states:
             if state.kind == "health" and state.text:
                 self._lookout.health(state.node)
+
+    def _sum_up(self) -> None:
+        """Compute some hourly means, when it is time and nothing waits."""
+        now = time.monotonic()
+        if now < self._sum_up_at or self._pending:
+            return
+        self._sum_up_at = now + _SUM_UP_S
+        with suppress(StoreError):  # a store that takes nothing is told of with the next batch
+            if self.store.sum_up(time.time_ns() // 1_000_000, _HOURS) == _HOURS:
+                took = time.monotonic() - now
+                self._sum_up_at = now + took / _SHARE
 
     def _acknowledge(self) -> None:
         mids = self._pending.acknowledged()

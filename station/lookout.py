@@ -6,9 +6,10 @@ from contextlib import suppress
 
 from station import gaps
 from station.session import Session
-from station.store.contract import Store, StoreError
+from station.store.contract import LISTENING, Store, StoreError
 
 _SILENT_S = 600  # a node publishes `health` each minute
+_NOTE_S = 60  # between two notes that somebody listens
 
 
 class Lookout:
@@ -19,10 +20,12 @@ class Lookout:
         self._gaps = gaps.Watch()
         self._heard_at = 0.0
         self._dropped: int | None = None  # what the store has of a broker's count
+        self._since_ms, self._note_at = 0, 0.0
 
     def connected(self, session: Session) -> None:
         """A connection has begun: had the broker our session, and may we read?"""
         self._heard_at = time.monotonic()
+        self._since_ms, self._note_at = _now_ms(), self._heard_at + _NOTE_S
         self._dropped = None
         kept = "its session goes on" if session.resumed else "a new session"
         self._tell(f"connected to {session.place}, {kept}")
@@ -45,6 +48,10 @@ class Lookout:
 
     def step(self, session: Session) -> None:
         """Look at what no message says."""
+        if time.monotonic() >= self._note_at:
+            self._note_at = time.monotonic() + _NOTE_S
+            with suppress(StoreError):
+                self._store.remember(LISTENING, f"{self._since_ms} {_now_ms()}")
         if session.broker_dropped not in (None, self._dropped):
             with suppress(StoreError):  # again with the next step
                 self._count(session.place, session.broker_dropped or 0)
@@ -88,3 +95,7 @@ class Lookout:
         self._tell("warning: " + text)
         with suppress(StoreError):
             self._store.note(kind, text)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

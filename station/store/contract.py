@@ -20,6 +20,8 @@ from tools import CommandError
 
 # Two times of one reading that are no further apart are the same: a clock that was set a second time differs by a network's delay.
 SAME_MS = 2_000
+# What `remember` keeps of who listens: "since until", Unix ms: a node is silent only while somebody would have heard it.
+LISTENING = "listening"
 
 MOST_BAD = 10_000  # messages of the table `bad`: anybody may publish nonsense
 MOST_BAD_BYTES = 4_096  # of one of them
@@ -118,5 +120,8 @@ class Store(Protocol):
         """What `remember` kept under a key of the caller's."""
 
     def remember(self, key: str, value: str) -> None: ...
+
+    def sum_up(self, now_ms: int, most: int) -> int:
+        """Compute at most so many hourly means that are due. Return how many were; StoreError: none."""
 
     def close(self) -> None: ...

@@ -43,11 +43,16 @@ def _judged(new: Reading, kept: Sequence[Kept], newest: int, told: list[str]) ->
     if all(each.life != newest for each in kept):
         return NEW, newest
     life = max(each.life for each in kept) + 1
-    told.append(
+    told.append(new_life(new, life))
+    return NEW, life
+
+
+def new_life(new: Reading, life: int) -> str:
+    """What somebody has to hear of the first reading of a new life."""
+    return (
         f"{_name(new)}: this number has come with other content: a new life of the node"
         f" (its flash was erased, or another board has its name). Its readings are kept as life {life}"
     )
-    return NEW, life
 
 
 def _same(one: str, other: str) -> bool:

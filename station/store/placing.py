@@ -4,8 +4,9 @@ import sqlite3
 from collections.abc import Iterable
 
 from station.messages import Reading
+from station.store import hours, removal
 from station.store.contract import Outcome
-from station.store.identity import COMPLETED, NEW, RETIMED, Kept, judge
+from station.store.identity import COMPLETED, NEW, RETIMED, Kept, judge, new_life
 
 Key = tuple[str, int, int]  # node, boot, life
 
@@ -24,23 +25,38 @@ def place(db: sqlite3.Connection, readings: Iterable[Reading], outcome: Outcome)
         )
     }
     grown: dict[Key, list[int]] = {}
+    changed: set[hours.Hour] = set()
+    removed = removal.Removed(db)
     for reading in readings:
+        if removed.has(reading):
+            # What it said cannot be compared any more, but its time: what was taken after all removed ones is another reading.
+            if reading.ts is None or reading.ts < removed.horizon:
+                outcome.doubled += 1
+                continue
+            if reading[:2] not in lives:
+                lives[reading[:2]] = 2
+                outcome.told.append(new_life(reading, 2))
         life = 1
         # In its first life, by far the usual one, a reading is new unless its number is there.
         if (reading[:2] not in lives) and db.execute(_INSERT, (*reading, 1)).rowcount:
             outcome.stored += 1
         else:
-            what, life = judge(reading, _kept(db, reading), lives.get(reading[:2], 1), outcome)
+            kept = _kept(db, reading)
+            what, life = judge(reading, kept, lives.get(reading[:2], 1), outcome)
             if what in (COMPLETED, RETIMED):
-                _retime(db, reading, life)
+                before = next(row.ts for row in kept if row.life == life)
+                _retime(db, reading, life, before, changed)
             if what != NEW:
                 continue
             if life > 1:
                 lives[reading[:2]] = life
             db.execute(_INSERT, (*reading, life))
+        if reading.ts is not None:
+            changed.add((reading.node, reading.channel, reading.ts // hours.HOUR_MS))
         _grow(grown, (reading.node, reading.boot, life), reading.seq)
     for (node, boot, life), (first, last, count) in grown.items():
         _count(db, node, boot, life, first, last, count)
+    hours.mark(db, changed)
 
 
 def _kept(db: sqlite3.Connection, reading: Reading) -> list[Kept]:
@@ -52,7 +68,12 @@ def _kept(db: sqlite3.Connection, reading: Reading) -> list[Kept]:
     return [Kept(*row) for row in rows]
 
 
-def _retime(db: sqlite3.Connection, new: Reading, life: int) -> None:
+def _retime(
+    db: sqlite3.Connection, new: Reading, life: int, before: int | None, changed: set[hours.Hour]
+) -> None:
+    for ts in (before, new.ts):
+        if ts is not None:
+            changed.add((new.node, new.channel, ts // hours.HOUR_MS))
     db.execute(
         "update reading set ts = ? where node = ? and boot = ? and seq = ? and life = ?",
         (new.ts, *new[:3], life),

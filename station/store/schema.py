@@ -1,9 +1,9 @@
 """The tables of a SQLite store, as docs/station.md shows them. Times are Unix milliseconds."""
 
-VERSION = 1  # PRAGMA user_version
+VERSION = 2  # PRAGMA user_version
 APPLICATION = 0x4F757470  # PRAGMA application_id: "Outp"
 
-TABLES = """
+_FIRST = """
 create table about (key text primary key, value text not null) without rowid;
 
 create table reading (
@@ -79,3 +79,54 @@ create view gap as
     from start
     where last - case when whole then 1 else first end + 1 > readings;
 """
+
+# Since version 2. `hour` is ts / 3,600,000; `stale` are hours whose row in `hourly` is not up to date, `removed` numbers of readings
+# that went by the rule of docs/fleet.md, and rows of `hourly` with removed = 1 stand for these.
+_HOURS = """
+create table hourly (
+    node     text not null,
+    channel  text not null,
+    hour     integer not null,
+    quantity text not null,
+    removed  integer not null,
+    count    integer not null,
+    late     integer not null,
+    least    real,
+    mean     real,
+    most     real,
+    primary key (node, channel, hour, quantity, removed)
+) without rowid;
+
+create table stale (
+    node    text not null,
+    channel text not null,
+    hour    integer not null,
+    primary key (node, channel, hour)
+) without rowid;
+create index stale_by_hour on stale (hour);
+
+create table removed (
+    node  text not null,
+    boot  integer not null,
+    life  integer not null,
+    first integer not null,
+    last  integer not null,
+    primary key (node, boot, life, first)
+) without rowid;
+
+create view hour as
+    select node, channel, hour * 3600000 as ts, datetime(hour * 3600, 'unixepoch') as utc, quantity,
+           min(least) as least, sum(mean * count) / sum(count) as mean, max(most) as most,
+           sum(count) as count, sum(late) as late
+    from hourly group by node, channel, hour, quantity;
+"""
+
+TABLES = _FIRST + _HOURS
+
+# What makes a file of version 1 one of version 2: its hours are summed up while the collector is idle.
+TO_2 = (
+    _HOURS
+    + """
+insert into stale select distinct node, channel, ts / 3600000 from reading where ts is not null;
+"""
+)

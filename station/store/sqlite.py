@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from station.store import nodes, placing, schema
+from station.store import hours, nodes, placing, removal, schema
 from station.store.contract import (
     MOST_BAD,
     MOST_BAD_BYTES,
@@ -23,12 +23,13 @@ from station.store.contract import (
     Start,
     StoreError,
 )
-from tools import CommandError, unreadable
+from tools import CommandError, shell, unreadable
 
 _PATIENCE_S = (
     1  # for another program's lock: the connection to the broker has to be looked after meanwhile
 )
 _WAL_BYTES = 64 * 1024 * 1024  # it is cut to this after a reader has kept it long
+_MANY = 5_000_000  # readings: to bring so many to today's tables is not done at once
 _INSTEAD = "STORE= takes a file of this collector, or the name of a new one"
 
 
@@ -93,11 +94,15 @@ class SqliteStore:
         return nodes.account(self._db, node, missing)
 
     def absent(self, start: Start, most: int) -> list[tuple[int, int]]:
+        # A range of numbers that were removed is here as its first and its last.
         rows = self._db.execute(
-            "select before + 1, seq - 1 from ("
-            "  select seq, lag(seq, 1, :first - 1) over (order by seq) as before from reading"
-            "  where node = :node and boot = :boot and life = :life"
-            ") where seq > before + 1 limit :most",
+            "select before + 1, first - 1 from ("
+            "  select first, lag(last, 1, :first - 1) over (order by first) as before from ("
+            "    select seq as first, seq as last from reading"
+            "    where node = :node and boot = :boot and life = :life"
+            "    union all select first, last from removed"
+            "    where node = :node and boot = :boot and life = :life"
+            ")) where first > before + 1 limit :most",
             {**start._asdict(), "most": most},
         )
         return [(first, last) for first, last in rows]
@@ -121,6 +126,45 @@ class SqliteStore:
     def remember(self, key: str, value: str) -> None:
         with self._transaction() as db:
             db.execute("insert or replace into about values (?, ?)", (key, value))
+
+    def sum_up(self, now_ms: int, most: int) -> int:
+        with self._transaction() as db:
+            return hours.sum_up(db, now_ms, most)
+
+    def remove(self, node: str, before_ms: int, most: int) -> tuple[int, int]:
+        """Remove what a node took before a moment, a whole hour, at most so many hours at once. Return (hours, readings)."""
+        gone, count = 0, 0
+        with self._transaction() as db:
+            while count < most:
+                hour = removal.oldest(db, node)
+                if hour is None or (hour + 1) * hours.HOUR_MS > before_ms:
+                    break
+                gone += removal.remove(db, node, hour)
+                count += 1
+        return count, gone
+
+    def old(self, node: str, before_ms: int) -> int:
+        """Return how many readings `remove` would remove."""
+        return int(
+            sum(
+                self._db.execute(
+                    "select count(*) from reading where node = ? and channel = ? and ts < ?",
+                    (node, channel, before_ms),
+                ).fetchone()[0]
+                for channel in removal.channels(self._db, node)
+            )
+        )
+
+    def nodes(self) -> list[str]:
+        return [row[0] for row in self._db.execute("select node from node order by node")]
+
+    def shrink(self) -> None:
+        """Give the space of what was removed back to the disk; that needs as much as the rest takes. StoreError: it was not."""
+        try:
+            self._db.execute("vacuum")
+            self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+        except sqlite3.Error as e:
+            raise self._said(e) from None
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -179,6 +223,8 @@ class SqliteStore:
         db.execute(f"pragma journal_size_limit = {_WAL_BYTES}")
         if not tables:
             self._make(db)
+        elif version < schema.VERSION:
+            _bring_up(db, self.place)
         about = dict(db.execute("select key, value from about"))
         if self.base and about["base"] != self.base:
             raise Damaged(
@@ -224,6 +270,22 @@ class SqliteStore:
         if not folder.is_dir():
             return f"there is no folder {folder}"
         return f"this user may not write in {folder}"
+
+
+def _bring_up(db: sqlite3.Connection, place: str) -> None:
+    """Bring a file of version 1 to today's, all of it or nothing: a cut leaves it as it was."""
+    most = db.execute("select max(rowid) from reading").fetchone()[0] or 0
+    if most > _MANY:
+        shell.say(
+            f"{place} is of an earlier version: its {most:,} readings get hourly means. Preparing that takes about"
+            f" {max(1, most // 30_000_000)} minutes"
+        )
+    db.execute("begin immediate")
+    if db.execute("pragma user_version").fetchone()[0] == 1:  # nobody else has, meanwhile
+        for statement in schema.TO_2.split(";"):
+            db.execute(statement)
+        db.execute("pragma user_version = 2")
+    db.execute("commit")
 
 
 def _note(db: sqlite3.Connection, kind: str, text: str) -> None:

@@ -293,12 +293,13 @@ PAGE = (ROOT / "docs" / "station.md").read_text()
 def test_the_examples_of_the_page(store):
     failed = reading(3)._replace(quantities='{"error":"x"}', ts=int(time.time() * 1000))
     put(store, reading(1), reading(2, ts=None), failed)
+    store.sum_up(failed.ts, 100)
     examples = re.search(r"```sql\n(.*?)```", PAGE, re.S)[1].split(";")
     (shell,) = re.findall(r'sqlite3 readings.sqlite "(.*?)"', PAGE)
     with sqlite3.connect(store.path) as db:
         found = [db.execute(text).fetchall() for text in [*examples, shell]]
     assert [len(rows) for rows in found] == [1, 1, 1, 1, 0, 1]
-    assert found[0] == [("2026-11-29 01:00", 20.5)]
+    assert found[0] == [("2026-11-29 01:00:00", 20.5)]
 
 
 @only_sqlite

@@ -63,6 +63,9 @@ class Store:
     def tell_gap(self, node, lost):
         pass
 
+    def sum_up(self, now_ms, most):
+        return 0
+
     def starts(self, node):
         return []
 

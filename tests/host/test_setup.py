@@ -78,9 +78,8 @@ def test_every_package_is_locked_with_its_hash():
     for row in rows:
         assert re.match(r"\S+==\S+ .*--hash=sha256:", row), row
     locked = {row.partition("==")[0] for row in rows}
-    wanted = {
-        line for line in (ROOT / "requirements.in").read_text().splitlines() if line[:1] != "#"
-    }
+    lines = (ROOT / "requirements.in").read_text().splitlines()
+    wanted = {line.partition(";")[0] for line in lines if line[:1] != "#"}
     assert wanted <= locked
 
 

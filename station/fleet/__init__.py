@@ -1,0 +1,1 @@
+"""Looks after many nodes: what is wrong with which, who is told, and what a store keeps."""
