@@ -96,8 +96,8 @@ bench-outbox: ready ## what the outbox writes, keeps and takes, on a littlefs
 bench-heap: ready ## what a node keeps on the heap, by what it runs: loose files, an image that is a file, one in place (SMALLEST=1: also the smallest heap that it lives in; JSON=1)
 	@$(TOOLS) bench-heap $(call flag,SMALLEST,smallest) $(call flag,JSON,json)
 
-torture: ready ## cut link, broker and power of a node, a thousand times, and count (SEED=1 CUTS=1000 BOARD=esp32|pico_w)
-	@$(TOOLS) torture $(call option,SEED,seed) $(call option,CUTS,cuts) $(call option,BOARD,board)
+torture: ready ## cut link, broker, power of a node, collector and database, a thousand times, and count (SEED=1 CUTS=1000 BOARD=esp32|pico_w, STORE=sqlite|postgresql|timescaledb)
+	@$(TOOLS) torture $(call option,SEED,seed) $(call option,CUTS,cuts) $(call option,BOARD,board) $(call option,STORE,store)
 
 dst: ready ## run a simulated node through random faults; a seed repeats a run (SEED=1 LIVES=1000 JOBS=2 GO_ON=1; STORY=1 tells one)
 	@$(TOOLS) dst $(call option,SEED,seed) $(call option,LIVES,lives) $(call option,JOBS,jobs) $(call option,WITHOUT,without) $(call option,PLANT,plant) \
@@ -141,7 +141,7 @@ revoke: packages ## take a node's account at the broker away, and end its connec
 watch: packages ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=, RAW=1)
 	@$(TOOLS) watch $(call option,CONFIG,config) $(call option,TOPIC,topic) $(call flag,RAW,raw)
 
-collect: packages ## store every reading that nodes publish in a SQLite file (STORE=readings.sqlite; CONFIG=file or BROKER=host, CA=, CERT=, KEY=, ACCOUNT=, PASSWORD_FILE=, BASE=; ID=, METRICS=port; RETIRE=1)
+collect: packages ## store every reading that nodes publish (STORE=readings.sqlite or postgresql://user@host/database; CONFIG=file or BROKER=host, CA=, CERT=, KEY=, ACCOUNT=, PASSWORD_FILE=, BASE=; ID=, METRICS=port; RETIRE=1)
 	@$(STATION) collect $(call option,CONFIG,config) $(call option,BROKER,broker) $(call option,CA,ca) $(call option,CERT,cert) $(call option,KEY,key) \
 	  $(call option,SERVER_NAME,server-name) $(call option,ACCOUNT,account) $(call option,PASSWORD_FILE,password-file) $(call option,BASE,base) \
 	  $(call option,STORE,store) $(call option,ID,id) $(call option,METRICS,metrics) $(call flag,RETIRE,retire)

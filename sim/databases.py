@@ -67,6 +67,10 @@ class _Server:
         if self.process:
             processes.kill(self.process)
 
+    @property
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
     def environment(self):
         return {}
 

@@ -60,7 +60,12 @@ HOST = (
     ("station.__main__",),  # its commands, imported by their rows
     ("tools.__main__",),  # the commands, imported by their rows when they are called
     ("tools.bench tools.bench.*", "station.bench"),
-    ("station.broker station.broker.*", "station.collect station.progress", "station.export", "station.tidy"),
+    (
+        "station.broker station.broker.*",
+        "station.collect station.progress",
+        "station.export",
+        "station.tidy",
+    ),
     ("station.fleet station.fleet.*",),
     ("station.collector",),
     ("station.lookout", "station.pending"),

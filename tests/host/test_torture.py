@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tools.torture.verdict import Message, judge
+from tools.torture.collecting import Row
+from tools.torture.verdict import Message, as_messages, compare, judge
 
 QOS = {"least": 1, "once": 2}
 RAM_S = 7
@@ -150,3 +151,42 @@ def test_the_wrong_qos():
     messages = whole()
     messages[0] = messages[0]._replace(qos=1)
     only_fault(messages, "once boot 1 seq 1: came at QoS 1")
+
+
+# What is stored
+
+
+def rows():
+    found = []
+    for each in whole():
+        members = json.loads(each.text)
+        key = "n1", members.pop("boot"), members.pop("seq")
+        found.append(Row(*key, 1, each.topic.partition("/")[2], members, members.pop("ts")))
+    return found
+
+
+def test_a_store_that_has_everything():
+    assert compare([*whole(), message(1, 4)], rows(), "n1", QOS) == []
+    assert judge(as_messages(rows()[::-1], QOS), LIVES, QOS, RAM_S).faults == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda kept: kept[1:], "is stored as nothing"),
+        (lambda kept: [*kept, kept[0]], "is stored twice"),
+        (lambda kept: [*kept, kept[0]._replace(seq=999)], "was nothing, and is stored as"),
+        (lambda kept: [kept[0]._replace(life=2), *kept[1:]], "is stored as (2, "),
+        (lambda kept: [kept[0]._replace(ts=None), *kept[1:]], "is stored as (1, 'once', None"),
+        (lambda kept: [kept[0]._replace(channel="x"), *kept[1:]], "is stored as (1, 'x'"),
+        (lambda kept: [kept[0]._replace(quantities={}), *kept[1:]], "{}"),
+    ],
+)
+def test_a_store_that_differs(change, told):
+    (fault,) = compare(whole(), change(rows()), "n1", QOS)
+    assert told in fault
+
+
+def test_what_the_store_lacks_is_known_without_a_subscriber():
+    (fault,) = judge(as_messages(rows()[10:], QOS), LIVES, QOS, RAM_S).faults
+    assert "boot 1: 10 lost, seq 1 to 10" in fault

@@ -29,6 +29,7 @@ class Report:
     readings: dict = field(default_factory=dict)  # channel: how many different ones
     repeats: dict = field(default_factory=dict)  # channel: how many came again
     boots: int = 0
+    stored: int = 0  # of them, in the collector's store
     forgiven: int = 0  # missing, but taken so late that they may be
     # seconds from a boot's last reading to its power cut
     tails: list = field(default_factory=list)
@@ -55,6 +56,42 @@ def judge(messages, lives, qos, ram_s):
             lasted = "that goes on" if ended is None else f"of {ended - began:.1f} s"
             report.faults.append(f"life {number + 1}, {lasted}: no reading with a time arrived")
     return report
+
+
+def compare(messages, rows, name, qos):
+    """Is what a store has what was published? rows: collecting.Row; name: of the node. Returns faults, texts.
+
+    Each reading that the subscriber received is one row, with its channel, time and values, and there is no other.
+    """
+    published = {}
+    for message in messages:
+        channel = channel_of(message.topic)
+        if channel in qos:
+            members = json.loads(message.text)
+            key = name, members.pop("boot"), members.pop("seq")
+            published[key] = (1, channel, members.pop("ts", None), members)
+    faults = []
+    stored = {}
+    for row in rows:
+        key = row[:3]
+        if key in stored:
+            faults.append(f"{key} is stored twice")
+        stored[key] = (row.life, row.channel, row.ts, row.quantities)
+    for key in sorted(published.keys() | stored.keys()):
+        if published.get(key) != stored.get(key):
+            was, now = published.get(key, "nothing"), stored.get(key, "nothing")
+            faults.append(f"{key}: (life, channel, ts, values) was {was}, and is stored as {now}")
+    return faults
+
+
+def as_messages(rows, qos):
+    """Rows as the messages that they were, for `judge`: it knows by itself what is missing, and what cannot be true."""
+    found = []
+    for row in sorted(rows, key=lambda row: row[:3]):
+        ts = {} if row.ts is None else {"ts": row.ts}
+        text = json.dumps(ts | {"boot": row.boot, "seq": row.seq} | row.quantities)
+        found.append(Message(f"reading/{row.channel}", text, qos.get(row.channel)))
+    return found
 
 
 def _receive(messages, qos, report):
