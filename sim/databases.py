@@ -19,6 +19,8 @@ from tools import CommandError, processes, shell, toolchain
 USER = "outpost"
 _PATIENCE_S = 30
 _MISSING = "is not here: python -m tools setup --databases, or sudo apt-get install"
+# Processes of PostgreSQL notice that the first of them was killed, and end: not at once.
+_STILL_ENDING = "pre-existing shared memory block"
 # PostgreSQL does not run as root. As nobody it may go wherever root's folders are.
 _NOBODY = 65534
 _AS_NOBODY = (
@@ -47,16 +49,23 @@ class _Server:
         self.kill()
 
     def start(self):
-        with self.log.open("ab") as log:
-            self.process = processes.start(
-                self.words(), stdout=log, stderr=log, env=os.environ | self.environment()
-            )
         deadline = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if self.answers():
-                return self
-            time.sleep(0.02)
-        raise CommandError(f"{type(self).__name__} does not start: {self.log.read_text()[-2000:]}")
+        while time.monotonic() < deadline:
+            began = self.log.stat().st_size if self.log.exists() else 0
+            with self.log.open("ab") as log:
+                self.process = processes.start(
+                    self.words(), stdout=log, stderr=log, env=os.environ | self.environment()
+                )
+            while time.monotonic() < deadline and self.alive:
+                if self.answers():
+                    return self
+                time.sleep(0.02)
+            told = self.log.read_bytes()[began:].decode(errors="replace")
+            if self.alive or _STILL_ENDING not in told:
+                break
+            time.sleep(0.1)
+        self.kill()
+        raise CommandError(f"{type(self).__name__} does not start: {told[-2000:]}")
 
     def stop(self):
         """End it in order."""

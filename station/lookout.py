@@ -31,10 +31,9 @@ class Lookout:
         self._tell(f"connected to {session.place}, {kept}")
         if session.barred:
             self._tell(f"warning: this account may not read {', '.join(session.barred)}")
-        key = f"session at {session.place}"
         with suppress(StoreError):
-            if self._store.recall(key) != session.client_id:
-                self._store.remember(key, session.client_id)
+            if not self._store.recall(session.key):
+                self._store.remember(session.key, "kept")
             elif not session.resumed:
                 self._warn(
                     "session",

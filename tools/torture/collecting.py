@@ -33,6 +33,7 @@ class Row(NamedTuple):
 
 def collecting(folder, broker, store, stack):
     """Return a started collector of a kind of store. stack: an ExitStack, which ends it."""
+    found: Sqlite | Sql
     if store == "sqlite":
         found = Sqlite(folder, broker)
     else:
@@ -47,7 +48,7 @@ class _Collecting:
     def __init__(self, folder, broker, address):
         self.address = str(address)
         self.lives = 0
-        self.process = None
+        self.process: subprocess.Popen | None = None
         self.log = folder / "collector"
         self._words = [sys.executable, "-m", "station", "collect", "--store", self.address]
         self._words += ["--broker", f"{broker.host}:{broker.port}"]
@@ -66,7 +67,7 @@ class _Collecting:
             )
 
     def stop(self):
-        if self.alive:
+        if self.process and self.alive:
             processes.stop(self.process, _STOP_S)
 
     def kill(self):
@@ -89,13 +90,13 @@ class Sqlite(_Collecting):
             found = db.execute(
                 "select node, boot, seq, life, channel, quantities, ts from reading"
             )
-            return [Row(*row[:5], json.loads(row[5]), row[6]) for row in found]
+            return [Row(*key, json.loads(text), ts) for *key, text, ts in found]
         return []  # the tables are not made yet
 
     def fails(self):
         """The disk takes no more: the system itself refuses the writes."""
         self.heal()  # of the limit before this one
-        if not self.alive:
+        if not self.process or not self.alive:
             return
         wal = self.path.with_name(self.path.name + "-wal")
         size = wal.stat().st_size if wal.exists() else 0
@@ -115,7 +116,7 @@ class Sqlite(_Collecting):
     def heal(self):
         if self._before is not None:
             pid, limit = self._before
-            if self.alive and self.process.pid == pid:
+            if self.process and self.alive and self.process.pid == pid:
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
             self._before = None
         if self._lock is not None:
