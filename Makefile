@@ -141,10 +141,10 @@ revoke: packages ## take a node's account at the broker away, and end its connec
 watch: packages ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=, RAW=1)
 	@$(TOOLS) watch $(call option,CONFIG,config) $(call option,TOPIC,topic) $(call flag,RAW,raw)
 
-collect: packages ## store every reading that nodes publish (STORE=readings.sqlite or postgresql://user@host/database; CONFIG=file or BROKER=host, CA=, CERT=, KEY=, ACCOUNT=, PASSWORD_FILE=, BASE=; ID=, METRICS=port, WORKER=number; RETIRE=1)
+collect: packages ## store every reading that nodes publish (STORE=readings.sqlite, postgresql://user@host/database or http://host:port/?db=, BESIDE=file; CONFIG=file or BROKER=host, CA=, CERT=, KEY=, ACCOUNT=, PASSWORD_FILE=, BASE=; ID=, METRICS=port, WORKER=number; RETIRE=1)
 	@$(STATION) collect $(call option,CONFIG,config) $(call option,BROKER,broker) $(call option,CA,ca) $(call option,CERT,cert) $(call option,KEY,key) \
 	  $(call option,SERVER_NAME,server-name) $(call option,ACCOUNT,account) $(call option,PASSWORD_FILE,password-file) $(call option,BASE,base) \
-	  $(call option,STORE,store) $(call option,ID,id) $(call option,METRICS,metrics) $(call option,WORKER,worker) $(call flag,RETIRE,retire)
+	  $(call option,STORE,store) $(call option,BESIDE,beside) $(call option,ID,id) $(call option,METRICS,metrics) $(call option,WORKER,worker) $(call flag,RETIRE,retire)
 
 gaps: packages ## list the readings that a store lacks (STORE=readings.sqlite, NODE=)
 	@$(STATION) gaps $(call option,STORE,store) $(call option,NODE,node)

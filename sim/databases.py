@@ -6,12 +6,14 @@ with Postgres(folder) as server:
 """
 
 import http.client
+import json
 import os
 import re
 import shutil
 import signal
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 from sim.broker import HOST, free_port
 from tools import CommandError, processes, shell, toolchain
@@ -204,6 +206,20 @@ class Influx(_Server):
     def answers(self):
         return _answers(self.port, "/ping")
 
+    def database(self, name):
+        """Make an empty database, and return its address."""
+        self.query(f"create database {name}")
+        return f"http://{HOST}:{self.port}/?db={name}"
+
+    def query(self, text, name=""):
+        """The series of a query's answer, as InfluxDB has them in JSON; times in ms."""
+        words = urlencode({"db": name, "epoch": "ms", "q": text})
+        link = http.client.HTTPConnection(HOST, self.port, timeout=10)
+        link.request("POST", f"/query?{words}")
+        found = json.loads(link.getresponse().read())["results"][0]
+        link.close()
+        return found.get("series", [])
+
 
 class Victoria(_Server):
     """VictoriaMetrics, of PATH alone: its package is 41 MB."""
@@ -221,6 +237,14 @@ class Victoria(_Server):
 
     def answers(self):
         return _answers(self.port, "/health")
+
+    def export(self, name):
+        """The series of a metric, as VictoriaMetrics has them in JSON; times in ms."""
+        link = http.client.HTTPConnection(HOST, self.port, timeout=10)
+        link.request("GET", f"/api/v1/export?{urlencode({'match[]': name})}")
+        found = [json.loads(line) for line in link.getresponse().read().splitlines()]
+        link.close()
+        return found
 
 
 def _answers(port, path):

@@ -11,7 +11,7 @@ from station.collector import Collector
 from station.progress import Progress
 from station.session import Lost, Refused, Session, TakenOver
 from station.store.contract import Away, Damaged
-from station.store.opening import open_store
+from station.store.opening import BESIDE, open_store
 from tools import CommandError, shell
 from tools.numbers import whole
 
@@ -25,7 +25,12 @@ def add_arguments(parser):
     parser.add_argument(
         "--store",
         default="readings.sqlite",
-        help="SQLite file, made if needed (%(default)s), or postgresql://user@host/database",
+        help="SQLite file, made if needed (%(default)s), postgresql://user@host/database, or http://host:port/?db=name",
+    )
+    parser.add_argument(
+        "--beside",
+        default=BESIDE,
+        help="SQLite file for what a store of http:// cannot hold (%(default)s)",
     )
     parser.add_argument(
         "--id",
@@ -59,7 +64,7 @@ def run(args):
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         base, brokers = access.chosen(args, home)
-        store = stack.enter_context(closing(_opened(args.store, base)))
+        store = stack.enter_context(closing(_opened(args, base)))
         client_id, group = _identity(args, store)
         numbers = metrics.Numbers()
         sessions = [Session(each, base, client_id, group, leaving=args.retire) for each in brokers]
@@ -108,12 +113,12 @@ def _quiet(numbers):
     return over
 
 
-def _opened(address, base):
+def _opened(args, base):
     """Open the store. One that is away, as a database is that starts with the machine, is waited for."""
     wait_s = 1
     while True:
         try:
-            return open_store(address, base)
+            return open_store(args.store, base, args.beside)
         except Away as e:
             shell.say(f"{e}; tried again in {wait_s} s")
             time.sleep(wait_s)

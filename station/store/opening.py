@@ -4,9 +4,13 @@ from station.store.contract import Store
 from station.store.sqlite import SqliteStore
 from tools import CommandError
 
+BESIDE = "beside.sqlite"
 
-def open_store(address: str, base: str | None = None) -> Store:
+
+def open_store(address: str, base: str | None = None, beside: str = BESIDE) -> Store:
     """Open a store, or make it. base: of the topics whose readings it has, None: of those that it has already; it is not made then.
+
+    beside: the SQLite file of what a time series database cannot hold.
 
     CommandError: it cannot be opened, and what would be right.
     """
@@ -19,9 +23,17 @@ def open_store(address: str, base: str | None = None) -> Store:
                 f"STORE={scheme}:// needs psycopg and its libpq ({e}): on Debian, sudo apt-get install libpq5"
             ) from None
         return PostgresStore(address, base)
+    if scheme in ("http", "https") and colon:
+        from station.store.line.store import LineStore
+
+        if base is None:
+            raise CommandError(
+                f"STORE={scheme}:// is a database that cannot say which readings it has: ask a SQLite file or postgresql://…"
+            )
+        return LineStore(address, base, beside)
     if colon:
         raise CommandError(
             f"STORE={scheme}:// is not supported: give the path of a SQLite file, as STORE=readings.sqlite,"
-            " or postgresql://user@host/database"
+            " postgresql://user@host/database, or http://host:port/?db=name"
         )
     return SqliteStore(address, base)

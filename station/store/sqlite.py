@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from station.messages import Reading
 from station.store import hours, nodes, placing, removal, schema
 from station.store.contract import (
     MOST_BAD,
@@ -79,6 +80,11 @@ class SqliteStore:
             for text in outcome.told:
                 _note(db, "reading", text)
         return outcome
+
+    def known(self, readings: list[Reading]) -> list[Reading]:
+        """Return those of which a number is here already."""
+        find = "select 1 from reading where node = ? and boot = ? and seq = ?"
+        return [each for each in readings if self._db.execute(find, each[:3]).fetchone()]
 
     def starts(self, node: str | None = None) -> list[Start]:
         where, values = ("where node = ?", (node,)) if node is not None else ("", ())

@@ -90,7 +90,7 @@ class Sqlite(_Collecting):
             found = db.execute(
                 "select node, boot, seq, life, channel, quantities, ts from reading"
             )
-            return [Row(*key, json.loads(text), ts) for *key, text, ts in found]
+            return [Row._make([*key, json.loads(text), ts]) for *key, text, ts in found]
         return []  # the tables are not made yet
 
     def fails(self):
