@@ -163,8 +163,8 @@ export: packages ## write readings as CSV or Parquet (OUT=file.csv or file.parqu
 tidy: packages ## remove readings that are older than KEEP_DAYS=365; their hourly means stay (STORE=readings.sqlite, DRY=1, SHRINK=1)
 	@$(STATION) tidy $(call option,STORE,store) $(call option,KEEP_DAYS,keep-days) $(call flag,DRY,dry-run) $(call flag,SHRINK,shrink)
 
-bench-collect: ready ## how many readings a second the collector stores, beside plain inserts (COUNT=readings, NODES=; JSON=1)
-	@$(STATION) bench $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)
+bench-collect: ready ## how many readings a second the collector stores, beside plain inserts or COPY (STORE=sqlite|postgresql|timescaledb, COUNT=readings, NODES=; JSON=1)
+	@$(STATION) bench $(call option,STORE,store) $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)
 
 logs: packages ## show what a board prints (PORT=, SECONDS=20 stops it)
 	@$(TOOLS) logs $(call option,PORT,port) $(call option,SECONDS,seconds)
