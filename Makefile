@@ -152,8 +152,8 @@ gaps: packages ## list the readings that a store lacks (STORE=readings.sqlite, N
 fleet: packages ## list the nodes and what is wrong with them, the worst first (STORE=readings.sqlite, NODE=, ONCE=1, JSON=1, EVERY=5)
 	@$(STATION) fleet $(call option,STORE,store) $(call option,NODE,node) $(call flag,ONCE,once) $(call flag,JSON,json) $(call option,EVERY,every)
 
-alarms: packages ## tell somebody when something goes wrong with a node (RUN='program arguments' or POST=https://…; STORE=readings.sqlite, AN_HOUR=12, EVERY=60, STATE=file, ONCE=1, TEST=1)
-	@$(STATION) alarms $(call option,STORE,store) $(call option,RUN,run) $(call option,POST,post) $(call option,AN_HOUR,an-hour) \
+alarms: packages ## tell somebody when something goes wrong with a node (TELL='program arguments' or POST=https://…; STORE=readings.sqlite, AN_HOUR=12, EVERY=60, STATE=file, ONCE=1, TEST=1)
+	@$(STATION) alarms $(call option,STORE,store) $(call option,TELL,tell) $(call option,POST,post) $(call option,AN_HOUR,an-hour) \
 	  $(call option,EVERY,every) $(call option,STATE,state) $(call flag,ONCE,once) $(call flag,TEST,test)
 
 export: packages ## write readings as CSV or Parquet (OUT=file.csv or file.parquet; STORE=readings.sqlite, NODE=, CHANNEL=, FROM=2026-11-30, TO=, HOURLY=1)
@@ -162,6 +162,10 @@ export: packages ## write readings as CSV or Parquet (OUT=file.csv or file.parqu
 
 tidy: packages ## remove readings that are older than KEEP_DAYS=365; their hourly means stay (STORE=readings.sqlite, DRY=1, SHRINK=1)
 	@$(STATION) tidy $(call option,STORE,store) $(call option,KEEP_DAYS,keep-days) $(call flag,DRY,dry-run) $(call flag,SHRINK,shrink)
+
+fleet-sim: ready ## many nodes with a real broker, collector and store: what these hold, and whether all arrives (NODES=1000, SECONDS=90, PACE=1, BOARDS=0, CALM=1, OUT=file, JSON=1; RECORD=1: anew what the nodes say)
+	@$(STATION) fleet-sim $(call option,NODES,nodes) $(call option,SECONDS,seconds) $(call option,PACE,pace) $(call option,BOARDS,boards) \
+	  $(call flag,CALM,calm) $(call option,OUT,out) $(call flag,JSON,json) $(call flag,RECORD,record)
 
 bench-collect: ready ## how many readings a second the collector stores, beside plain inserts or COPY (STORE=sqlite|postgresql|timescaledb, COUNT=readings, NODES=; JSON=1)
 	@$(STATION) bench $(call option,STORE,store) $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)

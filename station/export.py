@@ -4,7 +4,6 @@ A text that a spreadsheet would take for a formula begins with ' in CSV: channel
 """
 
 import csv
-import importlib
 import json
 import os
 import sys
@@ -26,12 +25,12 @@ _LAST = 2**53
 # Tables of columns, (name, Parquet's type) each:
 READINGS = (
     *(("time", "string"), ("ts", "int64"), ("node", "string"), ("channel", "string")),
-    *(("quantity", "string"), ("value", "double"), ("text", "string"), ("late", "bool_")),
+    *(("quantity", "string"), ("value", "float64"), ("text", "string"), ("late", "bool_")),
     *(("boot", "int64"), ("seq", "int64")),
 )
 HOURS = (
     *(("time", "string"), ("ts", "int64"), ("node", "string"), ("channel", "string")),
-    *(("quantity", "string"), ("least", "double"), ("mean", "double"), ("most", "double")),
+    *(("quantity", "string"), ("least", "float64"), ("mean", "float64"), ("most", "float64")),
     *(("readings", "int64"), ("late", "int64")),
 )
 
@@ -100,10 +99,11 @@ def _rows(
                     yield (_iso(ts), ts, node, name, *rest)
                 continue
             for ts, text, late, boot, seq in reader.readings(node, name, begin, end):
+                time = _iso(ts)
                 for quantity, value in json.loads(text).items():
                     number, said = _value(value)
                     yield (
-                        *(_iso(ts), ts, node, name, quantity),
+                        *(time, ts, node, name, quantity),
                         *(number, said, bool(late), boot, seq),
                     )
 
@@ -136,8 +136,8 @@ def _cell(value):
 
 def _parquet(path, columns, rows):
     try:
-        arrow = importlib.import_module("pyarrow")
-        parquet = importlib.import_module("pyarrow.parquet")
+        import pyarrow as arrow
+        from pyarrow import parquet
     except ImportError:
         raise CommandError(
             "Parquet needs pyarrow, which is not installed: .venv/bin/pip install pyarrow, or give OUT=file.csv"
@@ -191,7 +191,7 @@ def _whole(path: Path) -> Iterator[Path]:
 
 def _iso(ts: int) -> str:
     moment = datetime.fromtimestamp(ts // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ts % 1000:03}Z"
+    return f"{moment.replace(tzinfo=None).isoformat()}.{ts % 1000:03}Z"
 
 
 def _moment(text, name, otherwise):

@@ -83,7 +83,10 @@ def read(base: str, topic: str, payload: bytes, retained: bool, received: int) -
     node, _, rest = topic[len(begin) :].partition("/")
     if not topic.startswith(begin) or not node:
         return Bad(topic, payload, f"the topic is not below {base}/", received)
-    if any(len(level.encode()) > LEVEL_BYTES for level in topic[len(begin) :].split("/")):
+    # Most topics are short enough as a whole.
+    if (len(topic) > LEVEL_BYTES or not topic.isascii()) and any(
+        len(level.encode()) > LEVEL_BYTES for level in topic[len(begin) :].split("/")
+    ):
         return Bad(topic, payload, f"a name in it has more than {LEVEL_BYTES} bytes", received)
     late = rest.startswith(HISTORY)
     try:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 BY_MAKE = "OUTPOST_MAKE"  # in the environment of what make starts
 _TARGETS = "setup|run|board|image|config|check-config|scan|deploy|flash|provision|watch|logs|repl"
-_STATION = "alarms|broker|collect|export|fleet|gaps|revoke|tidy"
+_STATION = "alarms|broker|collect|export|fleet|fleet-sim|gaps|revoke|tidy"
 _FLAGS = {"DRY": "dry-run", "NOPSRAM": "no-psram"}  # make's names that are not ours
 
 

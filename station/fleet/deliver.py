@@ -27,10 +27,10 @@ def by_command(command: str) -> Send:
     try:
         words = shlex.split(command)
     except ValueError as e:
-        raise CommandError(f"RUN={command} is no command: {e}") from None
+        raise CommandError(f"TELL={command} is no command: {e}") from None
     if not words or not shutil.which(words[0]):
         raise CommandError(
-            f"RUN={command}: there is no program {words[0] if words else ''}: give one with its arguments, as RUN='mail -s Outpost me@example.org'"
+            f"TELL={command}: there is no program {words[0] if words else ''}: give one with its arguments, as TELL='mail -s Outpost me@example.org'"
         )
 
     def send(message: Message) -> str | None:

@@ -76,18 +76,16 @@ class _Case(NamedTuple):
 
 
 # Thresholds, one a row:
-# fmt: off
 LIMITS: dict[str, int] = {
-    "times":        3,             # a usual distance of readings is exceeded so many times,
-    "margin_ms":    _MINUTE_MS,    # and by this, before a node is silent, or a channel has stopped
-    "health_ms":    5 * _MINUTE_MS,   # `health` that is older says nothing of now
-    "waiting_s":    900,           # age of the oldest reading that waits on a node
-    "gap_ms":       7 * _DAY_MS,   # how long after the last reading of its start a gap is a fault
-    "battery":      20,            # %: from here on it is low
-    "rssi":         -80,           # dBm: weaker is weak
-    "listening_ms": 3 * _MINUTE_MS,   # a collector that listens notes it each minute
+    "times": 3,  # a usual distance of readings is exceeded so many times,
+    "margin_ms": _MINUTE_MS,  # and by this, before a node is silent, or a channel has stopped
+    "health_ms": 5 * _MINUTE_MS,  # `health` that is older says nothing of now
+    "waiting_s": 900,  # age of the oldest reading that waits on a node
+    "gap_ms": 7 * _DAY_MS,  # how long after the last reading of its start a gap is a fault
+    "battery": 20,  # %: from here on it is low
+    "rssi": -80,  # dBm: weaker is weak
+    "listening_ms": 3 * _MINUTE_MS,  # a collector that listens notes it each minute
 }
-# fmt: on
 
 
 def judged(store: Reader, now_ms: int, node: str | None = None) -> list[Judged]:

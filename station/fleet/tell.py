@@ -20,7 +20,7 @@ _UNREAD = "the store cannot be read, so nobody looks after the nodes"
 def add_arguments(parser):
     parser.add_argument("--store", default="readings.sqlite", help="SQLite file (%(default)s)")
     parser.add_argument(
-        "--run",
+        "--tell",
         metavar="COMMAND",
         help="run this for each message: the text is on its standard input, and in OUTPOST_TEXT, _NODE, _KIND, _EVENT",
     )
@@ -52,7 +52,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    ways = [by_command(args.run)] if args.run else []
+    ways = [by_command(args.tell)] if args.tell else []
     if address := args.post or os.environ.get(ADDRESS):
         ways.append(by_post(address))
     if args.test:
@@ -119,7 +119,7 @@ def _test(ways):
     now = time.time_ns() // 1_000_000
     message = Message("began", STATION, "test", "This is a test of Outpost's alarms.", now)
     if not ways:
-        raise CommandError("TEST=1 sends a message: give RUN='command' or POST=https://…, too")
+        raise CommandError("TEST=1 sends a message: give TELL='command' or POST=https://…, too")
     for way in ways:
         fault = way(message)
         if fault:

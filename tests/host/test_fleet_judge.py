@@ -1,6 +1,7 @@
 """What is wrong with which node: each case is what a real store holds, and which faults follow; no other one does."""
 
 import json
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ from station.messages import Reading, State
 from station.store.contract import LISTENING, Batch
 from station.store.reader import Reader
 from station.store.sqlite import SqliteStore
+from tools import ROOT
 
 NOW = 1_796_000_000_000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -317,3 +319,9 @@ def test_every_fault_names_a_thing_to_do_and_is_in_the_table_once():
     assert len(set(kinds)) == len(kinds)
     cases = {kind for *_, wrong in [*SILENCE, *SENSORS, *SAID] for kind in wrong}
     assert set(kinds) - cases == {"offline", "gap", "full", "battery", "version"}  # tested above
+
+
+def test_the_page_has_every_kind_in_its_order():
+    page = (ROOT / "docs" / "fleet.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (yes|no) \|$", page, re.M)
+    assert rows == [(kind, "yes" if alarm else "no") for kind, alarm, _ in judge.KINDS]

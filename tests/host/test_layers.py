@@ -59,7 +59,7 @@ FETCHED = LAYERS[-1]
 HOST = (
     ("station.__main__",),  # its commands, imported by their rows
     ("tools.__main__",),  # the commands, imported by their rows when they are called
-    ("tools.bench tools.bench.*", "station.bench"),
+    ("tools.bench tools.bench.*", "station.bench", "station.fleetsim station.fleetsim.*"),
     (
         "station.broker station.broker.*",
         "station.collect station.progress",

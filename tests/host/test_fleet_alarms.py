@@ -1,0 +1,218 @@
+"""Alarms: what is told and what is not, over time and restarts; and that it reaches a command and an address as it is."""
+
+import http.server
+import json
+import os
+import sys
+import threading
+
+import pytest
+
+from station import __main__ as main
+from station.fleet import deliver
+from station.fleet.alarms import Alarms, Message
+from station.fleet.judge import Fault, Judged
+from station.messages import State
+from station.store.contract import Batch
+from station.store.sqlite import SqliteStore
+from tools import CommandError
+from tools import __main__ as tools_main
+
+MINUTE = 60_000
+
+
+@pytest.fixture(autouse=True)
+def signals(monkeypatch):
+    """A command sets its own: not of the test run."""
+    monkeypatch.setattr(tools_main.signal, "signal", lambda *args: None)
+
+
+def node(name, *kinds):
+    faults = [Fault(0, kind, f"{kind} it is") for kind in kinds]
+    return Judged(name, "online", faults, *[None] * 9, 0, 0)
+
+
+def told(looks, an_hour=100, restart=False):
+    """What is told at each minute's look. looks: a list of nodes, or what is wrong at our end."""
+    alarms, lines = Alarms({}, an_hour), []
+    for minute, look in enumerate(looks):
+        if restart:
+            alarms = Alarms(json.loads(json.dumps(alarms.remembered())), an_hour)
+        found, away = ([], look) if isinstance(look, str) else (look, None)
+        alarms.look(found, away, minute * MINUTE)
+        here = []
+        alarms.deliver(lambda message, here=here: here.append(message.line), lambda: None, 0)
+        lines.append(here)
+    return lines
+
+
+BAD, WELL = [node("attic", "failing")], [node("attic")]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_fault_is_told_once_when_it_begins_and_once_when_it_ends(restart):
+    lines = told([BAD, BAD, BAD, BAD, *[WELL] * 7], restart=restart)
+    assert lines[:8] == [[], ["attic: failing it is"], *[[]] * 6]
+    assert lines[8:] == [["attic: over: failing it is (it lasted 3 minutes)"], [], []]
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        [BAD, WELL, BAD, WELL, BAD, WELL],  # it flaps
+        [[node("attic", "weak", "version", "crash")]] * 5,  # what nobody need get up for
+    ],
+)
+def test_what_is_no_news(looks):
+    assert told(looks) == [[]] * len(looks)
+
+
+def test_a_fault_that_comes_back_soon_is_the_same_one():
+    assert told([BAD, BAD, WELL, WELL, WELL, BAD, WELL, WELL, BAD]) == [
+        *([], ["attic: failing it is"]),
+        *[[]] * 7,
+    ]
+
+
+def test_faults_of_nodes_neither_begin_nor_end_while_nobody_collects():
+    silent = [node("attic", "silent"), node("cellar", "failing")]
+    lines = told([silent, silent, *["no collector"] * 10, silent, silent, *[silent] * 6])
+    assert lines[1] == ["attic: silent it is", "cellar: failing it is"]
+    assert lines[3] == ["no collector"]
+    assert [text for look in lines[4:] for text in look] == [
+        "over: no collector (it lasted 9 minutes)"
+    ]
+
+
+def test_so_many_an_hour_and_the_others_summed_up():
+    """The access point of a hundred nodes fails: nobody reads a hundred messages."""
+    fleet = [node(f"n{number:02}", "offline") for number in range(20)]
+    lines = told([fleet] * 70, an_hour=3)
+    assert lines[1] == ["n00: offline it is", "n01: offline it is", "n02: offline it is"]
+    rest = [text for look in lines[2:] for text in look]
+    assert rest == [
+        "17 more faults began or ended in the last hour: make fleet lists what is wrong now"
+    ]
+
+
+def test_what_does_not_go_is_kept_in_its_order_and_given_up_after_a_day():
+    alarms = Alarms({}, 100)
+    for minute in range(2):
+        alarms.look([node("a", "failing"), node("b", "failing")], None, minute * MINUTE)
+    assert alarms.deliver(lambda message: "no network", lambda: None, MINUTE) == "no network"
+    alarms = Alarms(json.loads(json.dumps(alarms.remembered())), 100)
+    sent, kept = [], []
+    alarms.deliver(lambda message: sent.append(message.node), lambda: kept.append(1), 2 * MINUTE)
+    assert sent == ["a", "b"] and len(kept) == 2 and not alarms.waiting
+    alarms.waiting.append(Message("began", "a", "failing", "x", 0))
+    assert alarms.deliver(lambda message: "no", lambda: None, 25 * 60 * MINUTE) is None
+
+
+# The ways
+
+EVIL = "$(touch owned); `touch owned` | touch owned & \x1b[2J\n" + '"quotes"'
+
+
+def test_a_command_gets_the_message_and_no_shell_sees_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    program = tmp_path / "tell it.py"
+    program.write_text(
+        "import json, os, sys\n"
+        "names = {k: v for k, v in os.environ.items() if k.startswith('OUTPOST_')}\n"
+        "json.dump([sys.argv[1:], sys.stdin.read(), names], open('got', 'w'))\n"
+    )
+    send = deliver.by_command(f"{sys.executable} '{program}' a 'b c'")
+    assert send(Message("began", EVIL, "failing", EVIL, 5)) is None
+    arguments, line, names = json.loads((tmp_path / "got").read_text())
+    assert arguments == ["a", "b c"]
+    assert line == f"{EVIL}: {EVIL}\n"
+    assert names["OUTPOST_TEXT"] == names["OUTPOST_NODE"] == EVIL
+    assert (names["OUTPOST_EVENT"], names["OUTPOST_AT"]) == ("began", "5")
+    assert not os.path.exists("owned")
+
+
+def test_a_command_that_fails_says_so(monkeypatch):
+    message = Message("began", "attic", "failing", "x", 0)
+    fails = f"{sys.executable} -c 'import sys; sys.exit(\"no route\")'"
+    assert deliver.by_command(fails)(message).endswith("ended with 1: no route")
+    monkeypatch.setattr(deliver, "_PATIENCE_S", 0.2)
+    sleeps = f"{sys.executable} -c 'import time; time.sleep(30)'"
+    assert "did not end within" in deliver.by_command(sleeps)(message)
+    with pytest.raises(CommandError, match="there is no program nothing-of-this-name"):
+        deliver.by_command("nothing-of-this-name -x")
+    with pytest.raises(CommandError, match="is no command"):
+        deliver.by_command("mail 'me")
+
+
+@pytest.fixture
+def hook():
+    """A server that keeps what is posted; `answers`: what it says, 200 when they are over."""
+    got, answers = [], []
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((self.path, self.headers["Content-Type"], json.loads(body)))
+            self.send_response(answers.pop(0) if answers else 200)
+            self.send_header("Location", "file:///etc/passwd")
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/secret-token", got, answers
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_address_gets_json_and_what_it_refuses_is_told_without_the_address(hook):
+    address, got, answers = hook
+    answers[:] = [500, 302]
+    send = deliver.by_post(address)
+    message = Message("ended", "attic", "failing", EVIL, 5)
+    for code in ("500", "302"):
+        fault = send(message)
+        assert code in fault and "secret" not in fault
+    assert send(message) is None
+    path, kind, body = got[-1]
+    assert (path, kind) == ("/secret-token", "application/json")
+    assert body == message._asdict() | {"line": f"attic: over: {EVIL}"}
+    assert "refused" in deliver.by_post("http://127.0.0.1:1/")(message)
+    for other in ("file:///etc/passwd", "ftp://x/y", "example.org", "http://", "http://[x"):
+        with pytest.raises(CommandError, match="POST= is no address"):
+            deliver.by_post(other)
+
+
+# The command
+
+
+def test_the_command_tells_over_restarts(tmp_path, hook, capsys):
+    address, got, answers = hook
+    path = tmp_path / "r.sqlite"
+    store = SqliteStore(path, "outpost")
+    store.append(Batch(states=[State("attic", "status", "offline", 1_796_000_000_000)]))
+    answers[:] = [503]
+    words = ["alarms", "--store", str(path), "--once", "--post", address]
+    assert [main.main(words) for _ in range(4)] == [0, 1, 0, 0]
+    out = capsys.readouterr()
+    assert "not told: 127.0.0.1 answers 503" in out.err and "secret" not in out.err + out.out
+    assert [body["event"] for *_, body in got] == ["began", "began"]  # the first was refused
+    store.close()
+
+
+def test_the_command_says_what_is_wrong(tmp_path, hook, capsys):
+    address, got, _ = hook
+    SqliteStore(tmp_path / "r.sqlite", "outpost").close()
+    store = ["--store", str(tmp_path / "r.sqlite")]
+    assert main.main(["alarms", "--test", "--post", address, *store]) == 0
+    assert got[0][2]["text"] == "This is a test of Outpost's alarms."
+    (tmp_path / "r.sqlite.alarms.json").write_text("[]")
+    for words, fault in (
+        (["--test"], "sends a message: give"),
+        (["--once"], "is no file of what has been told"),
+        (["--store", str(tmp_path / "none")], "there is no"),
+    ):
+        assert main.main(["alarms", *store, *words]) == 1
+        assert fault in capsys.readouterr().err
