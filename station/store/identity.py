@@ -56,7 +56,8 @@ def new_life(new: Reading, life: int) -> str:
 
 
 def _same(one: str, other: str) -> bool:
-    return one == other or json.loads(one) == json.loads(other)
+    # As floats: a database may write 1e23 as a whole number, which is another one than the float.
+    return one == other or json.loads(one, parse_int=float) == json.loads(other, parse_int=float)
 
 
 def _name(reading: Reading) -> str:

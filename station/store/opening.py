@@ -1,9 +1,16 @@
 """Which kind of store an address means."""
 
+from typing import TYPE_CHECKING, TypeAlias
+
 from station.store.contract import Store
+from station.store.reader import Reader
 from station.store.sqlite import SqliteStore
 from tools import CommandError
 
+if TYPE_CHECKING:
+    from station.store.postgres.reader import PostgresReader
+
+AnyReader: TypeAlias = "Reader | PostgresReader"
 BESIDE = "beside.sqlite"
 
 
@@ -16,12 +23,9 @@ def open_store(address: str, base: str | None = None, beside: str = BESIDE) -> S
     """
     scheme, colon, _ = address.partition("://")
     if scheme in ("postgresql", "postgres") and colon:
-        try:
-            from station.store.postgres.store import PostgresStore
-        except ImportError as e:
-            raise CommandError(
-                f"STORE={scheme}:// needs psycopg and its libpq ({e}): on Debian, sudo apt-get install libpq5"
-            ) from None
+        _need_psycopg(scheme)
+        from station.store.postgres.store import PostgresStore
+
         return PostgresStore(address, base)
     if scheme in ("http", "https") and colon:
         from station.store.line.store import LineStore
@@ -37,3 +41,27 @@ def open_store(address: str, base: str | None = None, beside: str = BESIDE) -> S
             " postgresql://user@host/database, or http://host:port/?db=name"
         )
     return SqliteStore(address, base)
+
+
+def open_reader(address: str) -> AnyReader:
+    """Open a store to read it, beside whoever writes. CommandError: it cannot be, and what would be right."""
+    scheme, colon, _ = address.partition("://")
+    if scheme in ("postgresql", "postgres") and colon:
+        _need_psycopg(scheme)
+        from station.store.postgres.reader import PostgresReader
+
+        return PostgresReader(address)
+    if colon:
+        raise CommandError(
+            f"STORE={scheme}:// cannot be read back here: give a SQLite file, or postgresql://user@host/database"
+        )
+    return Reader(address)
+
+
+def _need_psycopg(scheme: str) -> None:
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as e:
+        raise CommandError(
+            f"STORE={scheme}:// needs psycopg and its libpq ({e}): on Debian, sudo apt-get install libpq5"
+        ) from None

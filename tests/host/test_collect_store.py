@@ -91,6 +91,15 @@ def test_members_in_another_order_are_the_same_reading(store):
     assert put(store, one._replace(quantities='{"b":2.0,"a":1}'))[0] == (0, 1, 0, 0)
 
 
+@pytest.mark.parametrize(
+    "value", ["21", "21.0", "1e23", "1.7976931348623157e308", "5e-324", "-0.0"]
+)
+def test_a_number_is_the_same_whatever_the_database_makes_of_it(value, store):
+    one = reading(1)._replace(quantities=f'{{"a":{value},"b":"ü","c":true}}')
+    put(store, one)
+    assert put(store, one)[0] == (0, 1, 0, 0)
+
+
 def test_the_time_that_comes_later_is_filled_in(store):
     """A reading from before the node's first time sync."""
     assert put(store, reading(1, ts=None))[0] == (1, 0, 0, 0)

@@ -11,7 +11,7 @@ from sim.proxy import Proxy
 from sim.simboard import make_board, until
 from tools import CommandError, pins
 from tools.torture.collecting import collecting
-from tools.torture.verdict import Message, channel_of
+from tools.torture.verdict import Message, channel_of, published
 
 NAME = "tortured"
 TOPICS = f"outpost/{NAME}/"
@@ -122,18 +122,12 @@ class Stand:
             healths = [m.text for m in self.messages[before:] if m.topic == "health"]
             return healths and json.loads(healths[-1])["outbox"] <= _WAITING
 
-        return until(lambda: all(map(live, QOS)) and idle(), _PATIENCE) and until(
-            self.collected, _PATIENCE
-        )
+        return until(lambda: all(map(live, QOS)) and idle(), _PATIENCE) and self.collected()
 
     def collected(self):
-        """Has the collector stored what the subscriber has?"""
-        known = {
-            (m.topic.rpartition("/")[2], m.text)
-            for m in self.messages
-            if channel_of(m.topic) in QOS
-        }
-        return len(self.collector.rows()) >= len(known)
+        """Wait until the collector has stored what the subscriber has now."""
+        owed = published(list(self.messages), NAME, QOS).keys()
+        return until(lambda: owed <= {row[:3] for row in self.collector.rows()}, _PATIENCE)
 
     def troubles(self):
         """What the node itself shows that it must not: ends of its own, exceptions, readings dropped."""
@@ -187,7 +181,7 @@ class Stand:
     def broker_dies(self, seconds):
         if self.broker.alive:
             self.proxy.hold()
-            self._settle()
+            self.settle()
             self._save()
             self.broker.kill()
             self.proxy.heal()
@@ -226,7 +220,7 @@ class Stand:
                     outage[1]()
             time.sleep(0.01)
 
-    def _settle(self):
+    def settle(self):
         """Wait until what the broker has reached the subscriber."""
         for _ in range(100):
             known = len(self.messages)

@@ -29,7 +29,7 @@ from tools.torture.collecting import STORES
 from tools.torture.outbox import sweep
 from tools.torture.progress import Run
 from tools.torture.stand import NAME, QOS, Stand
-from tools.torture.verdict import as_messages, compare, judge
+from tools.torture.verdict import compare, judge, published
 
 SLACK_S = 2  # beside sync_s: a pass of the loop, and this machine's own delays
 SYNC_S = (0, 5)  # by the seed
@@ -142,13 +142,16 @@ def torture(folder, cuts, board, sync_s, store="sqlite", progress=lambda *_: Non
         stand = Stand(folder, board, sync_s, store, stack)
         troubles = stand.suffer(cuts, progress) + stand.troubles()
         seconds = time.monotonic() - began
+        messages = list(stand.messages)
+        if not stand.collected():
+            troubles.append("the collector has not stored all")
         rows = stand.collector.rows()
+        stand.settle()
         lives = [*map(tuple, stand.board.lives[:-1]), (stand.board.lives[-1][0], None)]
-    report = judge(stand.messages, lives, QOS, sync_s + SLACK_S)
-    report.faults += compare(stand.messages, rows, NAME, QOS)
-    stored = judge(as_messages(rows, QOS), lives, QOS, sync_s + SLACK_S)
-    report.faults += [f"stored: {fault}" for fault in stored.faults]
-    report.stored = sum(stored.readings.values())
+    report = judge(messages, lives, QOS, sync_s + SLACK_S)
+    owed, known = (published(each, NAME, QOS) for each in (messages, stand.messages))
+    report.faults += compare(owed, rows, known)
+    report.stored = len(owed.keys() & {row[:3] for row in rows})
     report.faults[:0] = troubles
     with (folder / "received").open("w") as file:
         for message in stand.messages:

@@ -58,40 +58,34 @@ def judge(messages, lives, qos, ram_s):
     return report
 
 
-def compare(messages, rows, name, qos):
-    """Is what a store has what was published? rows: collecting.Row; name: of the node. Returns faults, texts.
-
-    Each reading that the subscriber received is one row, with its channel, time and values, and there is no other.
-    """
-    published = {}
+def published(messages, name, qos):
+    """Readings as they are to be stored: {(node, boot, seq): (life, channel, ts in ms or None, values)}. name: of the node."""
+    found = {}
     for message in messages:
         channel = channel_of(message.topic)
         if channel in qos:
             members = json.loads(message.text)
             key = name, members.pop("boot"), members.pop("seq")
-            published[key] = (1, channel, members.pop("ts", None), members)
+            found[key] = (1, channel, members.pop("ts", None), members)
+    return found
+
+
+def compare(owed, rows, known):
+    """Is each reading stored once, with its channel, time and values, and no other? Returns faults, texts.
+
+    owed, known: of `published`; those that have to be stored, and those that may be: the node went on.
+    """
     faults = []
     stored = {}
     for row in rows:
-        key = row[:3]
-        if key in stored:
-            faults.append(f"{key} is stored twice")
-        stored[key] = (row.life, row.channel, row.ts, row.quantities)
-    for key in sorted(published.keys() | stored.keys()):
-        if published.get(key) != stored.get(key):
-            was, now = published.get(key, "nothing"), stored.get(key, "nothing")
+        if row[:3] in stored:
+            faults.append(f"{row[:3]} is stored twice")
+        stored[row[:3]] = (row.life, row.channel, row.ts, row.quantities)
+    for key in sorted(owed.keys() | stored.keys()):
+        if stored.get(key) != known.get(key):
+            was, now = known.get(key, "nothing"), stored.get(key, "nothing")
             faults.append(f"{key}: (life, channel, ts, values) was {was}, and is stored as {now}")
     return faults
-
-
-def as_messages(rows, qos):
-    """Rows as the messages that they were, for `judge`: it knows by itself what is missing, and what cannot be true."""
-    found = []
-    for row in sorted(rows, key=lambda row: row[:3]):
-        ts = {} if row.ts is None else {"ts": row.ts}
-        text = json.dumps(ts | {"boot": row.boot, "seq": row.seq} | row.quantities)
-        found.append(Message(f"reading/{row.channel}", text, qos.get(row.channel)))
-    return found
 
 
 def _receive(messages, qos, report):

@@ -39,7 +39,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "search_path": f"{tables.SCHEMA}, public",
 }
-_LINK = {
+LINK = {
     "connect_timeout": _CONNECT_S,
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 30,
@@ -52,8 +52,8 @@ class PostgresStore:
 
     def __init__(self, address: str, base: str | None = None) -> None:
         """Open a database, or make the tables in it. base: as for opening.open_store. CommandError: what is wrong with it."""
-        self._address = _checked(address)
-        self.place = _named(address)
+        self._address = checked(address)
+        self.place = named(address)
         self.base = base or ""
         self.client_id = ""
         self.limits: tuple[str, ...] = ()
@@ -169,7 +169,7 @@ class PostgresStore:
 
     def _db(self) -> psycopg.Connection:
         if self._link is None or self._link.closed:
-            link = psycopg.connect(self._address, autocommit=True, **_LINK)  # type: ignore[arg-type]
+            link = psycopg.connect(self._address, autocommit=True, **LINK)  # type: ignore[arg-type]
             try:
                 self._prepare(link)
             except BaseException:
@@ -238,7 +238,7 @@ def _note(db: psycopg.Connection, kind: str, text: str) -> None:
     db.execute("insert into event (kind, text) values (%s, %s)", (kind, text))
 
 
-def _checked(address: str) -> str:
+def checked(address: str) -> str:
     """The address. CommandError: it has a password, or is none."""
     try:
         parts = urlsplit(address)
@@ -256,6 +256,6 @@ def _checked(address: str) -> str:
     return address
 
 
-def _named(address: str) -> str:
+def named(address: str) -> str:
     """An address for people, without what stands behind `?`."""
     return address.partition("?")[0]
