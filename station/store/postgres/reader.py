@@ -27,10 +27,9 @@ _NUMBER = (
     "case jsonb_typeof(value) when 'boolean' then (value::boolean)::integer::double precision"
     " when 'number' then case when value::numeric between -1e300 and 1e300 then value::double precision end end"
 )
-_SUMMED = (
-    "coalesce(nullif(count(number), 0), count(*)), coalesce(sum(late::integer) filter (where number is not null),"
-    " sum(late::integer)), min(number), sum(number) / nullif(count(number), 0), max(number)"
-)
+_SUMMED = "coalesce(nullif(count(number), 0), count(*)), min(number), sum(number) / nullif(count(number), 0), max(number)"
+# Where some are numbers, the late ones are of them, as in series.py; an hour's are all.
+_LATE = "coalesce(sum(late::integer) filter (where number is not null), sum(late::integer))"
 
 
 class PostgresReader:
@@ -104,7 +103,7 @@ class PostgresReader:
             raise ValueError("the range ends before it begins")
         step = max(1, -(-(end_ms - begin_ms) // max(1, points)))
         rows = self._read(
-            f"select (at - %(begin)s) / %(step)s as turn, coalesce(avg(at) filter (where number is not null), avg(at)), {_SUMMED}"
+            f"select (at - %(begin)s) / %(step)s as turn, coalesce(avg(at) filter (where number is not null), avg(at)), {_LATE}, {_SUMMED}"
             f" from (select {ms('ts')} as at, late, {_NUMBER} as number from reading, jsonb_each(quantities)"
             " where node = %(node)s and channel = %(channel)s and ts >= %(first)s and ts < %(last)s and key = %(quantity)s)"
             " as numbers group by turn order by turn",
@@ -118,7 +117,7 @@ class PostgresReader:
         )
         found = [
             Point(int(at), least, mean, most, late, count)
-            for _, at, count, late, least, mean, most in rows
+            for _, at, late, count, least, mean, most in rows
         ]
         usual = habit(self._newest_rows(node, channel, end_ms))
         return Series(found, step, usual.usual_ms if usual else None)
@@ -156,12 +155,12 @@ class PostgresReader:
         first = -(-begin_ms // HOUR_MS) * HOUR_MS
         last = -(-end_ms // HOUR_MS) * HOUR_MS
         rows = self._read(
-            f"select at / {HOUR_MS} * {HOUR_MS} as hour, key, {_SUMMED}"
+            f"select at / {HOUR_MS} * {HOUR_MS} as hour, key, sum(late::integer), {_SUMMED}"
             f" from (select {ms('ts')} as at, late, key, {_NUMBER} as number from reading, jsonb_each(quantities)"
             " where node = %s and channel = %s and ts >= %s and ts < %s) as numbers group by hour, key order by hour, key",
             *(node, channel, from_ms(first), from_ms(last)),
         )
-        for hour, quantity, count, late, least, mean, most in rows:
+        for hour, quantity, late, count, least, mean, most in rows:
             yield hour, quantity, least, mean, most, count, late
 
     def span(self, node: str, channel: str) -> tuple[int, int] | None:
