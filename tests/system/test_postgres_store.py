@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -283,6 +284,16 @@ def test_every_value_of_a_reading_is_a_row_that_a_stranger_understands(store):
         ("t", 21.0, None),
     ]
     assert '"t": 21.0' in kept  # its type, too
+
+
+def test_the_example_of_the_page(store):
+    page = (ROOT / "docs" / "station.md").read_text()
+    (example,) = re.findall(r"```sql\n(select date_bin.*?)```", page, re.S)
+    text = '{"temperature":20.5}'
+    store.append(Batch(readings=[Reading("attic", 8, 1, "air", text, NOW, NOW, False)]))
+    with psycopg.connect(store.place) as db:
+        ((_, mean),) = db.execute(example).fetchall()
+    assert mean == 20.5
 
 
 def test_a_damaged_database_ends_it(store):
