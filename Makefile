@@ -63,7 +63,7 @@ micropython: ready ## Outpost's own MicroPython for a board (BOARD=pico builds; 
 
 # Four phases: two that work, one that mostly waits (more workers than processors), and one that works again.
 test: check ## all tests, and the quick device tests once more from an image
-	@$(TOOLS) setup --browser --page --quiet
+	@$(TOOLS) setup --browser --page --databases --quiet
 	@$(VENV) -m pytest -n auto tests/device tests/host -m work
 	@$(VENV) -m pytest -n 8 --dist loadgroup tests/host tests/system -m "(slow or system) and not work"
 	@$(VENV) -m pytest -n auto tests/device --image -m "not slow"
@@ -100,8 +100,8 @@ bench-outbox: ready ## what the outbox writes, keeps and takes, on a littlefs
 bench-heap: ready ## what a node keeps on the heap, by what it runs: loose files, an image that is a file, one in place (SMALLEST=1: also the smallest heap that it lives in; JSON=1)
 	@$(TOOLS) bench-heap $(call flag,SMALLEST,smallest) $(call flag,JSON,json)
 
-torture: ready ## cut link, broker and power of a node, a thousand times, and count (SEED=1 CUTS=1000 BOARD=esp32|pico_w)
-	@$(TOOLS) torture $(call option,SEED,seed) $(call option,CUTS,cuts) $(call option,BOARD,board)
+torture: ready ## cut link, broker, power of a node, collector and database, a thousand times, and count (SEED=1 CUTS=1000 BOARD=esp32|pico_w, STORE=sqlite|postgresql|timescaledb)
+	@$(TOOLS) torture $(call option,SEED,seed) $(call option,CUTS,cuts) $(call option,BOARD,board) $(call option,STORE,store)
 
 dst: ready ## run a simulated node through random faults; a seed repeats a run (SEED=1 LIVES=1000 JOBS=2 GO_ON=1; STORY=1 tells one)
 	@$(TOOLS) dst $(call option,SEED,seed) $(call option,LIVES,lives) $(call option,JOBS,jobs) $(call option,WITHOUT,without) $(call option,PLANT,plant) \
@@ -145,10 +145,10 @@ revoke: packages ## take a node's account at the broker away, and end its connec
 watch: packages ## subscribe to what the nodes of config.json's broker publish (CONFIG=file, TOPIC=, RAW=1)
 	@$(TOOLS) watch $(call option,CONFIG,config) $(call option,TOPIC,topic) $(call flag,RAW,raw)
 
-collect: packages ## store every reading that nodes publish in a SQLite file (STORE=readings.sqlite; CONFIG=file or BROKER=host, CA=, CERT=, KEY=, ACCOUNT=, PASSWORD_FILE=, BASE=; ID=, METRICS=port; RETIRE=1)
+collect: packages ## store every reading that nodes publish (STORE=readings.sqlite, postgresql://user@host/database or http://host:port/?db=, BESIDE=file; CONFIG=file or BROKER=host, CA=, CERT=, KEY=, ACCOUNT=, PASSWORD_FILE=, BASE=; ID=, METRICS=port, WORKER=number; RETIRE=1)
 	@$(STATION) collect $(call option,CONFIG,config) $(call option,BROKER,broker) $(call option,CA,ca) $(call option,CERT,cert) $(call option,KEY,key) \
 	  $(call option,SERVER_NAME,server-name) $(call option,ACCOUNT,account) $(call option,PASSWORD_FILE,password-file) $(call option,BASE,base) \
-	  $(call option,STORE,store) $(call option,ID,id) $(call option,METRICS,metrics) $(call flag,RETIRE,retire)
+	  $(call option,STORE,store) $(call option,BESIDE,beside) $(call option,ID,id) $(call option,METRICS,metrics) $(call option,WORKER,worker) $(call flag,RETIRE,retire)
 
 page: packages ## show in a browser what nodes measure and how they are, from the store of make collect (STORE=readings.sqlite; CONFIG=file or BROKER=host, … as make collect, or NOBROKER=1; PORT=8040, LISTEN=address, HOST=names; USERS=file, ADD_USER=name)
 	@$(STATION) page $(call option,CONFIG,config) $(call option,BROKER,broker) $(call option,CA,ca) $(call option,CERT,cert) $(call option,KEY,key) \
@@ -180,8 +180,8 @@ fleet-sim: ready ## many nodes with a real broker, collector and store: what the
 cluster: ready ## three NATS servers here that keep every message three times, and the proof that one may die (QOS=1|2, FAULTS=kill,partition,restart, SECONDS=)
 	@$(STATION) cluster $(call option,QOS,qos) $(call option,FAULTS,faults) $(call option,SECONDS,seconds)
 
-bench-collect: ready ## how many readings a second the collector stores, beside plain inserts (COUNT=readings, NODES=; JSON=1)
-	@$(STATION) bench $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)
+bench-collect: ready ## how many readings a second the collector stores, beside plain inserts or COPY (STORE=sqlite|postgresql|timescaledb, COUNT=readings, NODES=; JSON=1)
+	@$(STATION) bench $(call option,STORE,store) $(call option,COUNT,count) $(call option,NODES,nodes) $(call flag,JSON,json)
 
 logs: packages ## show what a board prints (PORT=, SECONDS=20 stops it)
 	@$(TOOLS) logs $(call option,PORT,port) $(call option,SECONDS,seconds)

@@ -2,6 +2,7 @@
 
 import signal
 import tempfile
+import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -9,18 +10,27 @@ from station import access, metrics
 from station.collector import Collector
 from station.progress import Progress
 from station.session import Lost, Refused, Session, TakenOver
-from station.store.contract import Damaged
-from station.store.opening import open_store
-from tools import CommandError
+from station.store.contract import Away, Damaged
+from station.store.opening import BESIDE, open_store
+from tools import CommandError, shell
 from tools.numbers import whole
 
+_BACK_OFF_S = 30
+_QUIET_S = 3  # then a worker that retires has got what was reserved for it
 REFUSED, TAKEN, DAMAGED = 3, 4, 5  # exit codes
 
 
 def add_arguments(parser):
     access.add_arguments(parser)
     parser.add_argument(
-        "--store", default="readings.sqlite", help="SQLite file, made if needed (%(default)s)"
+        "--store",
+        default="readings.sqlite",
+        help="SQLite file, made if needed (%(default)s), postgresql://user@host/database, or http://host:port/?db=name",
+    )
+    parser.add_argument(
+        "--beside",
+        default=BESIDE,
+        help="SQLite file for what a store of http:// cannot hold (%(default)s)",
     )
     parser.add_argument(
         "--id",
@@ -33,9 +43,15 @@ def add_arguments(parser):
         help=f"serve numbers for Prometheus at http://{metrics.HOST}:PORT/metrics",
     )
     parser.add_argument(
+        "--worker",
+        type=whole(1, 999),
+        metavar="NUMBER",
+        help="one of several collectors that share the readings of one store, each with a number of its own",
+    )
+    parser.add_argument(
         "--retire",
         action="store_true",
-        help="have the broker forget this collector, and the readings that wait for it, and end",
+        help="have the broker forget this collector, and the readings that wait for it, and end; a WORKER= stores those first",
     )
     parser.epilog = (
         "Exit code: 0 ended by Ctrl-C or SIGTERM, all that was acknowledged is stored; 1 it cannot begin; 2 wrong options;"
@@ -48,25 +64,65 @@ def run(args):
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         base, brokers = access.chosen(args, home)
-        store = stack.enter_context(closing(open_store(args.store, base)))
-        if args.id:
-            store.client_id = args.id
+        store = stack.enter_context(closing(_opened(args, base)))
+        client_id, group = _identity(args, store)
         numbers = metrics.Numbers()
-        sessions = [Session(each, base, store.client_id) for each in brokers]
-        if args.retire:
+        sessions = [Session(each, base, client_id, group, leaving=args.retire) for each in brokers]
+        if args.retire and not group:
             return _retire(sessions, store)
         progress = Progress(numbers, lambda: collector.latest)
         collector = Collector(sessions, store, base, progress.tell, numbers)
         if args.metrics:
             stack.enter_context(closing(_Server(args.metrics, numbers)))
         progress.tell(
-            f"readings below {base}/ go to {args.store}, as client {store.client_id}; Ctrl-C ends it"
+            f"readings below {base}/ go to {store.place}, as client {client_id}; Ctrl-C ends it"
         )
-        stop = _Stop(progress.step)
+        for limit in store.limits:
+            progress.tell(f"warning: {limit}")
+        stop = _Stop(progress.step, _quiet(numbers) if args.retire else None)
         with stop:
             _collect(collector, stop)
         progress.end()
+        if args.retire and not stop.asked:
+            return _retire(sessions, store)
     return 0
+
+
+def _identity(args, store):
+    """Return (client id, group of $share or None)."""
+    name = args.id or store.client_id
+    if args.worker is None:
+        return name, None
+    if not store.several:
+        raise CommandError(
+            "WORKER= needs a store that several collectors may write at once: give STORE=postgresql://…"
+        )
+    return f"{name}-{args.worker}", name
+
+
+def _quiet(numbers):
+    """Return a function: has nothing come for some seconds of a connection?"""
+    seen, since = -1, 0.0
+
+    def over():
+        nonlocal seen, since
+        if numbers.messages != seen or not numbers.connected or numbers.waiting:
+            seen, since = numbers.messages, time.monotonic()
+        return time.monotonic() - since > _QUIET_S
+
+    return over
+
+
+def _opened(args, base):
+    """Open the store. One that is away, as a database is that starts with the machine, is waited for."""
+    wait_s = 1
+    while True:
+        try:
+            return open_store(args.store, base, args.beside)
+        except Away as e:
+            shell.say(f"{e}; tried again in {wait_s} s")
+            time.sleep(wait_s)
+            wait_s = min(2 * wait_s, _BACK_OFF_S)
 
 
 def _collect(collector, stopping):
@@ -90,7 +146,7 @@ def _retire(sessions, store):
             session.retire()
         except Lost as e:
             raise CommandError(f"{session.place}: {e}", REFUSED) from None
-        store.remember(f"session at {session.place}", "")
+        store.remember(session.key, "")
         print(f"{session.place} keeps nothing more for {session.client_id}")
     return 0
 
@@ -107,14 +163,15 @@ class _Server:
 class _Stop:
     """Ctrl-C and a plain kill end the collecting, not the process: what is here is stored first. A second one ends all."""
 
-    def __init__(self, step):
-        self._step = step
-        self._asked = False
+    def __init__(self, step, over=None):
+        """over(): is there nothing more to do?"""
+        self._step, self._over = step, over
+        self.asked = False
         self._before = {}
 
     def __call__(self):
         self._step()
-        return self._asked
+        return self.asked or (self._over is not None and self._over())
 
     def __enter__(self):
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -127,7 +184,7 @@ class _Stop:
         self._restore()
 
     def _ask(self, number, frame):
-        self._asked = True
+        self.asked = True
         self._restore()
 
     def _restore(self):

@@ -14,7 +14,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from station.store.reader import Reader
+from station.store.opening import AnyReader, open_reader
 from tools import CommandError, shell
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP's list of what begins one
@@ -60,7 +60,7 @@ def run(args):
     begin, end = _moment(args.begin, "FROM", 0), _moment(args.end, "TO", _LAST)
     if begin >= end:
         raise CommandError("FROM= has to be before TO=")
-    reader = Reader(args.store)
+    reader = open_reader(args.store)
     try:
         nodes = [args.node] if args.node else reader.nodes()
         if args.node and args.node not in reader.nodes():
@@ -85,7 +85,7 @@ def run(args):
 
 
 def _rows(
-    reader: Reader, nodes: list[str], channel: str | None, when: tuple[int, int], hourly: bool
+    reader: AnyReader, nodes: list[str], channel: str | None, when: tuple[int, int], hourly: bool
 ) -> Iterator[tuple[Any, ...]]:
     """Rows as of READINGS or HOURS, by node, channel and time."""
     for node in nodes:

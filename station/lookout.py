@@ -31,10 +31,9 @@ class Lookout:
         self._tell(f"connected to {session.place}, {kept}")
         if session.barred:
             self._tell(f"warning: this account may not read {', '.join(session.barred)}")
-        key = f"session at {session.place}"
         with suppress(StoreError):
-            if self._store.recall(key) != session.client_id:
-                self._store.remember(key, session.client_id)
+            if not self._store.recall(session.key):
+                self._store.remember(session.key, "kept")
             elif not session.resumed:
                 self._warn(
                     "session",
@@ -64,13 +63,13 @@ class Lookout:
 
     def health(self, node: str) -> None:
         """A node's `health` is stored: is anything lost?"""
-        account, told = self._store.account(node), self._store.told_gap(node)
-        lost = self._gaps.look(node, account, told, time.monotonic())
-        if lost is not None:
-            with suppress(StoreError):
+        with suppress(StoreError):  # one that is away just now: again with the next `health`
+            account, told = self._store.account(node), self._store.told_gap(node)
+            lost = self._gaps.look(node, account, told, time.monotonic())
+            if lost is not None:
+                text = gaps.words(node, account, gaps.with_gaps(self._store, node), self._store)
                 self._store.tell_gap(node, lost)
-            starts = gaps.with_gaps(self._store, node)
-            self._warn("gap", gaps.words(node, account, starts, self._store))
+                self._warn("gap", text)
 
     def _count(self, place: str, now: int) -> None:
         """mosquitto counts what it threw away, of anybody's: a queue that was full is a loss that no node knows of.

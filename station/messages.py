@@ -5,8 +5,11 @@ Nothing is guessed: what is not as docs/topics.md has it is a `Bad`, with the re
 
 import json
 import math
+import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from firmware.settings.kinds import LEVEL_BYTES
 from firmware.topics import HISTORY, READING
 
 STATES = ("status", "info", "health")  # topics of a node of which the last message counts
@@ -15,6 +18,9 @@ _MOST_BOOT = 2**32 - 1
 _MOST_SEQ = 2**63 - 1  # a node counts in 64 bits, SQLite and PostgreSQL in 63
 _MOST_TS = 10**14  # the year 5138
 _MOST_STATUS = 64
+_MOST_DIGITS = 300  # of a whole number: with more it is none that a database can compare
+# What JSON can write and no text in UTF-8 can be: half of a pair [RFC 8259, 8.2]. PostgreSQL takes no NUL, either.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class Reading(NamedTuple):
@@ -77,6 +83,11 @@ def read(base: str, topic: str, payload: bytes, retained: bool, received: int) -
     node, _, rest = topic[len(begin) :].partition("/")
     if not topic.startswith(begin) or not node:
         return Bad(topic, payload, f"the topic is not below {base}/", received)
+    # Most topics are short enough as a whole.
+    if (len(topic) > LEVEL_BYTES or not topic.isascii()) and any(
+        len(level.encode()) > LEVEL_BYTES for level in topic[len(begin) :].split("/")
+    ):
+        return Bad(topic, payload, f"a name in it has more than {LEVEL_BYTES} bytes", received)
     late = rest.startswith(HISTORY)
     try:
         if late or rest.startswith(READING):
@@ -119,6 +130,7 @@ def _state(kind: str, payload: bytes) -> str | None:
         text = payload.decode()
     except UnicodeDecodeError:
         raise ValueError("it is no text in UTF-8") from None
+    _check_text(text)
     if len(text) > _MOST_STATUS:
         raise ValueError(f"a status of {len(text)} characters: it has to be a word")
     return text
@@ -140,7 +152,28 @@ def _object(payload: bytes) -> dict[str, Any]:
         raise ValueError(f"it is no JSON: {e}") from None
     if not isinstance(members, dict):
         raise ValueError("it is JSON, but no object: { … }")
+    if b"\\u" in payload:  # the only way in: JSON and UTF-8 have been checked
+        for text in _texts(members):
+            _check_text(text)
     return members
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text within what JSON says."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+
+
+def _check_text(text: str) -> None:
+    if _NO_TEXT.search(text):
+        raise ValueError("a text in it has a character that no database keeps")
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -157,9 +190,18 @@ def _number(text: str) -> float:
     return value
 
 
+def _whole_number(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
 # Made once: json.loads() makes one at each call that has options.
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_members, parse_float=_number, parse_constant=_number
+    object_pairs_hook=_members,
+    parse_int=_whole_number,
+    parse_float=_number,
+    parse_constant=_number,
 )
 
 

@@ -4,9 +4,13 @@ MQTT 5 where the broker speaks it, for three things that 3.1.1 lacks: the collec
 acknowledged any (mosquitto sends 20 at a time else, `max_inflight_messages`); the broker says so when another client takes the
 session over; and messages that the broker retains stay away from channels at the subscription.
 
+Several workers may share the readings, each with an id of its own ([MQTT 5, 4.8.2]: `$share/<group>/<filter>`). Brokers grant that and
+mean it not: RabbitMQ and NATS deliver nothing then. So a worker sends a probe through such a subscription first.
+
 Everything happens in `step`, in the caller's thread: while a store is slow nothing is read, and the broker keeps what comes.
 """
 
+import secrets
 import select
 import socket
 import time
@@ -33,6 +37,8 @@ _DROPPED = (
 _AT_ONCE = 500  # messages that are read before the caller has its turn
 _CLOSES = 2  # times in a row that are no accident
 _CONNECT_S = 10  # for TCP and TLS, and again for CONNACK
+_PROBE_S = 5
+_ALONE = "without WORKER= one collector gets everything"
 
 
 class Got(NamedTuple):
@@ -68,10 +74,18 @@ class TakenOver(Lost):
 class Session:
     """One connection after another to one broker.
 
-    access: whom to connect to, and as whom; base: of the topics.
+    access: whom to connect to, and as whom; base: of the topics; group: of the workers that share the readings, None: they are all
+    ours; leaving: a worker that takes what is reserved for it, and no more.
     """
 
-    def __init__(self, access: Access, base: str, client_id: str) -> None:
+    def __init__(
+        self,
+        access: Access,
+        base: str,
+        client_id: str,
+        group: str | None = None,
+        leaving: bool = False,
+    ) -> None:
         self.access = access
         self.broker = access.broker
         self.hear: Callable[[Got], None] = lambda got: None  # called for each message
@@ -87,6 +101,9 @@ class Session:
             0  # connections that ended at it: some brokers close at a topic that begins with $
         )
         self._base, self.client_id = base, client_id
+        self._group, self._leaving = group, leaving
+        self._probe = f"{base}/collector/probe/{client_id}"
+        self._nonce = b""  # what the probe that is on its way says; empty: it has come
         self._client: paho.Client | None = None
         self._fault: Lost | None = None
         self._answered = False  # the broker has, to CONNECT
@@ -134,6 +151,32 @@ class Session:
             if time.monotonic() > deadline:
                 raise Lost("it does not answer in MQTT")
             self.step(0.1)
+        if self._group and not self._leaving:
+            self._prove()
+
+    def _prove(self) -> None:
+        """Refused: the broker has granted $share, and does not deliver."""
+        client = self._client
+        assert client is not None
+        self._nonce = secrets.token_hex(8).encode()
+        own = f"$share/{self.client_id}-probe/{self._probe}"
+        client.subscribe(own, 1)
+        client.publish(self._probe, self._nonce, 1)
+        deadline = time.monotonic() + _PROBE_S
+        while self._nonce:
+            if time.monotonic() > deadline:
+                raise Refused(
+                    "a probe through $share did not come: this broker grants that and delivers nothing, as RabbitMQ and"
+                    f" NATS do, or this account may not write and read {self._base}/collector/probe/#; {_ALONE}"
+                )
+            self.step(0.1)
+        client.unsubscribe(own)
+        self._write()
+
+    @property
+    def key(self) -> str:
+        """Under which a store remembers that the broker has this session."""
+        return f"session of {self.client_id} at {self.place}"
 
     def step(self, wait_s: float) -> None:
         """Hand on what has come, after at most wait_s if nothing has. Lost: the connection is over."""
@@ -210,6 +253,7 @@ class Session:
         self._set_up(client)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         # With one of these paho leaves writing to us: acknowledgements are not one system call each in the midst of reading.
@@ -233,7 +277,10 @@ class Session:
                 self._fault = Refused(str(reason))
             return
         self.resumed = flags.session_present
-        topics = messages.filters(self._base)
+        if self._leaving:
+            client.unsubscribe(self._shared())
+            return
+        topics = self._topics()
         if self._five:
             # 2: what is retained stays away; of a node's state it is what we want
             client.subscribe(
@@ -247,18 +294,33 @@ class Session:
         if self._unanswered < _CLOSES:
             self._asking = client.subscribe(_DROPPED, 0)[1]
 
+    def _topics(self) -> list[str]:
+        """What we subscribe to. What is retained does not come by $share: the state of nodes goes to every worker."""
+        topics = messages.filters(self._base)
+        return [topic for topic in topics if _is_state(topic) or not self._group] + self._shared()
+
+    def _shared(self) -> list[str]:
+        topics = messages.filters(self._base) if self._group else []
+        return [f"$share/{self._group}/{topic}" for topic in topics if not _is_state(topic)]
+
+    def _on_unsubscribe(self, client, data, mid, reasons, properties) -> None:
+        self.connected = True
+
     def _on_subscribe(self, client, data, mid, reasons, properties) -> None:
         if mid == self._asking:  # the broker need not have that
             self._asking, self._unanswered = None, 0
             return
+        if self.connected:  # that of the probe
+            return
         refused = [
             topic
-            for topic, reason in zip(messages.filters(self._base), reasons, strict=False)
+            for topic, reason in zip(self._topics(), reasons, strict=False)
             if reason.is_failure
         ]
         channels = [topic for topic in refused if not _is_state(topic)]
         if channels:
-            self._fault = Refused(f"it does not let this user read {', '.join(channels)}")
+            more = f"; {_ALONE}" if self._group else ""
+            self._fault = Refused(f"it does not let this user read {', '.join(channels)}{more}")
             return
         self.barred = refused
         self.connected = True
@@ -286,6 +348,11 @@ class Session:
         if topic == _DROPPED:
             if message.payload.isdigit():
                 self.broker_dropped = int(message.payload)
+            return
+        if topic == self._probe:
+            client.ack(message.mid, message.qos)
+            if message.payload == self._nonce:
+                self._nonce = b""
             return
         self.hear(Got(topic, message.payload, message.retain, message.dup, mid))
 

@@ -33,6 +33,10 @@ def add_arguments(parser):
 
 
 def run(args):
+    if "://" in args.store:
+        raise CommandError(
+            "make tidy removes readings from a SQLite file; another database has ways of its own, as drop_chunks() of TimescaleDB"
+        )
     store = SqliteStore(args.store)
     now = time.time_ns() // 1_000_000
     before = (now - args.keep_days * _DAY_MS) // HOUR_MS * HOUR_MS

@@ -23,6 +23,16 @@ def pytest_addoption(parser):
 
 
 @pytest.fixture(scope="session")
+def databases(tmp_path_factory):
+    """The database servers of this process of tests, started when they are wanted."""
+    from stores import Servers
+
+    servers = Servers(tmp_path_factory.mktemp("databases"))
+    yield servers
+    servers.close()
+
+
+@pytest.fixture(scope="session")
 def once(tmp_path_factory):
     """once(name, make) -> what make(folder) returned (JSON), and that folder: made by one of the processes that share this session."""
     base = tmp_path_factory.getbasetemp()

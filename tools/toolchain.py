@@ -9,6 +9,7 @@ from tools import ROOT, CommandError
 
 FOLDER = ROOT / ".toolchain"
 STAMP = FOLDER / "stamp.json"  # written last by tools/setup/setup.py
+DATABASES = FOLDER / "databases"  # PostgreSQL and InfluxDB of tools/setup/databases.py
 PAGE = FOLDER / "page"  # esptool-js, and the licenses of what is in it, as NAME.txt
 ESPTOOL_JS = "esptool-js.js"
 PROGRAMS = ("micropython", "mosquitto", "mosquitto_sub", "mosquitto_pub", "mosquitto_passwd")

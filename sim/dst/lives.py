@@ -241,12 +241,15 @@ def _changing(change):
 _real_open = open
 
 
-def play(seed, show, without):
-    stage.begin(show)
+def play(seed, mode, without, out):
+    """mode: "1" tells the story, "2" prints each message that a subscriber got, "0" is silent."""
+    stage.begin(mode == "1")
     chipset.nothing()
     sim.dns_mode = "ok"
     socket.dns_ms = 0
     story = Story(seed, without)
+    if mode == "2":
+        _record(story.truth, out)
     sim.mac = lambda: b"\x24\x6f\x28" + story.board.mac
     os.urandom = _urandom(story.board.urandom)
     stage.writing = False
@@ -272,6 +275,30 @@ def play(seed, show, without):
     return story
 
 
+def _record(truth, out):
+    check = truth.arrived
+
+    def arrived(broker, topic, payload, qos, heard, dup):
+        out(">" + json.dumps([topic, payload.decode()]))
+        check(broker, topic, payload, qos, heard, dup)
+
+    truth.arrived = arrived
+
+
+def _taken(truth):
+    """Return what there is to know of each reading that arrived: its identity, channel, value, `ts`, and when it was taken, Unix ms; of
+    a failure its identity and text.
+    """
+    rows = []
+    for key, event in truth.keys.items():
+        if isinstance(event, str):
+            rows.append([key, None, "error", event, None, None])
+        else:
+            at = None if event.life.misled else sim._TRUE_TIME + event.at
+            rows.append([key, event.sensor["name"], event.quantity, event.text, event.ts, at])
+    return rows
+
+
 def main():
     sim.virtual()
     sim.catch_resets()
@@ -291,10 +318,10 @@ def main():
     time.ticks_ms = stage.ticks
     time.sleep_ms = stage.sleep_ms
     time.sleep = stage.sleep
-    show = sys.argv[2] == "1"
+    mode = sys.argv[2]
     without = sys.argv[3].split(",")
     for seed in sys.argv[4:]:
-        story = play(int(seed), show, without)
+        story = play(int(seed), mode, without, out)
         result = {
             "seed": int(seed),
             "theme": story.chance.swarm.name or "any",
@@ -304,6 +331,8 @@ def main():
             "trace": "%08x" % (stage.trace & 0xFFFFFFFF),
             "faults": stage.faults,
         }
+        if mode == "2":
+            result["taken"] = _taken(story.truth)
         out("@" + json.dumps(result))
         story = result = None
         gc.collect()

@@ -12,7 +12,8 @@ from rich.text import Text
 from station.fleet import judge
 from station.fleet.judge import Fault, Judged
 from station.fleet.words import lasting, plain
-from station.store.reader import Newest, Reader
+from station.store.opening import AnyReader, open_reader
+from station.store.reader import Newest
 from tools import CommandError, tables
 from tools.numbers import seconds
 
@@ -39,7 +40,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    reader = Reader(args.store)
+    reader = open_reader(args.store)
     try:
         if args.json:
             return _as_json(reader, args.node)
@@ -72,7 +73,7 @@ def _watch(reader, args, console):
 
 
 def _look(
-    reader: Reader, node: str | None, most: int | None = None
+    reader: AnyReader, node: str | None, most: int | None = None
 ) -> tuple[list[Table | str], int]:
     """What is to be shown, and the exit code. most: lines that there is room for."""
     now = _now()
@@ -110,7 +111,7 @@ def _row(each: Judged, now: int) -> tuple[str, ...]:
     )
 
 
-def _details(reader: Reader, each: Judged, now: int) -> list[Table | str]:
+def _details(reader: AnyReader, each: Judged, now: int) -> list[Table | str]:
     facts = [
         ("is", each.state),
         ("heard", f"{lasting(now - each.seen_at)} ago" if each.seen_at else "never"),
@@ -158,7 +159,7 @@ def _alarming(each: Judged) -> bool:
     return any(fault.kind in judge.ALARMING for fault in each.faults)
 
 
-def _unknown(reader: Reader, node: str) -> CommandError:
+def _unknown(reader: AnyReader, node: str) -> CommandError:
     known = reader.nodes()
     some = ", ".join(plain(each) for each in known[:10]) + (", …" if len(known) > 10 else "")
     return CommandError(f"NODE={node} is unknown to {reader.place}: it knows {some or 'no node'}")

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from station.fleet.words import lasting, plain
 from station.store.contract import LISTENING
 from station.store.nodes import number
-from station.store.reader import Habit, Known, Newest, Reader
+from station.store.opening import AnyReader
+from station.store.reader import Habit, Known, Newest
 
 _MINUTE_MS, _DAY_MS = 60_000, 86_400_000
 
@@ -89,7 +90,7 @@ LIMITS: dict[str, int] = {
 }
 
 
-def judged(store: Reader, now_ms: int, node: str | None = None) -> list[Judged]:
+def judged(store: AnyReader, now_ms: int, node: str | None = None) -> list[Judged]:
     """Return every node, or one, the worst first. now_ms: Unix ms."""
     everybody = store.known()
     since, until = _listened(store, everybody, now_ms)
@@ -99,7 +100,7 @@ def judged(store: Reader, now_ms: int, node: str | None = None) -> list[Judged]:
     return sorted(found, key=lambda each: ([f.rank for f in each.faults[:1]] or [99], each.node))
 
 
-def station(store: Reader, now_ms: int) -> str | None:
+def station(store: AnyReader, now_ms: int) -> str | None:
     """Return what is wrong at our own end, so that nothing is known of the nodes; None: nothing."""
     noted = store.recall(LISTENING)
     if noted and now_ms - int(noted.split()[1]) > LIMITS["listening_ms"]:
@@ -111,7 +112,7 @@ def station(store: Reader, now_ms: int) -> str | None:
     return None
 
 
-def _listened(store: Reader, everybody: list[Known], now_ms: int) -> tuple[int, int]:
+def _listened(store: AnyReader, everybody: list[Known], now_ms: int) -> tuple[int, int]:
     noted = store.recall(LISTENING)
     if noted:
         since, until = map(int, noted.split())

@@ -9,7 +9,7 @@ from pathlib import Path
 from station.fleet import judge
 from station.fleet.alarms import STATION, Alarms, Message
 from station.fleet.deliver import by_command, by_post
-from station.store.reader import Reader
+from station.store.opening import open_reader
 from tools import CommandError, shell, unreadable, wholefile
 from tools.numbers import seconds, whole
 
@@ -59,7 +59,7 @@ def run(args):
         return _test(ways)
     state = Path(args.state or f"{args.store}.alarms.json")
     post = _Post(Alarms(_load(state), args.an_hour), ways, state)
-    reader = Reader(args.store)
+    reader = open_reader(args.store)
     try:
         if args.once:
             fault = post.look(reader)

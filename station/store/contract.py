@@ -16,15 +16,23 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from station.messages import Bad, Reading, State
+from tools import CommandError
 
 # Two times of one reading that are no further apart are the same: a clock that was set a second time differs by a network's delay.
 SAME_MS = 2_000
 # What `remember` keeps of who listens: "since until", Unix ms: a node is silent only while somebody would have heard it.
 LISTENING = "listening"
 
+MOST_BAD = 10_000  # messages of the table `bad`: anybody may publish nonsense
+MOST_BAD_BYTES = 4_096  # of one of them
+
 
 class StoreError(Exception):
     """The store did not take a batch. The text says why, and what to do; the next attempt may go well."""
+
+
+class Away(CommandError):
+    """A store cannot be opened just now; later it may."""
 
 
 class Damaged(StoreError):
@@ -88,6 +96,8 @@ class Account(NamedTuple):
 class Store(Protocol):
     place: str  # for people
     client_id: str  # made with the store: two stores are never one MQTT client
+    several: bool  # whether several collectors may write at once
+    limits: tuple[str, ...]  # what it cannot promise, a sentence each
 
     def append(self, batch: Batch) -> Outcome: ...
 

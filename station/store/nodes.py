@@ -9,7 +9,7 @@ from station.messages import Reading, State
 from station.store.contract import Account
 
 # Counters of `health`. `dropped` counts for ever, `superseded` since the node's start, so each may fall.
-_EXPLAIN = ("dropped", "superseded")
+EXPLAIN = ("dropped", "superseded")
 
 
 def heard(db: sqlite3.Connection, readings: Iterable[Reading]) -> None:
@@ -35,7 +35,7 @@ def take(db: sqlite3.Connection, state: State) -> None:
     )
     if kind == "health" and state.text:
         document = json.loads(state.text)
-        for name in _EXPLAIN:
+        for name in EXPLAIN:
             _count(db, state.node, name, number(document, name))
 
 

@@ -1,12 +1,12 @@
 """Puts readings into the tables `reading` and `start`: which are new, which were there, which are of a new life (contract.py)."""
 
-import json
 import sqlite3
 from collections.abc import Iterable
 
 from station.messages import Reading
 from station.store import hours, removal
-from station.store.contract import SAME_MS, Outcome
+from station.store.contract import Outcome
+from station.store.identity import COMPLETED, NEW, RETIMED, Kept, judge, new_life
 
 Key = tuple[str, int, int]  # node, boot, life
 
@@ -35,15 +35,22 @@ def place(db: sqlite3.Connection, readings: Iterable[Reading], outcome: Outcome)
                 continue
             if reading[:2] not in lives:
                 lives[reading[:2]] = 2
-                outcome.told.append(_new_life(reading, 2))
+                outcome.told.append(new_life(reading, 2))
         life = 1
         # In its first life, by far the usual one, a reading is new unless its number is there.
-        if (reading[:2] in lives) or not db.execute(_INSERT, (*reading, 1)).rowcount:
-            found = _another(db, reading, lives, outcome, changed)
-            if found is None:
+        if (reading[:2] not in lives) and db.execute(_INSERT, (*reading, 1)).rowcount:
+            outcome.stored += 1
+        else:
+            kept = _kept(db, reading)
+            what, life = judge(reading, kept, lives.get(reading[:2], 1), outcome)
+            if what in (COMPLETED, RETIMED):
+                before = next(row.ts for row in kept if row.life == life)
+                _retime(db, reading, life, before, changed)
+            if what != NEW:
                 continue
-            life = found
-        outcome.stored += 1
+            if life > 1:
+                lives[reading[:2]] = life
+            db.execute(_INSERT, (*reading, life))
         if reading.ts is not None:
             changed.add((reading.node, reading.channel, reading.ts // hours.HOUR_MS))
         _grow(grown, (reading.node, reading.boot, life), reading.seq)
@@ -52,52 +59,13 @@ def place(db: sqlite3.Connection, readings: Iterable[Reading], outcome: Outcome)
     hours.mark(db, changed)
 
 
-def _another(
-    db: sqlite3.Connection,
-    new: Reading,
-    lives: dict[tuple[str, int], int],
-    outcome: Outcome,
-    changed: set[hours.Hour],
-) -> int | None:
-    """Store a reading unless it is there in some life. Return the life it is stored under, None: it was there."""
-    key = new.node, new.boot
+def _kept(db: sqlite3.Connection, reading: Reading) -> list[Kept]:
     rows = db.execute(
         "select life, channel, quantities, ts from reading where node = ? and boot = ? and seq = ?"
         " order by life",
-        new[:3],
-    ).fetchall()
-    for life, channel, quantities, ts in rows:
-        if channel == new.channel and _same(quantities, new.quantities):
-            if ts is None and new.ts is not None:
-                _retime(db, new, life, ts, changed)
-                outcome.completed += 1
-                return None
-            if new.ts is None or abs(new.ts - ts) <= SAME_MS:
-                outcome.doubled += 1
-                return None
-            if key not in lives:
-                _retime(db, new, life, ts, changed)
-                outcome.retimed += 1
-                outcome.told.append(f"{_name(new)}: its time is corrected from {ts} to {new.ts}")
-                return None
-    life = lives.get(key, 1)
-    if any(row[0] == life for row in rows):
-        life = max(row[0] for row in rows) + 1
-        lives[key] = life
-        outcome.told.append(_new_life(new, life))
-    db.execute(_INSERT, (*new, life))
-    return life
-
-
-def _new_life(new: Reading, life: int) -> str:
-    return (
-        f"{_name(new)}: this number has come with other content: a new life of the node"
-        f" (its flash was erased, or another board has its name). Its readings are kept as life {life}"
+        reading[:3],
     )
-
-
-def _same(one: str, other: str) -> bool:
-    return one == other or json.loads(one) == json.loads(other)
+    return [Kept(*row) for row in rows]
 
 
 def _retime(
@@ -110,10 +78,6 @@ def _retime(
         "update reading set ts = ? where node = ? and boot = ? and seq = ? and life = ?",
         (new.ts, *new[:3], life),
     )
-
-
-def _name(reading: Reading) -> str:
-    return f"{reading.node}/{reading.channel}, boot {reading.boot}, seq {reading.seq}"
 
 
 def _grow(grown: dict[Key, list[int]], key: Key, seq: int) -> None:

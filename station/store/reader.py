@@ -18,8 +18,8 @@ from station.store.hours import HOUR_MS
 from station.store.series import Series
 from tools import CommandError, unreadable
 
-_NEWEST = 25  # readings of a channel from which its habits are known
-_AT_ONCE = 5_000  # rows of a long list
+NEWEST = 25  # readings of a channel from which its habits are known
+AT_ONCE = 5_000  # rows of a long list
 _RARE = 0.8  # the part of them that is usual: the rest may be outages
 
 
@@ -138,15 +138,15 @@ class Reader:
         found, step = series.points(
             self._db, (node, channel), quantity, begin_ms, end_ms, max(1, points)
         )
-        habit = _habit(self._newest_rows(node, channel, end_ms))
-        return Series(found, step, habit.usual_ms if habit else None)
+        usual = habit(self._newest_rows(node, channel, end_ms))
+        return Series(found, step, usual.usual_ms if usual else None)
 
     def quantities(self, node: str, channel: str) -> list[str]:
         """Return the names of a channel's quantities, as its newest readings have them; `error` is none."""
         rows = self._read(
             "select distinct key from (select quantities from reading where node = ? and channel = ?"
             " order by ts desc limit ?), json_each(quantities) where key <> 'error'",
-            (node, channel, _NEWEST),
+            (node, channel, NEWEST),
         )
         return sorted(row[0] for row in rows)
 
@@ -177,10 +177,10 @@ class Reader:
             rows = self._read(
                 "select ts, quantities, late, boot, seq, rowid from reading where node = ? and channel = ?"
                 " and (ts, rowid) > (?, ?) and ts < ? order by ts, rowid limit ?",
-                (node, channel, *after, end_ms, _AT_ONCE),
+                (node, channel, *after, end_ms, AT_ONCE),
             )
             yield from (row[:5] for row in rows)
-            if len(rows) < _AT_ONCE:
+            if len(rows) < AT_ONCE:
                 return
             after = rows[-1][0], rows[-1][5]
 
@@ -188,7 +188,7 @@ class Reader:
         self, node: str, channel: str, begin_ms: int, end_ms: int
     ) -> Iterator[tuple[Any, ...]]:
         """Yield (ts of the hour, quantity, least, mean, most, readings, late) of hours that begin in [begin, end) and are summed up."""
-        step = _AT_ONCE * HOUR_MS
+        step = AT_ONCE * HOUR_MS
         for first in range(begin_ms, end_ms, step):
             yield from self._read(
                 "select hour * 3600000, quantity, min(least), sum(mean * count) / sum(count), max(most),"
@@ -248,7 +248,7 @@ class Reader:
             return None
         text, ts, received, boot, seq, late = row
         return Newest(
-            *(channel, json.loads(text), ts, received, boot, seq, bool(late)), _habit(rows)
+            *(channel, json.loads(text), ts, received, boot, seq, bool(late)), habit(rows)
         )
 
     def _newest_rows(
@@ -259,7 +259,7 @@ class Reader:
         return self._db.execute(
             f"select {_ROW} from reading where node = ? and channel = ? and ts < ?"
             " order by ts desc, rowid desc limit ?",
-            (node, channel, before, _NEWEST),
+            (node, channel, before, NEWEST),
         ).fetchall()
 
     def _gap_at(self, node: str) -> int | None:
@@ -320,7 +320,7 @@ class Reader:
 _ROW = "quantities, ts, received, boot, seq, late"
 
 
-def _habit(rows: list[tuple[Any, ...]]) -> Habit | None:
+def habit(rows: list[tuple[Any, ...]]) -> Habit | None:
     """rows: (_, ts, received, …), the newest first."""
     distances = sorted(a[1] - b[1] for a, b in pairwise(rows))
     if len(distances) < 5:

@@ -12,21 +12,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from station.messages import Reading
 from station.store import hours, nodes, placing, removal, schema
-from station.store.contract import Account, Batch, Damaged, Outcome, Start, StoreError
+from station.store.contract import (
+    MOST_BAD,
+    MOST_BAD_BYTES,
+    Account,
+    Batch,
+    Damaged,
+    Outcome,
+    Start,
+    StoreError,
+)
 from tools import CommandError, shell, unreadable
 
 _PATIENCE_S = (
     1  # for another program's lock: the connection to the broker has to be looked after meanwhile
 )
-_MOST_BAD = 10_000  # messages of the table `bad`: anybody may publish nonsense
-_MOST_BAD_BYTES = 4_096  # of one of them
 _WAL_BYTES = 64 * 1024 * 1024  # it is cut to this after a reader has kept it long
 _MANY = 5_000_000  # readings: to bring so many to today's tables is not done at once
 _INSTEAD = "STORE= takes a file of this collector, or the name of a new one"
 
 
 class SqliteStore:
+    several = False  # two that write wait for each other's locks, and one machine that fails takes the file along
+    limits: tuple[str, ...] = ()
+
     def __init__(self, place: str | Path, base: str | None = None) -> None:
         """Open a file, or make it. base: as for opening.open_store. CommandError: what is wrong with it."""
         self.path = Path(place)
@@ -58,17 +69,22 @@ class SqliteStore:
                         bad.received,
                         bad.topic,
                         bad.why,
-                        bad.payload[:_MOST_BAD_BYTES],
+                        bad.payload[:MOST_BAD_BYTES],
                         len(bad.payload),
                     ),
                 )
             if batch.bad:
                 db.execute(
-                    "delete from bad where id <= (select max(id) from bad) - ?", (_MOST_BAD,)
+                    "delete from bad where id <= (select max(id) from bad) - ?", (MOST_BAD,)
                 )
             for text in outcome.told:
                 _note(db, "reading", text)
         return outcome
+
+    def known(self, readings: list[Reading]) -> list[Reading]:
+        """Return those of which a number is here already."""
+        find = "select 1 from reading where node = ? and boot = ? and seq = ?"
+        return [each for each in readings if self._db.execute(find, each[:3]).fetchone()]
 
     def starts(self, node: str | None = None) -> list[Start]:
         where, values = ("where node = ?", (node,)) if node is not None else ("", ())

@@ -135,10 +135,13 @@ def test_what_is_no_reading(changes, why):
         (b'{"boot":1,"seq":1,"seq":2,"t":1}', "a member is there twice"),
         (b'{"boot":1,"seq":1,"t":' + b"[" * 5000 + b"]" * 5000 + b"}", "brackets nest too deep"),
         (b'{"boot":1,"seq":' + b"9" * 5000 + b',"t":1}', ""),
+        (b'{"boot":1,"seq":1,"t":' + b"9" * 400 + b"}", "a number of 400 digits"),
+        (rb'{"boot":1,"seq":1,"t":"\u0000"}', "a character that no database keeps"),
+        (rb'{"boot":1,"seq":1,"\ud800":1}', "a character that no database keeps"),
         (b'{"boot":1,"seq":1,"t":"' + b"x" * 70_000 + b'"}', "it is too long: 70025 bytes"),
         (b'{"boot":1,"seq":1,"t":2', "it is no JSON"),
     ],
-    ids=range(11),
+    ids=range(14),
 )
 def test_what_is_no_json_of_a_node(body, why):
     found = read("outpost/attic/reading/air", body)
@@ -153,6 +156,8 @@ def test_what_is_no_json_of_a_node(body, why):
         ("outpost/attic/reading/", "the topic has to end with the name of a channel"),
         ("elsewhere/attic/reading/air", "the topic is not below outpost/"),
         ("outpost//reading/air", "the topic is not below outpost/"),
+        (f"outpost/{'ä' * 33}/reading/air", "a name in it has more than 64 bytes"),
+        (f"outpost/attic/reading/{'x' * 65}", "a name in it has more than 64 bytes"),
     ],
 )
 def test_a_topic_that_no_node_has(topic, why):

@@ -1,5 +1,6 @@
-"""The SQLite store: what a reading's identity is, and what happens to a batch that the store does not take."""
+"""What every store does, over each kind: what a reading's identity is. And what a SQLite file does where it does not take a batch."""
 
+import itertools
 import json
 import os
 import re
@@ -7,16 +8,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 
 import pytest
-from hypothesis import given
+import stores
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from station.messages import Bad, Reading, State
-from station.store import placing, sqlite
-from station.store.contract import Batch, Damaged, Outcome, StoreError
+from station.store.contract import Batch, Damaged, StoreError
 from station.store.opening import open_store
 from station.store.sqlite import SqliteStore
 from tools import ROOT, CommandError
@@ -25,11 +25,24 @@ NOW = 1_796_000_000_000
 TS = 1_795_917_130_051
 
 
-@pytest.fixture
-def store(tmp_path):
-    store = SqliteStore(tmp_path / "readings.sqlite", "outpost")
+@pytest.fixture(params=stores.KINDS)
+def store(request, databases, tmp_path):
+    store = open_store(databases.address(request.param, tmp_path), "outpost")
     yield store
     store.close()
+
+
+only_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+
+
+def again(store):
+    """The same store, opened anew."""
+    store.close()
+    return open_store(address(store))
+
+
+def address(store):
+    return str(getattr(store, "path", store.place))
 
 
 def reading(seq, value=20.5, ts=TS, node="attic", boot=8, channel="air", late=False):
@@ -44,8 +57,7 @@ def put(store, *readings):
 
 
 def rows(store, what="seq, life, quantities, ts", of="reading"):
-    with sqlite3.connect(store.path) as db:
-        return db.execute(f"select {what} from {of}").fetchall()
+    return stores.rows(address(store), what, of)
 
 
 def health(store, node="attic", **members):
@@ -57,7 +69,8 @@ def health(store, node="attic", **members):
 
 def test_a_reading_is_a_row_that_a_stranger_understands(store):
     assert put(store, reading(1), reading(2, late=True)) == ((2, 0, 0, 0), [])
-    (first, second) = rows(store, "*")
+    columns = "node, boot, seq, life, channel, quantities, ts, received, late"
+    (first, second) = rows(store, columns)
     assert first == ("attic", 8, 1, 1, "air", '{"temperature": 20.5}', TS + 1000, NOW, 0)
     assert second[-1] == 1
     (row, _) = rows(store, "node, channel, utc, quantity, value, late", "quantity")
@@ -76,6 +89,15 @@ def test_members_in_another_order_are_the_same_reading(store):
     one = reading(1)._replace(quantities='{"a":1,"b":2.0}')
     put(store, one)
     assert put(store, one._replace(quantities='{"b":2.0,"a":1}'))[0] == (0, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "value", ["21", "21.0", "1e23", "1.7976931348623157e308", "5e-324", "-0.0"]
+)
+def test_a_number_is_the_same_whatever_the_database_makes_of_it(value, store):
+    one = reading(1)._replace(quantities=f'{{"a":{value},"b":"ü","c":true}}')
+    put(store, one)
+    assert put(store, one)[0] == (0, 1, 0, 0)
 
 
 def test_the_time_that_comes_later_is_filled_in(store):
@@ -112,14 +134,13 @@ def test_the_same_number_with_another_content_is_a_new_life_loudly(store):
 def test_a_life_is_known_after_a_restart_of_the_collector(store):
     put(store, reading(1), reading(2))
     put(store, reading(1, value=7, ts=TS + 10**9))
-    store.close()
-    again = SqliteStore(store.path)
+    after = again(store)
     # The same content at another time: of a new life it is another reading, not a corrected clock
-    assert put(again, reading(2, ts=TS + 10**9)) == ((1, 0, 0, 0), [])
-    assert [row[:2] for row in rows(again)] == [(1, 1), (2, 1), (1, 2), (2, 2)]
-    counts, told = put(again, reading(1, value=8, ts=TS + 2 * 10**9))
+    assert put(after, reading(2, ts=TS + 10**9)) == ((1, 0, 0, 0), [])
+    assert [row[:2] for row in rows(after)] == [(1, 1), (2, 1), (1, 2), (2, 2)]
+    counts, told = put(after, reading(1, value=8, ts=TS + 2 * 10**9))
     assert counts == (1, 0, 0, 0) and "life 3" in told[0]
-    again.close()
+    after.close()
 
 
 def test_another_channel_under_the_same_number_is_another_life(store):
@@ -155,9 +176,21 @@ class Cut(Exception):
     """The process ends here, before the commit."""
 
 
-@given(st.data())
-def test_whatever_comes_again_in_whatever_order_is_there_once(data):
+class Cutting(list):
+    """What a batch has last of all; there it is cut."""
+
+    def __iter__(self):
+        raise Cut
+
+
+_names = (f"node{number}" for number in itertools.count())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_comes_again_in_whatever_order_is_there_once(data, store):
     """Readings come as often as a broker likes, some before they have their time; commits fail. All that was acknowledged is there."""
+    node = next(_names)
     count = data.draw(st.integers(1, 8))
     sent = [(seq, timed) for seq in range(1, count + 1) for timed in (False, True)]
     arrived = data.draw(st.lists(st.sampled_from(sent), min_size=1, max_size=30))
@@ -165,29 +198,28 @@ def test_whatever_comes_again_in_whatever_order_is_there_once(data):
     fails = data.draw(st.lists(st.booleans(), min_size=30, max_size=30))
     known: dict[int, bool] = {}
     total = 0
-    with tempfile.TemporaryDirectory() as home:
-        store = SqliteStore(os.path.join(home, "r"), "outpost")
-        for size, fail in zip(sizes, fails, strict=True):
-            batch, arrived = arrived[:size], arrived[size:]
-            readings = [reading(seq, ts=TS if timed else None) for seq, timed in batch]
-            if fail:
-                with pytest.raises(Cut), store._transaction() as db:
-                    placing.place(db, readings, Outcome())
-                    raise Cut
-            total += put(store, *readings)[0][0]
-            for seq, timed in batch:
-                known[seq] = known.get(seq, False) or timed
-        expected = [(seq, 1, TS + seq * 1000 if timed else None) for seq, timed in known.items()]
-        assert sorted(rows(store, "seq, life, ts")) == sorted(expected)
-        assert total == len(known) == sum(start.readings for start in store.starts())
-        store.close()
+    for size, fail in zip(sizes, fails, strict=True):
+        batch, arrived = arrived[:size], arrived[size:]
+        if not batch:
+            break
+        readings = [reading(seq, ts=TS if timed else None, node=node) for seq, timed in batch]
+        if fail:
+            with pytest.raises(Cut):
+                store.append(Batch(readings=readings, bad=Cutting()))
+        total += put(store, *readings)[0][0]
+        for seq, timed in batch:
+            known[seq] = known.get(seq, False) or timed
+    expected = {(node, seq, 1, TS + seq * 1000 if timed else None) for seq, timed in known.items()}
+    found = [row for row in rows(store, "node, seq, life, ts") if row[0] == node]
+    assert (set(found), len(found)) == (expected, len(expected))
+    assert total == len(known) == sum(start.readings for start in store.starts(node))
 
 
 # What else is kept
 
 
 def test_a_bad_message_is_kept_with_its_reason_and_not_for_ever(store, monkeypatch):
-    monkeypatch.setattr(sqlite, "_MOST_BAD", 3)
+    monkeypatch.setattr(sys.modules[type(store).__module__], "MOST_BAD", 3)
     for number in range(5):
         store.append(Batch(bad=[Bad("outpost/x", b"y" * 5000, f"why {number}", NOW)]))
     assert rows(store, "topic, why, length(payload), bytes", "bad") == [
@@ -199,19 +231,22 @@ def test_the_newest_state_of_a_node(store):
     def state(kind, text, received, retained=False):
         store.append(Batch(states=[State("attic", kind, text, received, retained)]))
 
+    def seen():
+        ((status, at, info, heard),) = rows(store, "status, status_at, info, reading_at", "node")
+        return status, at - NOW, json.loads(info), heard
+
     state("status", "online", NOW)
     state("info", '{"version":"1"}', NOW)
     state("status", "offline", NOW + 5)
-    what = "status, status_at - 1796000000000, info, reading_at"
-    assert rows(store, what, "node") == [("offline", 5, '{"version":"1"}', None)]
+    assert seen() == ("offline", 5, {"version": "1"}, None)
     # What the broker kept comes at each connection, and is as old as it is
     state("status", "offline", NOW + 99, retained=True)
-    assert rows(store, what, "node")[0][:2] == ("offline", 5)
+    assert seen()[:2] == ("offline", 5)
     state("status", "online", NOW + 100, retained=True)
-    assert rows(store, what, "node")[0][:2] == ("online", 100)
+    assert seen()[:2] == ("online", 100)
     state("status", None, NOW + 101)
     put(store, reading(1))
-    assert rows(store, what, "node") == [(None, 101, '{"version":"1"}', NOW)]
+    assert seen() == (None, 101, {"version": "1"}, NOW)
 
 
 # Which numbers are missing
@@ -263,6 +298,7 @@ def test_what_the_node_gave_up_explains_a_gap(store):
 PAGE = (ROOT / "docs" / "station.md").read_text()
 
 
+@only_sqlite
 def test_the_examples_of_the_page(store):
     failed = reading(3)._replace(quantities='{"error":"x"}', ts=int(time.time() * 1000))
     put(store, reading(1), reading(2, ts=None), failed)
@@ -275,6 +311,7 @@ def test_the_examples_of_the_page(store):
     assert found[0] == [("2026-11-29 01:00:00", 20.5)]
 
 
+@only_sqlite
 def test_the_page_has_every_table_and_every_column_of_a_reading(store):
     made = {row[0] for row in rows(store, "name", "sqlite_master where type <> 'index'")}
     section = PAGE.partition("## The tables")[2].partition("```sql")[0]
@@ -290,6 +327,7 @@ def test_the_page_has_every_table_and_every_column_of_a_reading(store):
 # When the store does not take it
 
 
+@only_sqlite
 def test_a_full_disk_takes_nothing_of_a_batch_and_all_of_it_later(store):
     put(store, reading(1))
     pages = store._db.execute("pragma page_count").fetchone()[0]
@@ -303,6 +341,7 @@ def test_a_full_disk_takes_nothing_of_a_batch_and_all_of_it_later(store):
     assert put(store, *batch)[0] == (1998, 0, 0, 0)
 
 
+@only_sqlite
 def test_another_program_that_keeps_it_locked(store):
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("begin immediate")
@@ -315,6 +354,7 @@ def test_another_program_that_keeps_it_locked(store):
     assert put(store, reading(1))[0] == (1, 0, 0, 0)
 
 
+@only_sqlite
 def test_a_reader_stops_nothing(store):
     put(store, reading(1))
     other = sqlite3.connect(store.path, isolation_level=None)
@@ -325,6 +365,7 @@ def test_a_reader_stops_nothing(store):
     other.close()
 
 
+@only_sqlite
 @pytest.mark.parametrize("what", ["", "-wal"])
 def test_a_file_that_somebody_removes_takes_nothing_with_it(store, what):
     """SQLite goes on writing into what no longer has a name, and says nothing."""
@@ -340,6 +381,7 @@ def test_a_file_that_somebody_removes_takes_nothing_with_it(store, what):
     assert SqliteStore(store.path).client_id == client_id  # the broker's session goes on
 
 
+@only_sqlite
 def test_a_file_that_is_removed_during_a_commit(store, monkeypatch):
     put(store, reading(1))
     looks = []
@@ -376,7 +418,7 @@ def test_what_was_committed_outlives_a_kill(tmp_path):
     """kill -9 in the midst of batches: whole ones are there, each up to the last that returned."""
     path = tmp_path / "r.sqlite"
     program = (
-        "import sys; sys.path[:0] = [sys.argv[2], sys.argv[2] + '/tests/host']\n"
+        "import sys; sys.path[:0] = [sys.argv[2], sys.argv[2] + '/tests', sys.argv[2] + '/tests/host']\n"
         "from test_collect_store import *\n"
         "store = SqliteStore(sys.argv[1], 'outpost')\n"
         "for first in range(1, 10**6, 10):\n"
@@ -423,7 +465,7 @@ def test_files_that_are_no_store_of_ours(tmp_path):
     assert "it is a folder, give a file" in refused(tmp_path)
     assert f"there is no folder {tmp_path}/none" in refused(tmp_path / "none" / "r.sqlite")
     assert refused(tmp_path / "none", None) == f"there is no {tmp_path}/none"
-    assert refused("postgresql://x/y").startswith("STORE=postgresql:// is not supported: give ")
+    assert refused("mysql://x/y").startswith("STORE=mysql:// is not supported: give the path of")
 
 
 def test_a_base_has_a_store_of_its_own(tmp_path):
@@ -441,6 +483,7 @@ def test_a_file_of_a_newer_version(tmp_path):
     assert "is of a newer version of this program" in refused(tmp_path / "r")
 
 
+@only_sqlite
 def test_a_damaged_file_is_told_and_not_tried_again(store):
     put(store, *(reading(seq) for seq in range(1, 2000)))
     store._db.execute("pragma wal_checkpoint(truncate)")

@@ -83,6 +83,7 @@ class Session:
     """Plays a script: each step takes an entry. A number: so many readings; an exception: raised; None: nothing comes."""
 
     place, client_id = "broker:1883", "collector-1"
+    key = "session of collector-1 at broker:1883"
 
     def __init__(self, story, clock, script=(), resumed=(True,)):
         self.story, self.clock, self.script = story, clock, list(script)
@@ -295,7 +296,7 @@ def test_what_came_before_the_loss_is_stored_and_not_acknowledged(run):
 
 def test_a_broker_that_forgot_the_session_while_nobody_collected_is_told(run):
     def prepare(session, store):
-        store.known["session at broker:1883"] = "collector-1"
+        store.known[session.key] = "kept"
 
     told = run([1], resumed=(False,), prepare=prepare).told
     assert any("has forgotten the session" in text for text in told)
@@ -303,7 +304,9 @@ def test_a_broker_that_forgot_the_session_while_nobody_collected_is_told(run):
     told = run(
         [1],
         resumed=(False,),
-        prepare=lambda session, store: store.known.update({"session at broker:1883": "other"}),
+        prepare=lambda session, store: store.known.update(
+            {"session of other at broker:1883": "kept"}
+        ),
     ).told
     assert not any("has forgotten the session" in text for text in told)
 

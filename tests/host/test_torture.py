@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tools.torture.verdict import Message, judge
+from tools.torture.collecting import Row
+from tools.torture.verdict import Message, compare, judge, published
 
 QOS = {"least": 1, "once": 2}
 RAM_S = 7
@@ -150,3 +151,46 @@ def test_the_wrong_qos():
     messages = whole()
     messages[0] = messages[0]._replace(qos=1)
     only_fault(messages, "once boot 1 seq 1: came at QoS 1")
+
+
+# What is stored
+
+
+def rows():
+    found = []
+    for each in whole():
+        members = json.loads(each.text)
+        key = "n1", members.pop("boot"), members.pop("seq")
+        found.append(Row(*key, 1, each.topic.partition("/")[2], members, members.pop("ts")))
+    return found
+
+
+def compared(kept, owed=None):
+    known = published([*whole(), message(1, 4)], "n1", QOS)
+    return compare(known if owed is None else published(owed, "n1", QOS), kept, known)
+
+
+def test_a_store_that_has_everything():
+    assert compared(rows()) == []
+
+
+def test_what_the_node_took_meanwhile_may_be_stored_or_not():
+    assert compared(rows(), whole()[:-5]) == compared(rows()[:-5], whole()[:-5]) == []
+    assert compared(rows()[:-6], whole()[:-5]) != []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda kept: kept[1:], "is stored as nothing"),
+        (lambda kept: [*kept, kept[0]], "is stored twice"),
+        (lambda kept: [*kept, kept[0]._replace(seq=999)], "was nothing, and is stored as"),
+        (lambda kept: [kept[0]._replace(life=2), *kept[1:]], "is stored as (2, "),
+        (lambda kept: [kept[0]._replace(ts=None), *kept[1:]], "is stored as (1, 'once', None"),
+        (lambda kept: [kept[0]._replace(channel="x"), *kept[1:]], "is stored as (1, 'x'"),
+        (lambda kept: [kept[0]._replace(quantities={}), *kept[1:]], "{}"),
+    ],
+)
+def test_a_store_that_differs(change, told):
+    (fault,) = compared(change(rows()))
+    assert told in fault

@@ -21,6 +21,7 @@ from tools import ROOT, mpy
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from collecting import COLLECTOR, KEEP_ALL, Process, Publisher
 from outside import NAME, NODE, OTHER, READER, SECRETS, Node, Seen, own_topics
 
 # A plain kill of the test run is a Ctrl-C: boards and brokers end with it.
@@ -124,3 +125,38 @@ def compiled(once):
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
     return certificates.Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def mosquitto(tmp_path):
+    """A broker whose sessions outlive it."""
+    with Broker(tmp_path / "broker", persistent=True, settings=KEEP_ALL) as broker:
+        yield broker
+
+
+@pytest.fixture
+def publisher(mosquitto):
+    publisher = Publisher(mosquitto)
+    yield publisher
+    publisher.stop()
+
+
+@pytest.fixture
+def collectors(tmp_path):
+    made = []
+
+    def make(*words, **options):
+        made.append(Process(tmp_path, *words, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.end(signal.SIGKILL)
+        sys.stdout.write(each.said()[-4000:])
+        for _, secret in (COLLECTOR, NODE):
+            assert secret not in each.said()
+
+
+@pytest.fixture
+def collector(collectors, mosquitto):
+    return collectors(mosquitto).start()

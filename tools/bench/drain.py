@@ -85,7 +85,7 @@ class Stand:
         self.readings = []  # in the order they arrived, repeats too
         self.healths = []
         # Nagle's algorithm would hold acknowledgements back for as long as the broker waits for others of its own
-        settings = ("max_queued_messages 0", "set_tcp_nodelay true")
+        settings = ("max_queued_messages 1000000000", "set_tcp_nodelay true")
         broker = stack.enter_context(Broker(folder / "broker", settings=settings))
         self.proxy = stack.enter_context(Proxy(broker.port))
         self.proxy.refuse()

@@ -5,7 +5,7 @@
 3. `.toolchain`: MicroPython's unix port and mosquitto. All from PATH when they serve, else all from Debian's packages (debs.py),
    and with them a NATS server, for a test.
 
-Some commands need more, each by an option: MicroPython's types, a browser, esptool-js for the page that writes an ESP32.
+Some commands need more, each by an option: MicroPython's types, a browser, databases, esptool-js for the page that writes an ESP32.
 
 What talks to a board (flash, deploy, logs, …) needs 1 and 2 only: `--packages`, on every system that has Python.
 
@@ -26,7 +26,7 @@ import tempfile
 from pathlib import Path
 
 from tools import ROOT, CommandError, toolchain
-from tools.setup import debian, debs, npm
+from tools.setup import databases, debian, debs, npm
 from tools.shell import command, is_root, locked, output, say
 
 VENV = ROOT / ".venv"
@@ -92,6 +92,11 @@ def add_arguments(parser):
         help="esptool-js, too: for the page that writes an ESP32 from a browser",
     )
     parser.add_argument(
+        "--databases",
+        action="store_true",
+        help="PostgreSQL with TimescaleDB and InfluxDB, too: for the tests of the collector's stores",
+    )
+    parser.add_argument(
         "--types",
         action="store_true",
         help="MicroPython's types, too: for the check of what runs on a board",
@@ -116,6 +121,11 @@ def run(args):
         steps = (*steps, ("MicroPython's types", "into .toolchain", types_ready, fetch_types))
     if args.page:
         steps = (*steps, ("esptool-js", "into .toolchain", page_ready, fetch_page))
+    if args.databases:
+        steps = (
+            *steps,
+            ("PostgreSQL and InfluxDB", "into .toolchain", databases.ready, databases.make),
+        )
     if args.browser:
         _find_browser()
     if all(ready() for _, _, ready, _ in steps):

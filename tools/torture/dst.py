@@ -22,6 +22,7 @@ from tools.numbers import whole
 from tools.torture.plants import plant
 from tools.torture.progress import Run
 
+SILENT, TELL, RECORD = "0", "1", "2"  # what a process of the simulator prints
 HEAP = "160m"  # the world's; the node's own is not counted
 BATCH = 6  # stories a process: its start takes a second
 LONGEST_S = 600  # of a batch
@@ -105,12 +106,13 @@ def faults():
     return found
 
 
-def words(device, seeds, show, without):
+def words(device, seeds, mode, without):
+    """The command line of stories. mode: of sim/dst/lives.py."""
     return [
         *toolchain.micropython(HEAP),
         _STORY / "lives.py",
         device,
-        "1" if show else "0",
+        mode,
         without,
         *seeds,
     ]
@@ -123,7 +125,7 @@ def environment(seed):
 def tell(device, seed, without):
     """Print the story of a seed."""
     done = processes.start(
-        words(device, [seed], True, without),
+        words(device, [seed], TELL, without),
         env=environment(seed),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -154,7 +156,7 @@ def play(device, seeds, without="-"):
     """Live the stories of seeds, all of one board. Yield a Result each. A process that fails is a fault of its seed."""
     seeds = list(seeds)
     process = processes.start(
-        words(device, seeds, False, without),
+        words(device, seeds, SILENT, without),
         env=environment(seeds[0]),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

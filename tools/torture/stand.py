@@ -1,4 +1,4 @@
-"""What `make torture` tortures: a node on a littlefs image, a broker that persists, a subscriber, a proxy between; and how."""
+"""What `make torture` tortures: a node on a littlefs image, a broker that persists, a subscriber, a collector, a proxy between; and how."""
 
 import json
 import signal
@@ -9,8 +9,9 @@ import paho.mqtt.client as paho
 from sim.broker import Broker
 from sim.proxy import Proxy
 from sim.simboard import make_board, until
-from tools import pins
-from tools.torture.verdict import Message, channel_of
+from tools import CommandError, pins
+from tools.torture.collecting import collecting
+from tools.torture.verdict import Message, channel_of, published
 
 NAME = "tortured"
 TOPICS = f"outpost/{NAME}/"
@@ -49,16 +50,19 @@ def sensor(name, pin):
 
 
 class Stand:
-    """Broker, proxy, node and subscriber."""
+    """Broker, proxy, node, subscriber and collector. store: of which kind (collecting.STORES)."""
 
-    def __init__(self, folder, board, sync_s, stack):
+    def __init__(self, folder, board, sync_s, store, stack):
         self.messages = []
         self.outages = []  # (when it ends, how)
         self.broker = stack.enter_context(
-            Broker(folder / "broker", persistent=True, settings=("max_queued_messages 0",))
+            Broker(folder / "broker", persistent=True, settings=("max_queued_messages 1000000000",))
         )
         self.proxy = stack.enter_context(Proxy(self.broker.port))
         self.subscriber = self._subscriber(stack)
+        self.collector = collecting(folder, self.broker, store, stack)
+        if not until(lambda: "connected to " in self.collector.said(), _PATIENCE):
+            raise CommandError(f"the collector does not start: {self.collector.said()[-500:]}")
         config = node_settings(board, self.proxy.port, sync_s)
         self.board = make_board(folder, board, config, stack)
 
@@ -102,6 +106,8 @@ class Stand:
         while self.outages:
             self.outages.pop()[1]()
         self.proxy.heal()
+        self.collector.heal()
+        self.collector.start()
         start = time.time()
         before = len(self.messages)
 
@@ -116,7 +122,12 @@ class Stand:
             healths = [m.text for m in self.messages[before:] if m.topic == "health"]
             return healths and json.loads(healths[-1])["outbox"] <= _WAITING
 
-        return until(lambda: all(map(live, QOS)) and idle(), _PATIENCE)
+        return until(lambda: all(map(live, QOS)) and idle(), _PATIENCE) and self.collected()
+
+    def collected(self):
+        """Wait until the collector has stored what the subscriber has now."""
+        owed = published(list(self.messages), NAME, QOS).keys()
+        return until(lambda: owed <= {row[:3] for row in self.collector.rows()}, _PATIENCE)
 
     def troubles(self):
         """What the node itself shows that it must not: ends of its own, exceptions, readings dropped."""
@@ -126,6 +137,8 @@ class Stand:
             found.append(f"the node ended by itself: {own or self.board.dead}")
         if "Traceback" in self.board.output:
             found.append("the node's console has a traceback")
+        if "Traceback" in self.collector.said():
+            found.append("the collector's log has a traceback")
         dropped = [json.loads(m.text)["dropped"] for m in self.messages if m.topic == "health"]
         if any(dropped):
             found.append(f"the node dropped readings, {max(dropped)} in one life")
@@ -168,11 +181,27 @@ class Stand:
     def broker_dies(self, seconds):
         if self.broker.alive:
             self.proxy.hold()
-            self._settle()
+            self.settle()
             self._save()
             self.broker.kill()
             self.proxy.heal()
         self._ends(seconds, self._revive)
+
+    def collector_stops(self, seconds):
+        self.collector.stop()
+        self._ends(seconds, self.collector.start)
+
+    def collector_dies(self, seconds):
+        self.collector.kill()
+        self._ends(seconds, self.collector.start)
+
+    def database_fails(self, seconds):
+        self.collector.fails()
+        self._ends(seconds, self.collector.heal)
+
+    def database_is_locked(self, seconds):
+        self.collector.lock()
+        self._ends(seconds, self.collector.heal)
 
     def _revive(self):
         if not self.broker.alive:
@@ -191,7 +220,7 @@ class Stand:
                     outage[1]()
             time.sleep(0.01)
 
-    def _settle(self):
+    def settle(self):
         """Wait until what the broker has reached the subscriber."""
         for _ in range(100):
             known = len(self.messages)

@@ -1,10 +1,11 @@
-"""`make torture`: a node, a real broker and a subscriber, cut off from each other and from their power, again and again.
+"""`make torture`: a node, a real broker, a subscriber and a collector, cut off from each other and from their power, again and again.
 
 First the outbox alone loses its power at every block write of a long life (`outbox.py`). Then all of it:
 
 The node runs on a simulated board whose flash is a real littlefs image; between it and a mosquitto is a proxy that does what
 networks do. Readings of two channels flow, one at QoS 1 and one at QoS 2, while link, broker and node are cut at moments a
-seed chooses. In the end everything is whole again, the node delivers what it has, and `verdict.py` counts.
+seed chooses; so are the collector (`collecting.py`) and its database. In the end everything is whole again, the node delivers what it
+has, and `verdict.py` counts: what the subscriber received, and what is stored.
 
 A broker is stopped (SIGTERM) at any moment. It is killed (SIGKILL) only when the proxy has held the node's traffic back and it
 has saved (SIGUSR1): mosquitto acknowledges before it saves, even with `autosave_on_changes`, and a killed one forgets what it
@@ -24,10 +25,11 @@ from sim.alone import alone, short
 from sim.simboard import BOARDS
 from tools import ROOT, mpy
 from tools.numbers import whole
+from tools.torture.collecting import STORES
 from tools.torture.outbox import sweep
 from tools.torture.progress import Run
-from tools.torture.stand import QOS, Stand
-from tools.torture.verdict import judge
+from tools.torture.stand import NAME, QOS, Stand
+from tools.torture.verdict import compare, judge, published
 
 SLACK_S = 2  # beside sync_s: a pass of the loop, and this machine's own delays
 SYNC_S = (0, 5)  # by the seed
@@ -59,6 +61,10 @@ KINDS = {
     "power_fails_in_mid_write": (17, lambda r: in_mid_write(r, 40)),
     "power_fails_in_mid_start": (8, lambda r: in_mid_write(r, 6)),
     "power_fails": (12, lambda r: {"seconds": r.choice((0, r.uniform(0, 1)))}),
+    "collector_stops": (6, lambda r: {"seconds": r.choice((0, r.uniform(0, 5)))}),
+    "collector_dies": (14, lambda r: {"seconds": r.choice((0, r.uniform(0, 5)))}),
+    "database_fails": (10, lambda r: {"seconds": r.uniform(0, 5)}),
+    "database_is_locked": (5, lambda r: {"seconds": r.uniform(0, 4)}),
 }
 
 
@@ -94,19 +100,27 @@ def add_arguments(parser):
         help="the node's outbox.sync_s (0 with an even seed, 5 with an odd one)",
     )
 
+    parser.add_argument(
+        "--store",
+        choices=STORES,
+        default=STORES[0],
+        help="what the collector keeps readings in (%(default)s)",
+    )
+
 
 def run(args):
     sync_s = SYNC_S[args.seed % 2] if args.sync_s is None else args.sync_s
     folder = ROOT / ".build" / "torture" / f"{args.board}-{args.seed}"
     print(__doc__.split("\n\n")[-1].strip())
-    print(f"seed {args.seed}, {args.cuts} cuts, {args.board}, sync_s {sync_s}", flush=True)
+    told = f"seed {args.seed}, {args.cuts} cuts, {args.board}, sync_s {sync_s}, {args.store}"
+    print(told, flush=True)
     if args.steps:
         print(f"the outbox alone: {sweep(args.board, args.seed, args.steps, sync_s)}", flush=True)
     with alone(folder):
         (folder / "flash").mkdir(exist_ok=True)
         with Run(args.cuts, "cuts") as shown:
             cuts = schedule(args.seed, args.cuts)
-            report = torture(folder, cuts, args.board, sync_s, shown.reached)
+            report = torture(folder, cuts, args.board, sync_s, args.store, shown.reached)
         if report.faults:
             print(f"logs: {short(folder)}")
             return 1
@@ -114,8 +128,8 @@ def run(args):
     return 0
 
 
-def torture(folder, cuts, board, sync_s, progress=lambda *_: None, files=None):
-    """Let it happen; return the report, printed. files: the node's, compiled, else they are made."""
+def torture(folder, cuts, board, sync_s, store="sqlite", progress=lambda *_: None, files=None):
+    """Let it happen; return the report, printed. store: as Stand; files: the node's, compiled, else they are made."""
     for old in folder.iterdir():
         if old.name != "lock":
             shutil.rmtree(old) if old.is_dir() else old.unlink()
@@ -125,11 +139,19 @@ def torture(folder, cuts, board, sync_s, progress=lambda *_: None, files=None):
         mpy.compile_tree(folder / "flash")
     began = time.monotonic()
     with ExitStack() as stack:
-        stand = Stand(folder, board, sync_s, stack)
+        stand = Stand(folder, board, sync_s, store, stack)
         troubles = stand.suffer(cuts, progress) + stand.troubles()
         seconds = time.monotonic() - began
+        messages = list(stand.messages)
+        if not stand.collected():
+            troubles.append("the collector has not stored all")
+        rows = stand.collector.rows()
+        stand.settle()
         lives = [*map(tuple, stand.board.lives[:-1]), (stand.board.lives[-1][0], None)]
-    report = judge(stand.messages, lives, QOS, sync_s + SLACK_S)
+    report = judge(messages, lives, QOS, sync_s + SLACK_S)
+    owed, known = (published(each, NAME, QOS) for each in (messages, stand.messages))
+    report.faults += compare(owed, rows, known)
+    report.stored = len(owed.keys() & {row[:3] for row in rows})
     report.faults[:0] = troubles
     with (folder / "received").open("w") as file:
         for message in stand.messages:
@@ -158,6 +180,7 @@ def print_report(stand, report, kinds, seconds):
     for channel, qos in QOS.items():
         count, repeats = report.readings[channel], report.repeats[channel]
         print(f"QoS {qos}     {count} readings, {repeats} came again")
+    print(f"stored    {report.stored} readings, by {stand.collector.lives} lives of the collector")
     print(f"resent    {stand.resent()} or more within a life")
     print(
         f"RAM       {report.forgiven} gaps allowed; from the last reading to the power cut "
@@ -168,4 +191,4 @@ def print_report(stand, report, kinds, seconds):
     if report.faults:
         print(f"verdict: broken, {len(report.faults)} faults")
     else:
-        print("verdict: nothing lost, nothing twice at QoS 2, nothing invented")
+        print("verdict: nothing lost, nothing twice at QoS 2 or in the store, nothing invented")

@@ -29,6 +29,7 @@ class Report:
     readings: dict = field(default_factory=dict)  # channel: how many different ones
     repeats: dict = field(default_factory=dict)  # channel: how many came again
     boots: int = 0
+    stored: int = 0  # of them, in the collector's store
     forgiven: int = 0  # missing, but taken so late that they may be
     # seconds from a boot's last reading to its power cut
     tails: list = field(default_factory=list)
@@ -55,6 +56,36 @@ def judge(messages, lives, qos, ram_s):
             lasted = "that goes on" if ended is None else f"of {ended - began:.1f} s"
             report.faults.append(f"life {number + 1}, {lasted}: no reading with a time arrived")
     return report
+
+
+def published(messages, name, qos):
+    """Readings as they are to be stored: {(node, boot, seq): (life, channel, ts in ms or None, values)}. name: of the node."""
+    found = {}
+    for message in messages:
+        channel = channel_of(message.topic)
+        if channel in qos:
+            members = json.loads(message.text)
+            key = name, members.pop("boot"), members.pop("seq")
+            found[key] = (1, channel, members.pop("ts", None), members)
+    return found
+
+
+def compare(owed, rows, known):
+    """Is each reading stored once, with its channel, time and values, and no other? Returns faults, texts.
+
+    owed, known: of `published`; those that have to be stored, and those that may be: the node went on.
+    """
+    faults = []
+    stored = {}
+    for row in rows:
+        if row[:3] in stored:
+            faults.append(f"{row[:3]} is stored twice")
+        stored[row[:3]] = (row.life, row.channel, row.ts, row.quantities)
+    for key in sorted(owed.keys() | stored.keys()):
+        if stored.get(key) != known.get(key):
+            was, now = known.get(key, "nothing"), stored.get(key, "nothing")
+            faults.append(f"{key}: (life, channel, ts, values) was {was}, and is stored as {now}")
+    return faults
 
 
 def _receive(messages, qos, report):

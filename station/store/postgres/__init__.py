@@ -1,0 +1,1 @@
+"""PostgreSQL, with TimescaleDB where the database has that: the schema `outpost`."""
