@@ -56,7 +56,9 @@ class Stand:
         self.messages = []
         self.outages = []  # (when it ends, how)
         self.broker = stack.enter_context(
-            Broker(folder / "broker", persistent=True, settings=("max_queued_messages 1000000000",))
+            Broker(
+                folder / "broker", persistent=True, settings=("max_queued_messages 1000000000",)
+            )
         )
         self.proxy = stack.enter_context(Proxy(self.broker.port))
         self.subscriber = self._subscriber(stack)
