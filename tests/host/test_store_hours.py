@@ -53,8 +53,9 @@ def computed(readings):
             cells.setdefault((channel, ts // HOUR_MS, quantity), []).append((value, late))
     found = {}
     for key, values in cells.items():
-        late = sum(late for _, late in values)
-        numbers = [float(value) for value, _ in values if not isinstance(value, str)]
+        numeric = [(float(v), late) for v, late in values if not isinstance(v, str)]
+        late = sum(late for _, late in numeric or values)
+        numbers = [number for number, _ in numeric]
         if numbers:
             mean = math.fsum(numbers) / len(numbers)
             found[key] = (len(numbers), late, min(numbers), mean, max(numbers))
@@ -78,7 +79,7 @@ values = st.one_of(
 story = st.lists(
     st.tuples(
         st.integers(1, 12),  # seq
-        st.one_of(st.none(), st.integers(0, HOURS * HOUR_MS - 1)),  # ts
+        st.one_of(st.none(), st.integers(BEGIN, BEGIN + HOURS * HOUR_MS - 1)),  # ts
         st.sampled_from(["air", "soil"]),
         st.dictionaries(
             st.sampled_from(["temperature", 'a"b', "error"]), values, min_size=1, max_size=2
@@ -99,7 +100,7 @@ def test_hours_and_series_are_what_all_readings_give(happened, batch, data):
             store.append(
                 Batch(
                     [
-                        reading(seq, ts and BEGIN + ts, channel=channel, late=late, **quantities)
+                        reading(seq, ts, channel=channel, late=late, **quantities)
                         for seq, ts, channel, quantities, late in happened[first : first + batch]
                     ]
                 )
