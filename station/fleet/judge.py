@@ -27,7 +27,7 @@ class Fault(NamedTuple):
 class Judged(NamedTuple):
     """A node and its faults, the worst first. state: online, silent, offline, asleep, or unknown: it has published no `status`.
 
-    seen_at: when anything came last, Unix ms; waiting: readings that are still on the node; missing: lost ones, for good or not.
+    seen_at: when anything came last, Unix ms; waiting: readings that are still on the node; missing: lost ones.
     None: not known.
     """
 
@@ -105,7 +105,7 @@ def station(store: Reader, now_ms: int) -> str | None:
     if noted and now_ms - int(noted.split()[1]) > LIMITS["listening_ms"]:
         passed = lasting(now_ms - int(noted.split()[1]))
         return (
-            f"no collector has been connected to the broker for {passed}, so this list is as it was then:"
+            f"no collector has been connected to the broker for {passed}, so nothing newer is known of any node:"
             " see whether make collect runs, and what it says"
         )
     return None
@@ -145,7 +145,7 @@ def _one(case: _Case) -> Judged:
         battery=_battery(case),
         reset_cause=_text(info.get("reset_cause")),
         waiting=known.account.waiting,
-        missing=known.account.lost,
+        missing=_lost(case),
     )
 
 
@@ -202,13 +202,18 @@ def _stopped(case: _Case) -> str | None:
     return f"nothing more comes of {', '.join(stopped)}, while others go on: restart the node, and look at its log"
 
 
+def _lost(case: _Case) -> int:
+    """Readings that are missing, and have been for so long that the collector has told it: others may be on their way."""
+    return min(case.known.account.lost, case.known.gap_told)
+
+
 def _recent(case: _Case) -> bool:
     at = case.known.gap_at
     return at is not None and case.until - at <= LIMITS["gap_ms"]
 
 
 def _gap(case: _Case) -> str | None:
-    lost = min(case.known.account.lost, case.known.gap_told)
+    lost = _lost(case)
     if not lost or not _recent(case):
         return None
     return f"{lost:,} readings are lost, and the node does not say why: make gaps NODE={case.known.node} lists them"
