@@ -22,7 +22,7 @@ from station.page import frames
 from station.page.frames import Json
 from station.page.guard import COOKIE, Guard, session
 from station.page.hub import MOST_CLIENTS, Hub, Stream
-from station.page.link import Link, Unanswered
+from station.page.link import ANSWER_S, Link, Unanswered
 from station.page.logins import SESSION_S, Logins, Wait
 from station.page.source import Gone, Source
 
@@ -193,7 +193,9 @@ class Page:
         if status != "online":
             raise HTTPException(409, f"{node} is {status}: nobody answers. Nothing was sent")
         try:
-            return Json(await asyncio.wrap_future(send()))
+            return Json(await asyncio.wait_for(asyncio.wrap_future(send()), 2 * ANSWER_S))
+        except TimeoutError:  # it waited for a broker
+            raise HTTPException(504, f"nothing was sent to {node}: no broker") from None
         except Unanswered as e:
             raise HTTPException(504 if self.link.connected else 503, str(e)) from None
 

@@ -63,9 +63,8 @@ class Hub:
 
     async def run(self) -> None:
         """Look and send, until it is cancelled."""
-        with suppress(
-            Gone
-        ):  # of many nodes the first look takes a second, which nobody should wait for
+        # The first look at many nodes takes a second, for which nobody should wait.
+        with suppress(Gone):
             await self._judged()
         turn = 0
         while True:

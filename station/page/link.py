@@ -81,16 +81,14 @@ class Link:
         """Send a command. The Future has the reply, a dict, or raises Unanswered."""
         mark = secrets.token_hex(8)
         payload = json.dumps({**arguments, "id": mark}).encode()
-        return self._ask(f"{self.base}/{node}/cmd/{name}", payload, 1, (node, mark), node)
+        return self._ask(f"{self.base}/{node}/cmd/{name}", payload, 1, (node, mark))
 
     def output(self, node: str, name: str, value: str) -> Future:
         """Set an output. The Future has its state as the node publishes it then."""
         topic = f"{self.base}/{node}/{OUTPUT}{name}"
-        return self._ask(f"{topic}/set", value.encode(), 0, (node, topic), node)
+        return self._ask(f"{topic}/set", value.encode(), 0, (node, topic))
 
-    def _ask(
-        self, topic: str, payload: bytes, qos: int, key: tuple[str, str], node: str
-    ) -> Future:
+    def _ask(self, topic: str, payload: bytes, qos: int, key: tuple[str, str]) -> Future:
         if not self.connected:
             raise Unanswered(self._no_broker())
         asked = _Asked(topic, payload, qos, key, Future(), time.monotonic() + ANSWER_S)
@@ -110,6 +108,17 @@ class Link:
     # ---- in the thread
 
     def _run(self) -> None:
+        try:
+            self._connect_for_ever()
+        finally:
+            self.connected = (
+                False  # also after an error that nobody foresaw, which threading prints
+            )
+            self.why = self.why or "it has ended, see what make page printed"
+            self._tell_state()
+            self._give_up(self._no_broker())
+
+    def _connect_for_ever(self) -> None:
         wait_s, turn, short = _BACK_OFF_S[0], 0, 0
         while not self._over.is_set():
             access = self._accesses[turn % len(self._accesses)]
@@ -155,11 +164,12 @@ class Link:
         client.loop(_STEP_S)
 
     def _send(self, client: paho.Client) -> None:
+        now = time.monotonic()
         while not self._asked.empty():
             asked = self._asked.get()
-            client.publish(asked.topic, asked.payload, asked.qos)
+            if asked.until > now:  # it may have waited for this connection
+                client.publish(asked.topic, asked.payload, asked.qos)
             self._open.append(asked)
-        now = time.monotonic()
         for asked in [each for each in self._open if each.until <= now]:
             self._open.remove(asked)
             node = asked.key[0]
