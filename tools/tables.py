@@ -12,13 +12,19 @@ def console():
     return Console(highlight=False, markup=False, emoji=False)
 
 
-def table(head, rows, right=()):
-    """Return a rich Table of cells of text. right: the columns that are aligned to the right."""
+def table(head, rows, right=(), cut=False):
+    """Return a rich Table of cells of text. right: the columns that are aligned to the right.
+
+    cut: each row is one line: the last cell is cut where a terminal ends, the others are whole.
+    """
     made = Table(box=None, pad_edge=False)
     for number, title in enumerate(head):
-        made.add_column(title, justify="right" if number in right else "left")
+        whole = cut and number < len(head) - 1
+        made.add_column(title, justify="right" if number in right else "left", no_wrap=whole)
     for row in rows:
-        made.add_row(*map(Text, row))
+        cells = [Text(cell, overflow="ellipsis" if cut else None) for cell in row]
+        cells[-1].no_wrap = cut or None
+        made.add_row(*cells)
     return made
 
 

@@ -63,14 +63,15 @@ class Alarms:
                 for fault in each.faults:
                     if fault.kind in judge.ALARMING:
                         present[f"{each.node}\n{fault.kind}"] = fault.text
+        news: list[Message] = []
         for key, text in present.items():
-            self._goes_on(key, text, now_ms)
+            news += self._goes_on(key, text, now_ms)
         for key in [key for key in self._faults if key not in present]:
             if not away or key.startswith(STATION + "\n"):
-                self._is_away(key, now_ms)
-        self._sum_up(now_ms)
+                news += self._is_away(key, now_ms)
+        self._spend(news, now_ms)
 
-    def _goes_on(self, key: str, text: str, now_ms: int) -> None:
+    def _goes_on(self, key: str, text: str, now_ms: int) -> list[Message]:
         new = {"text": text, "looks": 0, "told": False, "since": now_ms, "seen": now_ms}
         fault = self._faults.setdefault(key, new)
         fault["looks"] += 1
@@ -79,34 +80,33 @@ class Alarms:
             fault["text"] = text
         if fault["looks"] >= _LOOKS and not fault["told"]:
             fault["told"] = True
-            self._tell("began", key, text, now_ms)
+            return [_message("began", key, text, now_ms)]
+        return []
 
-    def _is_away(self, key: str, now_ms: int) -> None:
+    def _is_away(self, key: str, now_ms: int) -> list[Message]:
         fault = self._faults[key]
         if not fault["told"]:
             del self._faults[key]
         elif now_ms - fault["seen"] >= _AWAY_MS:
             del self._faults[key]
             lasted = lasting(fault["seen"] - fault["since"])
-            self._tell("ended", key, f"{fault['text']} (it lasted {lasted})", now_ms)
+            return [_message("ended", key, f"{fault['text']} (it lasted {lasted})", now_ms)]
+        return []
 
-    def _tell(self, event: str, key: str, text: str, now_ms: int) -> None:
-        node, _, kind = key.partition("\n")
+    def _spend(self, news: list[Message], now_ms: int) -> None:
+        """Let go what the hour has room for. Its last message is one that sums up, so that nobody takes the first few for all."""
         self._told = [at for at in self._told if now_ms - at < _HOUR_MS]
-        if len(self._told) >= self._an_hour:
-            self._held += 1
-            return
-        self._told.append(now_ms)
-        self.waiting.append(Message(event, plain(node), kind, text, now_ms))
-
-    def _sum_up(self, now_ms: int) -> None:
-        """Say how many messages were held back, when the hour's first is an hour ago."""
-        self._told = [at for at in self._told if now_ms - at < _HOUR_MS]
-        if self._held and len(self._told) < self._an_hour:
-            text = f"{self._held} more faults began or ended in the last hour: make fleet lists what is wrong now"
-            self._held = 0
-            self._told.append(now_ms)
-            self.waiting.append(Message("more", STATION, "more", text, now_ms))
+        room = self._an_hour - len(self._told)
+        alone = room if len(news) + bool(self._held) <= room else max(0, room - 1)
+        more = self._held + max(0, len(news) - alone)
+        sent = news[:alone]
+        if more and room > len(sent):
+            text = f"{more} more faults began or ended: make fleet lists what is wrong now"
+            sent = [*sent, Message("more", STATION, "more", text, now_ms)]
+            more = 0
+        self._held = more
+        self._told += [now_ms] * len(sent)
+        self.waiting += sent
 
     def deliver(
         self, send: Callable[[Message], str | None], keep: Callable[[], None], now_ms: int
@@ -122,3 +122,8 @@ class Alarms:
             self.waiting.pop(0)
             keep()
         return None
+
+
+def _message(event: str, key: str, text: str, now_ms: int) -> Message:
+    node, _, kind = key.partition("\n")
+    return Message(event, plain(node), kind, text, now_ms)

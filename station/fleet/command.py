@@ -85,7 +85,8 @@ def _look(
             raise _unknown(reader, node)
         return shown + _details(reader, found[0], now), code
     rows = [_row(each, now) for each in found]
-    shown.append(tables.table(_HEADS, rows[:most], right=_RIGHT))
+    # Where it is written over, a row is a line: else the last ones would not be seen.
+    shown.append(tables.table(_HEADS, rows[:most], right=_RIGHT, cut=most is not None))
     if most is not None and len(rows) > most:
         shown.append(f"and {len(rows) - most} more: ONCE=1 prints all")
     faulty = sum(map(_alarming, found))

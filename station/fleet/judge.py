@@ -28,7 +28,7 @@ class Fault(NamedTuple):
 class Judged(NamedTuple):
     """A node and its faults, the worst first. state: online, silent, offline, asleep, or unknown: it has published no `status`.
 
-    seen_at: when anything came last, Unix ms; waiting: readings that are still on the node; missing: lost ones, for good or not.
+    seen_at: when anything came last, Unix ms; waiting: readings that are still on the node; missing: lost ones.
     None: not known.
     """
 
@@ -49,9 +49,10 @@ class Judged(NamedTuple):
 
 
 class _Case(NamedTuple):
-    """What a fault is judged by. since, until: when a collector listened, Unix ms; newest: version of the fleet."""
+    """What a fault is judged by. now, and since, until: when a collector listened, Unix ms; newest: version of the fleet."""
 
     known: Known
+    now: int
     since: int
     until: int
     newest: tuple[int, ...]
@@ -95,7 +96,7 @@ def judged(store: AnyReader, now_ms: int, node: str | None = None) -> list[Judge
     since, until = _listened(store, everybody, now_ms)
     newest = max((_version(each.info.get("version")) for each in everybody), default=())
     chosen = [each for each in everybody if node is None or each.node == node]
-    found = [_one(_Case(each, since, until, newest)) for each in chosen]
+    found = [_one(_Case(each, now_ms, since, until, newest)) for each in chosen]
     return sorted(found, key=lambda each: ([f.rank for f in each.faults[:1]] or [99], each.node))
 
 
@@ -105,7 +106,7 @@ def station(store: AnyReader, now_ms: int) -> str | None:
     if noted and now_ms - int(noted.split()[1]) > LIMITS["listening_ms"]:
         passed = lasting(now_ms - int(noted.split()[1]))
         return (
-            f"no collector has been connected to the broker for {passed}, so this list is as it was then:"
+            f"no collector has been connected to the broker for {passed}, so nothing newer is known of any node:"
             " see whether make collect runs, and what it says"
         )
     return None
@@ -145,7 +146,7 @@ def _one(case: _Case) -> Judged:
         battery=_battery(case),
         reset_cause=_text(info.get("reset_cause")),
         waiting=known.account.waiting,
-        missing=known.account.lost,
+        missing=_lost(case),
     )
 
 
@@ -175,7 +176,7 @@ def _offline(case: _Case) -> str | None:
     known = case.known
     if known.status != "offline" or known.status_at is None:
         return None
-    passed = lasting(case.until - known.status_at)
+    passed = lasting(case.now - known.status_at)
     return f"offline for {passed}: it was switched off, or lost power or Wi-Fi"
 
 
@@ -202,13 +203,18 @@ def _stopped(case: _Case) -> str | None:
     return f"nothing more comes of {', '.join(stopped)}, while others go on: restart the node, and look at its log"
 
 
+def _lost(case: _Case) -> int:
+    """Readings that are missing, and have been for so long that the collector has told it: others may be on their way."""
+    return min(case.known.account.lost, case.known.gap_told)
+
+
 def _recent(case: _Case) -> bool:
     at = case.known.gap_at
     return at is not None and case.until - at <= LIMITS["gap_ms"]
 
 
 def _gap(case: _Case) -> str | None:
-    lost = min(case.known.account.lost, case.known.gap_told)
+    lost = _lost(case)
     if not lost or not _recent(case):
         return None
     return f"{lost:,} readings are lost, and the node does not say why: make gaps NODE={case.known.node} lists them"

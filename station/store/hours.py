@@ -16,11 +16,18 @@ _SETTLED_MS = 600_000
 # Of a row of json_each: true is 1, a text no number, and neither is what would make a sum infinite.
 NUMBER = "iif(type <> 'text' and value + 0.0 between -1e300 and 1e300, value + 0.0, null)"
 WITHIN = "node = ?1 and channel = ?2 and ts >= ?3 * 3600000 and ts < (?3 + 1) * 3600000"
-# (quantity, count, late, least, mean, most) of an hour's readings. Where some are numbers, the count is theirs: the mean is of so many.
+# (quantity, count, late, least, mean, most) of an hour's readings. Where some are numbers, only these count: the mean is of so many.
 SUMMED = (
-    f"select key, iif(count({NUMBER}), count({NUMBER}), count(*)), sum(late),"
-    f" min({NUMBER}), avg({NUMBER}), max({NUMBER})"
-    f" from reading, json_each(reading.quantities) where {WITHIN} group by key"
+    "select key, iif(count(n), count(n), count(*)), iif(count(n), sum(late) filter (where n is not null), sum(late)),"
+    f" min(n), avg(n), max(n) from (select key, late, {NUMBER} as n"
+    f"  from reading, json_each(reading.quantities) where {WITHIN}) group by key"
+)
+# Of rows of `hourly` with one hour and quantity, those of removed readings and others: (least, mean, most, count, late).
+_OF_NUMBERS = "filter (where mean is not null)"
+JOINED = (
+    f"min(least) as least, sum(mean * count) / (sum(count) {_OF_NUMBERS}) as mean, max(most) as most,"
+    f" iif(count(mean), sum(count) {_OF_NUMBERS}, sum(count)) as count,"
+    f" iif(count(mean), sum(late) {_OF_NUMBERS}, sum(late)) as late"
 )
 
 
@@ -31,13 +38,18 @@ def mark(db: sqlite3.Connection, hours: Iterable[Hour]) -> None:
 
 def sum_up(db: sqlite3.Connection, now_ms: int, most: int) -> int:
     """Compute at most so many stale hours that are over. Return how many were."""
-    due = db.execute(
+    found = due(db, now_ms, most)
+    for hour in found:
+        compute(db, hour)
+    return len(found)
+
+
+def due(db: sqlite3.Connection, now_ms: int, most: int) -> list[Hour]:
+    """Return at most so many stale hours that are over."""
+    return db.execute(
         "select node, channel, hour from stale where hour < ? limit ?",
         ((now_ms - _SETTLED_MS) // HOUR_MS, most),
     ).fetchall()
-    for hour in due:
-        compute(db, hour)
-    return len(due)
 
 
 def compute(db: sqlite3.Connection, hour: Hour) -> None:

@@ -28,7 +28,7 @@ def place(db: sqlite3.Connection, readings: Iterable[Reading], outcome: Outcome)
     changed: set[hours.Hour] = set()
     removed = removal.Removed(db)
     for reading in readings:
-        if removed.has(reading):
+        if removed.horizon and removed.has(reading):
             # What it said cannot be compared any more, but its time: what was taken after all removed ones is another reading.
             if reading.ts is None or reading.ts < removed.horizon:
                 outcome.doubled += 1

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from station.store import nodes, removal, schema, series
 from station.store.contract import Account
-from station.store.hours import HOUR_MS
+from station.store.hours import HOUR_MS, JOINED
 from station.store.series import Series
 from tools import CommandError, unreadable
 
@@ -74,6 +74,10 @@ class Reader:
     def __init__(self, place: str | Path) -> None:
         self.path = Path(place)
         self.place = str(place)
+        if "://" in self.place:
+            raise CommandError(
+                f"STORE={self.place.partition('://')[0]}:// is no file: this reads the SQLite file of make collect, as STORE=readings.sqlite"
+            )
         self._file: tuple[int, int] = (0, 0)
         self._db = self._opened()
         self._channels: dict[str, tuple[tuple[int | None, int], list[Newest]]] = {}
@@ -173,8 +177,7 @@ class Reader:
         step = AT_ONCE * HOUR_MS
         for first in range(begin_ms, end_ms, step):
             yield from self._read(
-                "select hour * 3600000, quantity, min(least), sum(mean * count) / sum(count), max(most),"
-                " sum(count), sum(late) from hourly where node = ? and channel = ?"
+                f"select hour * 3600000, quantity, {JOINED} from hourly where node = ? and channel = ?"
                 " and hour * 3600000 >= ? and hour * 3600000 < ? and hour >= ? and hour <= ?"
                 " group by hour, quantity",
                 (

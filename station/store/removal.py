@@ -14,7 +14,10 @@ HORIZON = "removed before"  # key of `about`: readings that were taken from this
 
 
 class Removed:
-    """Which numbers of a batch were here, and are removed. Costs a look-up for each start, and one more for an old number."""
+    """Which numbers of a batch were here, and are removed. Costs a look-up for each start, and one more for an old number.
+
+    horizon: all that was taken from then on is there, Unix ms; 0: nothing has been removed.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -23,8 +26,6 @@ class Removed:
         self._last: dict[tuple[str, int], int] = {}
 
     def has(self, new: Reading) -> bool:
-        if not self.horizon:
-            return False
         start = new.node, new.boot
         if start not in self._last:
             row = self._db.execute(
@@ -88,13 +89,15 @@ def remove(db: sqlite3.Connection, node: str, hour: int) -> int:
 _MERGE = (
     "insert into hourly (node, channel, hour, removed, quantity, count, late, least, mean, most)"
     f" select ?1, ?2, ?3, 1, * from ({hours.SUMMED}) where true"
-    " on conflict do update set late = late + excluded.late,"
+    " on conflict do update set"
     "  least = ifnull(min(least, excluded.least), ifnull(least, excluded.least)),"
     "  most = ifnull(max(most, excluded.most), ifnull(most, excluded.most)),"
     "  mean = case when mean is null then excluded.mean when excluded.mean is null then mean"
     "    else (mean * count + excluded.mean * excluded.count) / (count + excluded.count) end,"
     "  count = case when (mean is null) = (excluded.mean is null) then count + excluded.count"
-    "    when mean is null then excluded.count else count end"
+    "    when mean is null then excluded.count else count end,"
+    "  late = case when (mean is null) = (excluded.mean is null) then late + excluded.late"
+    "    when mean is null then excluded.late else late end"
 )
 
 

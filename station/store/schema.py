@@ -1,5 +1,7 @@
 """The tables of a SQLite store, as docs/station.md shows them. Times are Unix milliseconds."""
 
+from station.store.hours import JOINED
+
 VERSION = 2  # PRAGMA user_version
 APPLICATION = 0x4F757470  # PRAGMA application_id: "Outp"
 
@@ -82,7 +84,7 @@ create view gap as
 
 # Since version 2. `hour` is ts / 3,600,000; `stale` are hours whose row in `hourly` is not up to date, `removed` numbers of readings
 # that went by the rule of docs/fleet.md, and rows of `hourly` with removed = 1 stand for these.
-_HOURS = """
+_HOURS = f"""
 create table hourly (
     node     text not null,
     channel  text not null,
@@ -116,8 +118,7 @@ create table removed (
 
 create view hour as
     select node, channel, hour * 3600000 as ts, datetime(hour * 3600, 'unixepoch') as utc, quantity,
-           min(least) as least, sum(mean * count) / sum(count) as mean, max(most) as most,
-           sum(count) as count, sum(late) as late
+           {JOINED}
     from hourly group by node, channel, hour, quantity;
 """
 

@@ -134,6 +134,13 @@ class SqliteStore:
             db.execute("insert or replace into about values (?, ?)", (key, value))
 
     def sum_up(self, now_ms: int, most: int) -> int:
+        try:
+            if not hours.due(
+                self._db, now_ms, 1
+            ):  # asked without a lock: mostly there is nothing to do
+                return 0
+        except sqlite3.Error as e:
+            raise self._said(e) from None
         with self._transaction() as db:
             return hours.sum_up(db, now_ms, most)
 

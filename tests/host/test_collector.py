@@ -11,7 +11,7 @@ from station import lookout, pending
 from station.collector import Collector
 from station.metrics import Numbers
 from station.session import Got, Lost, Refused, TakenOver
-from station.store.contract import Account, Damaged, Outcome, StoreError
+from station.store.contract import LISTENING, Account, Damaged, Outcome, StoreError
 
 
 class Clock:
@@ -36,6 +36,7 @@ class Store:
     def __init__(self, story):
         self.story, self.faults, self.batches, self.notes = story, [], [], []
         self.missing, self.known = 0, {}
+        self.due = 0  # hourly means
 
     def append(self, batch):
         if self.faults:
@@ -64,7 +65,11 @@ class Store:
         pass
 
     def sum_up(self, now_ms, most):
-        return 0
+        count = min(self.due, most)
+        self.due -= count
+        if count:
+            self.story.append(f"summed up {count}")
+        return count
 
     def starts(self, node):
         return []
@@ -402,3 +407,25 @@ def test_a_gap_is_told_and_noted(run):
     (text,) = [text for text in seen.told if "are missing" in text]
     assert text.startswith("warning: attic: 4 readings are missing that the node does not explain")
     assert [kind for kind, _ in seen.store.notes] == ["gap"]
+
+
+def test_it_notes_each_minute_since_when_it_listens(run, clock):
+    """A node is silent only while somebody would have heard it."""
+    began = int(clock.now * 1000)
+    noted = run([], seconds=200).store.known[LISTENING]
+    since, until = map(int, noted.split())
+    assert since == began and began + 120_000 < until <= began + 200_000
+    # A connection that has just begun knows nothing yet: what waits at the broker comes first.
+    assert LISTENING not in run([], seconds=50).store.known
+    again = run([*[None] * 2000, Lost("it ended")], seconds=220).store.known[LISTENING]
+    assert int(again.split()[0]) > began + 250_000 + 100_000
+
+
+def test_hourly_means_are_computed_while_nothing_waits(run):
+    def prepare(session, store):
+        store.due = 250
+
+    assert run([5], prepare=prepare).story == [
+        *("connected", "stored 5", "acknowledged 5"),
+        *("summed up 100", "summed up 100", "summed up 50"),
+    ]

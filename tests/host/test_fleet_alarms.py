@@ -88,11 +88,15 @@ def test_so_many_an_hour_and_the_others_summed_up():
     """The access point of a hundred nodes fails: nobody reads a hundred messages."""
     fleet = [node(f"n{number:02}", "offline") for number in range(20)]
     lines = told([fleet] * 70, an_hour=3)
-    assert lines[1] == ["n00: offline it is", "n01: offline it is", "n02: offline it is"]
-    rest = [text for look in lines[2:] for text in look]
-    assert rest == [
-        "17 more faults began or ended in the last hour: make fleet lists what is wrong now"
-    ]
+    more = "more faults began or ended: make fleet lists what is wrong now"
+    assert lines[1] == ["n00: offline it is", "n01: offline it is", f"18 {more}"]
+    assert [text for look in lines[2:] for text in look] == []
+    # Others while the hour is full are told when it is not.
+    late = [node("x", "failing"), node("y", "failing")]
+    lines = told([fleet] * 10 + [[*fleet, *late]] * 70, an_hour=3)
+    assert [text for look in lines[2:] for text in look] == [f"2 {more}"]
+    # So many as there is room for are told one by one.
+    assert len(told([fleet] * 5, an_hour=20)[1]) == 20
 
 
 def test_what_does_not_go_is_kept_in_its_order_and_given_up_after_a_day():

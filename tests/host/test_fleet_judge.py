@@ -113,10 +113,10 @@ def its_clock_is_an_hour_behind(fleet):
 
 
 def its_clock_went_back(fleet):
-    fleet.regular(last=MINUTE, delay=-2 * HOUR)
-    fleet.regular(last=MINUTE, delay=-2 * HOUR, channel="soil")
-    fleet.reads([0], delay=0)
-    fleet.reads([0], delay=0, channel="soil")
+    """What was read since has an earlier time: the newest by time came ten minutes ago, of every channel."""
+    for channel in ("air", "soil"):
+        fleet.regular(last=10 * MINUTE, delay=-2 * HOUR, channel=channel)
+        fleet.regular(count=10, channel=channel)
 
 
 def no_time(fleet):
