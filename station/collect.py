@@ -70,8 +70,12 @@ def run(args):
         sessions = [Session(each, base, client_id, group, leaving=args.retire) for each in brokers]
         if args.retire and not group:
             return _retire(sessions, store)
-        progress = Progress(numbers, lambda: collector.latest)
-        collector = Collector(sessions, store, base, progress.tell, numbers)
+        progress = Progress(numbers, lambda: collectors[0].latest)
+        # One that retires has to be at each broker; else one is enough.
+        collectors = [
+            Collector(each, store, base, progress.tell, numbers)
+            for each in ([[session] for session in sessions] if args.retire else [sessions])
+        ]
         if args.metrics:
             stack.enter_context(closing(_Server(args.metrics, numbers)))
         progress.tell(
@@ -79,9 +83,12 @@ def run(args):
         )
         for limit in store.limits:
             progress.tell(f"warning: {limit}")
-        stop = _Stop(progress.step, _quiet(numbers) if args.retire else None)
-        with stop:
-            _collect(collector, stop)
+        for collector in collectors:
+            stop = _Stop(progress.step, _quiet(numbers) if args.retire else None)
+            with stop:
+                _collect(collector, stop)
+            if stop.asked:
+                break
         progress.end()
         if args.retire and not stop.asked:
             return _retire(sessions, store)

@@ -185,14 +185,19 @@ def test_a_replica_is_told(store):
     assert put(store, 1) == 1
 
 
-def test_two_that_write_at_once_do_not_double_a_reading(store):
-    """Each number by both, in other batches: under TimescaleDB no index would refuse it."""
+def test_two_that_write_at_once_do_not_double_a_reading(databases, tmp_path):
+    """Each number by both, at another time and in other batches: no index of TimescaleDB would refuse it."""
+    store = open_store(databases.address("timescaledb", tmp_path), "outpost")
     other = open_store(store.place, "outpost")
     stored = []
 
     def write(into, size):
         for first in range(1, 401, size):
-            stored.append(put(into, *range(first, first + size)))
+            readings = [
+                Reading("attic", 8, seq, "air", '{"t":1}', NOW + seq + size, NOW, False)
+                for seq in range(first, first + size)
+            ]
+            stored.append(into.append(Batch(readings=readings)).stored)
 
     threads = [threading.Thread(target=write, args=each) for each in ((store, 8), (other, 10))]
     for thread in threads:
@@ -202,6 +207,9 @@ def test_two_that_write_at_once_do_not_double_a_reading(store):
     assert sum(stored) == 400
     (start,) = store.starts()
     assert (start.readings, start.missing) == (400, 0)
+    with psycopg.connect(store.place) as db:
+        assert db.execute("select count(*) from outpost.reading").fetchone() == (400,)
+    store.close()
     other.close()
 
 

@@ -28,7 +28,7 @@ _NUMBER = (
     " when 'number' then case when value::numeric between -1e300 and 1e300 then value::double precision end end"
 )
 _SUMMED = "coalesce(nullif(count(number), 0), count(*)), min(number), sum(number) / nullif(count(number), 0), max(number)"
-# Where some are numbers, the late ones are of them, as in series.py; an hour's are all.
+# Where some are numbers, only those count, late ones too.
 _LATE = "coalesce(sum(late::integer) filter (where number is not null), sum(late::integer))"
 
 
@@ -155,7 +155,7 @@ class PostgresReader:
         first = -(-begin_ms // HOUR_MS) * HOUR_MS
         last = -(-end_ms // HOUR_MS) * HOUR_MS
         rows = self._read(
-            f"select at / {HOUR_MS} * {HOUR_MS} as hour, key, sum(late::integer), {_SUMMED}"
+            f"select at / {HOUR_MS} * {HOUR_MS} as hour, key, {_LATE}, {_SUMMED}"
             f" from (select {ms('ts')} as at, late, key, {_NUMBER} as number from reading, jsonb_each(quantities)"
             " where node = %s and channel = %s and ts >= %s and ts < %s) as numbers group by hour, key order by hour, key",
             *(node, channel, from_ms(first), from_ms(last)),
