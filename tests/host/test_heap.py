@@ -55,8 +55,8 @@ def test_the_page_takes_away_what_home_assistant_is_told_with():
         ROOT.joinpath("docs/troubleshooting.md").read_text(),
     )
     estimate = heap.estimate(checked(EXAMPLES["eight"]))
-    without = estimate.kept + estimate.work - heap.TELLING
-    right = range((without - heap.TELLING) // 1024 + 1, without // 1024)
+    enough = estimate.kept + estimate.work
+    right = range((enough - heap.TELLING) // 1024, enough // 1024 + 1)
     assert int(row[1]) in right, f"HEAP= of {right}, and see that it does"
 
 
