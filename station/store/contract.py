@@ -23,6 +23,9 @@ SAME_MS = 2_000
 # What `remember` keeps of who listens: "since until", Unix ms: a node is silent only while somebody would have heard it.
 LISTENING = "listening"
 
+# Where a count stops: a sum of what anybody may publish must not exceed the 63 bits of a database, which then refuses it for ever.
+MOST_COUNT = 2**53 - 1
+
 MOST_BAD = 10_000  # messages of the table `bad`: anybody may publish nonsense
 MOST_BAD_BYTES = 4_096  # of one of them
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from station.store import nodes, removal, schema, series
-from station.store.contract import Account
+from station.store.contract import MOST_COUNT, Account
 from station.store.hours import HOUR_MS, JOINED
 from station.store.series import Series
 from tools import CommandError, unreadable
@@ -92,7 +92,8 @@ class Reader:
         """Return what is known of each node, or of one, by name. A node whose `status` was taken back is gone."""
         where, values = ("where node = ?", (node,)) if node is not None else ("", ())
         starts = self._read(
-            "select node, sum(last - iif(whole, 1, first) + 1 - readings), sum(readings) from start"
+            # total() is a float, which sum() of whole numbers is not: that fails where it overflows.
+            f"select node, cast(min(total(last - iif(whole, 1, first) + 1 - readings), {MOST_COUNT}) as integer), sum(readings) from start"
             f" {where} group by node",
             values,
         )

@@ -17,6 +17,7 @@ from station.store import hours, nodes, placing, removal, schema
 from station.store.contract import (
     MOST_BAD,
     MOST_BAD_BYTES,
+    MOST_COUNT,
     Account,
     Batch,
     Damaged,
@@ -96,7 +97,7 @@ class SqliteStore:
         return [Start(*row) for row in rows]
 
     def account(self, node: str) -> Account:
-        missing = sum(start.missing for start in self.starts(node))
+        missing = min(MOST_COUNT, sum(start.missing for start in self.starts(node)))
         return nodes.account(self._db, node, missing)
 
     def absent(self, start: Start, most: int) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 import stores
@@ -16,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from station.messages import Bad, Reading, State
-from station.store.contract import Batch, Damaged, StoreError
-from station.store.opening import open_store
+from station.store.contract import MOST_COUNT, Batch, Damaged, StoreError
+from station.store.opening import open_reader, open_store
 from station.store.sqlite import SqliteStore
 from tools import ROOT, CommandError
 
@@ -290,6 +291,20 @@ def test_what_the_node_gave_up_explains_a_gap(store):
     health(store, dropped="x", superseded=-1, outbox=True, set_aside=2.5)
     assert store.account("attic").waiting == 0
     assert store.account("nobody") == (0, 0, 0)
+
+
+def test_counts_of_nonsense_stop_where_a_database_still_holds_them(store):
+    """Sums that overflow would fail at each look, for all nodes, for ever."""
+    put(store, *(reading(seq, boot=boot, ts=None) for boot in (1, 2) for seq in (1, 2**63 - 1)))
+    for dropped in (0, MOST_COUNT, 0, MOST_COUNT):
+        health(store, dropped=dropped)
+    account = store.account("attic")
+    assert account == (MOST_COUNT, MOST_COUNT, 0)
+    store.tell_gap("attic", account.missing)
+    assert store.told_gap("attic") == MOST_COUNT
+    with closing(open_reader(address(store))) as reader:
+        (known,) = reader.known()
+    assert known.account == account
 
 
 # The page

@@ -15,6 +15,7 @@ import psycopg
 from station.store.contract import (
     MOST_BAD,
     MOST_BAD_BYTES,
+    MOST_COUNT,
     Account,
     Away,
     Batch,
@@ -107,7 +108,7 @@ class PostgresStore:
         return [Start(*row) for row in rows]
 
     def account(self, node: str) -> Account:
-        missing = sum(start.missing for start in self.starts(node))
+        missing = min(MOST_COUNT, sum(start.missing for start in self.starts(node)))
         with self._looking() as db:
             return nodes.account(db, node, missing)
 
