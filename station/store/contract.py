@@ -64,6 +64,13 @@ class Outcome:
     retimed: int = 0
     told: list[str] = field(default_factory=list)
 
+    def add(self, other: "Outcome") -> None:
+        self.stored += other.stored
+        self.doubled += other.doubled
+        self.completed += other.completed
+        self.retimed += other.retimed
+        self.told += other.told
+
 
 class Start(NamedTuple):
     """One start of a node, as far as its readings are here. first: the seq from which on they are expected; last: the largest."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from station.messages import Reading
-from station.store import hours, nodes, placing, removal, schema
+from station.store import hours, nodes, placing, refused, removal, schema
 from station.store.contract import (
     MOST_BAD,
     MOST_BAD_BYTES,
@@ -32,6 +32,8 @@ _PATIENCE_S = (
 )
 _WAL_BYTES = 64 * 1024 * 1024  # it is cut to this after a reader has kept it long
 _MANY = 5_000_000  # readings: to bring so many to today's tables is not done at once
+# What is raised because of what one message says.
+_REFUSED = (OverflowError, RecursionError, sqlite3.DataError)
 _INSTEAD = "STORE= takes a file of this collector, or the name of a new one"
 
 
@@ -57,8 +59,16 @@ class SqliteStore:
 
     def append(self, batch: Batch) -> Outcome:
         """As in contract.Store. StoreError: nothing of it is there."""
-        outcome = Outcome()
         with self._transaction() as db:
+            outcome = refused.keep(batch, self.base, self._take, _REFUSED)
+            for text in outcome.told:
+                _note(db, "reading", text)
+        return outcome
+
+    def _take(self, batch: Batch) -> Outcome:
+        """Store a batch, or nothing of it, within a transaction."""
+        outcome = Outcome()
+        with _savepoint(self._db) as db:
             placing.place(db, batch.readings, outcome)
             nodes.heard(db, batch.readings)
             for state in batch.states:
@@ -78,8 +88,6 @@ class SqliteStore:
                 db.execute(
                     "delete from bad where id <= (select max(id) from bad) - ?", (MOST_BAD,)
                 )
-            for text in outcome.told:
-                _note(db, "reading", text)
         return outcome
 
     def known(self, readings: list[Reading]) -> list[Reading]:
@@ -300,6 +308,20 @@ def _bring_up(db: sqlite3.Connection, place: str) -> None:
             db.execute(statement)
         db.execute("pragma user_version = 2")
     db.execute("commit")
+
+
+@contextmanager
+def _savepoint(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All of it or nothing, within a transaction."""
+    db.execute("savepoint part")
+    try:
+        yield db
+    except BaseException:
+        if db.in_transaction:  # some errors have rolled all of it back already
+            with suppress(sqlite3.Error):
+                db.execute("rollback to part")
+        raise
+    db.execute("release part")
 
 
 def _note(db: sqlite3.Connection, kind: str, text: str) -> None:

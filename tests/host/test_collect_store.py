@@ -206,7 +206,7 @@ def test_whatever_comes_again_in_whatever_order_is_there_once(data, store):
         readings = [reading(seq, ts=TS if timed else None, node=node) for seq, timed in batch]
         if fail:
             with pytest.raises(Cut):
-                store.append(Batch(readings=readings, bad=Cutting()))
+                store.append(Batch(readings=readings, bad=Cutting([0])))
         total += put(store, *readings)[0][0]
         for seq, timed in batch:
             known[seq] = known.get(seq, False) or timed
@@ -226,6 +226,32 @@ def test_a_bad_message_is_kept_with_its_reason_and_not_for_ever(store, monkeypat
     assert rows(store, "topic, why, length(payload), bytes", "bad") == [
         ("outpost/x", f"why {number}", 4096, 5000) for number in (2, 3, 4)
     ]
+
+
+def test_what_a_database_refuses_of_one_node_holds_up_no_other(store):
+    """It would come again and again, and nothing would be acknowledged any more."""
+    deep = '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"
+    readings = [reading(seq) for seq in range(1, 40)]
+    readings[17] = reading(18, boot=2**70)
+    readings[30] = reading(31, boot=2**80, late=True)
+    states = [State("attic", "status", "online", NOW), State("attic", "health", deep, NOW)]
+    outcome = store.append(Batch(readings, states, [Bad("outpost/x", b"y", "why", NOW)]))
+    assert (outcome.stored, len(rows(store))) == (37, 37)
+    assert rows(store, "status, health", "node") == [("online", None)]
+    bad = {
+        topic: (json.loads(payload)["boot"], why)
+        for topic, payload, why in rows(store, "topic, payload, why", "bad")
+        if "air" in topic
+    }
+    assert bad.keys() == {"outpost/attic/reading/air", "outpost/attic/history/air"}
+    assert bad["outpost/attic/reading/air"][0] == 2**70
+    assert all(why for _, why in bad.values())
+    assert {"outpost/x", "outpost/attic/health"} < {
+        topic for (topic,) in rows(store, "topic", "bad")
+    }
+    (text,) = outcome.told
+    assert f"attic/air, boot {2**70}, seq 18, and 2 more: the database refuses it: " in text
+    assert put(store, reading(40))[0] == (1, 0, 0, 0)
 
 
 def test_the_newest_state_of_a_node(store):
