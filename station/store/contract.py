@@ -30,7 +30,7 @@ MOST_BAD = 10_000  # messages of the table `bad`: anybody may publish nonsense
 MOST_BAD_BYTES = 4_096  # of one of them
 
 
-class StoreError(Exception):
+class StoreError(CommandError):
     """The store did not take a batch. The text says why, and what to do; the next attempt may go well."""
 
 

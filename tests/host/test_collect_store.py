@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from station.messages import Bad, Reading, State
-from station.store.contract import MOST_COUNT, Batch, Damaged, StoreError
+from station.store.contract import MOST_COUNT, Batch, Damaged, Start, StoreError
 from station.store.opening import open_reader, open_store
 from station.store.sqlite import SqliteStore
 from tools import ROOT, CommandError
@@ -437,6 +437,42 @@ def test_a_file_that_is_removed_during_a_commit(store, monkeypatch):
     with pytest.raises(StoreError):
         put(store, reading(2))
     assert put(store, reading(2))[0] == (1, 0, 0, 0)
+
+
+# A table, one look a row:
+# fmt: off
+LOOKS = {
+    "known":    lambda store: store.known([reading(1)]),
+    "starts":   lambda store: store.starts(),
+    "account":  lambda store: store.account("attic"),
+    "absent":   lambda store: store.absent(Start("attic", 8, 1, 1, 9, 1), 9),
+    "told_gap": lambda store: store.told_gap("attic"),
+    "recall":   lambda store: store.recall("base"),
+    "sum_up":   lambda store: store.sum_up(NOW, 9),
+    "nodes":    lambda store: store.nodes(),
+    "newest":   lambda store: store.newest(),
+    "old":      lambda store: store.old("attic", NOW),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_look_into_a_folder_that_is_away_is_an_outage_and_ends_with_it(look, tmp_path):
+    """Else the collector ends where a broker restarts meanwhile."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    store = SqliteStore(place / "r.sqlite", "outpost")
+    place.rename(tmp_path / "away")
+    with pytest.raises(StoreError):
+        put(store, reading(1))
+    with pytest.raises(StoreError, match=f"there is no folder {place}"):
+        look(store)
+    (tmp_path / "away").rename(place)
+    with pytest.raises(StoreError, match="what is there now is used"):
+        look(store)
+    look(store)
+    assert put(store, reading(1))[0] == (1, 0, 0, 0)
+    store.close()
 
 
 def test_a_folder_that_comes_back(tmp_path):
