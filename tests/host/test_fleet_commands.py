@@ -94,6 +94,23 @@ def test_a_store_that_is_none(tmp_path, capsys):
     assert not (tmp_path / "nothing").exists()
 
 
+@pytest.mark.parametrize("name", ["fleet", "gaps", "export"])
+def test_a_store_that_is_damaged_is_told_in_a_line(name, store, capsys):
+    for seq in range(1, 400):
+        put(store, 2 * seq, NOW + seq)
+    store._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+    pages = store._db.execute(
+        "select rootpage from sqlite_master where name in ('reading', 'node', 'start')"
+    ).fetchall()
+    store.close()
+    with store.path.open("r+b") as file:
+        for (page,) in pages:
+            file.seek((page - 1) * 4096)
+            file.write(b"\xff" * 4096)
+    assert call(name, store) == 1
+    assert "malformed" in capsys.readouterr().err
+
+
 # Export
 
 
