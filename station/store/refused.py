@@ -4,8 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from firmware.topics import HISTORY, READING
-from station.messages import Bad, Reading, State
+from station.messages import HISTORY, READING, Bad, Reading, State
 from station.store.contract import Batch, Outcome
 
 Item = TypeVar("Item")
