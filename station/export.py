@@ -65,7 +65,7 @@ def run(args):
         raise CommandError("FROM= has to be before TO=")
     if args.out and Path(args.out).suffix not in _KINDS:
         raise CommandError(
-            f"OUT={args.out} has no name that says its kind: give file.csv or file.parquet"
+            f"OUT={args.out} is a kind of file that is not written here: give file.csv or file.parquet"
         )
     reader = open_reader(args.store)
     try:
