@@ -6,6 +6,7 @@ A text that a spreadsheet would take for a formula begins with ' in CSV: channel
 import csv
 import json
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP's list of what begins one
 _AT_ONCE = 20_000  # rows of Parquet's groups
 _EACH = 50_000  # rows between two lines of progress
 _LAST = 2**53
+_PARQUET = ".parquet"
+_KINDS = (".csv", _PARQUET)
 
 # Tables of columns, (name, Parquet's type) each:
 READINGS = (
@@ -60,6 +63,10 @@ def run(args):
     begin, end = _moment(args.begin, "FROM", 0), _moment(args.end, "TO", _LAST)
     if begin >= end:
         raise CommandError("FROM= has to be before TO=")
+    if args.out and Path(args.out).suffix not in _KINDS:
+        raise CommandError(
+            f"OUT={args.out} is a kind of file that is not written here: give file.csv or file.parquet"
+        )
     reader = open_reader(args.store)
     try:
         nodes = [args.node] if args.node else reader.nodes()
@@ -67,15 +74,13 @@ def run(args):
             raise CommandError(f"NODE={args.node} is unknown to {args.store}")
         rows = _rows(reader, nodes, args.channel, (begin, end), args.hourly)
         columns = HOURS if args.hourly else READINGS
-        if args.out and args.out.endswith(".parquet"):
+        if args.out and Path(args.out).suffix == _PARQUET:
             count = _parquet(Path(args.out), columns, rows)
         elif args.out:
             with _whole(Path(args.out)) as beside, beside.open("w", newline="") as file:
                 count = _csv(file, columns, _shown(rows))
         else:
-            if isinstance(sys.stdout, TextIOWrapper):
-                sys.stdout.reconfigure(encoding="utf-8", newline="")
-            count = _csv(sys.stdout, columns, rows)
+            _print(columns, rows)
     finally:
         reader.close()
     if args.out:
@@ -124,6 +129,16 @@ def _csv(file, columns, rows):
         writer.writerow([_cell(value) for value in row])
         count += 1
     return count
+
+
+def _print(columns, rows):
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="")
+    try:
+        _csv(sys.stdout, columns, rows)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has what it wants
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _cell(value):
@@ -178,7 +193,7 @@ def _shown(rows):
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
     """A file beside, which takes the other's place when it is complete."""
-    beside = path.with_name(path.name + ".new")
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
         yield beside
         beside.replace(path)

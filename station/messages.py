@@ -15,7 +15,7 @@ from firmware.topics import HISTORY, READING
 STATES = ("status", "info", "health")  # topics of a node of which the last message counts
 LONGEST = 65_536  # bytes of a payload; a reading has about a hundred
 _MOST_BOOT = 2**32 - 1
-_MOST_SEQ = 2**63 - 1  # a node counts in 64 bits, SQLite and PostgreSQL in 63
+_MOST_SEQ = 2**53 - 1  # no node comes near, and JSON says it the same everywhere [RFC 8259, 6]
 _MOST_TS = 10**14  # the year 5138
 _MOST_STATUS = 64
 _MOST_DIGITS = 300  # of a whole number: with more it is none that a database can compare

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sqlite3
 import time
 from pathlib import Path
 
@@ -88,7 +87,7 @@ class _Post:
         now = time.time_ns() // 1_000_000
         try:
             found, away = judge.judged(reader, now), judge.station(reader, now)
-        except (sqlite3.Error, CommandError) as e:
+        except CommandError as e:
             found, away = [], f"{_UNREAD}: {e}"
         self._alarms.look(found, away, now)
         self._save()

@@ -1,7 +1,6 @@
 """What the page shows of the store, as JSON has it. One connection that reads, and takes turns; the collector goes on meanwhile."""
 
 import json
-import sqlite3
 import threading
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
@@ -40,8 +39,6 @@ class Source:
                 yield self._store
             except CommandError as e:
                 raise Gone(str(e)) from None
-            except sqlite3.Error as e:
-                raise Gone(f"{self.place} cannot be read: {e}") from None
 
     def close(self) -> None:
         with self._turn:

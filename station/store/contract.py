@@ -23,11 +23,14 @@ SAME_MS = 2_000
 # What `remember` keeps of who listens: "since until", Unix ms: a node is silent only while somebody would have heard it.
 LISTENING = "listening"
 
+# Where a count stops: a sum of what anybody may publish must not exceed the 63 bits of a database, which then refuses it for ever.
+MOST_COUNT = 2**53 - 1
+
 MOST_BAD = 10_000  # messages of the table `bad`: anybody may publish nonsense
 MOST_BAD_BYTES = 4_096  # of one of them
 
 
-class StoreError(Exception):
+class StoreError(CommandError):
     """The store did not take a batch. The text says why, and what to do; the next attempt may go well."""
 
 
@@ -60,6 +63,13 @@ class Outcome:
     completed: int = 0
     retimed: int = 0
     told: list[str] = field(default_factory=list)
+
+    def add(self, other: "Outcome") -> None:
+        self.stored += other.stored
+        self.doubled += other.doubled
+        self.completed += other.completed
+        self.retimed += other.retimed
+        self.told += other.told
 
 
 class Start(NamedTuple):

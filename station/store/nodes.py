@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from station.messages import Reading, State
-from station.store.contract import Account
+from station.store.contract import MOST_COUNT, Account
 
 # Counters of `health`. `dropped` counts for ever, `superseded` since the node's start, so each may fall.
 EXPLAIN = ("dropped", "superseded")
@@ -42,10 +42,10 @@ def take(db: sqlite3.Connection, state: State) -> None:
 def _count(db: sqlite3.Connection, node: str, name: str, now: int) -> None:
     """Add what a counter has grown by since it was seen last. At the first time nobody knows since when."""
     db.execute(
-        f"update node set {name} = ?1, {name}_here = {name}_here + case"
-        f"   when {name} is null then 0 when ?1 >= {name} then ?1 - {name} else ?1 end"
+        f"update node set {name} = ?1, {name}_here = min(?3, {name}_here + case"
+        f"   when {name} is null then 0 when ?1 >= {name} then ?1 - {name} else ?1 end)"
         " where node = ?2",
-        (now, node),
+        (now, node, MOST_COUNT),
     )
 
 
@@ -62,4 +62,4 @@ def account(db: sqlite3.Connection, node: str, missing: int) -> Account:
 def number(document: dict[str, Any], name: str) -> int:
     """A counter of `health`, which a node leaves out while it is 0. What is no counter is 0, too."""
     value = document.get(name)
-    return value if type(value) is int and 0 <= value < 2**53 else 0
+    return value if type(value) is int and 0 <= value <= MOST_COUNT else 0

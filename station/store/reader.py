@@ -7,13 +7,13 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from station.store import nodes, removal, schema, series
-from station.store.contract import Account
+from station.store.contract import MOST_COUNT, Account
 from station.store.hours import HOUR_MS, JOINED
 from station.store.series import Series
 from tools import CommandError, unreadable
@@ -92,7 +92,8 @@ class Reader:
         """Return what is known of each node, or of one, by name. A node whose `status` was taken back is gone."""
         where, values = ("where node = ?", (node,)) if node is not None else ("", ())
         starts = self._read(
-            "select node, sum(last - iif(whole, 1, first) + 1 - readings), sum(readings) from start"
+            # total() is a float, which sum() of whole numbers is not: that fails where it overflows.
+            f"select node, cast(min(total(last - iif(whole, 1, first) + 1 - readings), {MOST_COUNT}) as integer), sum(readings) from start"
             f" {where} group by node",
             values,
         )
@@ -122,14 +123,14 @@ class Reader:
 
     def channels(self, node: str) -> list[str]:
         """Return the names of a node's channels, those too of which only hours remain."""
-        self._look()
-        found = {*removal.channels(self._db, node), *removal.channels(self._db, node, "hourly")}
-        return sorted(found)
+        with self._looking() as db:
+            return sorted({*removal.channels(db, node), *removal.channels(db, node, "hourly")})
 
     def latest(self, node: str) -> list[Newest]:
         """Return the newest reading of each channel of a node, by name of the channel."""
-        self._look()
-        found = [self._newest(node, channel) for channel in removal.channels(self._db, node)]
+        with self._looking() as db:
+            channels = removal.channels(db, node)
+        found = [self._newest(node, channel) for channel in channels]
         return [each for each in found if each]
 
     def series(
@@ -138,10 +139,10 @@ class Reader:
         """Return [begin, end) in at most so many points. The quantity `error` has the failures, which have no value."""
         if begin_ms >= end_ms:
             raise ValueError("the range ends before it begins")
-        self._look()
-        found, step = series.points(
-            self._db, (node, channel), quantity, begin_ms, end_ms, max(1, points)
-        )
+        with self._looking() as db:
+            found, step = series.points(
+                db, (node, channel), quantity, begin_ms, end_ms, max(1, points)
+            )
         usual = habit(self._newest_rows(node, channel, end_ms))
         return Series(found, step, usual.usual_ms if usual else None)
 
@@ -239,11 +240,12 @@ class Reader:
         rows = self._newest_rows(node, channel)
         timed = rows[0] if rows else None
         # One without a time is the newest if it came later, and is not from before it: rows of one key are in the order they came.
-        untimed = self._db.execute(
+        found = self._read(
             f"select {_ROW} from reading where node = ? and channel = ? and ts is null"
             " order by rowid desc limit 1",
             (node, channel),
-        ).fetchone()
+        )
+        untimed = found[0] if found else None
         row = timed or untimed
         if untimed and timed and untimed[2] > timed[2] and untimed[3:5] != timed[3:5]:
             row = untimed
@@ -259,24 +261,33 @@ class Reader:
     ) -> list[tuple[Any, ...]]:
         """The newest readings with a time, the newest first."""
         before = before_ms if before_ms is not None else 2**62
-        return self._db.execute(
+        return self._read(
             f"select {_ROW} from reading where node = ? and channel = ? and ts < ?"
             " order by ts desc, rowid desc limit ?",
             (node, channel, before, NEWEST),
-        ).fetchall()
+        )
 
     def _gap_at(self, node: str) -> int | None:
         """When the newest reading came of a start that lacks some."""
-        return self._db.execute(
+        return self._read(
             "select max(reading.received) from gap join reading on reading.node = gap.node"
             " and reading.boot = gap.boot and reading.life = gap.life and reading.seq = gap.last"
             " where gap.node = ?",
             (node,),
-        ).fetchone()[0]
+        )[0][0]
 
     def _read(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._looking() as db:
+            return db.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _looking(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read by. CommandError: there is none, or the file is damaged."""
         self._look()
-        return self._db.execute(statement, values).fetchall()
+        try:
+            yield self._db
+        except sqlite3.Error as e:
+            raise CommandError(f"{self.place} cannot be read: {e}") from None
 
     def _look(self) -> None:
         """The file may have been replaced."""

@@ -53,6 +53,13 @@ def oldest(db: sqlite3.Connection, node: str) -> int | None:
     return min(times) // HOUR_MS if times else None
 
 
+def newest(db: sqlite3.Connection, node: str) -> int | None:
+    """Return when the newest reading of a node was taken, Unix ms. None: it has none with a time."""
+    find = "select max(ts) from reading where node = ? and channel = ?"
+    found = [db.execute(find, (node, channel)).fetchone()[0] for channel in channels(db, node)]
+    return max((ts for ts in found if ts is not None), default=None)
+
+
 def channels(db: sqlite3.Connection, node: str, table: str = "reading") -> list[str]:
     """The channels of a node, one look-up each, however many readings there are."""
     rows = db.execute(

@@ -13,10 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from station.messages import Reading
-from station.store import hours, nodes, placing, removal, schema
+from station.store import hours, nodes, placing, refused, removal, schema
 from station.store.contract import (
     MOST_BAD,
     MOST_BAD_BYTES,
+    MOST_COUNT,
     Account,
     Batch,
     Damaged,
@@ -31,6 +32,8 @@ _PATIENCE_S = (
 )
 _WAL_BYTES = 64 * 1024 * 1024  # it is cut to this after a reader has kept it long
 _MANY = 5_000_000  # readings: to bring so many to today's tables is not done at once
+# What is raised because of what one message says.
+_REFUSED = (OverflowError, RecursionError, sqlite3.DataError)
 _INSTEAD = "STORE= takes a file of this collector, or the name of a new one"
 
 
@@ -48,7 +51,7 @@ class SqliteStore:
             raise CommandError(unreadable(self.path, FileNotFoundError()))
         try:
             self._db, self._file = self._opened()
-        except (StoreError, sqlite3.Error) as e:
+        except (StoreError, sqlite3.Error, OSError) as e:
             raise CommandError(str(self._said(e))) from None
 
     def close(self) -> None:
@@ -56,8 +59,16 @@ class SqliteStore:
 
     def append(self, batch: Batch) -> Outcome:
         """As in contract.Store. StoreError: nothing of it is there."""
-        outcome = Outcome()
         with self._transaction() as db:
+            outcome = refused.keep(batch, self.base, self._take, _REFUSED)
+            for text in outcome.told:
+                _note(db, "reading", text)
+        return outcome
+
+    def _take(self, batch: Batch) -> Outcome:
+        """Store a batch, or nothing of it, within a transaction."""
+        outcome = Outcome()
+        with _savepoint(self._db) as db:
             placing.place(db, batch.readings, outcome)
             nodes.heard(db, batch.readings)
             for state in batch.states:
@@ -77,44 +88,46 @@ class SqliteStore:
                 db.execute(
                     "delete from bad where id <= (select max(id) from bad) - ?", (MOST_BAD,)
                 )
-            for text in outcome.told:
-                _note(db, "reading", text)
         return outcome
 
     def known(self, readings: list[Reading]) -> list[Reading]:
         """Return those of which a number is here already."""
         find = "select 1 from reading where node = ? and boot = ? and seq = ?"
-        return [each for each in readings if self._db.execute(find, each[:3]).fetchone()]
+        with self._looking() as db:
+            return [each for each in readings if db.execute(find, each[:3]).fetchone()]
 
     def starts(self, node: str | None = None) -> list[Start]:
         where, values = ("where node = ?", (node,)) if node is not None else ("", ())
-        rows = self._db.execute(
-            "select node, boot, life, case when whole then 1 else first end, last, readings"
-            f" from start {where} order by node, boot, life",
-            values,
-        )
-        return [Start(*row) for row in rows]
+        with self._looking() as db:
+            rows = db.execute(
+                "select node, boot, life, case when whole then 1 else first end, last, readings"
+                f" from start {where} order by node, boot, life",
+                values,
+            )
+            return [Start(*row) for row in rows]
 
     def account(self, node: str) -> Account:
-        missing = sum(start.missing for start in self.starts(node))
-        return nodes.account(self._db, node, missing)
+        missing = min(MOST_COUNT, sum(start.missing for start in self.starts(node)))
+        with self._looking() as db:
+            return nodes.account(db, node, missing)
 
     def absent(self, start: Start, most: int) -> list[tuple[int, int]]:
         # A range of numbers that were removed is here as its first and its last.
-        rows = self._db.execute(
-            "select before + 1, first - 1 from ("
-            "  select first, lag(last, 1, :first - 1) over (order by first) as before from ("
-            "    select seq as first, seq as last from reading"
-            "    where node = :node and boot = :boot and life = :life"
-            "    union all select first, last from removed"
-            "    where node = :node and boot = :boot and life = :life"
-            ")) where first > before + 1 limit :most",
-            {**start._asdict(), "most": most},
-        )
-        return [(first, last) for first, last in rows]
+        with self._looking() as db:
+            return db.execute(
+                "select before + 1, first - 1 from ("
+                "  select first, lag(last, 1, :first - 1) over (order by first) as before from ("
+                "    select seq as first, seq as last from reading"
+                "    where node = :node and boot = :boot and life = :life"
+                "    union all select first, last from removed"
+                "    where node = :node and boot = :boot and life = :life"
+                ")) where first > before + 1 limit :most",
+                {**start._asdict(), "most": most},
+            ).fetchall()
 
     def told_gap(self, node: str) -> int:
-        row = self._db.execute("select gap_told from node where node = ?", (node,)).fetchone()
+        with self._looking() as db:
+            row = db.execute("select gap_told from node where node = ?", (node,)).fetchone()
         return row[0] if row else 0
 
     def tell_gap(self, node: str, lost: int) -> None:
@@ -126,7 +139,8 @@ class SqliteStore:
             _note(db, kind, text)
 
     def recall(self, key: str) -> str | None:
-        row = self._db.execute("select value from about where key = ?", (key,)).fetchone()
+        with self._looking() as db:
+            row = db.execute("select value from about where key = ?", (key,)).fetchone()
         return row[0] if row else None
 
     def remember(self, key: str, value: str) -> None:
@@ -134,13 +148,9 @@ class SqliteStore:
             db.execute("insert or replace into about values (?, ?)", (key, value))
 
     def sum_up(self, now_ms: int, most: int) -> int:
-        try:
-            if not hours.due(
-                self._db, now_ms, 1
-            ):  # asked without a lock: mostly there is nothing to do
+        with self._looking() as db:  # asked without a lock: mostly there is nothing to do
+            if not hours.due(db, now_ms, 1):
                 return 0
-        except sqlite3.Error as e:
-            raise self._said(e) from None
         with self._transaction() as db:
             return hours.sum_up(db, now_ms, most)
 
@@ -158,25 +168,42 @@ class SqliteStore:
 
     def old(self, node: str, before_ms: int) -> int:
         """Return how many readings `remove` would remove."""
-        return int(
-            sum(
-                self._db.execute(
-                    "select count(*) from reading where node = ? and channel = ? and ts < ?",
-                    (node, channel, before_ms),
-                ).fetchone()[0]
-                for channel in removal.channels(self._db, node)
+        with self._looking() as db:
+            return int(
+                sum(
+                    db.execute(
+                        "select count(*) from reading where node = ? and channel = ? and ts < ?",
+                        (node, channel, before_ms),
+                    ).fetchone()[0]
+                    for channel in removal.channels(db, node)
+                )
             )
-        )
 
     def nodes(self) -> list[str]:
-        return [row[0] for row in self._db.execute("select node from node order by node")]
+        with self._looking() as db:
+            return [row[0] for row in db.execute("select node from node order by node")]
+
+    def newest(self) -> int | None:
+        """Return when the newest reading was taken, Unix ms. None: none has a time."""
+        names = self.nodes()
+        with self._looking() as db:
+            found = [removal.newest(db, node) for node in names]
+        return max((ts for ts in found if ts is not None), default=None)
 
     def shrink(self) -> None:
         """Give the space of what was removed back to the disk; that needs as much as the rest takes. StoreError: it was not."""
+        with self._looking() as db:
+            db.execute("vacuum")
+            db.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    @contextmanager
+    def _looking(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read by. StoreError: there is none."""
+        if not self._file:  # closed, since the file could not be opened again
+            self._look()
         try:
-            self._db.execute("vacuum")
-            self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
-        except sqlite3.Error as e:
+            yield self._db
+        except (sqlite3.Error, OverflowError) as e:
             raise self._said(e) from None
 
     @contextmanager
@@ -192,7 +219,7 @@ class SqliteStore:
                 if self._db.in_transaction:
                     with suppress(sqlite3.Error):  # some errors have rolled it back already
                         self._db.execute("rollback")
-        except sqlite3.Error as e:
+        except (sqlite3.Error, OverflowError) as e:
             raise self._said(e) from None
         self._look()  # a file that was removed meanwhile took the batch along
 
@@ -206,7 +233,7 @@ class SqliteStore:
         self._file = ()
         try:
             self._db, self._file = self._opened()
-        except sqlite3.Error as e:
+        except (sqlite3.Error, OSError) as e:
             raise self._said(e) from None
         raise StoreError(f"{self.place} was removed or replaced: what is there now is used")
 
@@ -299,6 +326,20 @@ def _bring_up(db: sqlite3.Connection, place: str) -> None:
             db.execute(statement)
         db.execute("pragma user_version = 2")
     db.execute("commit")
+
+
+@contextmanager
+def _savepoint(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All of it or nothing, within a transaction."""
+    db.execute("savepoint part")
+    try:
+        yield db
+    except BaseException:
+        if db.in_transaction:  # some errors have rolled all of it back already
+            with suppress(sqlite3.Error):
+                db.execute("rollback to part")
+        raise
+    db.execute("release part")
 
 
 def _note(db: sqlite3.Connection, kind: str, text: str) -> None:

@@ -162,6 +162,21 @@ def test_how_it_goes_is_one_line_on_a_terminal(terminal, monkeypatch):
     assert re.search(r"\d\d:\d\d:\d\d  an event", told)
 
 
+def test_the_rate_is_that_of_ten_seconds(terminal, monkeypatch):
+    """Nodes send five readings at once every five seconds."""
+    terminal()
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    numbers = metrics.Numbers()
+    shown = progress.Progress(numbers, lambda: "attic/air")
+    for second in range(1, 41):
+        now[0] = float(second)
+        numbers.readings_stored += 5 * (second % 5 == 0)
+        shown.step()
+    rates = re.findall(r"readings, ([\d.]+) a second", terminal())
+    assert set(rates[10:]) == {"1.0"} and len(rates) == 40
+
+
 def test_elsewhere_a_line_now_and_then(capsys, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])

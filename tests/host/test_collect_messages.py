@@ -104,7 +104,7 @@ def test_the_rest_is_left(branch):
         ({"seq": 0}, "`seq` has to be a whole number from 1"),
         ({"seq": 1.0}, "`seq` has to be a whole number"),
         ({"seq": True}, "`seq` has to be a whole number"),
-        ({"seq": 2**63}, "`seq` has to be a whole number"),
+        ({"seq": 2**53}, "`seq` has to be a whole number"),
         ({"ts": None}, "`ts` has to be a whole number"),
         ({"ts": 1795917130.5}, "`ts` has to be a whole number"),
         ({"ts": 0}, "`ts` has to be a whole number"),

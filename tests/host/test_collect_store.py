@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 import stores
@@ -16,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from station.messages import Bad, Reading, State
-from station.store.contract import Batch, Damaged, StoreError
-from station.store.opening import open_store
+from station.store.contract import MOST_COUNT, Batch, Damaged, Start, StoreError
+from station.store.opening import open_reader, open_store
 from station.store.sqlite import SqliteStore
 from tools import ROOT, CommandError
 
@@ -205,7 +206,7 @@ def test_whatever_comes_again_in_whatever_order_is_there_once(data, store):
         readings = [reading(seq, ts=TS if timed else None, node=node) for seq, timed in batch]
         if fail:
             with pytest.raises(Cut):
-                store.append(Batch(readings=readings, bad=Cutting()))
+                store.append(Batch(readings=readings, bad=Cutting([0])))
         total += put(store, *readings)[0][0]
         for seq, timed in batch:
             known[seq] = known.get(seq, False) or timed
@@ -225,6 +226,32 @@ def test_a_bad_message_is_kept_with_its_reason_and_not_for_ever(store, monkeypat
     assert rows(store, "topic, why, length(payload), bytes", "bad") == [
         ("outpost/x", f"why {number}", 4096, 5000) for number in (2, 3, 4)
     ]
+
+
+def test_what_a_database_refuses_of_one_node_holds_up_no_other(store):
+    """It would come again and again, and nothing would be acknowledged any more."""
+    deep = '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"
+    readings = [reading(seq) for seq in range(1, 40)]
+    readings[17] = reading(18, boot=2**70)
+    readings[30] = reading(31, boot=2**80, late=True)
+    states = [State("attic", "status", "online", NOW), State("attic", "health", deep, NOW)]
+    outcome = store.append(Batch(readings, states, [Bad("outpost/x", b"y", "why", NOW)]))
+    assert (outcome.stored, len(rows(store))) == (37, 37)
+    assert rows(store, "status, health", "node") == [("online", None)]
+    bad = {
+        topic: (json.loads(payload)["boot"], why)
+        for topic, payload, why in rows(store, "topic, payload, why", "bad")
+        if "air" in topic
+    }
+    assert bad.keys() == {"outpost/attic/reading/air", "outpost/attic/history/air"}
+    assert bad["outpost/attic/reading/air"][0] == 2**70
+    assert all(why for _, why in bad.values())
+    assert {"outpost/x", "outpost/attic/health"} < {
+        topic for (topic,) in rows(store, "topic", "bad")
+    }
+    (text,) = outcome.told
+    assert f"attic/air, boot {2**70}, seq 18, and 2 more: the database refuses it: " in text
+    assert put(store, reading(40))[0] == (1, 0, 0, 0)
 
 
 def test_the_newest_state_of_a_node(store):
@@ -290,6 +317,20 @@ def test_what_the_node_gave_up_explains_a_gap(store):
     health(store, dropped="x", superseded=-1, outbox=True, set_aside=2.5)
     assert store.account("attic").waiting == 0
     assert store.account("nobody") == (0, 0, 0)
+
+
+def test_counts_of_nonsense_stop_where_a_database_still_holds_them(store):
+    """Sums that overflow would fail at each look, for all nodes, for ever."""
+    put(store, *(reading(seq, boot=boot, ts=None) for boot in (1, 2) for seq in (1, 2**63 - 1)))
+    for dropped in (0, MOST_COUNT, 0, MOST_COUNT):
+        health(store, dropped=dropped)
+    account = store.account("attic")
+    assert account == (MOST_COUNT, MOST_COUNT, 0)
+    store.tell_gap("attic", account.missing)
+    assert store.told_gap("attic") == MOST_COUNT
+    with closing(open_reader(address(store))) as reader:
+        (known,) = reader.known()
+    assert known.account == account
 
 
 # The page
@@ -396,6 +437,42 @@ def test_a_file_that_is_removed_during_a_commit(store, monkeypatch):
     with pytest.raises(StoreError):
         put(store, reading(2))
     assert put(store, reading(2))[0] == (1, 0, 0, 0)
+
+
+# A table, one look a row:
+# fmt: off
+LOOKS = {
+    "known":    lambda store: store.known([reading(1)]),
+    "starts":   lambda store: store.starts(),
+    "account":  lambda store: store.account("attic"),
+    "absent":   lambda store: store.absent(Start("attic", 8, 1, 1, 9, 1), 9),
+    "told_gap": lambda store: store.told_gap("attic"),
+    "recall":   lambda store: store.recall("base"),
+    "sum_up":   lambda store: store.sum_up(NOW, 9),
+    "nodes":    lambda store: store.nodes(),
+    "newest":   lambda store: store.newest(),
+    "old":      lambda store: store.old("attic", NOW),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_look_into_a_folder_that_is_away_is_an_outage_and_ends_with_it(look, tmp_path):
+    """Else the collector ends where a broker restarts meanwhile."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    store = SqliteStore(place / "r.sqlite", "outpost")
+    place.rename(tmp_path / "away")
+    with pytest.raises(StoreError):
+        put(store, reading(1))
+    with pytest.raises(StoreError, match=f"there is no folder {place}"):
+        look(store)
+    (tmp_path / "away").rename(place)
+    with pytest.raises(StoreError, match="what is there now is used"):
+        look(store)
+    look(store)
+    assert put(store, reading(1))[0] == (1, 0, 0, 0)
+    store.close()
 
 
 def test_a_folder_that_comes_back(tmp_path):

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from station import __main__ as main
-from station import export
+from station import export, tidy
 from station.fleet import command
 from station.messages import Reading, State
 from station.store.contract import Batch
@@ -94,6 +94,23 @@ def test_a_store_that_is_none(tmp_path, capsys):
     assert not (tmp_path / "nothing").exists()
 
 
+@pytest.mark.parametrize("name", ["fleet", "gaps", "export"])
+def test_a_store_that_is_damaged_is_told_in_a_line(name, store, capsys):
+    for seq in range(1, 400):
+        put(store, 2 * seq, NOW + seq)
+    store._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+    pages = store._db.execute(
+        "select rootpage from sqlite_master where name in ('reading', 'node', 'start')"
+    ).fetchall()
+    store.close()
+    with store.path.open("r+b") as file:
+        for (page,) in pages:
+            file.seek((page - 1) * 4096)
+            file.write(b"\xff" * 4096)
+    assert call(name, store) == 1
+    assert "malformed" in capsys.readouterr().err
+
+
 # Export
 
 
@@ -102,7 +119,7 @@ def rows(text):
 
 
 def test_what_is_exported_is_what_is_there(store, capsys, monkeypatch):
-    monkeypatch.setattr("station.store.reader._AT_ONCE", 7)  # many turns
+    monkeypatch.setattr("station.store.reader.AT_ONCE", 7)  # many turns
     random.seed(5)
     truth = []
     for seq in range(1, 60):
@@ -162,16 +179,17 @@ def test_hours_of_readings_that_were_removed(store, capsys):
     begin = NOW - 400 * DAY
     for n in range(180):
         put(store, n + 1, begin + n * 60_000, temperature=n)
+    put(store, 1, NOW, "cellar")
     assert call("tidy", store, "--keep-days", "365") == 0
     assert "180 readings older than 365 days removed" in capsys.readouterr().out
-    assert call("export", store, "--hourly") == 0
+    assert call("export", store, "--hourly", "--node", "attic") == 0
     found = rows(capsys.readouterr().out)
     assert [(r["least"], r["mean"], r["most"], r["readings"]) for r in found] == [
         ("0.0", "29.5", "59.0", "60"),
         ("60.0", "89.5", "119.0", "60"),
         ("120.0", "149.5", "179.0", "60"),
     ]
-    assert call("export", store) == 0
+    assert call("export", store, "--node", "attic") == 0
     assert rows(capsys.readouterr().out) == []
 
 
@@ -192,6 +210,36 @@ def test_a_file_is_complete_or_as_it_was(store, tmp_path, capsys, monkeypatch):
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.csv"]
     assert call("export", store, "--out", str(tmp_path / "no" / "out.csv")) == 1
     assert "cannot be written: No such file" in capsys.readouterr().err
+
+
+def test_what_stands_beside_a_file_is_left_alone(store, tmp_path, capsys):
+    put(store, 1, NOW)
+    other = tmp_path / "out.csv.new"
+    other.write_text("somebody's own")
+    assert call("export", store, "--out", str(tmp_path / "out.csv")) == 0
+    assert other.read_text() == "somebody's own"
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.csv", "out.csv.new"]
+
+
+def test_a_kind_of_file_that_is_not_written(store, tmp_path, capsys):
+    for name in ("out.xlsx", "out", "out.csv.gz"):
+        assert call("export", store, "--out", str(tmp_path / name)) == 1
+        assert "give file.csv or file.parquet" in capsys.readouterr().err
+        assert not (tmp_path / name).exists()
+
+
+def test_a_pipe_that_is_closed_is_a_quiet_end(store):
+    store.append(
+        Batch(
+            [Reading("attic", 8, n, "air", '{"a":1}', NOW + n, NOW, False) for n in range(1, 9999)]
+        )
+    )
+    words = [sys.executable, "-m", "station", "export", "--store", str(store.path)]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.readline().startswith(b"time,ts,node")
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait(60)) == (b"", 0)
+    process.stderr.close()
 
 
 def test_parquet(store, tmp_path, capsys, monkeypatch):
@@ -220,16 +268,44 @@ def test_parquet(store, tmp_path, capsys, monkeypatch):
 
 def test_a_dry_run_removes_nothing(store, capsys):
     put(store, 1, NOW - 10 * DAY)
-    put(store, 2, NOW - DAY)
+    put(store, 2, NOW)
     assert call("tidy", store, "--keep-days", "5", "--dry-run") == 0
-    assert capsys.readouterr().out == "attic: 1 readings would be removed\n"
+    assert capsys.readouterr().out == (
+        "attic: 1 readings would be removed\n1 readings older than 5 days would be removed\n"
+    )
+    assert call("tidy", store, "--keep-days", "40", "--dry-run") == 0
+    assert capsys.readouterr().out == "0 readings older than 40 days would be removed\n"
+    assert call("tidy", store, "--keep-days", "1", "--dry-run") == 0
+    assert "1 readings older than 1 day would be removed" in capsys.readouterr().out
     assert call("tidy", store, "--keep-days", "20") == 0
     assert len(store._db.execute("select * from reading").fetchall()) == 2
     with pytest.raises(SystemExit):
         call("tidy", store)  # without a rule nothing goes
 
 
+def test_a_clock_that_is_years_ahead_removes_nothing_that_is_young(store, capsys, monkeypatch):
+    put(store, 1, NOW - 10 * DAY)
+    for seq in range(2, 20):
+        put(store, seq, NOW - seq * HOUR_MS)
+    put(store, 20, None)
+    monkeypatch.setattr(tidy.time, "time_ns", lambda: (NOW + 800 * DAY) * 1_000_000)
+    assert call("tidy", store, "--keep-days", "5") == 0
+    out = capsys.readouterr().out
+    assert "the newest reading is of " in out and "1 readings older than 5 days removed" in out
+    assert store._db.execute("select count(*) from reading").fetchone() == (19,)
+
+
+def test_a_store_without_a_time_has_nothing_to_remove(store, capsys):
+    put(store, 1, None)
+    assert call("tidy", store, "--keep-days", "5") == 0
+    assert (
+        capsys.readouterr().out
+        == "0 readings older than 5 days removed; their hourly means stay\n"
+    )
+
+
 def test_the_file_becomes_smaller_when_asked(store, capsys):
+    put(store, 1, NOW, "cellar")
     store.append(
         Batch(
             [
@@ -256,6 +332,7 @@ def test_tidy_beside_a_collector_that_writes(tmp_path):
         for n in range(1, 20_001)
     ]
     store.append(Batch(old))
+    put(store, 1, NOW, "cellar")
     words = ["tidy", "--store", str(store.path), "--keep-days", "40"]
     process = subprocess.Popen([sys.executable, "-m", "station", *words], cwd=ROOT)
     seq = 20_000

@@ -139,7 +139,7 @@ class Answers:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 owner.path, owner.headers = self.path, self.headers
                 status, text = owner.status, owner.text
-                if status < 300:
+                if status == 204:
                     owner.taken += body.decode().splitlines()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))
@@ -176,6 +176,12 @@ def answers():
         (404, '{"error":"database not found"}', "answers 404: there is no such database"),
         (400, '{"error":"database is required"}', "answers 400: database is required"),
         (302, "", "answers 302"),
+        (
+            200,
+            "<html>Please log in</html>",
+            "answers 200: a database that has stored lines answers 204",
+        ),
+        (202, "", "answers 202"),
     ],
 )
 def test_what_is_not_about_a_line_acknowledges_nothing(

@@ -14,6 +14,7 @@ from tools import CommandError
 TOKEN = "OUTPOST_STORE_TOKEN"
 _DATABASE = "outpost"
 _PATIENCE_S = 10
+_STORED = 204  # a page behind a login, or a proxy, answers 200 to anything
 _BAD_REQUEST, _TOO_LARGE, _UNPROCESSABLE = 400, 413, 422
 # What is said of lines, and not of the request: the rest of it is written.
 _OF_LINES = re.compile(r"partial write|unable to parse|field type conflict|beyond retention", re.I)
@@ -74,13 +75,16 @@ class Link:
             self.close()
             why = getattr(e, "strerror", None) or str(e) or type(e).__name__
             raise StoreError(f"{self.place}: {why}") from None
-        if status < 300:
+        if status == _STORED:
             return
         if status == _TOO_LARGE or (
             status in (_BAD_REQUEST, _UNPROCESSABLE) and _OF_LINES.search(said)
         ):
             raise RefusedLines(said)
-        raise StoreError(f"{self.place} answers {status}: {_RIGHT.get(status, said)}")
+        right = _RIGHT.get(status, said)
+        if status < _BAD_REQUEST:
+            right = f"a database that has stored lines answers {_STORED}: is that its address? It says: {said}"
+        raise StoreError(f"{self.place} answers {status}: {right}")
 
     def close(self) -> None:
         if self._link:

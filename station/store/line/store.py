@@ -6,13 +6,14 @@ no gaps, no new lives. The file has readings without a time, those that the data
 A batch is written to the database first. If the file then fails all of it comes again, and the database has the same points.
 """
 
-import json
+from collections.abc import Sequence
 from dataclasses import replace
 
-from station.messages import READING, Bad, Reading
+from station.messages import Reading
 from station.store.contract import Account, Away, Batch, Outcome, Start, StoreError
 from station.store.line.link import Link, RefusedLines
 from station.store.line.protocol import line
+from station.store.refused import as_bad, halves, words
 from station.store.sqlite import SqliteStore
 from tools import CommandError
 
@@ -53,15 +54,11 @@ class LineStore:
         # One that was without its time, and has it now, is completed there.
         aside += self._beside.known(timed)
         aside += [reading for reading, _ in refused if reading not in aside]
-        bad = [*batch.bad, *(self._bad(reading, why) for reading, why in refused)]
+        bad = [*batch.bad, *(as_bad(self.base, reading, why) for reading, why in refused)]
         outcome = self._beside.append(replace(batch, readings=aside, bad=bad))
         outcome.stored += len(timed) - len(refused)
-        for reading, why in refused[:1]:
-            more = f", and {len(refused) - 1} more" if refused[1:] else ""
-            outcome.told.append(
-                f"{reading.node}/{reading.channel}, boot {reading.boot}, seq {reading.seq}{more}: the database refuses it:"
-                f" {why}. It is kept in {self._beside.place}"
-            )
+        for text in words(refused):
+            outcome.told.append(f"{text}. It is kept in {self._beside.place}")
         return outcome
 
     def _write(self, readings: list[Reading]) -> list[tuple[Reading, str]]:
@@ -73,23 +70,12 @@ class LineStore:
                 lines.append((reading, line(reading)))
             except ValueError as e:
                 refused.append((reading, str(e)))
-        waiting = [lines] if lines else []
-        while waiting:  # halves, until it is known which lines are refused
-            part = waiting.pop()
-            try:
-                self._link.write([text for _, text in part])
-            except RefusedLines as e:
-                if len(part) == 1:
-                    refused.append((part[0][0], str(e)))
-                else:
-                    waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
-        return refused
 
-    def _bad(self, reading: Reading, why: str) -> Bad:
-        members = {"ts": reading.ts, "boot": reading.boot, "seq": reading.seq}
-        payload = json.dumps(members | json.loads(reading.quantities)).encode()
-        topic = f"{self.base}/{reading.node}/{READING}{reading.channel}"
-        return Bad(topic, payload, why, reading.received)
+        def take(part: Sequence[tuple[Reading, str]]) -> None:
+            self._link.write([text for _, text in part])
+
+        refused += [(reading, why) for (reading, _), why in halves(lines, take, RefusedLines)]
+        return refused
 
     def starts(self, node: str | None = None) -> list[Start]:
         return []

@@ -19,6 +19,14 @@ _WORDS: tuple[tuple[type[psycopg.Error], type[StoreError], str], ...] = (
     (errors.IndexCorrupted,         Damaged,    "is damaged ({error}): REINDEX DATABASE, or put a copy in its place"),
     (errors.InsufficientPrivilege,  StoreError, "{error}: this user needs the right to create a schema there, or to own the schema outpost"),
 )
+# What is raised because of what one message says.
+REFUSED = (
+    OverflowError,
+    RecursionError,
+    psycopg.DataError,
+    errors.ProgramLimitExceeded,
+    errors.StatementTooComplex,
+)
 # An error of the connection has no class of its own, so it is known by its text. Neither passes by itself.
 _REFUSALS = (
     ("password",       "its password belongs into ~/.pgpass or $PGPASSWORD"),

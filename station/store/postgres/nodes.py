@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from psycopg import Connection
 
 from station.messages import Reading, State
-from station.store.contract import Account
+from station.store.contract import MOST_COUNT, Account
 from station.store.nodes import EXPLAIN, number
 from station.store.postgres.times import from_ms
 
@@ -43,10 +43,10 @@ def take(db: Connection, state: State) -> None:
         document = json.loads(state.text)
         for name in EXPLAIN:
             db.execute(
-                f"update node set {name} = %(now)s, {name}_here = {name}_here + case"
-                f"   when {name} is null then 0 when %(now)s >= {name} then %(now)s - {name} else %(now)s end"
+                f"update node set {name} = %(now)s, {name}_here = least(%(most)s, {name}_here + case"
+                f"   when {name} is null then 0 when %(now)s >= {name} then %(now)s - {name} else %(now)s end)"
                 " where node = %(node)s",
-                {"now": number(document, name), "node": state.node},
+                {"now": number(document, name), "node": state.node, "most": MOST_COUNT},
             )
 
 

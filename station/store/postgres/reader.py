@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from station.store import nodes
-from station.store.contract import Account
+from station.store.contract import MOST_COUNT, Account
 from station.store.hours import HOUR_MS
 from station.store.postgres import tables
 from station.store.postgres.faults import said
@@ -53,7 +53,7 @@ class PostgresReader:
     def known(self, node: str | None = None) -> list[Known]:
         """As Reader.known."""
         starts = self._read(
-            "select node, sum(last - case when whole then 1 else first end + 1 - readings)::bigint from start"
+            f"select node, least(sum(last - case when whole then 1 else first end + 1 - readings), {MOST_COUNT})::bigint from start"
             " where %s::text is null or node = %s group by node",
             *(node, node),
         )

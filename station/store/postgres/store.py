@@ -12,9 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
+from station.store import refused
 from station.store.contract import (
     MOST_BAD,
     MOST_BAD_BYTES,
+    MOST_COUNT,
     Account,
     Away,
     Batch,
@@ -24,7 +26,7 @@ from station.store.contract import (
     StoreError,
 )
 from station.store.postgres import nodes, placing, tables
-from station.store.postgres.faults import refusal, said
+from station.store.postgres.faults import REFUSED, refusal, said
 from station.store.postgres.times import from_ms
 from tools import CommandError
 
@@ -72,27 +74,8 @@ class PostgresStore:
 
     def append(self, batch: Batch) -> Outcome:
         """As in contract.Store. StoreError: nothing of it is there, or, if the connection ended in the commit, all of it."""
-        outcome = Outcome()
         with self._transaction() as db:
-            placing.place(db, batch.readings, outcome)
-            nodes.heard(db, batch.readings)
-            for state in batch.states:
-                nodes.take(db, state)
-            for bad in batch.bad:
-                db.execute(
-                    "insert into bad (received, topic, why, payload, bytes) values (%s, %s, %s, %s, %s)",
-                    (
-                        from_ms(bad.received),
-                        bad.topic.replace("\0", "\ufffd"),
-                        bad.why,
-                        bad.payload[:MOST_BAD_BYTES],
-                        len(bad.payload),
-                    ),
-                )
-            if batch.bad:
-                db.execute(
-                    "delete from bad where id <= (select max(id) from bad) - %s", (MOST_BAD,)
-                )
+            outcome = refused.keep(batch, self.base, lambda part: _take(db, part), REFUSED)
             for text in outcome.told:
                 _note(db, "reading", text)
         return outcome
@@ -107,7 +90,7 @@ class PostgresStore:
         return [Start(*row) for row in rows]
 
     def account(self, node: str) -> Account:
-        missing = sum(start.missing for start in self.starts(node))
+        missing = min(MOST_COUNT, sum(start.missing for start in self.starts(node)))
         with self._looking() as db:
             return nodes.account(db, node, missing)
 
@@ -232,6 +215,30 @@ class PostgresStore:
 def _one(db: psycopg.Connection, text: str, *values: object) -> Any:
     row = db.execute(text, values).fetchone()
     return row[0] if row else None
+
+
+def _take(db: psycopg.Connection, batch: Batch) -> Outcome:
+    """Store a batch, or nothing of it, within a transaction."""
+    outcome = Outcome()
+    with db.transaction():
+        placing.place(db, batch.readings, outcome)
+        nodes.heard(db, batch.readings)
+        for state in batch.states:
+            nodes.take(db, state)
+        for bad in batch.bad:
+            db.execute(
+                "insert into bad (received, topic, why, payload, bytes) values (%s, %s, %s, %s, %s)",
+                (
+                    from_ms(bad.received),
+                    bad.topic.replace("\0", "\ufffd"),
+                    bad.why,
+                    bad.payload[:MOST_BAD_BYTES],
+                    len(bad.payload),
+                ),
+            )
+        if batch.bad:
+            db.execute("delete from bad where id <= (select max(id) from bad) - %s", (MOST_BAD,))
+    return outcome
 
 
 def _note(db: psycopg.Connection, kind: str, text: str) -> None:
