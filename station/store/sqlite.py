@@ -133,6 +133,10 @@ class SqliteStore:
         with self._transaction() as db:
             db.execute("insert or replace into about values (?, ?)", (key, value))
 
+    def set_right(self, now_ms: int) -> None:
+        with self._transaction() as db:
+            nodes.set_right(db, now_ms)
+
     def sum_up(self, now_ms: int, most: int) -> int:
         try:
             if not hours.due(
