@@ -113,7 +113,7 @@ def rows(text):
 
 
 def test_what_is_exported_is_what_is_there(store, capsys, monkeypatch):
-    monkeypatch.setattr("station.store.reader._AT_ONCE", 7)  # many turns
+    monkeypatch.setattr("station.store.reader.AT_ONCE", 7)  # many turns
     random.seed(5)
     truth = []
     for seq in range(1, 60):
