@@ -4,6 +4,7 @@ Run it again whenever there are new nodes: keys, passwords and what you said bef
 never shown; they go into the nodes' own files, and into one file a program.
 """
 
+import shlex
 import time
 from pathlib import Path
 
@@ -129,9 +130,11 @@ def next_steps(site: Site, memory: Memory) -> None:
     doubt = server.doubts(there) if there else _ABSENT
     if doubt:
         print(f"  {doubt}")
-    unit = site.folder.resolve() / settings.UNIT_NAME
+    unit = shlex.quote(str(site.folder.resolve() / settings.UNIT_NAME))
     if site.owner() == SERVICE and site.folder.owner() != SERVICE:
-        print(f"  it is not to run as root: sudo chown -R {SERVICE}: {site.folder}")
+        print(
+            f"  it is not to run as root: sudo chown -R {SERVICE}: {shlex.quote(str(site.folder))}"
+        )
     print(f"try it: {site.call('broker', memory, RUN=1)}")
     print(f"keep it running: sudo systemctl enable --now {unit}")
 

@@ -677,6 +677,7 @@ def test_the_commands_that_are_printed_are_whole(folder, call):
     assert code == 0, said
     whole = "make broker FOLDER='a b' CONFIG=other.json CSV='my nodes.csv'"
     assert f"try it: {whole} RUN=1\n" in said
+    assert f"systemctl enable --now '{Path('a b').resolve()}/outpost-broker.service'\n" in said
     said = call("revoke", "--node", "attic", "--folder", "a b")[1]
     assert f"{whole} NODE=attic lets it in again" in said
     Path("my nodes.csv").write_text("name\nbarn\n")
