@@ -5,11 +5,13 @@ import json
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from station.fleet import judge
 from station.fleet.alarms import STATION, Alarms, Message
 from station.fleet.deliver import by_command, by_post
+from station.store.contract import Away
 from station.store.opening import open_reader
 from tools import CommandError, shell, unreadable, wholefile
 from tools.numbers import seconds, whole
@@ -61,25 +63,49 @@ def run(args):
     if args.test:
         return _test(ways)
     # What was only printed is yet to be told: it has a state of its own.
+    if "://" in args.store and not args.state:
+        raise CommandError("a database has no folder for what was told: give STATE=alarms.json", 2)
     state = Path((args.state or f"{args.store}.alarms.json") + ("" if ways else _PRINTED))
+    store = _Opened(args.store)
     post = _Post(_alarms(state, args.an_hour, ways), ways, state)
-    reader = open_reader(args.store)
     try:
         if args.once:
-            fault = post.look(reader)
+            fault = post.look(store)
             if fault:
                 raise CommandError(f"not told: {fault}")
             if post.unkept:
                 raise CommandError(f"told, and {_FORGOTTEN}: {post.unkept}")
             return 0
-        shell.say(f"looking at {args.store} each {args.every:g} s; Ctrl-C ends it")
+        shell.say(f"looking at {store.place} each {args.every:g} s; Ctrl-C ends it")
         while True:
-            post.look(reader)
+            post.look(store)
             time.sleep(args.every)
     except KeyboardInterrupt:
         return 0
     finally:
-        reader.close()
+        store.close()
+
+
+class _Opened:
+    """A reader, opened when it can be: one that is away just now is a thing to tell, and no reason to end."""
+
+    def __init__(self, address):
+        self._address, self._reader = address, None
+        with suppress(Away):
+            self.reader()
+
+    @property
+    def place(self):
+        return self._reader.place if self._reader else self._address.rpartition("@")[2]
+
+    def reader(self):
+        """CommandError: it cannot be read."""
+        self._reader = self._reader or open_reader(self._address)
+        return self._reader
+
+    def close(self):
+        if self._reader:
+            self._reader.close()
 
 
 class _Post:
@@ -90,10 +116,11 @@ class _Post:
         self._fault = None
         self.unkept = None  # why the state cannot be kept
 
-    def look(self, reader):
+    def look(self, store):
         """Return why a message did not go, or None."""
         now = time.time_ns() // 1_000_000
         try:
+            reader = store.reader()
             found, away = judge.judged(reader, now), judge.station(reader, now)
         except (sqlite3.Error, CommandError) as e:
             found, away = [], f"{_UNREAD}: {e}"

@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import sqlite3
 import sys
 import threading
 
@@ -14,6 +15,7 @@ from station.fleet.alarms import Alarms, Message
 from station.fleet.judge import Fault, Judged
 from station.messages import State
 from station.store.contract import Batch
+from station.store.reader import Reader
 from station.store.sqlite import SqliteStore
 from tools import CommandError
 from tools import __main__ as tools_main
@@ -304,6 +306,30 @@ def test_a_disk_that_is_full_keeps_nothing_and_ends_nothing(
     assert out.count("what was told cannot be kept") == 1 and "no space left" in out
     assert main.main([*words, "--once"]) == 1
     assert "what was told cannot be kept" in capsys.readouterr().err
+
+
+def test_a_store_that_cannot_be_opened_just_now_is_told(faulty, hook, capsys, monkeypatch):
+    """As on a full disk where no collector has it open; it is opened when it can be."""
+    address, got, _ = hook
+    full = sqlite3.OperationalError("disk I/O error")
+    full.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    words = ["alarms", "--store", str(faulty), "--once", "--post", address]
+    with monkeypatch.context() as patch:
+        patch.setattr(Reader, "_check", lambda self, db: (_ for _ in ()).throw(full))
+        assert [main.main(words) for _ in range(2)] == [0, 0]
+    assert (
+        "cannot be read just now: disk I/O error. See whether its disk is full"
+        in got[0][2]["text"]
+    )
+    assert [main.main(words) for _ in range(2)] == [0, 0]
+    assert [body["node"] for *_, body in got] == ["", "attic"]
+
+
+def test_a_database_needs_a_place_for_what_was_told_and_its_password_is_not_shown(capsys):
+    words = ["alarms", "--store", "postgresql://me:secret@127.0.0.1:9/x", "--once"]
+    assert main.main(words) == 2
+    said = capsys.readouterr()
+    assert "give STATE=" in said.err and "secret" not in said.err + said.out
 
 
 @pytest.mark.parametrize(
