@@ -49,8 +49,11 @@ class Lookout:
         """Look at what no message says."""
         if time.monotonic() >= self._note_at:
             self._note_at = time.monotonic() + _NOTE_S
+            now_ms = _now_ms()
+            self._since_ms = min(self._since_ms, now_ms)  # the clock was ahead
             with suppress(StoreError):
-                self._store.remember(LISTENING, f"{self._since_ms} {_now_ms()}")
+                self._store.set_right(now_ms)
+                self._store.remember(LISTENING, f"{self._since_ms} {now_ms}")
         if session.broker_dropped not in (None, self._dropped):
             with suppress(StoreError):  # again with the next step
                 self._count(session.place, session.broker_dropped or 0)

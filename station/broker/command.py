@@ -4,6 +4,7 @@ Run it again whenever there are new nodes: keys, passwords and what you said bef
 never shown; they go into the nodes' own files, and into one file a program.
 """
 
+import shlex
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from station.broker.accounts import Account
 from station.broker.rights import Place
 from station.broker.settings import LOOPBACK, Listeners
 from station.broker.setup import Made, set_up
-from station.broker.site import FOLDER, SERVICE, Site, read
+from station.broker.site import CONFIG, FOLDER, SERVICE, Memory, Site, read
 from tools import CommandError
 from tools.numbers import patience, whole
 
@@ -26,7 +27,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--config",
         type=Path,
-        default=Path("config.json"),
+        default=CONFIG,
         help="what the nodes have in common; nodes/ is beside it (%(default)s)",
     )
     parser.add_argument(
@@ -81,7 +82,7 @@ def run(args):
     report(site, made)
     if args.run:
         return serve(args, site, made)
-    next_steps(site)
+    next_steps(site, made.memory)
     return 0
 
 
@@ -98,14 +99,19 @@ def report(site: Site, made: Made) -> None:
         f"{site.folder}/: a broker at {', '.join(memory.hosts)}, port {memory.port} with TLS, {memory.local} without ({for_whom})"
     )
     names = {place.node for place in memory.nodes.values()}
-    none = "; give nodes/<name>.json, CSV=nodes.csv, or node.name in config.json"
-    print(f"  nodes with an account: {len(names)}{'' if names else none}")
-    for name in sorted(memory.revoked):
-        print(f"  {name} is revoked and left out: make broker NODE={name} lets it in again")
-    for name in sorted(names - set(made.given)):
+    if names:
+        print(f"  nodes with an account: {len(names)}")
+    else:
         print(
-            f"  {name} keeps its account, and is not in {where}: make revoke NODE={name} ends that"
+            "warning: no node has an account: give nodes/<name>.json, CSV=nodes.csv, or node.name in config.json,"
+            " and call this again"
         )
+    for name in sorted(memory.revoked):
+        again = site.call("broker", memory, NODE=name)
+        print(f"  {name} is revoked and left out: {again} lets it in again")
+    for name in sorted(names - set(made.given)):
+        ends = site.call("revoke", memory, NODE=name)
+        print(f"  {name} keeps its account, and is not in {where}: {ends} ends that")
     for path in made.changed:
         print(f"  written: {path}")
     if not made.changed:
@@ -119,17 +125,21 @@ def report(site: Site, made: Made) -> None:
     )
 
 
-def next_steps(site: Site) -> None:
+def next_steps(site: Site, memory: Memory) -> None:
     there = server.on_this_system()
-    doubt = (
-        server.doubts(there) if there else "mosquitto is not installed: sudo apt install mosquitto"
-    )
+    doubt = server.doubts(there) if there else _ABSENT
     if doubt:
         print(f"  {doubt}")
-    unit = site.folder.resolve() / settings.UNIT_NAME
+    unit = shlex.quote(str(site.folder.resolve() / settings.UNIT_NAME))
     if site.owner() == SERVICE and site.folder.owner() != SERVICE:
-        print(f"  it is not to run as root: sudo chown -R {SERVICE}: {site.folder}")
-    print(f"try it: make broker RUN=1      keep it running: sudo systemctl enable --now {unit}")
+        print(
+            f"  it is not to run as root: sudo chown -R {SERVICE}: {shlex.quote(str(site.folder))}"
+        )
+    print(f"try it: {site.call('broker', memory, RUN=1)}")
+    print(f"keep it running: sudo systemctl enable --now {unit}")
+
+
+_ABSENT = "mosquitto is not installed here; only the service needs it: sudo apt install mosquitto"
 
 
 # ---- run

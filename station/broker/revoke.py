@@ -33,26 +33,47 @@ def run(args):
     users = [user for user, place in memory.nodes.items() if place.node == args.node]
     place = memory.nodes[users[0]] if users else None
     hashes = accounts.parsed(read(site.folder / "passwords") or "")
+    was = "has no account any more"
     if place:
         memory = _without_node(memory, place.node, users, hashes)
     elif args.node in memory.more:
         users = [args.node]
         memory = memory._replace(more=[user for user in memory.more if user != args.node])
-        (site.private / f"{args.node}.json").unlink(missing_ok=True)
+    elif args.node in memory.revoked or rights.is_more(args.node):
+        # A call before this one may have been cut: what it left is done now.
+        users = _left(args.node, memory, hashes)
+        was = "is revoked already, and it holds"
     else:
         raise CommandError(_unknown(args.node, memory), 2)
-    # First of all what lasts: whatever stops this, `make broker` will not bring it back.
-    site.remember(memory)
-    kept = {user: line for user, line in hashes.items() if user not in users}
-    site.put(site.folder / "passwords", accounts.written(kept))
-    acl = site.folder / "acl"
-    site.put(acl, rights.without(read(acl) or "", users))
-    print(f"{args.node} has no account any more; {server.tell(site.folder)}")
+    _write(site, memory, users, hashes)
+    print(f"{args.node} {was}; {server.tell(site.folder)}")
     if place:
         if server.running(site.folder) and not _offline(site, memory, place):
             print("its `status` at the broker stays as it was")
-        print(f"make broker NODE={args.node} lets it in again, with a new password")
+        again = site.call("broker", memory, NODE=args.node)
+        print(f"{again} lets it in again, with a new password")
     return 0
+
+
+def _write(site: Site, memory: Memory, users: list[str], hashes: dict[str, str]) -> None:
+    """Write what takes rights away first. Where this is cut, nobody has more rights than before, and a second call goes on."""
+    # 1. Without rules an account may do nothing. Its hash is still there, for 2. to keep.
+    acl = site.folder / "acl"
+    site.put(acl, rights.without(read(acl) or "", users))
+    # 2. From here on `make broker` leaves it out.
+    site.remember(memory)
+    # 3. It cannot log in.
+    kept = {user: line for user, line in hashes.items() if user not in users}
+    site.put(site.folder / "passwords", accounts.written(kept))
+    for user in users:
+        if rights.is_more(user):
+            (site.private / f"{user}.json").unlink(missing_ok=True)
+
+
+def _left(name: str, memory: Memory, hashes: dict[str, str]) -> list[str]:
+    """The accounts that a revoked node, or a program, still has."""
+    theirs = memory.revoked.get(name)
+    return [user for user, line in hashes.items() if line == theirs] if theirs else [name]
 
 
 def _without_node(memory: Memory, node: str, users: list[str], hashes: dict[str, str]) -> Memory:
@@ -64,10 +85,8 @@ def _without_node(memory: Memory, node: str, users: list[str], hashes: dict[str,
 
 
 def _unknown(node, memory):
-    if node in memory.revoked:
-        return f"NODE= {node} is revoked already"
     names = ", ".join(sorted(place.node for place in memory.nodes.values()))
-    return f"NODE= {node} has no account; there is {names or 'none at all'}"
+    return f"NODE={node} has no account; there is {names or 'none at all'}"
 
 
 def _offline(site: Site, memory: Memory, place: Place) -> bool:

@@ -89,13 +89,13 @@ def in_use(address: str, port: int) -> bool:
             raise CommandError(f"you may not listen on port {port}: give one above 1023") from None
         except (socket.gaierror, UnicodeError):
             raise CommandError(
-                f"LISTEN= {address} is no address, give one as 192.168.1.10", 2
+                f"LISTEN={address} is no address, give one as 192.168.1.10", 2
             ) from None
         except OSError as e:
             if e.errno == errno.EADDRINUSE:
                 return True
             raise CommandError(
-                f"LISTEN= {address} is not this computer's, give one of `hostname -I`", 2
+                f"LISTEN={address} is not this computer's, give one of `hostname -I`", 2
             ) from None
     return False
 

@@ -67,9 +67,9 @@ def set_up(args, site: Site) -> Made:
 def _enrolled(args, nodes: Fleet, memory: Memory, before: dict[str, str]) -> tuple[Given, Memory]:
     members = nodes.members()
     if args.node and args.node not in memory.revoked:
-        raise CommandError(f"NODE= {args.node} is not revoked: NODE= is for a node that was", 2)
+        raise CommandError(f"NODE={args.node} is not revoked: NODE= is for a node that was", 2)
     if args.node and args.node not in {place.node for place, _ in members}:
-        raise CommandError(f"NODE= {args.node} is not in {nodes.where}: put it there first", 2)
+        raise CommandError(f"NODE={args.node} is not in {nodes.where}: put it there first", 2)
     given, memory = enrol(members, memory, before, args.node)
     # also with those that are not among these
     former = [place for places in memory.former.values() for place in places]
@@ -89,6 +89,8 @@ def _told(args, before: Memory | None) -> Memory:
     """What is to be: what was said now, else what was said before."""
     memory = before or Memory(hosts=[])
     told: dict[str, Any] = {
+        "config": str(args.config),
+        "csv": str(args.csv or ""),
         "hosts": _names(args.host, "HOST") or memory.hosts or [own_address()],
         "more": _names(args.accounts, "ACCOUNTS") or memory.more,
         "port": args.port or memory.port,
@@ -103,20 +105,18 @@ def _told(args, before: Memory | None) -> Memory:
     for host in told["hosts"]:
         wrong = kinds.wrong("host", host, None) if not _is_v6(host) else None
         if wrong:
-            raise CommandError(f"HOST= {host} {wrong}, give names or addresses without port", 2)
+            raise CommandError(f"HOST={host} {wrong}, give names or addresses without port", 2)
     for user in told["more"]:
         if not rights.is_more(user):
             roles = ", ".join([*ROLES, *rights.RARE])
-            raise CommandError(
-                f"ACCOUNTS= {user}: give a role, - and a name; roles are {roles}", 2
-            )
+            raise CommandError(f"ACCOUNTS={user}: give a role, - and a name; roles are {roles}", 2)
     return memory._replace(**told)
 
 
 def _names(text, variable):
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     if text and not names:
-        raise CommandError(f"{variable}= {text} has no name in it", 2)
+        raise CommandError(f"{variable}={text} has no name in it", 2)
     return list(dict.fromkeys(names))
 
 

@@ -7,6 +7,7 @@ A file is written only if that changes it, whole or not at all, and readable by 
 """
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from tools.jsontext import pretty
 
 SECRET, OPEN = 0o600, 0o644
 FOLDER = Path("broker")
+CONFIG = Path("config.json")
 SERVICE = "mosquitto"  # the user that Debian's package makes
 
 
@@ -24,6 +26,8 @@ class Memory(NamedTuple):
     """site.json: what `make broker` was told, and whom it knows. No password is in it."""
 
     hosts: list[str]
+    config: str = str(CONFIG)  # where the nodes are, as it was called last
+    csv: str = ""
     port: int = TLS_PORT
     local: int = PLAIN_PORT
     plain: bool = False
@@ -64,6 +68,18 @@ class Site:
 
     def remember(self, memory: Memory) -> None:
         self.put(self.private / "site.json", pretty(memory._asdict()) + "\n")
+
+    def call(self, target: str, memory: Memory, **variables: object) -> str:
+        """The command that concerns this broker, as it is typed: with all that is not as usual."""
+        places = {"FOLDER": self.folder if self.folder != FOLDER else ""}
+        if target == "broker":
+            places |= {"CONFIG": memory.config if Path(memory.config) != CONFIG else ""}
+            places |= {"CSV": memory.csv}
+        given = {name: str(value) for name, value in (places | variables).items() if value != ""}
+        quoted = (
+            f"{name}={shlex.quote(value.replace('$', '$$'))}" for name, value in given.items()
+        )
+        return " ".join(["make", target, *quoted])
 
     def owner(self) -> str:
         """The user that the broker is to run as: who owns the folder, unless that is root."""

@@ -48,7 +48,7 @@ def _chosen(names):
     chosen = [name.strip() for name in names.split(",")]
     for name in chosen:
         if name not in known:
-            raise CommandError(f"FAULTS= {name} is no fault: give some of {','.join(known)}", 2)
+            raise CommandError(f"FAULTS={name} is no fault: give some of {','.join(known)}", 2)
     return [known[name] for name in chosen]
 
 

@@ -1,10 +1,11 @@
 """Which faults are news: each is told once when it begins and once when it ends, over restarts.
 
 Flapping is no news: a fault has to last for two looks before it is told, and to be away for a while before its end is. What exceeds a number
-an hour is summed up. What cannot be delivered is kept, and tried again.
+an hour is summed up. What cannot be delivered is kept, for each way of telling by itself, and tried again. A time that is in the future
+counts as now: the clock was ahead.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from station.fleet import judge
@@ -33,27 +34,43 @@ class Message(NamedTuple):
         return begin + (f"over: {self.text}" if self.event == "ended" else self.text)
 
 
-class Alarms:
-    """state: what `remembered` returned before, or {}; an_hour: so many messages, others are summed up."""
+Send = Callable[[Message], str | None]  # returns why it did not go
 
-    def __init__(self, state: dict[str, Any], an_hour: int) -> None:
+
+class Alarms:
+    """state: what `remembered` returned before, or {}; an_hour: so many messages, others are summed up; ways: their names.
+
+    ValueError: state is no such thing.
+    """
+
+    def __init__(self, state: dict[str, Any], an_hour: int, ways: Collection[str]) -> None:
+        if not _is_state(state):
+            raise ValueError("is damaged")
         self._an_hour = an_hour
         # {"node\nkind": {"text", "looks", "told", "since", "seen"}}
         self._faults: dict[str, dict[str, Any]] = state.get("faults", {})
         self._told: list[int] = state.get("told", [])
         self._held: int = state.get("held", 0)
-        self.waiting: list[Message] = [Message(*each) for each in state.get("waiting", [])]
+        queues = state.get("waiting", {})
+        # What waits for a way that is no more goes by one that is new.
+        left = [each for way in queues if way not in ways for each in queues[way]]
+        self.waiting: dict[str, list[Message]] = {
+            way: [Message(*each) for each in queues.get(way, left)] for way in ways
+        }
 
     def remembered(self) -> dict[str, Any]:
         return {
             "faults": self._faults,
             "told": self._told,
             "held": self._held,
-            "waiting": [list(each) for each in self.waiting],
+            "waiting": {
+                way: [list(each) for each in queue] for way, queue in self.waiting.items()
+            },
         }
 
-    def look(self, found: list[Judged], away: str | None, now_ms: int) -> None:
-        """Compare what is wrong now with what was; `waiting` gets what is to be told. away: as of judge.station."""
+    def look(self, found: list[Judged], away: str | None, now_ms: int) -> list[Message]:
+        """Compare what is wrong now with what was. Return what is to be told; `waiting` has it, too. away: as of judge.station."""
+        self._forget_the_future(now_ms)
         present = {}
         if away:
             # Nothing is known of the nodes: none of their faults begins, and none ends.
@@ -69,7 +86,14 @@ class Alarms:
         for key in [key for key in self._faults if key not in present]:
             if not away or key.startswith(STATION + "\n"):
                 news += self._is_away(key, now_ms)
-        self._spend(news, now_ms)
+        return self._spend(news, now_ms)
+
+    def _forget_the_future(self, now_ms: int) -> None:
+        self._told = [min(at, now_ms) for at in self._told]
+        for fault in self._faults.values():
+            fault |= {name: min(fault[name], now_ms) for name in ("since", "seen")}
+        for queue in self.waiting.values():
+            queue[:] = [each._replace(at=min(each.at, now_ms)) for each in queue]
 
     def _goes_on(self, key: str, text: str, now_ms: int) -> list[Message]:
         new = {"text": text, "looks": 0, "told": False, "since": now_ms, "seen": now_ms}
@@ -93,7 +117,7 @@ class Alarms:
             return [_message("ended", key, f"{fault['text']} (it lasted {lasted})", now_ms)]
         return []
 
-    def _spend(self, news: list[Message], now_ms: int) -> None:
+    def _spend(self, news: list[Message], now_ms: int) -> list[Message]:
         """Let go what the hour has room for. Its last message is one that sums up, so that nobody takes the first few for all."""
         self._told = [at for at in self._told if now_ms - at < _HOUR_MS]
         room = self._an_hour - len(self._told)
@@ -106,20 +130,28 @@ class Alarms:
             more = 0
         self._held = more
         self._told += [now_ms] * len(sent)
-        self.waiting += sent
+        for queue in self.waiting.values():
+            queue.extend(sent)
+        return sent
 
-    def deliver(
-        self, send: Callable[[Message], str | None], keep: Callable[[], None], now_ms: int
-    ) -> str | None:
-        """Send what waits, in its order, until one does not go. Return why; None: all of it went. What is a day old is given up.
+    def deliver(self, ways: dict[str, Send], keep: Callable[[], None], now_ms: int) -> str | None:
+        """Send what waits by each way, in its order, until one does not go. Return why; None: all of it went. What is a day old is given up.
 
         keep(): called when the state has changed.
         """
-        while self.waiting:
-            fault = send(self.waiting[0])
-            if fault and now_ms - self.waiting[0].at < _KEPT_MS:
+        faults = [
+            self._deliver(self.waiting[way], send, keep, now_ms) for way, send in ways.items()
+        ]
+        return "; ".join(fault for fault in faults if fault) or None
+
+    def _deliver(
+        self, queue: list[Message], send: Send, keep: Callable[[], None], now_ms: int
+    ) -> str | None:
+        while queue:
+            fault = send(queue[0])
+            if fault and now_ms - queue[0].at < _KEPT_MS:
                 return fault
-            self.waiting.pop(0)
+            queue.pop(0)
             keep()
         return None
 
@@ -127,3 +159,33 @@ class Alarms:
 def _message(event: str, key: str, text: str, now_ms: int) -> Message:
     node, _, kind = key.partition("\n")
     return Message(event, plain(node), kind, text, now_ms)
+
+
+_FAULT = {"text": str, "looks": int, "told": bool, "since": int, "seen": int}
+
+
+def _is_state(state: dict[str, Any]) -> bool:
+    """Is it what `remembered` returns, or less of it?"""
+    faults, told, waiting = (
+        state.get("faults", {}),
+        state.get("told", []),
+        state.get("waiting", {}),
+    )
+    if not (isinstance(faults, dict) and isinstance(told, list) and isinstance(waiting, dict)):
+        return False
+    return (
+        all("\n" in key and _is_fault(fault) for key, fault in faults.items())
+        and all(type(at) is int for at in told)
+        and type(state.get("held", 0)) is int
+        and all(
+            isinstance(queue, list) and all(map(_is_message, queue)) for queue in waiting.values()
+        )
+    )
+
+
+def _is_fault(value: Any) -> bool:
+    return isinstance(value, dict) and {k: type(v) for k, v in value.items()} == _FAULT
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, list) and [*map(type, value)] == [*Message.__annotations__.values()]

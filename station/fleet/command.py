@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import datetime
+from typing import Any
 
 from rich.console import Group
 from rich.live import Live
@@ -16,6 +17,7 @@ from station.store.opening import AnyReader, open_reader
 from station.store.reader import Newest
 from tools import CommandError, tables
 from tools.numbers import seconds
+from tools.settings import units
 
 WRONG = 7  # exit code: something is wrong with a node, or nobody collects
 _HEADS = ("node", "is", "heard", "Wi-Fi", "battery", "version", "waiting", "lost", "what is wrong")
@@ -90,7 +92,8 @@ def _look(
     if most is not None and len(rows) > most:
         shown.append(f"and {len(rows) - most} more: ONCE=1 prints all")
     faulty = sum(map(_alarming, found))
-    shown.append(f"{len(found)} nodes, {faulty} with something wrong" if found else _NOBODY)
+    nodes = "1 node" if len(found) == 1 else f"{len(found)} nodes"
+    shown.append(f"{nodes}, {faulty} with something wrong" if found else _NOBODY)
     return shown, code
 
 
@@ -126,19 +129,30 @@ def _details(reader: AnyReader, each: Judged, now: int) -> list[Table | str]:
     ]
     lines: list[Table | str] = [f"{fault.kind}: {fault.text}" for fault in each.faults]
     lines.append(tables.table((plain(each.node), ""), [fact for fact in facts if fact[1]]))
-    rows = [_channel(newest) for newest in reader.latest(each.node)]
+    described = units.described()
+    rows = [_channel(newest, described) for newest in reader.latest(each.node)]
     lines.append(tables.table(("channel", "taken", "usually each", "newest"), rows))
     return lines
 
 
-def _channel(newest: Newest) -> tuple[str, ...]:
+def _channel(newest: Newest, described: dict[str, tuple[str, int]]) -> tuple[str, ...]:
     at = newest.ts
     return (
         plain(newest.channel),
         datetime.fromtimestamp(at / 1000).strftime("%Y-%m-%d %H:%M:%S") if at else "unknown",
         lasting(newest.habit.usual_ms) if newest.habit else "",
-        plain(", ".join(f"{name} {value}" for name, value in newest.quantities.items())),
+        plain(", ".join(_member(*each, described) for each in newest.quantities.items())),
     )
+
+
+def _member(name: str, value: Any, described: dict[str, tuple[str, int]]) -> str:
+    """`temperature 18.50 °C`, `open yes`: as the terminal of `make run` says it."""
+    unit, decimals = described.get(name, ("", None))
+    if isinstance(value, bool):
+        return f"{name} {'yes' if value else 'no'}"
+    if isinstance(value, float) and decimals is not None:
+        value = f"{value:.{decimals}f}"
+    return f"{name} {value} {unit}".rstrip()
 
 
 def _as_json(reader, node):

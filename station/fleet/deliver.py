@@ -8,14 +8,16 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
 
-from station.fleet.alarms import Message
+from station.fleet.alarms import Message, Send
 from tools import CommandError
 
 _PATIENCE_S = 30
 _SHOWN = 200  # characters of what a command says
-Send = Callable[[Message], str | None]  # returns why it did not go
+_READ = 10_000  # bytes of it that are looked at
 
 
 def by_command(command: str) -> Send:
@@ -36,26 +38,40 @@ def by_command(command: str) -> Send:
     def send(message: Message) -> str | None:
         told = {f"OUTPOST_{key.upper()}": str(value) for key, value in message._asdict().items()}
         try:
-            done = subprocess.run(
-                words,
-                input=message.line + "\n",
-                env=os.environ | told,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_PATIENCE_S,
-                check=False,
-            )
+            with _file(message.line + "\n") as line, _file() as out, _file() as err:
+                done = subprocess.run(
+                    words,
+                    stdin=line,
+                    stdout=out,
+                    stderr=err,
+                    env=os.environ | told,
+                    timeout=_PATIENCE_S,
+                    check=False,
+                )
+                said = " ".join((_read(err) or _read(out)).split())[:_SHOWN]
         except subprocess.TimeoutExpired:
             return f"{words[0]} did not end within {_PATIENCE_S} s"
         except OSError as e:
             return f"{words[0]}: {e.strerror}"
         if done.returncode:
-            said = " ".join((done.stderr or done.stdout).split())[:_SHOWN]
             return f"{words[0]} ended with {done.returncode}" + (f": {said}" if said else "")
         return None
 
     return send
+
+
+@contextmanager
+def _file(text: str = "") -> Iterator[IO[bytes]]:
+    """A file in memory: a pipe would not end before every process that a command leaves behind, and a disk may be full."""
+    with open(os.memfd_create("outpost"), "w+b") as file:
+        file.write(text.encode(errors="replace"))
+        file.seek(0)
+        yield file
+
+
+def _read(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(_READ).decode(errors="replace")
 
 
 def by_post(address: str) -> Send:

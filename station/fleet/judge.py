@@ -61,7 +61,11 @@ class _Case(NamedTuple):
     def boot(self) -> int | None:
         """The start that the newest reading is of."""
         channels = self.known.channels
-        return max(channels, key=lambda each: each.received).boot if channels else None
+        # What came in the future came while the clock was ahead: nobody knows when.
+        newest = max(
+            channels, key=lambda each: (each.received <= self.now, each.received), default=None
+        )
+        return newest.boot if newest else None
 
     def current(self) -> list[Newest]:
         """The channels of this start: others may have been taken out of the settings."""
@@ -103,8 +107,14 @@ def judged(store: AnyReader, now_ms: int, node: str | None = None) -> list[Judge
 def station(store: AnyReader, now_ms: int) -> str | None:
     """Return what is wrong at our own end, so that nothing is known of the nodes; None: nothing."""
     noted = store.recall(LISTENING)
-    if noted and now_ms - int(noted.split()[1]) > LIMITS["listening_ms"]:
-        passed = lasting(now_ms - int(noted.split()[1]))
+    passed_ms = now_ms - int(noted.split()[1]) if noted else 0
+    if passed_ms < -_DAY_MS:  # one that runs would have noted another time
+        return (
+            "no collector is connected to the broker: the last one had a clock that was ahead, so nothing newer is known"
+            " of any node: see whether make collect runs, and what it says"
+        )
+    if passed_ms > LIMITS["listening_ms"]:
+        passed = lasting(passed_ms)
         return (
             f"no collector has been connected to the broker for {passed}, so nothing newer is known of any node:"
             " see whether make collect runs, and what it says"

@@ -1,18 +1,23 @@
 """`make alarms`: judges the nodes once a minute and tells somebody what begins and what ends."""
 
+import errno
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from station.fleet import judge
 from station.fleet.alarms import STATION, Alarms, Message
 from station.fleet.deliver import by_command, by_post
+from station.store.contract import Away
 from station.store.opening import open_reader
 from tools import CommandError, shell, unreadable, wholefile
 from tools.numbers import seconds, whole
 
 ADDRESS = "OUTPOST_POST"
+_PRINTED = ".printed"
+_FORGOTTEN = "what was told cannot be kept, so after a restart it is told again"
 _UNREAD = "the store cannot be read, so nobody looks after the nodes"
 
 
@@ -51,28 +56,55 @@ def add_arguments(parser):
 
 
 def run(args):
-    ways = [by_command(args.tell)] if args.tell else []
+    ways = {"command": by_command(args.tell)} if args.tell else {}
     if address := args.post or os.environ.get(ADDRESS):
-        ways.append(by_post(address))
+        ways["address"] = by_post(address)
     if args.test:
         return _test(ways)
-    state = Path(args.state or f"{args.store}.alarms.json")
-    post = _Post(Alarms(_load(state), args.an_hour), ways, state)
-    reader = open_reader(args.store)
+    # What was only printed is yet to be told: it has a state of its own.
+    if "://" in args.store and not args.state:
+        raise CommandError("a database has no folder for what was told: give STATE=alarms.json", 2)
+    state = Path((args.state or f"{args.store}.alarms.json") + ("" if ways else _PRINTED))
+    store = _Opened(args.store)
+    post = _Post(_alarms(state, args.an_hour, ways), ways, state)
     try:
         if args.once:
-            fault = post.look(reader)
+            fault = post.look(store)
             if fault:
                 raise CommandError(f"not told: {fault}")
+            if post.unkept:
+                raise CommandError(f"told, and {_FORGOTTEN}: {post.unkept}")
             return 0
-        shell.say(f"looking at {args.store} each {args.every:g} s; Ctrl-C ends it")
+        shell.say(f"looking at {store.place} each {args.every:g} s; Ctrl-C ends it")
         while True:
-            post.look(reader)
+            post.look(store)
             time.sleep(args.every)
     except KeyboardInterrupt:
         return 0
     finally:
-        reader.close()
+        store.close()
+
+
+class _Opened:
+    """A reader, opened when it can be: one that is away just now is a thing to tell, and no reason to end."""
+
+    def __init__(self, address):
+        self._address, self._reader = address, None
+        with suppress(Away):
+            self.reader()
+
+    @property
+    def place(self):
+        return self._reader.place if self._reader else self._address.rpartition("@")[2]
+
+    def reader(self):
+        """CommandError: it cannot be read."""
+        self._reader = self._reader or open_reader(self._address)
+        return self._reader
+
+    def close(self):
+        if self._reader:
+            self._reader.close()
 
 
 class _Post:
@@ -80,38 +112,43 @@ class _Post:
 
     def __init__(self, alarms, ways, state):
         self._alarms, self._ways, self._state = alarms, ways, state
-        self._fault = self._shown = None
+        self._fault = None
+        self.unkept = None  # why the state cannot be kept
 
-    def look(self, reader):
+    def look(self, store):
         """Return why a message did not go, or None."""
         now = time.time_ns() // 1_000_000
         try:
+            reader = store.reader()
             found, away = judge.judged(reader, now), judge.station(reader, now)
         except CommandError as e:
             found, away = [], f"{_UNREAD}: {e}"
-        self._alarms.look(found, away, now)
+        for message in self._alarms.look(found, away, now):
+            _say(message.line)
         self._save()
-        fault = self._alarms.deliver(self._send, self._save, now)
+        fault = self._alarms.deliver(self._ways, self._save, now)
         if fault and fault != self._fault:
-            shell.say(
-                f"{time.strftime('%H:%M:%S')}  warning: not told, tried again at each look: {fault}"
-            )
+            _say(f"warning: not told, tried again at each look: {fault}")
         self._fault = fault
         return fault
 
-    def _send(self, message):
-        """By every way: one that fails has it tried again by all of them."""
-        if message != self._shown:
-            shell.say(f"{time.strftime('%H:%M:%S')}  {message.line}")
-            self._shown = message
-        for way in self._ways:
-            fault = way(message)
-            if fault:
-                return fault
-        return None
-
     def _save(self):
-        wholefile.write(self._state, json.dumps(self._alarms.remembered()))
+        """To tell is what counts: a disk that is full does not end it."""
+        try:
+            wholefile.write(self._state, json.dumps(self._alarms.remembered()))
+            self.unkept = None
+        except CommandError as e:
+            if not self.unkept:
+                _say(f"warning: {_FORGOTTEN}: {e}")
+            self.unkept = str(e)
+
+
+def _say(text):
+    try:
+        shell.say(f"{time.strftime('%H:%M:%S')}  {text}")
+    except OSError as e:
+        if e.errno != errno.ENOSPC:  # a log on a disk that is full
+            raise
 
 
 def _test(ways):
@@ -119,12 +156,20 @@ def _test(ways):
     message = Message("began", STATION, "test", "This is a test of Outpost's alarms.", now)
     if not ways:
         raise CommandError("TEST=1 sends a message: give TELL='command' or POST=https://…, too")
-    for way in ways:
+    for way in ways.values():
         fault = way(message)
         if fault:
             raise CommandError(f"the message did not go: {fault}")
     print("the message went")
     return 0
+
+
+def _alarms(path, an_hour, ways):
+    try:
+        return Alarms(_load(path), an_hour, ways)
+    except ValueError:
+        _say(f"warning: {path} is damaged: it begins anew, and tells again what it had told")
+        return Alarms({}, an_hour, ways)
 
 
 def _load(path):

@@ -81,10 +81,23 @@ def run(args):
     else:
         rows = [(name.replace("_", " "), f"{value:,}") for name, value in found.items()]
         tables.show(tables.table(("what", "value"), rows, right=(1,)))
+        print(cuts(args.calm, args.seconds, found))
         print(
             f"taken {kept.taken:,}, in the store {kept.rows:,}, lost {kept.lost}, twice {kept.twice}"
         )
     return WRONG if kept.lost or kept.twice or kept.untrue or found.get("boards_lost") else 0
+
+
+def cuts(calm: bool, seconds: float, found: dict[str, Any]) -> str:
+    """Say what was cut, when and how; seconds: of the whole."""
+    if calm:
+        return "nothing was cut (CALM=1)"
+    third = seconds / 3
+    return (
+        f"cut: after {third:.0f} s the broker was stopped and started again, {found['back_after_restart']:,} of"
+        f" {found['nodes']:,} nodes connected again; after {2 * third:.0f} s the collector was killed (kill -9) and was"
+        f" away for {third / 2:.0f} s"
+    )
 
 
 def _room(nodes):

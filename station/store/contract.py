@@ -131,6 +131,9 @@ class Store(Protocol):
 
     def remember(self, key: str, value: str) -> None: ...
 
+    def set_right(self, now_ms: int) -> None:
+        """Count as now what was heard of nodes in the future: the clock was ahead. Else a silence would be hidden until then."""
+
     def sum_up(self, now_ms: int, most: int) -> int:
         """Compute at most so many hourly means that are due. Return how many were; StoreError: none."""
 

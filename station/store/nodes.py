@@ -39,6 +39,14 @@ def take(db: sqlite3.Connection, state: State) -> None:
             _count(db, state.node, name, number(document, name))
 
 
+HEARD = ("reading_at", "status_at", "info_at", "health_at")
+
+
+def set_right(db: sqlite3.Connection, now_ms: int) -> None:
+    for column in HEARD:
+        db.execute(f"update node set {column} = ?1 where {column} > ?1", (now_ms,))
+
+
 def _count(db: sqlite3.Connection, node: str, name: str, now: int) -> None:
     """Add what a counter has grown by since it was seen last. At the first time nobody knows since when."""
     db.execute(

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from station.store import nodes, removal, schema, series
-from station.store.contract import MOST_COUNT, Account
+from station.store.contract import MOST_COUNT, Account, Away
 from station.store.hours import HOUR_MS, JOINED
 from station.store.series import Series
 from tools import CommandError, unreadable
 
 NEWEST = 25  # readings of a channel from which its habits are known
+_PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 AT_ONCE = 5_000  # rows of a long list
 _RARE = 0.8  # the part of them that is usual: the rest may be outages
 
@@ -311,6 +312,10 @@ class Reader:
             self._check(db)
             self._file = _identity(self.path)
         except sqlite3.Error as e:
+            if getattr(e, "sqlite_errorcode", 0) & 0xFF in _PASSING:
+                raise Away(
+                    f"{self.place} cannot be read just now: {e}. See whether its disk is full"
+                ) from None
             raise CommandError(
                 f"{self.place} cannot be read: {e}. This user needs the right to read it, and to write in its folder"
             ) from None

@@ -147,6 +147,10 @@ class SqliteStore:
         with self._transaction() as db:
             db.execute("insert or replace into about values (?, ?)", (key, value))
 
+    def set_right(self, now_ms: int) -> None:
+        with self._transaction() as db:
+            nodes.set_right(db, now_ms)
+
     def sum_up(self, now_ms: int, most: int) -> int:
         with self._looking() as db:  # asked without a lock: mostly there is nothing to do
             if not hours.due(db, now_ms, 1):

@@ -52,6 +52,9 @@ class Store:
     def remember(self, key, value):
         self.known[key] = value
 
+    def set_right(self, now_ms):
+        self.set_right_at = now_ms
+
     def note(self, kind, text):
         self.notes.append((kind, text))
 
@@ -419,6 +422,20 @@ def test_it_notes_each_minute_since_when_it_listens(run, clock):
     assert LISTENING not in run([], seconds=50).store.known
     again = run([*[None] * 2000, Lost("it ended")], seconds=220).store.known[LISTENING]
     assert int(again.split()[0]) > began + 250_000 + 100_000
+
+
+def test_a_clock_that_was_ahead_is_set_right_with_the_next_note(clock, monkeypatch):
+    """Else no node would be called silent before that time, nor before the next connection."""
+    store = Store([])
+    watching = lookout.Lookout(store, "outpost", lambda text: None)
+    now = int(clock.now * 1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(lookout, "_now_ms", lambda: now + 365 * 86_400_000)
+        watching.connected(Session([], clock))
+    clock.now += 100
+    watching.step(Session([], clock))
+    right = int(clock.now * 1000)
+    assert store.known[LISTENING] == f"{right} {right}" and store.set_right_at == right
 
 
 def test_hourly_means_are_computed_while_nothing_waits(run):

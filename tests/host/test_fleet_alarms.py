@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import sqlite3
 import sys
 import threading
 
@@ -14,11 +15,15 @@ from station.fleet.alarms import Alarms, Message
 from station.fleet.judge import Fault, Judged
 from station.messages import State
 from station.store.contract import Batch
+from station.store.reader import Reader
 from station.store.sqlite import SqliteStore
 from tools import CommandError
 from tools import __main__ as tools_main
 
 MINUTE = 60_000
+YEAR = 365 * 24 * 60 * MINUTE
+NOW = 1_796_000_000_000
+WAY = ("way",)
 
 
 @pytest.fixture(autouse=True)
@@ -34,14 +39,15 @@ def node(name, *kinds):
 
 def told(looks, an_hour=100, restart=False):
     """What is told at each minute's look. looks: a list of nodes, or what is wrong at our end."""
-    alarms, lines = Alarms({}, an_hour), []
+    alarms, lines = Alarms({}, an_hour, WAY), []
     for minute, look in enumerate(looks):
         if restart:
-            alarms = Alarms(json.loads(json.dumps(alarms.remembered())), an_hour)
+            alarms = Alarms(json.loads(json.dumps(alarms.remembered())), an_hour, WAY)
         found, away = ([], look) if isinstance(look, str) else (look, None)
         alarms.look(found, away, minute * MINUTE)
         here = []
-        alarms.deliver(lambda message, here=here: here.append(message.line), lambda: None, 0)
+        way = {"way": lambda message, here=here: here.append(message.line)}
+        alarms.deliver(way, lambda: None, 0)
         lines.append(here)
     return lines
 
@@ -100,16 +106,64 @@ def test_so_many_an_hour_and_the_others_summed_up():
 
 
 def test_what_does_not_go_is_kept_in_its_order_and_given_up_after_a_day():
-    alarms = Alarms({}, 100)
+    alarms = Alarms({}, 100, WAY)
     for minute in range(2):
         alarms.look([node("a", "failing"), node("b", "failing")], None, minute * MINUTE)
-    assert alarms.deliver(lambda message: "no network", lambda: None, MINUTE) == "no network"
-    alarms = Alarms(json.loads(json.dumps(alarms.remembered())), 100)
+    down = {"way": lambda message: "no network"}
+    assert alarms.deliver(down, lambda: None, MINUTE) == "no network"
+    # What waits for a way that is no more goes by the new one.
+    alarms = Alarms(json.loads(json.dumps(alarms.remembered())), 100, ["other"])
     sent, kept = [], []
-    alarms.deliver(lambda message: sent.append(message.node), lambda: kept.append(1), 2 * MINUTE)
-    assert sent == ["a", "b"] and len(kept) == 2 and not alarms.waiting
-    alarms.waiting.append(Message("began", "a", "failing", "x", 0))
-    assert alarms.deliver(lambda message: "no", lambda: None, 25 * 60 * MINUTE) is None
+    up = {"other": lambda message: sent.append(message.node)}
+    alarms.deliver(up, lambda: kept.append(1), 2 * MINUTE)
+    assert sent == ["a", "b"] and len(kept) == 2 and not alarms.waiting["other"]
+    alarms.waiting["other"].append(Message("began", "a", "failing", "x", 0))
+    assert alarms.deliver({"other": lambda message: "no"}, lambda: None, 25 * 60 * MINUTE) is None
+
+
+def test_a_way_that_fails_lets_the_others_tell_once():
+    alarms, sent = Alarms({}, 100, ["command", "address"]), []
+    ways = {
+        "address": lambda message: "down",
+        "command": lambda message: sent.append(message.line),
+    }
+    for minute in range(60):
+        if minute % 7 == 3:
+            state = json.loads(json.dumps(alarms.remembered()))
+            alarms = Alarms(state, 100, ["command", "address"])
+        alarms.look(BAD, None, minute * MINUTE)
+        assert alarms.deliver(ways, lambda: None, minute * MINUTE) == ("down" if minute else None)
+    assert sent == ["attic: failing it is"]
+    ways["address"] = ways["command"]
+    alarms.deliver(ways, lambda: None, 60 * MINUTE)
+    assert sent == ["attic: failing it is"] * 2
+
+
+def test_a_clock_that_was_ahead_silences_nothing():
+    """Twelve messages while it was a year ahead are no full hour for a year, and their faults end."""
+    alarms, sent = Alarms({}, 12, WAY), []
+    way = {"way": lambda message: sent.append(message.line)}
+
+    def look(nodes, now):
+        alarms.look(nodes, None, now)
+        alarms.deliver(way, lambda: None, now)
+
+    many = [node(f"n{number:02}", "offline") for number in range(11)]
+    for minute in (0, 1):
+        look(many, NOW + YEAR + minute * MINUTE)
+    assert len(sent) == 11
+    for minute in range(62):
+        look([], NOW + minute * MINUTE)
+    more = "more faults began or ended: make fleet lists what is wrong now"
+    assert sent[11:] == [f"11 {more}"]
+    for minute in range(130, 133):
+        look([node("attic", "failing")], NOW + minute * MINUTE)
+    assert sent[-1] == "attic: failing it is"
+    # what could not be told meanwhile is given up a day later, not a year
+    alarms.waiting["way"].append(Message("began", "a", "failing", "x", NOW + YEAR))
+    alarms.look([], None, NOW)
+    down = {"way": lambda message: "no"}
+    assert alarms.deliver(down, lambda: None, NOW + 25 * 60 * MINUTE) is None
 
 
 # The ways
@@ -142,6 +196,10 @@ def test_a_command_that_fails_says_so(monkeypatch):
     monkeypatch.setattr(deliver, "_PATIENCE_S", 0.2)
     sleeps = f"{sys.executable} -c 'import time; time.sleep(30)'"
     assert "did not end within" in deliver.by_command(sleeps)(message)
+    monkeypatch.setattr(deliver, "_PATIENCE_S", 3)
+    # What it leaves behind is not waited for: it has the message.
+    leaves = "sh -c 'cat >/dev/null; sleep 6 & exit 0'"
+    assert deliver.by_command(leaves)(message) is None
     with pytest.raises(CommandError, match="there is no program nothing-of-this-name"):
         deliver.by_command("nothing-of-this-name -x")
     with pytest.raises(CommandError, match="is no command"):
@@ -206,13 +264,102 @@ def test_the_command_tells_over_restarts(tmp_path, hook, capsys):
     store.close()
 
 
+@pytest.fixture
+def faulty(tmp_path):
+    """A store with one node that is offline: its path."""
+    path = tmp_path / "r.sqlite"
+    store = SqliteStore(path, "outpost")
+    store.append(Batch(states=[State("attic", "status", "offline", NOW)]))
+    yield path
+    store.close()
+
+
+def test_what_was_only_printed_is_told_later(faulty, hook, capsys):
+    address, got, _ = hook
+    words = ["alarms", "--store", str(faulty), "--once"]
+    assert [main.main(words) for _ in range(3)] == [0, 0, 0]
+    assert capsys.readouterr().out.count("attic: offline") == 1
+    assert [main.main([*words, "--post", address]) for _ in range(3)] == [0, 0, 0]
+    assert [body["node"] for *_, body in got] == ["attic"]
+
+
+def test_a_disk_that_is_full_keeps_nothing_and_ends_nothing(
+    faulty, tmp_path, hook, capsys, monkeypatch
+):
+    address, got, _ = hook
+    looks = []
+
+    def next_look(seconds):
+        looks.append(seconds)
+        if len(looks) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("station.fleet.tell.time.sleep", next_look)
+    state = tmp_path / "state"
+    state.write_text('{"faults": {}}')
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr("tools.wholefile.os.fsync", lambda number: (_ for _ in ()).throw(full))
+    words = ["alarms", "--store", str(faulty), "--post", address, "--state", str(state)]
+    assert main.main(words) == 0
+    out = capsys.readouterr().out
+    assert [body["event"] for *_, body in got] == ["began"]
+    assert out.count("what was told cannot be kept") == 1 and "no space left" in out
+    assert main.main([*words, "--once"]) == 1
+    assert "what was told cannot be kept" in capsys.readouterr().err
+
+
+def test_a_store_that_cannot_be_opened_just_now_is_told(faulty, hook, capsys, monkeypatch):
+    """As on a full disk where no collector has it open; it is opened when it can be."""
+    address, got, _ = hook
+    full = sqlite3.OperationalError("disk I/O error")
+    full.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    words = ["alarms", "--store", str(faulty), "--once", "--post", address]
+    with monkeypatch.context() as patch:
+        patch.setattr(Reader, "_check", lambda self, db: (_ for _ in ()).throw(full))
+        assert [main.main(words) for _ in range(2)] == [0, 0]
+    assert (
+        "cannot be read just now: disk I/O error. See whether its disk is full"
+        in got[0][2]["text"]
+    )
+    assert [main.main(words) for _ in range(2)] == [0, 0]
+    assert [body["node"] for *_, body in got] == ["", "attic"]
+
+
+def test_a_database_needs_a_place_for_what_was_told_and_its_password_is_not_shown(capsys):
+    words = ["alarms", "--store", "postgresql://me:secret@127.0.0.1:9/x", "--once"]
+    assert main.main(words) == 2
+    said = capsys.readouterr()
+    assert "give STATE=" in said.err and "secret" not in said.err + said.out
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        '{"faults":{"a\\nsilent":1}}',
+        '{"faults":{"a\\nsilent":{}}}',
+        '{"faults":{},"told":"x"}',
+        '{"faults":{},"waiting":[[1]]}',
+        '{"faults":{},"waiting":{"address":[[1]]}}',
+        '{"faults":{},"held":"x"}',
+    ],
+)
+def test_a_state_that_is_damaged_begins_anew(damaged, faulty, tmp_path, hook, capsys):
+    address, got, _ = hook
+    state = tmp_path / "state"
+    state.write_text(damaged)
+    words = ["alarms", "--store", str(faulty), "--once", "--post", address, "--state", str(state)]
+    assert [main.main(words) for _ in range(2)] == [0, 0]
+    assert capsys.readouterr().out.count("is damaged: it begins anew") == 1
+    assert len(got) == 1
+
+
 def test_the_command_says_what_is_wrong(tmp_path, hook, capsys):
     address, got, _ = hook
     SqliteStore(tmp_path / "r.sqlite", "outpost").close()
     store = ["--store", str(tmp_path / "r.sqlite")]
     assert main.main(["alarms", "--test", "--post", address, *store]) == 0
     assert got[0][2]["text"] == "This is a test of Outpost's alarms."
-    (tmp_path / "r.sqlite.alarms.json").write_text("[]")
+    (tmp_path / "r.sqlite.alarms.json.printed").write_text("[]")
     for words, fault in (
         (["--test"], "sends a message: give"),
         (["--once"], "is no file of what has been told"),

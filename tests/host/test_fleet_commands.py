@@ -14,6 +14,7 @@ import pytest
 from station import __main__ as main
 from station import export, tidy
 from station.fleet import command
+from station.fleetsim.command import cuts
 from station.messages import Reading, State
 from station.store.contract import Batch
 from station.store.hours import HOUR_MS
@@ -57,6 +58,7 @@ def test_the_list_and_its_exit_code(store, capsys):
     put(store, 1, NOW)
     say(store, "status", "online")
     assert call("fleet", store) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 node, 0 with something wrong"
     say(store, "status", "offline", "cellar")
     put(store, 2, NOW, error="no \x1b[2Janswer")
     assert call("fleet", store) == command.WRONG
@@ -66,12 +68,21 @@ def test_the_list_and_its_exit_code(store, capsys):
     assert lines[-1] == "2 nodes, 2 with something wrong"
 
 
+def test_fleet_sim_says_what_it_has_cut():
+    said = cuts(False, 90, {"nodes": 1000, "back_after_restart": 999})
+    assert "after 30 s the broker was stopped and started again, 999 of 1,000 nodes" in said
+    assert "after 60 s the collector was killed (kill -9) and was away for 15 s" in said
+    assert cuts(True, 90, {"nodes": 1000}) == "nothing was cut (CALM=1)"
+
+
 def test_one_node_and_json(store, capsys):
-    put(store, 1, NOW, temperature=-3.5)
+    put(store, 1, NOW, temperature=-3.5, open=False, closed=True, co2=612, mine=1.25)
     say(store, "info", '{"version":"0.1.0","ip":"10.0.0.7"}')
     assert call("fleet", store, "--node", "attic") == 0
     out = capsys.readouterr().out
-    assert "10.0.0.7" in out and "temperature -3.5" in out
+    assert "10.0.0.7" in out and "temperature -3.50 °C" in out
+    for shown in ("open no", "closed yes", "co2 612 ppm", "mine 1.25"):
+        assert shown in out
     assert call("fleet", store, "--json") == 0
     (node,) = json.loads(capsys.readouterr().out)["nodes"]
     assert (node["node"], node["version"], node["faults"]) == ("attic", "0.1.0", [])

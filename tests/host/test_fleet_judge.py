@@ -154,6 +154,36 @@ def test_silence_is_judged_by_a_nodes_own_habits(fleet, happened, wrong):
     assert fleet.kinds() == wrong
 
 
+def test_a_clock_that_was_ahead_hides_no_silence(fleet):
+    """Readings that came while the station's clock was a year ahead, and none since; or others since."""
+    fleet.regular(last=10 * MINUTE)
+    fleet.reads([-365 * DAY])
+    fleet.store.set_right(NOW - 9 * MINUTE)  # the collector, when its clock was right again
+    assert fleet.kinds() == ["silent"]
+    assert judge.judged(fleet.reader, NOW)[0].reading_at == NOW - 9 * MINUTE
+    fleet.reads([8 * MINUTE])
+    assert judge.judged(fleet.reader, NOW)[0].reading_at == NOW - 8 * MINUTE
+    fleet.says("health", {"uptime_s": 5}, age=-365 * DAY)
+    fleet.says("status", "online", age=-365 * DAY)
+    fleet.store.set_right(NOW - 7 * MINUTE)
+    known = fleet.reader.known()[0]
+    assert (known.health_at, known.status_at) == (NOW - 7 * MINUTE,) * 2
+
+
+def test_a_channel_of_the_time_ahead_is_not_the_newest_for_ever(fleet):
+    fleet.well()
+    fleet.reads([-365 * DAY], channel="old", boot=7, error="no answer")
+    fleet.regular()
+    assert fleet.kinds() == []
+
+
+def test_a_collector_that_ended_while_its_clock_was_ahead(fleet):
+    fleet.listens(NOW - DAY, NOW + 365 * DAY)
+    assert "had a clock that was ahead" in judge.station(fleet.reader, NOW)
+    fleet.listens(NOW - DAY, NOW + MINUTE)  # another computer's clock
+    assert judge.station(fleet.reader, NOW) is None
+
+
 def test_a_node_that_sleeps_is_silent_when_its_wake_is_overdue(fleet):
     fleet.says("status", "asleep", age=2 * HOUR)
     fleet.regular(last=2 * HOUR, every=HOUR)

@@ -128,3 +128,25 @@ def test_a_database_that_was_away_is_read_again(databases, tmp_path):
         open_reader(databases.address("postgresql", tmp_path))
     with pytest.raises(CommandError, match="STORE=http:// cannot be read back here"):
         open_reader("http://127.0.0.1:1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_what_was_heard_in_the_future_counts_as_now(kind, databases, tmp_path):
+    address = databases.address(kind, tmp_path)
+    store = open_store(address, "outpost")
+    store.append(
+        Batch(
+            readings=[Reading("attic", 8, 1, "air", '{"t":1}', BEGIN, END, False)],
+            states=[
+                State("attic", "status", "online", BEGIN),
+                State("attic", "health", '{"dropped":1}', END),
+            ],
+        )
+    )
+    store.set_right(BEGIN + 5)
+    store.close()
+    reader = open_reader(address)
+    (known,) = reader.known()
+    reader.close()
+    assert (known.status_at, known.reading_at, known.health_at) == (BEGIN, BEGIN + 5, BEGIN + 5)

@@ -196,7 +196,7 @@ def test_other_topics(tmp_path, config, start):
         publish(broker, "elsewhere", "2")
         process = start(config(account(broker), node={"base": "garden"}), "--topic", "else#")
         assert process.wait(10) == 1
-        assert process.stderr.read().startswith("error: TOPIC= else# is no topic filter: `#` ")
+        assert process.stderr.read().startswith("error: TOPIC=else# is no topic filter: `#` ")
         process = start(config(account(broker)), "--topic", "elsewhere")
         process.stdout.readline()
         assert process.stdout.readline() == "elsewhere 2\n"

@@ -88,8 +88,8 @@ def test_those_that_share_no_pin_have_the_next_one():
             "bme280,bme680,bmp280",
             "no room for bmp280 (its addresses are those of bme280-1, bme680-1): leave it out",
         ),
-        ("bmp820", "SENSORS= bmp820: unknown, did you mean bmp280?"),
-        ("door", 'SENSORS= door: unknown, did you mean "type": "input", "kind": "reed"?'),
+        ("bmp820", "SENSORS=bmp820: unknown, did you mean bmp280?"),
+        ("door", 'SENSORS=door: unknown, did you mean "type": "input", "kind": "reed"?'),
         ("scan,bme280", "SENSORS=scan finds what is there: give no other type with it"),
     ],
 )

@@ -58,6 +58,6 @@ def test_what_is_missing_or_there_twice_is_counted(stand, monkeypatch):
 def test_a_fault_that_there_is_not(capsys):
     assert answered(lambda: command._chosen("kill,fire")) == 2
     assert re.search(
-        r"FAULTS= fire is no fault: give some of kill,partition,restart",
+        r"FAULTS=fire is no fault: give some of kill,partition,restart",
         "".join(capsys.readouterr()),
     )

@@ -452,9 +452,9 @@ def test_a_port_that_is_in_use(folder):
     assert process.returncode == 1
     assert f"error: port {words[3]} is in use: another broker runs here" in said
     process = run("--run", "--host", HOST, "--listen", "192.0.2.77", folder=folder)
-    assert "LISTEN= 192.0.2.77 is not this computer's" in process.communicate(timeout=60)[
+    assert "LISTEN=192.0.2.77 is not this computer's" in process.communicate(timeout=60)[
         0
-    ].replace("--listen ", "LISTEN= ")
+    ].replace("--listen ", "LISTEN=")
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def _kind(name: str, types: dict[str, tuple]) -> str:
     kind = own_name(name)
     if kind not in types:
         _, faults = judge.judge(whole([{"name": "x", "type": name}]), None)
-        raise CommandError(f"SENSORS= {name}: {faults[0].partition(': ')[2]}")
+        raise CommandError(f"SENSORS={name}: {faults[0].partition(': ')[2]}")
     return kind
 
 

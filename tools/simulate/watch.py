@@ -62,7 +62,7 @@ def _client(broker, topic, show):
         client.subscribe(topic)  # not connected: it is only looked at
     except ValueError:
         right = "`#` stands alone at the end, `+` for one whole level"
-        raise CommandError(f"TOPIC= {topic} is no topic filter: {right}") from None
+        raise CommandError(f"TOPIC={topic} is no topic filter: {right}") from None
 
     def connected(client, _, flags, code, properties):
         if code.is_failure:

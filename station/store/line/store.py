@@ -103,3 +103,6 @@ class LineStore:
 
     def remember(self, key: str, value: str) -> None:
         self._beside.remember(key, value)
+
+    def set_right(self, now_ms: int) -> None:
+        self._beside.set_right(now_ms)

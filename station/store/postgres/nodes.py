@@ -7,7 +7,7 @@ from psycopg import Connection
 
 from station.messages import Reading, State
 from station.store.contract import MOST_COUNT, Account
-from station.store.nodes import EXPLAIN, number
+from station.store.nodes import EXPLAIN, HEARD, number
 from station.store.postgres.times import from_ms
 
 
@@ -48,6 +48,14 @@ def take(db: Connection, state: State) -> None:
                 " where node = %(node)s",
                 {"now": number(document, name), "node": state.node, "most": MOST_COUNT},
             )
+
+
+def set_right(db: Connection, now_ms: int) -> None:
+    for column in HEARD:
+        db.execute(
+            f"update node set {column} = %(now)s where {column} > %(now)s",
+            {"now": from_ms(now_ms)},
+        )
 
 
 def account(db: Connection, node: str, missing: int) -> Account:

@@ -130,6 +130,10 @@ class PostgresStore:
                 (key, value),
             )
 
+    def set_right(self, now_ms: int) -> None:
+        with self._transaction() as db:
+            nodes.set_right(db, now_ms)
+
     def sum_up(self, now_ms: int, most: int) -> int:
         """There is nothing to do: no table of hourly means."""
         return 0
