@@ -20,9 +20,6 @@ from tools import CommandError
 
 # Two times of one reading that are no further apart are the same: a clock that was set a second time differs by a network's delay.
 SAME_MS = 2_000
-# What `remember` keeps of who listens: "since until", Unix ms: a node is silent only while somebody would have heard it.
-LISTENING = "listening"
-
 MOST_BAD = 10_000  # messages of the table `bad`: anybody may publish nonsense
 MOST_BAD_BYTES = 4_096  # of one of them
 

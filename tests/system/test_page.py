@@ -142,6 +142,21 @@ def stand(tmp_path_factory):
         stand.stop()
 
 
+# As a node has them, with the longest values that they usually have.
+_HEALTH = {
+    "uptime_s": 90061,
+    "rssi": -61,
+    "outbox": 12,
+    "outbox_age_s": 40,
+    "clock": "ntp",
+    "clock_age_s": 1800,
+    "heap_free": 131072,
+    "wifi_joins": 2,
+}
+_INFO = {"version": "0.1.0", "hardware": "ESP32 Generic S3 with ESP32S3", "id": "a1b2c3d4e5f6", "ip": "192.168.100.101", "reset_cause": "power on", "boot": 8,
+         "crash": "<script>document.title=1</script>", "config_faults": ["sensors[0].interval_s: has to be at least 1"]}  # fmt: skip
+
+
 class Attic:
     """Speaks as a node does, over MQTT: readings, replies, an output, log lines."""
 
@@ -156,6 +171,8 @@ class Attic:
         self.client.loop_start()
         self.publish("status", "online", retain=True)
         self.publish("output/pump", {"state": "OFF"}, retain=True)
+        self.publish("info", _INFO, retain=True)
+        self.publish("health", _HEALTH)
 
     def publish(self, topic, payload, retain=False):
         text = payload if isinstance(payload, str) else json.dumps(payload)
@@ -402,6 +419,7 @@ def test_it_can_be_read_on_a_phone_by_day_and_by_night(seen, attic, dark):
             seen.wait("shed" if path == "/" else "temperature")
             low = [each for each in chromium.contrasts(seen.driver) if each[0] < 4.5]
             assert not low, low
+            assert not chromium.narrow(seen.driver)
             assert seen.run("return document.documentElement.scrollWidth") <= chromium.WIDTH
             small = [
                 element.text
@@ -452,10 +470,13 @@ def test_a_login_is_asked_for_and_lets_in(driver, stand, tmp_path):
 def test_a_broker_that_goes_is_told_and_one_that_is_back_serves(driver, stand, attic):
     seen = Seen(driver, stand.url).open("/node/attic")
     until(lambda: seen.can("Read now"), 20, "the commands")
-    stand.broker.stop()
+    stand.broker.stop()  # it says `offline` of all nodes
     seen.wait("Commands are not possible: there is no connection to the broker")
-    assert "temperature" in seen.text
+    seen.wait("the broker cannot be reached since")
+    time.sleep(4)  # a look at the faults is each 3 s
+    assert "temperature" in seen.text and "switched off" not in seen.text
     stand.broker.start()
+    until(lambda: "cannot be reached" not in seen.text, 60, "the collector again")
     until(lambda: seen.can("Read now"), 60, "the commands again")
 
 

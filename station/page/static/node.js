@@ -48,7 +48,8 @@ export class Node {
       node: (summary) => this.change(summary),
       readings: ({ readings }) => this.read(readings),
       log: (line) => this.say([line]),
-      status: ({ status }) => this.setStatus(status),
+      // Not shown as it comes: a broker that ends says `offline` of every node. What follows from it is in `node`.
+      status: ({ status }) => this.commands.setStatus(status),
       output: ({ name, state }) => this.commands.output(name, state),
       broker: (state) => {
         document.dispatchEvent(new CustomEvent("broker", { detail: state }));
@@ -81,7 +82,9 @@ export class Node {
 
   change(node) {
     this.node = node;
-    this.setStatus(node.status, node.state);
+    setText(this.state, node.state);
+    this.state.className = `pill ${STATES[node.state] ?? ""}`;
+    this.commands.setStatus(node.status);
     this.faults.hidden = !node.faults.length;
     this.faults.classList.toggle("bad", node.faults.some((fault) => fault.alarm));
     fill(this.faults, ...node.faults.map((fault) => make("li", {}, fault.text)));
@@ -91,13 +94,6 @@ export class Node {
     this.crashed.hidden = !crash;
     setText(this.crash, typeof crash === "string" ? crash : JSON.stringify(crash ?? null, null, 1));
     this.tick();
-  }
-
-  // state: what follows from all that is known; silent, say, while the broker still has `online`
-  setStatus(status, state = status) {
-    setText(this.state, state ?? "unknown");
-    this.state.className = `pill ${STATES[state] ?? ""}`;
-    this.commands.setStatus(status);
   }
 
   read(readings) {
