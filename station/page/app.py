@@ -2,10 +2,7 @@
 
 import asyncio
 import hashlib
-import json
-import math
 import re
-import signal
 from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from station import messages
 from station.page import frames
 from station.page.frames import Json
 from station.page.guard import COOKIE, Guard, session
@@ -56,6 +54,7 @@ class Page:
         self.source, self.link, self.logins = source, link, logins
         self.hub = Hub(source, link)
         self.failure: BaseException | None = None  # an unforeseen one, which ends all
+        self.end: Callable[[], None] = lambda: None  # the server that it runs on
         self.quantities, self.version = quantities, version
         self._checking = asyncio.Semaphore(_AT_ONCE)
         self._files = {path.name: _file(path) for path in _STATIC.iterdir()}
@@ -93,7 +92,7 @@ class Page:
         """A page that shows old values for new would be worse than none."""
         if not looking.cancelled():
             self.failure = looking.exception()
-            signal.raise_signal(signal.SIGTERM)
+            self.end()
 
     # ---- files
 
@@ -264,21 +263,12 @@ async def _body(request: Request) -> dict[str, Any]:
         if len(data) > _LONGEST_BODY:
             raise HTTPException(413, f"more than {_LONGEST_BODY} bytes")
     try:
-        body = json.loads(data, parse_constant=_no_number, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise HTTPException(400, "this is no JSON") from None
+        body = messages.parsed(data.decode())
+    except ValueError as e:
+        raise HTTPException(400, f"this is no JSON to be sent here: {e}") from None
     if not isinstance(body, dict):
         raise HTTPException(400, "send a JSON object: { … }")
     return body
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _no_number(text)
 
 
 def _text(body: dict[str, Any], name: str) -> str:

@@ -88,6 +88,7 @@ def run(args):
 class _Server(uvicorn.Server):
     def __init__(self, page: Page) -> None:
         self._hub = page.hub
+        page.end = self._end
         super().__init__(
             uvicorn.Config(
                 page.app,
@@ -102,6 +103,11 @@ class _Server(uvicorn.Server):
                 loop="asyncio",
             )
         )
+
+    def _end(self) -> None:
+        """Not by a signal: uvicorn sends it once more when all is over, and nobody would learn why."""
+        self.should_exit = True
+        self._hub.close()
 
     def handle_exit(self, sig, frame):
         """Ctrl-C: browsers that listen would keep us for ever."""

@@ -29,5 +29,5 @@ def of(store: _Remembers) -> Listening | None:
     noted = store.recall(LISTENING)
     if not noted:
         return None
-    since, until, *more = map(int, noted.split())
-    return Listening(since, until, *more[:1], ended=any(more[1:]))
+    since, until, before, ended = map(int, f"{noted} 0 0".split()[:4])  # older ones have two
+    return Listening(since, until, before, bool(ended))
