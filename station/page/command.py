@@ -30,7 +30,9 @@ _GRACE_S = 2  # for answers that are on their way when it ends
 def add_arguments(parser):
     access.add_arguments(parser)
     parser.add_argument(
-        "--store", default="readings.sqlite", help="SQLite file of make collect (%(default)s)"
+        "--store",
+        default="readings.sqlite",
+        help="SQLite file of make collect, or postgresql://user@host/database (%(default)s)",
     )
     parser.add_argument(
         "--listen",
@@ -69,7 +71,7 @@ def run(args):
             base = source.base()
         except Gone as e:
             raise CommandError(str(e)) from None
-        link = Link(_brokers(args, base, home), base)
+        link = Link(_brokers(args, source, base, home), base)
         names = [name for name in (args.host or "").split(",") if name]
         page = Page(source, link, Logins(known), units.described(), VERSION, names)
         host, port = sock.getsockname()[:2]
@@ -115,7 +117,7 @@ class _Server(uvicorn.Server):
         asyncio.get_running_loop().call_soon_threadsafe(self._hub.close)
 
 
-def _brokers(args, base, home):
+def _brokers(args, source, base, home):
     """The brokers that the options mean; none, if there is no word of any."""
     if args.no_broker:
         return []
@@ -124,7 +126,7 @@ def _brokers(args, base, home):
     theirs, brokers = access.chosen(args, home)
     if theirs != base:
         raise CommandError(
-            f"{args.store} has the readings below {base}/, not {theirs}/: give the STORE= of that base, or BASE={base}"
+            f"{source.place} has the readings below {base}/, not {theirs}/: give the STORE= of that base, or BASE={base}"
         )
     return brokers
 
