@@ -11,7 +11,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -19,7 +19,7 @@ from station import messages
 from station.page import frames
 from station.page.frames import Json
 from station.page.guard import COOKIE, Guard, session
-from station.page.hub import MOST_CLIENTS, Hub, Stream
+from station.page.hub import Hub, Stream
 from station.page.link import ANSWER_S, Link, Unanswered
 from station.page.logins import SESSION_S, Logins, Wait
 from station.page.source import Gone, Source
@@ -160,8 +160,6 @@ class Page:
         return Json(found)
 
     async def _events(self, request: Request):
-        if self.hub.full:
-            raise HTTPException(503, f"{MOST_CLIENTS} browsers are looking already: close one")
         return Stream(self.hub, request.query_params.get("node"))
 
     # ---- what is to be done
@@ -220,7 +218,8 @@ class Page:
             max_age=SESSION_S,
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            # The word of a server with TLS before us; who writes it himself hurts his own cookie alone.
+            secure=request.headers.get("x-forwarded-proto") == "https",
         )
         return answer
 
@@ -258,10 +257,13 @@ def _whole(request: Request, name: str, least: int, most: int, usual: int | None
 
 async def _body(request: Request) -> dict[str, Any]:
     data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > _LONGEST_BODY:
-            raise HTTPException(413, f"more than {_LONGEST_BODY} bytes")
+    try:
+        async for part in request.stream():
+            data += part
+            if len(data) > _LONGEST_BODY:
+                raise HTTPException(413, f"more than {_LONGEST_BODY} bytes")
+    except ClientDisconnect:
+        raise HTTPException(400, "the request broke off") from None
     try:
         body = messages.parsed(data.decode())
     except ValueError as e:
