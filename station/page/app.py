@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,8 @@ class Page:
         self._files = {path.name: _file(path) for path in _STATIC.iterdir()}
         self.app = Starlette(
             routes=[
-                *(Route(path, self._shell) for path in ("/", "/node/{name:path}")),
+                Route("/", self._shell),
+                Route("/node/{name:path}", self._node_shell),
                 Route("/static/{name}", self._static),
                 Route("/api/about", self._about),
                 Route("/api/nodes", self._nodes),
@@ -98,6 +99,15 @@ class Page:
 
     async def _shell(self, request: Request) -> Response:
         return self._answered(request, "index.html")
+
+    async def _node_shell(self, request: Request) -> Response:
+        may_look = self.logins.users is None or request.scope["user"]
+        name = request.path_params["name"]
+        with suppress(Gone):  # the page says so
+            if may_look and not await asyncio.to_thread(self.source.documents, name):
+                content, kind, _ = self._files["index.html"]
+                return Response(content, 404, media_type=kind)
+        return await self._shell(request)
 
     async def _static(self, request: Request) -> Response:
         return self._answered(request, request.path_params["name"])

@@ -280,6 +280,23 @@ def test_the_page_may_do_nothing_but_show(page):
             ), file
 
 
+def test_an_address_of_no_node_is_not_found_and_shows_the_page_nevertheless(page):
+    assert page.ask("/node/attic")[0] == 200
+    status, headers, shell = page.ask("/node/nosuch")
+    assert status == 404 and headers["Content-Type"].startswith("text/html") and b"app.js" in shell
+
+
+def test_each_member_that_a_node_publishes_of_itself_has_words():
+    """Those of docs/topics.md."""
+    words = (_STATIC / "members.js").read_text()
+    pages = (ROOT / "docs/topics.md").read_text()
+    for title, table in (("health", "HEALTH"), ("info", "INFO")):
+        rows = pages.partition(f"\n## `{title}`\n")[2].partition("\n## ")[0]
+        told = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", rows, re.M)))
+        ours = re.findall(r"^  (\w+): \[", words.partition(f"{table} = {{")[2].partition("};")[0], re.M)  # fmt: skip
+        assert len(told) > 10 and set(told) - {"crash"} == set(ours)
+
+
 def test_a_file_is_sent_again_only_when_it_has_changed(page):
     _, headers, _ = page.ask("/static/app.js")
     assert page.ask("/static/app.js", If_None_Match=headers["ETag"])[0] == 304

@@ -1,6 +1,7 @@
 """The page whole: a real mosquitto, the collector and the page as processes, nodes that publish, a real Chromium the size of a phone."""
 
 import contextlib
+import itertools
 import json
 import os
 import pty
@@ -390,6 +391,33 @@ def test_a_node_that_does_not_answer_is_told_in_words(seen, attic):
         seen.driver.get_log("browser")  # has the refusal, as it should
     seen.open("/node/shed").wait("shed is offline: nobody answers")
     assert not seen.can("Read now")
+
+
+def test_an_address_of_no_node_has_nothing_to_press(seen, attic):
+    seen.open("/node/nosuch").wait("There is no node of this name")
+    assert not seen.all("main button")
+    seen.driver.get_log("browser")  # has the 404, as it should
+    seen.open("/node/cellar").wait("It has not said what it is (info)")
+
+
+def test_the_times_below_a_plot_do_not_touch(seen, attic):
+    """The browser has a locale with AM and PM."""
+    seen.open("/node/attic")
+    seen.plot()
+    assert re.search("[AP]M", seen.run("return new Date().toLocaleTimeString()"))
+    for minutes in (2, 4, 8, 30, 600, 5000):
+        seen.run(
+            "const all = document.querySelector('.plot').plot.all, t = Date.now(); all.show(t - arguments[0] * 60000, t)",
+            minutes,
+        )
+        time.sleep(0.3)
+        marks = seen.run(
+            "const chart = document.querySelector('.plot').plot.chart, x = chart.axes[0];"
+            "const pen = document.createElement('canvas').getContext('2d'); pen.font = '12px system-ui, sans-serif';"
+            "return x._splits.map((at, i) => [chart.valToPos(at, 'x'), pen.measureText(x._values[i]).width, x._values[i]])"
+        )
+        for (left, width, _), (right, other, _) in itertools.pairwise(marks):
+            assert right - left >= (width + other) / 2 + 6, (minutes, marks)
 
 
 def test_names_values_errors_and_lines_of_others_are_text(seen, stand, attic):
