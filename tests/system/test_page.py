@@ -167,10 +167,10 @@ class Attic:
         self.seq = 1000
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, "attic")
         self.client.on_message = self._asked
+        self.client.on_connect = self._connected
+        self.client.will_set("outpost/attic/status", "offline", 1, True)
         self.client.connect("127.0.0.1", broker.port)
-        self.client.subscribe([("outpost/attic/cmd/+", 1), ("outpost/attic/output/+/set", 0)])
         self.client.loop_start()
-        self.publish("status", "online", retain=True)
         self.publish("output/pump", {"state": "OFF"}, retain=True)
         self.publish("info", _INFO, retain=True)
         self.publish("health", _HEALTH)
@@ -182,6 +182,10 @@ class Attic:
     def reading(self, **quantities):
         self.seq += 1
         self.publish("reading/air", {"ts": now(), "boot": 8, "seq": self.seq, **quantities})
+
+    def _connected(self, client, *_):
+        client.subscribe([("outpost/attic/cmd/+", 1), ("outpost/attic/output/+/set", 0)])
+        client.publish("outpost/attic/status", "online", 1, True)
 
     def _asked(self, client, data, message):
         self.heard.append((message.topic, message.payload, message.retain))
@@ -244,7 +248,8 @@ class Seen:
         return self.driver.execute_script(script, *arguments)
 
     def button(self, text):
-        return next(each for each in self.all("button") if each.text == text)
+        script = "return [...document.querySelectorAll('button')].find(b => b.textContent === arguments[0] && b.offsetParent)"
+        return self.run(script, text)
 
     def can(self, text):
         """Is there a button of that name that can be pressed?"""
