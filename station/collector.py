@@ -117,6 +117,7 @@ class Collector:
     def _disconnected(self) -> None:
         self.numbers.connected = 0
         self._pending.mids.clear()
+        self._lookout.disconnected()
 
     def _collect(self, stopping: Callable[[], bool]) -> None:
         while not stopping():

@@ -6,7 +6,9 @@ from contextlib import suppress
 
 from station import gaps
 from station.session import Session
-from station.store.contract import LISTENING, Store, StoreError
+from station.store import listening
+from station.store.contract import Store, StoreError
+from station.store.listening import LISTENING, Listening
 
 _SILENT_S = 600  # a node publishes `health` each minute
 _NOTE_S = 60  # between two notes that somebody listens
@@ -20,13 +22,18 @@ class Lookout:
         self._gaps = gaps.Watch()
         self._heard_at = 0.0
         self._dropped: int | None = None  # what the store has of a broker's count
-        self._since_ms, self._note_at = 0, 0.0
+        self._since_ms, self._before_ms, self._note_at = 0, 0, 0.0
+        self._listens = False
 
     def connected(self, session: Session) -> None:
         """A connection has begun: had the broker our session, and may we read?"""
         self._heard_at = time.monotonic()
-        self._since_ms, self._note_at = _now_ms(), self._heard_at + _NOTE_S
         self._dropped = None
+        with suppress(StoreError):
+            earlier = listening.of(self._store)
+            self._before_ms = earlier.until if earlier else 0
+        self._since_ms, self._listens = _now_ms(), True
+        self._note()
         kept = "its session goes on" if session.resumed else "a new session"
         self._tell(f"connected to {session.place}, {kept}")
         if session.barred:
@@ -41,6 +48,12 @@ class Lookout:
                     " (persistence true keeps it)",
                 )
 
+    def disconnected(self) -> None:
+        """A connection has ended, or none has begun: from here on nothing is known of the nodes."""
+        if self._listens:
+            self._listens = False
+            self._note()
+
     def heard(self) -> None:
         """A message has come."""
         self._heard_at = time.monotonic()
@@ -48,12 +61,7 @@ class Lookout:
     def step(self, session: Session) -> None:
         """Look at what no message says."""
         if time.monotonic() >= self._note_at:
-            self._note_at = time.monotonic() + _NOTE_S
-            now_ms = _now_ms()
-            self._since_ms = min(self._since_ms, now_ms)  # the clock was ahead
-            with suppress(StoreError):
-                self._store.set_right(now_ms)
-                self._store.remember(LISTENING, f"{self._since_ms} {now_ms}")
+            self._note()
         if session.broker_dropped not in (None, self._dropped):
             with suppress(StoreError):  # again with the next step
                 self._count(session.place, session.broker_dropped or 0)
@@ -73,6 +81,15 @@ class Lookout:
                 text = gaps.words(node, account, gaps.with_gaps(self._store, node), self._store)
                 self._store.tell_gap(node, lost)
                 self._warn("gap", text)
+
+    def _note(self) -> None:
+        self._note_at = time.monotonic() + _NOTE_S
+        now_ms = _now_ms()
+        self._since_ms = min(self._since_ms, now_ms)  # the clock was ahead
+        noted = Listening(self._since_ms, now_ms, self._before_ms, not self._listens)
+        with suppress(StoreError):
+            self._store.set_right(now_ms)
+            self._store.remember(LISTENING, noted.text())
 
     def _count(self, place: str, now: int) -> None:
         """mosquitto counts what it threw away, of anybody's: a queue that was full is a loss that no node knows of.

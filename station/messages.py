@@ -18,6 +18,8 @@ _MOST_BOOT = 2**32 - 1
 _MOST_SEQ = 2**53 - 1  # no node comes near, and JSON says it the same everywhere [RFC 8259, 6]
 _MOST_TS = 10**14  # the year 5138
 _MOST_STATUS = 64
+_MOST_DEPTH = 32  # brackets within brackets: every program that reads it has a stack
+_TOO_DEEP = f"it is no JSON of a node: more than {_MOST_DEPTH} brackets within one another"
 _MOST_DIGITS = 300  # of a whole number: with more it is none that a database can compare
 # What JSON can write and no text in UTF-8 can be: half of a pair [RFC 8259, 8.2]. PostgreSQL takes no NUL, either.
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -143,19 +145,37 @@ def _object(payload: bytes) -> dict[str, Any]:
     if not payload:
         raise ValueError("it is empty")
     try:
-        members = _DECODER.decode(payload.decode())
+        members = parsed(payload.decode())
     except UnicodeDecodeError:
         raise ValueError("it is no text in UTF-8") from None
-    except RecursionError:
-        raise ValueError("it is no JSON of a node: brackets nest too deep") from None
-    except json.JSONDecodeError as e:
-        raise ValueError(f"it is no JSON: {e}") from None
     if not isinstance(members, dict):
         raise ValueError("it is JSON, but no object: { … }")
     if b"\\u" in payload:  # the only way in: JSON and UTF-8 have been checked
         for text in _texts(members):
             _check_text(text)
     return members
+
+
+def parsed(text: str) -> Any:
+    """Return what a text in JSON says. ValueError: it is none, or one that not every program can read."""
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    except json.JSONDecodeError as e:
+        raise ValueError(f"it is no JSON: {e}") from None
+    if text.count("[") + text.count("{") > _MOST_DEPTH:  # a reading has one
+        _check_depth(value, _MOST_DEPTH)
+    return value
+
+
+def _check_depth(value: Any, room: int) -> None:
+    if not isinstance(value, (dict, list)):
+        return
+    if not room:
+        raise ValueError(_TOO_DEEP)
+    for each in value.values() if isinstance(value, dict) else value:
+        _check_depth(each, room - 1)
 
 
 def _texts(value: Any) -> Iterator[str]:

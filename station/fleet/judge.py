@@ -2,14 +2,18 @@
 
 A fault follows from what is in the store, and from nothing else; what is not known is no fault. Nobody is called silent for the time
 in which no collector listened.
+
+A broker that ends publishes the last wills of all its nodes, and keeps them: what is told then is of the broker, and says nothing of a node.
 """
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from station.fleet.words import lasting, plain
-from station.store.contract import LISTENING
+from station.store import listening
+from station.store.listening import Listening
 from station.store.nodes import number
 from station.store.opening import AnyReader
 from station.store.reader import Habit, Known, Newest
@@ -49,13 +53,17 @@ class Judged(NamedTuple):
 
 
 class _Case(NamedTuple):
-    """What a fault is judged by. now, and since, until: when a collector listened, Unix ms; newest: version of the fleet."""
+    """What a fault is judged by. now: Unix ms; listened: when a collector did; newest: version of the fleet."""
 
     known: Known
     now: int
-    since: int
-    until: int
+    listened: Listening
     newest: tuple[int, ...]
+
+    @property
+    def until(self) -> int:
+        """The time that the faults are of."""
+        return self.listened.until
 
     @property
     def boot(self) -> int | None:
@@ -80,6 +88,16 @@ class _Case(NamedTuple):
             and self.until - heard <= LIMITS["health_ms"]
         )
 
+    def doubted(self) -> bool:
+        """Its `offline` is of a broker that ended, and it has not had the time to connect again."""
+        at, (since, until, before, ended) = self.known.status_at, self.listened
+        if self.known.status != "offline" or at is None:
+            return False
+        if ended:
+            return at >= until - LIMITS["wills_ms"]
+        told = before and before - LIMITS["wills_ms"] <= at <= since + LIMITS["wills_ms"]
+        return bool(told) and self.now - since < LIMITS["return_ms"]
+
 
 # Thresholds, one a row:
 LIMITS: dict[str, int] = {
@@ -91,27 +109,37 @@ LIMITS: dict[str, int] = {
     "battery": 20,  # %: from here on it is low
     "rssi": -80,  # dBm: weaker is weak
     "listening_ms": 3 * _MINUTE_MS,  # a collector that listens notes it each minute
+    "wills_ms": 10_000,  # so near to the end of a collector's connection, an `offline` may be of the broker's own end
+    "return_ms": 2 * _MINUTE_MS,  # a node is back so long after its broker
 }
 
 
 def judged(store: AnyReader, now_ms: int, node: str | None = None) -> list[Judged]:
     """Return every node, or one, the worst first. now_ms: Unix ms."""
     everybody = store.known()
-    since, until = _listened(store, everybody, now_ms)
+    listened = _listened(store, everybody, now_ms)
     newest = max((_version(each.info.get("version")) for each in everybody), default=())
     chosen = [each for each in everybody if node is None or each.node == node]
-    found = [_one(_Case(each, now_ms, since, until, newest)) for each in chosen]
+    found = [_one(_Case(each, now_ms, listened, newest)) for each in chosen]
     return sorted(found, key=lambda each: ([f.rank for f in each.faults[:1]] or [99], each.node))
 
 
 def station(store: AnyReader, now_ms: int) -> str | None:
     """Return what is wrong at our own end, so that nothing is known of the nodes; None: nothing."""
-    noted = store.recall(LISTENING)
-    passed_ms = now_ms - int(noted.split()[1]) if noted else 0
+    noted = listening.of(store)
+    if noted is None:
+        return None
+    passed_ms = now_ms - noted.until
     if passed_ms < -_DAY_MS:  # one that runs would have noted another time
         return (
             "no collector is connected to the broker: the last one had a clock that was ahead, so nothing newer is known"
             " of any node: see whether make collect runs, and what it says"
+        )
+    if noted.ended:
+        at = datetime.fromtimestamp(noted.until / 1000)
+        return (
+            f"the broker cannot be reached since {at:%H:%M}, so nothing newer is known of any node: what is shown is as it was then."
+            " See whether it runs, and what make collect says"
         )
     if passed_ms > LIMITS["listening_ms"]:
         passed = lasting(passed_ms)
@@ -122,13 +150,12 @@ def station(store: AnyReader, now_ms: int) -> str | None:
     return None
 
 
-def _listened(store: AnyReader, everybody: list[Known], now_ms: int) -> tuple[int, int]:
-    noted = store.recall(LISTENING)
+def _listened(store: AnyReader, everybody: list[Known], now_ms: int) -> Listening:
+    noted = listening.of(store)
     if noted:
-        since, until = map(int, noted.split())
-        return since, min(now_ms, until)
+        return noted._replace(until=min(now_ms, noted.until))
     heard = [at for each in everybody for at in (each.reading_at, each.health_at) if at]
-    return 0, min(now_ms, max(heard, default=0))
+    return Listening(0, min(now_ms, max(heard, default=0)))
 
 
 def _one(case: _Case) -> Judged:
@@ -141,6 +168,8 @@ def _one(case: _Case) -> Judged:
     state = known.status if known.status in ("online", "offline", "asleep") else "unknown"
     if any(fault.kind == "silent" for fault in faults):
         state = "silent"
+    elif case.doubted():
+        state = "unknown"
     seen = [at for at in (known.reading_at, known.health_at) if at]
     return Judged(
         node=known.node,
@@ -171,7 +200,7 @@ def _silent(case: _Case) -> str | None:
     if not habits or known.status == "offline" or known.reading_at is None:
         return None
     habit = min(habits, key=_tolerated)
-    passed = case.until - max(known.reading_at, case.since)
+    passed = case.until - max(known.reading_at, case.listened.since)
     if passed <= _tolerated(habit):
         return None
     told = f"no reading for {lasting(case.until - known.reading_at)}, usually one each {lasting(habit.usual_ms)}"
@@ -184,7 +213,7 @@ def _silent(case: _Case) -> str | None:
 
 def _offline(case: _Case) -> str | None:
     known = case.known
-    if known.status != "offline" or known.status_at is None:
+    if known.status != "offline" or known.status_at is None or case.doubted():
         return None
     passed = lasting(case.now - known.status_at)
     return f"offline for {passed}: it was switched off, or lost power or Wi-Fi"

@@ -2,26 +2,24 @@
 
 import asyncio
 import hashlib
-import json
-import math
 import re
-import signal
 from collections.abc import Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from station import messages
 from station.page import frames
 from station.page.frames import Json
 from station.page.guard import COOKIE, Guard, session
-from station.page.hub import MOST_CLIENTS, Hub, Stream
+from station.page.hub import Hub, Stream
 from station.page.link import ANSWER_S, Link, Unanswered
 from station.page.logins import SESSION_S, Logins, Wait
 from station.page.source import Gone, Source
@@ -56,12 +54,14 @@ class Page:
         self.source, self.link, self.logins = source, link, logins
         self.hub = Hub(source, link)
         self.failure: BaseException | None = None  # an unforeseen one, which ends all
+        self.end: Callable[[], None] = lambda: None  # the server that it runs on
         self.quantities, self.version = quantities, version
         self._checking = asyncio.Semaphore(_AT_ONCE)
         self._files = {path.name: _file(path) for path in _STATIC.iterdir()}
         self.app = Starlette(
             routes=[
-                *(Route(path, self._shell) for path in ("/", "/node/{name:path}")),
+                Route("/", self._shell),
+                Route("/node/{name:path}", self._node_shell),
                 Route("/static/{name}", self._static),
                 Route("/api/about", self._about),
                 Route("/api/nodes", self._nodes),
@@ -93,12 +93,21 @@ class Page:
         """A page that shows old values for new would be worse than none."""
         if not looking.cancelled():
             self.failure = looking.exception()
-            signal.raise_signal(signal.SIGTERM)
+            self.end()
 
     # ---- files
 
     async def _shell(self, request: Request) -> Response:
         return self._answered(request, "index.html")
+
+    async def _node_shell(self, request: Request) -> Response:
+        may_look = self.logins.users is None or request.scope["user"]
+        name = request.path_params["name"]
+        with suppress(Gone):  # the page says so
+            if may_look and not await asyncio.to_thread(self.source.documents, name):
+                content, kind, _ = self._files["index.html"]
+                return Response(content, 404, media_type=kind)
+        return await self._shell(request)
 
     async def _static(self, request: Request) -> Response:
         return self._answered(request, request.path_params["name"])
@@ -161,8 +170,6 @@ class Page:
         return Json(found)
 
     async def _events(self, request: Request):
-        if self.hub.full:
-            raise HTTPException(503, f"{MOST_CLIENTS} browsers are looking already: close one")
         return Stream(self.hub, request.query_params.get("node"))
 
     # ---- what is to be done
@@ -221,7 +228,8 @@ class Page:
             max_age=SESSION_S,
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            # The word of a server with TLS before us; who writes it himself hurts his own cookie alone.
+            secure=request.headers.get("x-forwarded-proto") == "https",
         )
         return answer
 
@@ -259,26 +267,20 @@ def _whole(request: Request, name: str, least: int, most: int, usual: int | None
 
 async def _body(request: Request) -> dict[str, Any]:
     data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > _LONGEST_BODY:
-            raise HTTPException(413, f"more than {_LONGEST_BODY} bytes")
     try:
-        body = json.loads(data, parse_constant=_no_number, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise HTTPException(400, "this is no JSON") from None
+        async for part in request.stream():
+            data += part
+            if len(data) > _LONGEST_BODY:
+                raise HTTPException(413, f"more than {_LONGEST_BODY} bytes")
+    except ClientDisconnect:
+        raise HTTPException(400, "the request broke off") from None
+    try:
+        body = messages.parsed(data.decode())
+    except ValueError as e:
+        raise HTTPException(400, f"this is no JSON to be sent here: {e}") from None
     if not isinstance(body, dict):
         raise HTTPException(400, "send a JSON object: { … }")
     return body
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _no_number(text)
 
 
 def _text(body: dict[str, Any], name: str) -> str:

@@ -1,6 +1,5 @@
 """`make page`: the web server, until Ctrl-C."""
 
-import asyncio
 import getpass
 import ipaddress
 import socket
@@ -9,14 +8,13 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-import uvicorn
-
 from firmware import VERSION
 from station import access
 from station.page import users
 from station.page.app import Page
 from station.page.link import Link
 from station.page.logins import Logins
+from station.page.server import Server
 from station.page.source import Gone, Source
 from tools import CommandError
 from tools.numbers import whole
@@ -24,13 +22,14 @@ from tools.settings import units
 
 LOOPBACK = "127.0.0.1"
 PORT = 8040
-_GRACE_S = 2  # for answers that are on their way when it ends
 
 
 def add_arguments(parser):
     access.add_arguments(parser)
     parser.add_argument(
-        "--store", default="readings.sqlite", help="SQLite file of make collect (%(default)s)"
+        "--store",
+        default="readings.sqlite",
+        help="SQLite file of make collect, or postgresql://user@host/database (%(default)s)",
     )
     parser.add_argument(
         "--listen",
@@ -69,7 +68,7 @@ def run(args):
             base = source.base()
         except Gone as e:
             raise CommandError(str(e)) from None
-        link = Link(_brokers(args, base, home), base)
+        link = Link(_brokers(args, source, base, home), base)
         names = [name for name in (args.host or "").split(",") if name]
         page = Page(source, link, Logins(known), units.described(), VERSION, names)
         host, port = sock.getsockname()[:2]
@@ -79,37 +78,13 @@ def run(args):
         print(f"page: http://{shown}:{port}", flush=True)
         if link.why:
             print(f"  {link.why}: no commands, outputs and log lines")
-        _Server(page).run([sock])
+        Server(page).run([sock])
         if page.failure:
             raise page.failure
     return 0
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, page: Page) -> None:
-        self._hub = page.hub
-        super().__init__(
-            uvicorn.Config(
-                page.app,
-                log_level="error",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=_GRACE_S,
-                h11_max_incomplete_event_size=16_384,
-                limit_concurrency=1_000,
-                ws="none",
-                http="h11",
-                loop="asyncio",
-            )
-        )
-
-    def handle_exit(self, sig, frame):
-        """Ctrl-C: browsers that listen would keep us for ever."""
-        super().handle_exit(sig, frame)
-        asyncio.get_running_loop().call_soon_threadsafe(self._hub.close)
-
-
-def _brokers(args, base, home):
+def _brokers(args, source, base, home):
     """The brokers that the options mean; none, if there is no word of any."""
     if args.no_broker:
         return []
@@ -118,7 +93,7 @@ def _brokers(args, base, home):
     theirs, brokers = access.chosen(args, home)
     if theirs != base:
         raise CommandError(
-            f"{args.store} has the readings below {base}/, not {theirs}/: give the STORE= of that base, or BASE={base}"
+            f"{source.place} has the readings below {base}/, not {theirs}/: give the STORE= of that base, or BASE={base}"
         )
     return brokers
 

@@ -51,15 +51,12 @@ class Hub:
     def __init__(self, source: Source, link: Link) -> None:
         self.source, self.link = source, link
         self.clients: set[Client] = set()
+        self.streams = 0  # with those whose first look at the store is not over
         self.closed = False
         self._nodes: dict[str, dict[str, Any]] = {}
         self._told: dict[str, dict[str, Any]] = {}  # of the nodes that are watched
         self._mark = 0
         self._fault = ""
-
-    @property
-    def full(self) -> bool:
-        return len(self.clients) >= MOST_CLIENTS
 
     async def run(self) -> None:
         """Look and send, until it is cancelled."""
@@ -154,6 +151,18 @@ class Stream:
         self.hub, self.client = hub, Client(node)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.hub.streams >= MOST_CLIENTS:
+            full = {"error": f"{MOST_CLIENTS} browsers are looking already: close one"}
+            await frames.Json(full, 503)(scope, receive, send)
+            return
+        self.hub.streams += 1
+        try:
+            await self._stream(receive, send)
+        finally:
+            self.hub.streams -= 1
+            self.hub.clients.discard(self.client)
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         await self.hub.add(self.client)
         left = asyncio.create_task(_left(receive))
         try:
@@ -170,7 +179,6 @@ class Stream:
             pass
         finally:
             left.cancel()
-            self.hub.clients.discard(self.client)
 
     async def _next(self, left: asyncio.Task) -> bytes | None:
         """The next frame; a comment if there is none for long. None: it is over."""

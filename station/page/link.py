@@ -5,7 +5,6 @@ is not kept by the broker, so that nothing waits there for a page that is off; a
 """
 
 import json
-import math
 import queue
 import secrets
 import threading
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import paho.mqtt.client as paho
 
 from firmware.topics import OUTPUT
+from station import messages
 from station.access import Access
 from station.page.kept import MOST_LINE, Kept
 
@@ -257,16 +257,9 @@ def _end(asked: _Asked, outcome: dict[str, Any] | Unanswered) -> None:
 def _parsed(text: str) -> Any:
     """JSON that can be handed on as such, else the text itself."""
     try:
-        return json.loads(text, parse_constant=_finite, parse_float=_finite)
-    except (ValueError, RecursionError):
+        return messages.parsed(text)
+    except ValueError:
         return text
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("no number of JSON")
-    return value
 
 
 def _now() -> int:

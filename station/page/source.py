@@ -10,7 +10,8 @@ from typing import Any
 from station.fleet import judge
 from station.fleet.judge import ALARMING, Judged
 from station.page import frames
-from station.store.reader import Newest, Reader
+from station.store.opening import AnyReader, open_reader
+from station.store.reader import Newest
 from station.store.series import Point, Series
 from tools import CommandError
 
@@ -27,15 +28,17 @@ class Source:
     """Any thread may call it. Gone: the store cannot be read."""
 
     def __init__(self, place: str | Path) -> None:
-        self.place = str(place)
-        self._store: Reader | None = None
+        self._address = str(place)
+        self.place = ""  # as people are told it, without a password; known when it is open
+        self._store: AnyReader | None = None
         self._turn = threading.Lock()
 
     @contextmanager
-    def _reading(self) -> Iterator[Reader]:
+    def _reading(self) -> Iterator[AnyReader]:
         with self._turn:
             try:
-                self._store = self._store or Reader(self.place)
+                self._store = self._store or open_reader(self._address)
+                self.place = self._store.place
                 yield self._store
             except CommandError as e:
                 raise Gone(str(e)) from None
@@ -145,7 +148,7 @@ def _summary(judged: Judged) -> dict[str, Any]:
     return judged._asdict() | {"faults": faults}
 
 
-def _channel(store: Reader, node: str, newest: Newest) -> dict[str, Any]:
+def _channel(store: AnyReader, node: str, newest: Newest) -> dict[str, Any]:
     """Return a channel's newest reading, what can be plotted of it, and since when."""
     span = store.span(node, newest.channel)
     values = newest.quantities

@@ -20,9 +20,6 @@ from tools import CommandError
 
 # Two times of one reading that are no further apart are the same: a clock that was set a second time differs by a network's delay.
 SAME_MS = 2_000
-# What `remember` keeps of who listens: "since until", Unix ms: a node is silent only while somebody would have heard it.
-LISTENING = "listening"
-
 # Where a count stops: a sum of what anybody may publish must not exceed the 63 bits of a database, which then refuses it for ever.
 MOST_COUNT = 2**53 - 1
 

@@ -8,12 +8,11 @@ import time
 from contextlib import contextmanager
 from urllib.parse import urlencode
 
-import uvicorn
-
 from station.messages import Reading, State
 from station.page.app import Page
 from station.page.link import Link
 from station.page.logins import Logins
+from station.page.server import Server
 from station.page.source import Source
 from station.store.contract import Batch
 from station.store.sqlite import SqliteStore
@@ -106,8 +105,7 @@ def served(path, users=None, names=(), link=None):
     page = Page(
         Source(path), link or Link([], "outpost"), Logins(users), QUANTITIES, "0.1.0", names
     )
-    config = uvicorn.Config(page.app, log_level="error", ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = Server(page)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
@@ -118,7 +116,6 @@ def served(path, users=None, names=(), link=None):
         try:
             yield Served(page, listening.getsockname()[1])
         finally:
-            page.hub.close()
-            server.should_exit = True
+            server.end()
             thread.join(10)
             page.source.close()

@@ -11,7 +11,8 @@ from station import lookout, pending
 from station.collector import Collector
 from station.metrics import Numbers
 from station.session import Got, Lost, Refused, TakenOver
-from station.store.contract import LISTENING, Account, Damaged, Outcome, StoreError
+from station.store.contract import Account, Damaged, Outcome, StoreError
+from station.store.listening import LISTENING
 
 
 class Clock:
@@ -416,12 +417,22 @@ def test_it_notes_each_minute_since_when_it_listens(run, clock):
     """A node is silent only while somebody would have heard it."""
     began = int(clock.now * 1000)
     noted = run([], seconds=200).store.known[LISTENING]
-    since, until = map(int, noted.split())
+    since, until, before, ended = map(int, noted.split())
     assert since == began and began + 120_000 < until <= began + 200_000
-    # A connection that has just begun knows nothing yet: what waits at the broker comes first.
-    assert LISTENING not in run([], seconds=50).store.known
-    again = run([*[None] * 2000, Lost("it ended")], seconds=220).store.known[LISTENING]
-    assert int(again.split()[0]) > began + 250_000 + 100_000
+    assert (before, ended) == (0, 0)
+
+
+def test_it_notes_at_once_that_a_connection_has_ended_and_begun(run, clock):
+    """What the broker's own end makes it say of the nodes is known by that."""
+    began = int(clock.now * 1000)
+    script = [*[None] * 100, Lost("it ended")]
+    away = run(script, seconds=5.5).store.known[LISTENING]
+    since, lost, before, ended = map(int, away.split())
+    assert (since, before, ended) == (began, 0, 1) and abs(lost - began - 5_000) < 100
+    clock.now = began / 1000
+    back = run(script, seconds=20).store.known[LISTENING]
+    since, until, before, ended = map(int, back.split())
+    assert (before, ended) == (lost, 0) and lost < since <= until
 
 
 def test_a_clock_that_was_ahead_is_set_right_with_the_next_note(clock, monkeypatch):
@@ -435,7 +446,7 @@ def test_a_clock_that_was_ahead_is_set_right_with_the_next_note(clock, monkeypat
     clock.now += 100
     watching.step(Session([], clock))
     right = int(clock.now * 1000)
-    assert store.known[LISTENING] == f"{right} {right}" and store.set_right_at == right
+    assert store.known[LISTENING] == f"{right} {right} 0 0" and store.set_right_at == right
 
 
 def test_hourly_means_are_computed_while_nothing_waits(run):

@@ -7,7 +7,8 @@ import pytest
 
 from station.fleet import judge
 from station.messages import Reading, State
-from station.store.contract import LISTENING, Batch
+from station.store.contract import Batch
+from station.store.listening import LISTENING, Listening
 from station.store.reader import Reader
 from station.store.sqlite import SqliteStore
 from tools import ROOT
@@ -29,8 +30,8 @@ class Fleet:
         self.reader.close()
         self.store.close()
 
-    def listens(self, since, until):
-        self.store.remember(LISTENING, f"{since} {until}")
+    def listens(self, since, until, *more):
+        self.store.remember(LISTENING, Listening(since, until, *more).text())
 
     def reads(self, ages, node="attic", channel="air", boot=8, delay=50, skip=0, **quantities):
         """Readings of so many ms ago, taken `delay` before they came."""
@@ -200,6 +201,36 @@ def test_offline_is_said_once_and_not_as_silence_too(fleet):
     fleet.says("status", "offline", age=DAY)
     assert fleet.kinds() == ["offline"]
     assert fleet.text().startswith("offline for 24 hours")
+
+
+_S = 1_000
+
+
+@pytest.mark.parametrize(
+    ("ago", "listened", "kinds"),
+    [
+        # ms ago: the will; since, until, before, ended of the collector's connection
+        (0, (DAY, 0, 0, True), []),  # the broker ends, and says so of all nodes
+        (2 * _S, (DAY, 0, 0, True), []),
+        (HOUR, (DAY, 0, 0, True), ["offline"]),  # it was so before
+        (HOUR + _S, (DAY, HOUR, 0, True), []),
+        (90 * _S, (60 * _S, 0, 90 * _S, False), []),  # the broker is back, the node not yet
+        (60 * _S, (60 * _S, 0, 90 * _S, False), []),  # heard as the broker kept it
+        (200 * _S, (190 * _S, 0, 200 * _S, False), ["offline"]),  # it has not come back
+        (30 * _S, (60 * _S, 0, 90 * _S, False), ["offline"]),  # it was back, and went
+        (0, (DAY, 0, DAY + _S, False), ["offline"]),
+    ],
+)
+def test_what_a_broker_says_when_it_ends_is_no_fault_of_a_node(fleet, ago, listened, kinds):
+    since, until, before, ended = listened
+    fleet.regular(last=ago)
+    fleet.says("status", "offline", age=ago)
+    fleet.listens(NOW - since, NOW - until, NOW - before if before else 0, ended)
+    assert fleet.kinds() == kinds
+    (found,) = judge.judged(fleet.reader, NOW)
+    assert found.state == ("offline" if kinds else "unknown")
+    away = judge.station(fleet.reader, NOW)
+    assert ("the broker cannot be reached since" in (away or "")) is ended
 
 
 def test_a_node_whose_status_was_taken_back_is_gone(fleet):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from station import messages
 from station.page import frames, link
 from station.page.link import Link, Unanswered
 
@@ -63,6 +64,19 @@ def test_whatever_an_output_is_can_be_sent_to_a_browser(joined, payload):
     frames.text(joined.kept.of("attic"))
     for heard in joined.heard:
         frames.event(heard.kind, heard.content)
+
+
+@pytest.mark.parametrize("depth", [33, 900, 930, 960, 970, 980, 990])
+def test_what_nests_deeper_than_a_program_can_follow_is_a_text(joined, depth):
+    """Parsing has another limit than writing, so that what one takes the other may fail at."""
+    for payload in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+        if len(payload) <= link._LONGEST:
+            hear(joined, "attic/output/pump", payload)
+            assert joined.kept.of("attic")["outputs"]["pump"] == payload
+        assert messages.read("outpost", "outpost/attic/info", b'{"a":%s}' % payload.encode(), False, 1).why  # fmt: skip
+    hear(joined, "attic/output/pump", "[" * 32 + "]" * 32)
+    frames.text(joined.kept.of("attic"))
+    assert isinstance(joined.kept.of("attic")["outputs"]["pump"], list)
 
 
 def test_a_command_that_nobody_answers_ends_in_words(joined, monkeypatch):

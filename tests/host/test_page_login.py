@@ -172,7 +172,12 @@ def test_a_logout_ends_the_session_and_not_only_the_cookie(page):
 
 def test_guesses_are_refused_in_the_end(page):
     answers = [
-        page.refusal("/api/login", {"user": "ann", "password": f"guess {n}"})[0] for n in range(7)
+        page.refusal(
+            "/api/login",
+            {"user": "ann", "password": f"guess {n}"},
+            X_Forwarded_For=f"10.0.0.{n}",  # written by who guesses
+        )[0]
+        for n in range(7)
     ]
     assert answers == [403] * 5 + [429] * 2
 
@@ -216,3 +221,28 @@ def test_the_command_refuses_in_words(tmp_path):
     done = command("--add-user", "ann", "--users", list_, given=PASSWORD + "\n")
     assert (done.returncode, done.stdout) == (0, f"{list_}: ann may log in\n")
     assert Users(list_).check("ann", PASSWORD)
+
+
+_FAULTY = """
+import sys
+from station import __main__
+from station.page.hub import Hub
+
+async def run(self):
+    raise KeyError("nobody foresaw it")
+
+Hub.run = run
+sys.exit(__main__.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_an_end_that_nobody_foresaw_is_an_error_with_its_place(tmp_path):
+    """Not an end as by a plain kill, after which nobody would know why."""
+    store(tmp_path / "r.sqlite")
+    done = subprocess.run(
+        [sys.executable, "-c", _FAULTY, "page", "--no-broker", "--port", "0", "--store", tmp_path / "r.sqlite"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1, done
+    assert "KeyError: 'nobody foresaw it'" in done.stderr and "Traceback" in done.stderr

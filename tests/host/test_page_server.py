@@ -7,13 +7,13 @@ import shutil
 import socket
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 from pageserver import DAY, HOUR, MINUTE, now, reading, served, state, store
 
 from station.messages import Bad
-from station.page import hub
+from station.page import hub, server
 from station.page.app import _STATIC
 from station.store.contract import Batch
 from station.store.sqlite import SqliteStore
@@ -170,6 +170,66 @@ def test_browsers_are_counted(page, monkeypatch):
         assert page.refusal("/api/events")[0] == 503
 
 
+def raw(page, sent):
+    """A connection on which so much has been sent."""
+    link = socket.create_connection(("127.0.0.1", page.port), timeout=20)
+    link.sendall(sent)
+    return link
+
+
+def test_browsers_that_come_at_once_are_counted(page, monkeypatch):
+    """All of them ask before the first has its place: the first look at the store takes its time."""
+    look = page.page.source.mark
+    monkeypatch.setattr(page.page.source, "mark", lambda: (time.sleep(0.2), look())[1])
+    monkeypatch.setattr(hub, "MOST_CLIENTS", 3)
+    ask = b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as stack:
+        links = [stack.enter_context(raw(page, ask)) for _ in range(20)]
+        answers = [link.recv(12) for link in links]
+    assert sorted(answers) == [b"HTTP/1.1 200"] * 3 + [b"HTTP/1.1 503"] * 17
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: local",
+        b"POST /api/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+        b"GET /api/about HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HT",
+    ],
+)
+def test_a_request_that_does_not_come_whole_ends(page, monkeypatch, capfd, sent):
+    monkeypatch.setattr(server, "REQUEST_S", 0.5)
+    with raw(page, sent) as link, page.events() as following:
+        deadline = time.monotonic() + 20
+        while link.recv(1000):
+            with suppress(OSError):  # it drips, and that helps it nothing
+                link.sendall(b"x" if sent else b"")
+            assert time.monotonic() < deadline
+        following("hello")
+        time.sleep(0.6)
+        assert len(page.page.hub.clients) == 1  # an answer may take as long as it wants
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_connections_that_send_nothing_shut_nobody_out(page, monkeypatch):
+    monkeypatch.setattr(server, "MOST", 20)
+    with ExitStack() as stack, page.events() as following:
+        following("hello")
+        links = [stack.enter_context(raw(page, b"")) for _ in range(60)]
+        assert page.ask("/api/about")[0] == 200
+        assert links[0].recv(1) == b""  # who has waited longest
+        assert len(page.page.hub.clients) == 1
+
+
+def test_a_request_that_breaks_off_is_no_fault_of_ours(page, capfd):
+    head = b"POST /api/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    with raw(page, head):
+        time.sleep(0.1)
+    assert page.ask("/api/about")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
 def test_a_store_that_is_gone_is_told_and_one_that_is_back_is_read(page, path, tmp_path):
     with page.events() as following:
         following("fault")
@@ -220,6 +280,23 @@ def test_the_page_may_do_nothing_but_show(page):
             ), file
 
 
+def test_an_address_of_no_node_is_not_found_and_shows_the_page_nevertheless(page):
+    assert page.ask("/node/attic")[0] == 200
+    status, headers, shell = page.ask("/node/nosuch")
+    assert status == 404 and headers["Content-Type"].startswith("text/html") and b"app.js" in shell
+
+
+def test_each_member_that_a_node_publishes_of_itself_has_words():
+    """Those of docs/topics.md."""
+    words = (_STATIC / "members.js").read_text()
+    pages = (ROOT / "docs/topics.md").read_text()
+    for title, table in (("health", "HEALTH"), ("info", "INFO")):
+        rows = pages.partition(f"\n## `{title}`\n")[2].partition("\n## ")[0]
+        told = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", rows, re.M)))
+        ours = re.findall(r"^  (\w+): \[", words.partition(f"{table} = {{")[2].partition("};")[0], re.M)  # fmt: skip
+        assert len(told) > 10 and set(told) - {"crash"} == set(ours)
+
+
 def test_a_file_is_sent_again_only_when_it_has_changed(page):
     _, headers, _ = page.ask("/static/app.js")
     assert page.ask("/static/app.js", If_None_Match=headers["ETag"])[0] == 304
@@ -260,6 +337,7 @@ def test_a_name_that_is_not_ours_is_refused(path, host, ours):
         ({"Sec_Fetch_Site": "same-site"}, 403),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Origin": "http://127.0.0.1:1"}, 403),
         ({"Content_Type": "text/plain"}, 415),
         ({"Content_Type": "application/x-www-form-urlencoded"}, 415),

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from station.messages import Reading, State
+from station.page.source import Gone, Source
 from station.store.contract import Batch
 from station.store.hours import HOUR_MS
 from station.store.opening import open_reader, open_store
@@ -98,6 +99,7 @@ def test_two_kinds_of_store_say_the_same(both):
             one, other = (sorted(each.hours(*key, BEGIN, END)) for each in both)
             assert [pair for pair in zip(one, other, strict=True) if not alike(*pair)] == []
             assert len(one) > 50
+            assert sqlite.untimed(*key) == postgres.untimed(*key) > 0
             for quantity in ("t", "h", "error", "none"):
                 for points in (7, 100, 100_000):
                     one, other = (each.series(*key, quantity, BEGIN, END, points) for each in both)
@@ -150,3 +152,32 @@ def test_what_was_heard_in_the_future_counts_as_now(kind, databases, tmp_path):
     (known,) = reader.known()
     reader.close()
     assert (known.status_at, known.reading_at, known.health_at) == (BEGIN, BEGIN + 5, BEGIN + 5)
+
+
+@pytest.mark.slow
+def test_the_page_shows_a_database_and_says_when_it_is_away(databases, tmp_path):
+    server, address = databases.of("postgresql"), databases.address("postgresql", tmp_path)
+    store, source = open_store(address, "outpost"), Source(address)
+    reading = Reading("attic", 8, 1, "air", '{"temperature":21.5}', BEGIN, BEGIN + 500, False)
+    store.append(Batch([reading], [State("attic", "status", "online", BEGIN)]))
+    mark = source.mark()
+    new = [reading._replace(seq=seq, received=BEGIN + 500 + seq) for seq in (2, 3)]
+    store.append(Batch([*new, new[0]._replace(node="shed"), new[0]._replace(seq=4, ts=None)]))
+    assert (source.base(), [each["node"] for each in source.nodes()]) == (
+        "outpost",
+        ["attic", "shed"],
+    )
+    newest, found = source.since(mark, {"attic"})
+    assert sorted((each["received"] - BEGIN, each["ts"] or 0) for each in found) == [(502, 0), (502, BEGIN), (503, BEGIN)]  # fmt: skip
+    assert found[-1]["quantities"] == {"temperature": 21.5} and source.since(newest, {"attic"})[1] == []  # fmt: skip
+    assert source.node("attic")["channels"][0]["plots"] == ["temperature"]
+    drawn = source.series("attic", "air", "temperature", BEGIN - 1, BEGIN + 10_000, 100)
+    assert drawn["untimed"] == 1 and drawn["points"][0][2] == 21.5
+    server.run(
+        "postgres",
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name ~ 'outpost'",
+    )
+    with pytest.raises(Gone, match="somebody has ended the connection"):
+        source.nodes()
+    assert len(source.nodes()) == 2
+    source.close()

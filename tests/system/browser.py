@@ -28,6 +28,21 @@ return found;
 """
 
 
+# Every text of two words' length that is to be seen, with the characters that fit on its lines.
+_LINES = """
+const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = document.createRange();
+while (walker.nextNode()) {
+  const text = walker.currentNode.textContent.trim();
+  if (text.length < 16 || !walker.currentNode.parentElement.offsetParent) continue;
+  range.selectNodeContents(walker.currentNode);
+  const lines = new Set([...range.getClientRects()].map((each) => Math.round(each.top))).size;
+  found.push([text, text.length / lines]);
+}
+return found;
+"""
+_LEAST = 8  # characters of a line
+
+
 def start(port):
     """A Chromium for which NAME, and port 80 here, is the board's web server."""
     missing = [package for name, package in setup.BROWSER.items() if not shutil.which(name)]
@@ -83,6 +98,11 @@ def contrasts(browser):
         (ratio(_rgb(colour), _rgb(behind)), text)
         for text, colour, behind in browser.execute_script(_TEXTS)
     ]
+
+
+def narrow(browser):
+    """[(text, characters on a line)] of what stands in a column that is too narrow to read."""
+    return [each for each in browser.execute_script(_LINES) if each[1] < _LEAST]
 
 
 def _rgb(css):

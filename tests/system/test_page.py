@@ -1,6 +1,7 @@
 """The page whole: a real mosquitto, the collector and the page as processes, nodes that publish, a real Chromium the size of a phone."""
 
 import contextlib
+import itertools
 import json
 import os
 import pty
@@ -142,6 +143,21 @@ def stand(tmp_path_factory):
         stand.stop()
 
 
+# As a node has them, with the longest values that they usually have.
+_HEALTH = {
+    "uptime_s": 90061,
+    "rssi": -61,
+    "outbox": 12,
+    "outbox_age_s": 40,
+    "clock": "ntp",
+    "clock_age_s": 1800,
+    "heap_free": 131072,
+    "wifi_joins": 2,
+}
+_INFO = {"version": "0.1.0", "hardware": "ESP32 Generic S3 with ESP32S3", "id": "a1b2c3d4e5f6", "ip": "192.168.100.101", "reset_cause": "power on", "boot": 8,
+         "crash": "<script>document.title=1</script>", "config_faults": ["sensors[0].interval_s: has to be at least 1"]}  # fmt: skip
+
+
 class Attic:
     """Speaks as a node does, over MQTT: readings, replies, an output, log lines."""
 
@@ -151,11 +167,13 @@ class Attic:
         self.seq = 1000
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, "attic")
         self.client.on_message = self._asked
+        self.client.on_connect = self._connected
+        self.client.will_set("outpost/attic/status", "offline", 1, True)
         self.client.connect("127.0.0.1", broker.port)
-        self.client.subscribe([("outpost/attic/cmd/+", 1), ("outpost/attic/output/+/set", 0)])
         self.client.loop_start()
-        self.publish("status", "online", retain=True)
         self.publish("output/pump", {"state": "OFF"}, retain=True)
+        self.publish("info", _INFO, retain=True)
+        self.publish("health", _HEALTH)
 
     def publish(self, topic, payload, retain=False):
         text = payload if isinstance(payload, str) else json.dumps(payload)
@@ -164,6 +182,10 @@ class Attic:
     def reading(self, **quantities):
         self.seq += 1
         self.publish("reading/air", {"ts": now(), "boot": 8, "seq": self.seq, **quantities})
+
+    def _connected(self, client, *_):
+        client.subscribe([("outpost/attic/cmd/+", 1), ("outpost/attic/output/+/set", 0)])
+        client.publish("outpost/attic/status", "online", 1, True)
 
     def _asked(self, client, data, message):
         self.heard.append((message.topic, message.payload, message.retain))
@@ -226,7 +248,8 @@ class Seen:
         return self.driver.execute_script(script, *arguments)
 
     def button(self, text):
-        return next(each for each in self.all("button") if each.text == text)
+        script = "return [...document.querySelectorAll('button')].find(b => b.textContent === arguments[0] && b.offsetParent)"
+        return self.run(script, text)
 
     def can(self, text):
         """Is there a button of that name that can be pressed?"""
@@ -375,6 +398,33 @@ def test_a_node_that_does_not_answer_is_told_in_words(seen, attic):
     assert not seen.can("Read now")
 
 
+def test_an_address_of_no_node_has_nothing_to_press(seen, attic):
+    seen.open("/node/nosuch").wait("There is no node of this name")
+    assert not seen.all("main button")
+    seen.driver.get_log("browser")  # has the 404, as it should
+    seen.open("/node/cellar").wait("It has not said what it is (info)")
+
+
+def test_the_times_below_a_plot_do_not_touch(seen, attic):
+    """The browser has a locale with AM and PM."""
+    seen.open("/node/attic")
+    seen.plot()
+    assert re.search("[AP]M", seen.run("return new Date().toLocaleTimeString()"))
+    for minutes in (2, 4, 8, 30, 600, 5000):
+        seen.run(
+            "const all = document.querySelector('.plot').plot.all, t = Date.now(); all.show(t - arguments[0] * 60000, t)",
+            minutes,
+        )
+        time.sleep(0.3)
+        marks = seen.run(
+            "const chart = document.querySelector('.plot').plot.chart, x = chart.axes[0];"
+            "const pen = document.createElement('canvas').getContext('2d'); pen.font = '12px system-ui, sans-serif';"
+            "return x._splits.map((at, i) => [chart.valToPos(at, 'x'), pen.measureText(x._values[i]).width, x._values[i]])"
+        )
+        for (left, width, _), (right, other, _) in itertools.pairwise(marks):
+            assert right - left >= (width + other) / 2 + 6, (minutes, marks)
+
+
 def test_names_values_errors_and_lines_of_others_are_text(seen, stand, attic):
     attic.publish("log", f"13 error node: {EVIL}")
     seen.open().wait(EVIL)
@@ -402,6 +452,7 @@ def test_it_can_be_read_on_a_phone_by_day_and_by_night(seen, attic, dark):
             seen.wait("shed" if path == "/" else "temperature")
             low = [each for each in chromium.contrasts(seen.driver) if each[0] < 4.5]
             assert not low, low
+            assert not chromium.narrow(seen.driver)
             assert seen.run("return document.documentElement.scrollWidth") <= chromium.WIDTH
             small = [
                 element.text
@@ -452,10 +503,13 @@ def test_a_login_is_asked_for_and_lets_in(driver, stand, tmp_path):
 def test_a_broker_that_goes_is_told_and_one_that_is_back_serves(driver, stand, attic):
     seen = Seen(driver, stand.url).open("/node/attic")
     until(lambda: seen.can("Read now"), 20, "the commands")
-    stand.broker.stop()
+    stand.broker.stop()  # it says `offline` of all nodes
     seen.wait("Commands are not possible: there is no connection to the broker")
-    assert "temperature" in seen.text
+    seen.wait("the broker cannot be reached since")
+    time.sleep(4)  # a look at the faults is each 3 s
+    assert "temperature" in seen.text and "switched off" not in seen.text
     stand.broker.start()
+    until(lambda: "cannot be reached" not in seen.text, 60, "the collector again")
     until(lambda: seen.can("Read now"), 60, "the commands again")
 
 

@@ -13,7 +13,7 @@ export class Commands {
     this.outputs = new Map();
     this.place = make("div", { class: "grid" });
     this.sensor = make("select", { "aria-label": "Which sensor" });
-    this.seconds = make("input", { type: "number", min: 1, max: 600, value: 10, "aria-label": "Seconds" });
+    this.seconds = make("input", { type: "number", min: 1, max: 600, value: 10 });
     this.why = make("p", { class: "dim" });
     this.replies = make("ul", { class: "replies", role: "log", "aria-label": "Replies" });
     const button = (text, does, kind = "calm") => make("button", { type: "button", class: kind, onclick: does }, text);
@@ -21,7 +21,7 @@ export class Commands {
       "div",
       { class: "do" },
       make("span", {}, this.sensor, " ", button("Read now", () => this.command("read", this.sensor.value ? { sensor: this.sensor.value } : {}))),
-      make("span", {}, this.seconds, " ", button("Blink", () => this.command("identify", { seconds: this.seconds.valueAsNumber || 0 }))),
+      make("span", {}, make("label", {}, "Seconds", this.seconds), " ", button("Blink", () => this.command("identify", { seconds: this.seconds.valueAsNumber || 0 }))),
       button("Announce", () => this.command("announce", {})),
       button("Restart …", () => this.ask(), "grave"),
     );

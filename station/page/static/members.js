@@ -7,38 +7,60 @@ const bytes = (n) => (n >= 10240 ? `${Math.round(n / 1024).toLocaleString()} KB`
 const times = (n) => `${count(n)}×`;
 const count = (n) => n.toLocaleString();
 
+const before = (seconds) => `${duration(seconds)} before`;
+
+// words: a function of a number, or a table of texts.
 export const HEALTH = {
-  uptime_s: ["runs for", duration],
-  rssi: ["signal of the Wi-Fi", signal],
-  outbox: ["readings that wait", count],
+  uptime_s: ["running for", duration],
+  rssi: ["Wi-Fi signal", signal],
+  outbox: ["readings not delivered yet", count],
   outbox_bytes: ["their size", bytes],
-  outbox_age_s: ["the oldest of them", duration],
-  set_aside: ["set aside", count],
-  set_aside_why: ["why", String],
-  dropped: ["given up, ever", count],
-  superseded: ["replaced by newer ones", count],
-  sensor_errors: ["failed readings", count],
-  sensors_failing: ["sensors that fail", count],
-  clock: ["its time is from", String],
-  clock_age_s: ["set before", duration],
-  wifi_joins: ["joined the Wi-Fi", times],
+  outbox_age_s: ["age of the oldest", duration],
+  in_flight: ["messages not acknowledged yet", count],
+  set_aside: ["readings that the broker refuses", count],
+  set_aside_why: ["why it refuses them"],
+  dropped: ["readings given up for lack of room, ever", count],
+  superseded: ["readings replaced by newer ones", count],
+  sensor_errors: ["failed readings since the start", count],
+  sensors_failing: ["sensors that fail now", count],
+  failing: ["which, and how"],
+  clock: ["its time is from", { ntp: "a time server (NTP)", rtc: "its clock chip", unset: "nowhere: it has none yet" }],
+  clock_age_s: ["its time was set", before],
+  wifi_joins: ["joined a Wi-Fi network", times],
   connects: ["connected to the broker", times],
-  heap_free: ["free memory", bytes],
-  heap_low: ["the least of it", bytes],
-  idf_free: ["memory beside it", bytes],
-  idf_block: ["its largest piece", bytes],
-  idf_low: ["the least of that", bytes],
+  resent: ["messages sent again", count],
+  access: ["forbidden by the broker's rules"],
+  broker_limits: ["what the broker cannot do"],
+  name_taken: ["another board with this name"],
+  skipped: ["messages it could not use", count],
+  log_dropped: ["log lines lost", count],
+  recovered: ["readings found on flash at the start", count],
+  corrupt: ["readings damaged on flash", count],
+  outbox_errors: ["failed writes to flash", count],
+  heap_free: ["free memory, Python", bytes],
+  heap_low: ["least free memory, Python", bytes],
+  idf_free: ["free memory, network", bytes],
+  idf_block: ["largest free piece, network", bytes],
+  idf_low: ["least free memory, network", bytes],
 };
 
 export const INFO = {
-  version: ["firmware", String],
-  micropython: ["MicroPython", String],
-  hardware: ["hardware", String],
-  board: ["family", String],
-  id: ["id", String],
-  ip: ["address", String],
-  reset_cause: ["started after", String],
+  version: ["firmware version"],
+  micropython: ["MicroPython version"],
+  hardware: ["board"],
+  board: ["family of boards"],
+  id: ["unique id"],
+  ip: ["address"],
+  reset_cause: ["why it started"],
   boot: ["number of this start", String],
+  config: ["settings it runs on"],
+  config_faults: ["faults of config.json"],
+  slot: ["firmware image"],
+  image: ["digits of the image's hash"],
+  trial: ["image is on trial"],
+  trial_failed: ["why another image does not run"],
+  name_taken: ["another board with this name"],
+  safe_mode: ["safe mode, after crashes"],
 };
 
 export function pairs(table, members) {
@@ -51,7 +73,8 @@ export function pairs(table, members) {
 }
 
 function said(words, given) {
-  if (typeof given === "number" && words) return words(given);
+  if (typeof given === "number" && typeof words === "function") return words(given);
+  if (typeof given === "string" && Object.hasOwn(words ?? {}, given)) return words[given];
   if (given === true) return "yes";
   if (given === false) return "no";
   if (Array.isArray(given)) return given.map((each) => said(null, each)).join("; ");

@@ -12,6 +12,7 @@ const _LINES = 200;
 
 export class Node {
   constructor(main, name, failed) {
+    this.main = main;
     this.name = name;
     this.failed = failed;
     this.node = null;
@@ -26,6 +27,7 @@ export class Node {
     this.crash = make("pre", { tabIndex: 0, "aria-label": "The last crash" });
     this.health = make("dl", { class: "pairs" });
     this.info = make("dl", { class: "pairs" });
+    this.noInfo = make("p", { class: "dim", hidden: true }, "It has not said what it is (info). A node says so when it connects to the broker.");
     this.healthAt = make("p", { class: "dim" });
     this.crashed = section("Last crash", make("div", { class: "card" }, this.crash));
     this.crashed.hidden = true;
@@ -40,7 +42,7 @@ export class Node {
       this.crashed,
       section("Log", make("div", { class: "card" }, this.log)),
       section("Health", make("div", { class: "card" }, this.health, this.healthAt)),
-      section("The node", make("div", { class: "card" }, this.info)),
+      section("The node", make("div", { class: "card" }, this.info, this.noInfo)),
     );
     this.timer = setInterval(() => this.tick(), 1000);
     this.live = new Live(name, {
@@ -48,7 +50,8 @@ export class Node {
       node: (summary) => this.change(summary),
       readings: ({ readings }) => this.read(readings),
       log: (line) => this.say([line]),
-      status: ({ status }) => this.setStatus(status),
+      // Not shown as it comes: a broker that ends says `offline` of every node. What follows from it is in `node`.
+      status: ({ status }) => this.commands.setStatus(status),
       output: ({ name, state }) => this.commands.output(name, state),
       broker: (state) => {
         document.dispatchEvent(new CustomEvent("broker", { detail: state }));
@@ -75,29 +78,37 @@ export class Node {
       this.say(node.log);
       this.change(node);
     } catch (error) {
-      this.failed(error);
+      if (error.status === 404) this.unknown();
+      else this.failed(error);
     }
+  }
+
+  // Nothing to press: it would go to nobody.
+  unknown() {
+    this.close();
+    fill(
+      this.main,
+      make("a", { href: "/", class: "dim" }, "← All nodes"),
+      make("h1", {}, this.name),
+      make("p", {}, "There is no node of this name: nothing has been heard of it. If you have just set it up, load this page again when it is connected."),
+    );
   }
 
   change(node) {
     this.node = node;
-    this.setStatus(node.status, node.state);
+    setText(this.state, node.state);
+    this.state.className = `pill ${STATES[node.state] ?? ""}`;
+    this.commands.setStatus(node.status);
     this.faults.hidden = !node.faults.length;
     this.faults.classList.toggle("bad", node.faults.some((fault) => fault.alarm));
     fill(this.faults, ...node.faults.map((fault) => make("li", {}, fault.text)));
     fill(this.health, ...pairs(HEALTH, node.health));
     fill(this.info, ...pairs(INFO, node.info));
+    this.noInfo.hidden = this.info.hasChildNodes();
     const crash = node.info.crash;
     this.crashed.hidden = !crash;
     setText(this.crash, typeof crash === "string" ? crash : JSON.stringify(crash ?? null, null, 1));
     this.tick();
-  }
-
-  // state: what follows from all that is known; silent, say, while the broker still has `online`
-  setStatus(status, state = status) {
-    setText(this.state, state ?? "unknown");
-    this.state.className = `pill ${STATES[state] ?? ""}`;
-    this.commands.setStatus(status);
   }
 
   read(readings) {

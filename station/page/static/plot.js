@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { fill, make, setText } from "./dom.js";
-import { about, axis, count, label, time, value } from "./words.js";
+import { about, axis, AXIS_SAMPLES, count, label, time, value } from "./words.js";
 
 const _HEIGHT = 190;
 const _MOST_POINTS = 1000;
@@ -191,7 +191,7 @@ export class Plot {
         series: [{}, edge, { ...edge }, line, { stroke: () => this.colours.late, paths: () => null, points: { show: true, size: 5, fill: () => this.colours.late } }],
         bands: [{ series: [2, 1], fill: () => this.colours.band }],
         axes: [
-          { ...axes, values: (_, splits) => axis(splits), space: 76, size: 32 },
+          { ...axes, values: (_, splits) => axis(splits), space: apart(), size: 32 },
           { ...axes, size: 52, values: this.isYesNo ? (_, splits) => splits.map((at) => (at === 0 ? "no" : at === 1 ? "yes" : "")) : undefined },
         ],
         cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "outpost" }, y: false, points: { size: 7 } },
@@ -242,6 +242,13 @@ export class Plot {
     }
     ctx.restore();
   }
+}
+
+// px between two marks of time, so that their words do not touch
+function apart() {
+  const drawing = document.createElement("canvas").getContext("2d");
+  drawing.font = _FONT;
+  return Math.max(76, ...AXIS_SAMPLES.map((text) => drawing.measureText(text).width + 20));
 }
 
 // A flat line lies in the middle, and noise of the last digit does not look like a storm.

@@ -66,6 +66,9 @@ const _AXES = [
 ].map(([below, options]) => [below, new Intl.DateTimeFormat(undefined, options)]);
 const _DAY = _AXES[2][1];
 
+// The longest that may stand there: some languages add "PM".
+export const AXIS_SAMPLES = _AXES.map(([, format]) => format.format(new Date(2026, 11, 28, 22, 48, 48)));
+
 // What stands below the marks of a plot: as fine as they are apart. Midnight has its date.
 export function axis(splits) {
   const apart = splits.length > 1 ? splits[1] - splits[0] : 0;

@@ -131,6 +131,28 @@ class PostgresReader:
         )
         return sorted(row[0] for row in rows)
 
+    def untimed(self, node: str, channel: str) -> int:
+        """As Reader.untimed."""
+        of = "from untimed where node = %s and channel = %s"
+        return self._read(f"select count(*) {of}", node, channel)[0][0]
+
+    def mark(self) -> int:
+        """As Reader.mark: when the newest reading came, Unix ms."""
+        return self._read(f"select coalesce({ms('max(reading_at)')}, 0) from node")[0][0]
+
+    def since(self, mark: int, most: int) -> list[tuple[str, str, str, int | None, int, bool]]:
+        """As Reader.since. Of several collectors one may store later what has come earlier: that is not among these."""
+        columns = "node, channel, quantities::text, {}, received, late"
+        rows = self._read(
+            f"select node, channel, quantities, ts, {ms('received')}, late from"
+            f" (select {columns.format(ms('ts') + ' as ts')} from reading where received > %(mark)s"
+            f"  union all select {columns.format('null::bigint')} from untimed where received > %(mark)s) as newest"
+            " order by received desc limit %(most)s",
+            mark=from_ms(mark),
+            most=most,
+        )
+        return rows[::-1]
+
     def readings(
         self, node: str, channel: str, begin_ms: int, end_ms: int
     ) -> Iterator[tuple[int, str, int, int, int]]:

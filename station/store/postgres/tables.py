@@ -25,6 +25,8 @@ create table about (key text primary key, value text not null);
 
 create table reading ({_COLUMNS}, ts timestamptz not null);
 create index reading_by_time on reading (node, channel, ts);
+-- So that what has come last is found; readings are stored as they come, so that a word on each range of pages is enough.
+create index reading_by_arrival on reading using brin (received) with (autosummarize = on);
 create table untimed ({_COLUMNS}, primary key (node, boot, seq, life));
 
 create table start (
