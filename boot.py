@@ -6,8 +6,10 @@ are the halves of the ROMFS partition, where MicroPython has one, `rom` is the w
 
     {"good": "rom0"}                                 it was online before
     {"good": "rom0", "trial": "rom1", "image": "5b0e…", "starts": 1}   tried, until it is online or has started three times
-    {"good": "rom0", "why": "…"}                     back from a trial, or from a good one that did not start any more
+    {"good": "rom0", "why": "…"}                     back from a trial
     {"good": "rom0", "starts": 2}                    two resets in a row, and not yet online since
+    {"good": "rom0", "trial": "rom1", "image": "5b0e…", "starts": 1, "why": "…", "tries": 2}   rom0 was reset too often: another is tried
+    {"good": "rom0", "why": "…", "tries": 2}         back from that. Until one is online, another is tried twice more
     {"good": "loose"}                                the files in /firmware and /lib: a developer's
 
 These files also run where no slot can be mounted.
@@ -23,6 +25,7 @@ _SLOTS = ("rom0", "rom1", "rom", "slots/a", "slots/b")
 _BEFORE = (("state/main", "main.py"), ("state/settings", "config.json"))
 _STARTS = 3  # of a trial
 _RESETS = 4  # in a row: after four crashes a node has been without its sensors once, whose fault it might be (upkeep/safemode.py)
+_TRIES = 3  # of another image, until one is online: where none is, they would change, and be written down, for ever
 _SOFT_MS = 5000  # on a Pico, a soft reset comes later; an ESP32 tells it
 _BOOT_S = 60  # what follows takes one
 _BITE_MS = 1000
@@ -62,6 +65,8 @@ def save(state):
     import os
 
     def write():
+        if "state" not in os.listdir():
+            os.mkdir("state")
         with open(_STATE + ".new", "w") as f:
             json.dump(state, f)
         os.rename(_STATE + ".new", _STATE)
@@ -80,10 +85,15 @@ def put_back():
             pass  # as a rule there is none
 
 
+def number_of(state, key, default=0):
+    """Return a count in the state; the default where it is none, whatever the file says."""
+    found = state.get(key)
+    return found if isinstance(found, int) and found >= 0 else default
+
+
 def begin_trial(state):
     """Mount the image on trial. Return whether it is; OSError: its start cannot be counted, so there is none."""
-    starts = state.get("starts")
-    starts = starts + 1 if isinstance(starts, int) else 1
+    starts = number_of(state, "starts") + 1
     why = "was not online in %d starts" % _STARTS
     if starts <= _STARTS:
         state["starts"] = starts
@@ -92,77 +102,91 @@ def begin_trial(state):
             return True
         why = "cannot be used"
     print("boot: the image on trial", why)
+    state["why"] = "%s %s" % (state["trial"], why) if "tries" in state else why
     for key in ("trial", "image", "starts"):
         state.pop(key, None)
-    state["why"] = why
     save(state)
     put_back()
     return False
 
 
-def fall_back(state):
-    """Mount another image than the good one, which does not start any more. Return whether there is one."""
-    bad = str(state["good"])  # whatever the file said
+def fall_back(state, bad):
+    """Try another image than that of a slot, which is mounted and does not start any more: on trial, for it may be no better.
+
+    Return whether one is mounted.
+    """
+    import vfs
+
+    tries = number_of(state, "tries", _TRIES)
+    if not tries:
+        print("boot:", bad, "does not start, nor was another slot's image online: deploy one")
+        return True
+    vfs.umount("/app")
     for slot in _SLOTS:
         if slot != bad and {slot, bad} != {"rom", "rom0"} and mount(slot):
             why = "%s was not online in %d starts" % (bad, _RESETS)
             print("boot:", why + ": now", slot)
+            state = {"good": bad, "trial": slot, "starts": 1, "why": why, "tries": tries - 1}
             try:
-                save({"good": slot, "why": why})
-            except (OSError, MemoryError) as e:
+                with open("/app/index") as f:
+                    state["image"] = f.readline().split()[-1]
+                save(state)
+            except (OSError, IndexError, MemoryError) as e:
                 print("boot: not noted:", e)
             return True
     print("boot:", bad, "does not start, no other slot holds an image: deploy it again")
-    return False
+    return mount(bad)
 
 
-def count_reset(state):
-    """Count a start of the good image that follows a reset: perhaps the start before hung, and the watchdog ended it. The node ends the count.
+def count_reset(state, slot):
+    """Count a start of a slot's image that follows a reset: perhaps the start before hung, and the watchdog ended it. The node ends the count.
 
-    Return whether another image is mounted, since they are too many. OSError: this one is not counted.
+    Too many, and another one is mounted instead. Return whether one is mounted. OSError: this start is not counted.
     """
     import os
     import time
 
-    resets = state.get("starts")
-    resets = resets if isinstance(resets, int) else 0
+    resets = number_of(state, "starts")
     cause = machine.reset_cause()
     if (
         time.ticks_ms() > _SOFT_MS
         if os.uname()[0] == "rp2"
         else cause == getattr(machine, "SOFT_RESET", 0)
     ):
-        if resets:  # somebody is at work on the board
+        if "starts" in state:  # somebody is at work on the board
             del state["starts"]
             save(state)
     elif cause not in (machine.PWRON_RESET, getattr(machine, "DEEPSLEEP_RESET", 0)):
         if resets >= _RESETS:
-            return fall_back(state)
+            return fall_back(state, slot)
         state["starts"] = resets + 1
         save(state)
-    return False
+    return True
 
 
 def pick():
     """Mount an image and put it into sys.path. A trial counts its start before anything of it runs, and so does what follows a reset."""
     state = load()
+    tried = "trial" in state
     found = False
-    if "trial" in state:
+    if tried:
         try:
             found = begin_trial(state)
         except (OSError, MemoryError) as e:
             print("boot: no trial:", e)
     else:
         put_back()
-        if state.get("good", "loose") != "loose":
+    good = state.get("good")
+    if not found and good != "loose":
+        for slot in (good,) + _SLOTS:
+            found = slot is not None and mount(slot)
+            if found:
+                break
+        if found and not tried:
             try:
-                found = count_reset(state)
+                found = count_reset(state, str(slot))
             except Exception as e:  # whatever it is, an image runs
                 print("boot: not counted:", type(e).__name__, e)
-    good = state.get("good")
-    if good != "loose":
-        for slot in (good,) + _SLOTS:
-            found = found or (slot is not None and mount(slot))
     if found:
         at = sys.path.index("") if "" in sys.path else 0
         sys.path[at:at] = ["/app", "/app/lib"]
@@ -351,6 +375,7 @@ for name in (
     "alone",
     "save",
     "put_back",
+    "number_of",
     "begin_trial",
     "fall_back",
     "count_reset",

@@ -37,7 +37,7 @@ def settle(node):
         node.announced = None  # if that could not be written, it is at the next connection
     else:
         node.trial = False
-        if give_back(NOT_ONLINE):
+        if not _outlast() and give_back(NOT_ONLINE):
             node.reset("the image on trial " + NOT_ONLINE)
         end_count()
     forget("upkeep", "slot")
@@ -48,19 +48,35 @@ def confirm():
     found = state()
     slot = found.pop("trial", None)
     if slot is None:
-        return end_count()
+        return end_count("tries")
     if not _is_on_trial(found):
         return True
     for path in BEFORE:
         if not forget_before(path):
             return False  # boot.py would put it back
+    if "tries" in found:  # the good one did not start any more, and somebody should know
+        return _keep({"good": slot, "why": found.get("why")})
     return _keep({"good": slot})
 
 
-def end_count():
-    """The good image starts: the resets that boot.py counted are over. Return whether that is written."""
+def end_count(*more):
+    """The good image starts: the resets that boot.py counted are over, and what else it counted. Return whether that is written."""
     found = state()
-    return "trial" in found or not found.pop("starts", 0) or _keep(found)
+    counted = [key for key in ("starts",) + more if key in found]
+    if "trial" in found or not counted:
+        return True
+    for key in counted:
+        del found[key]
+    return _keep(found)
+
+
+def _outlast():
+    """The good one did not start any more, and this is the last try of another: is it? Then it stays, for perhaps there is no broker."""
+    found = state()
+    slot = found.get("trial")
+    if slot is None or found.get("tries") != 0 or not _is_on_trial(found):
+        return False
+    return _keep({"good": slot, "why": found.get("why"), "tries": 0})
 
 
 def forget_before(path):
@@ -76,8 +92,13 @@ def forget_before(path):
 def give_back(why):
     """The trial is over: after a reset the image before runs, if there is one. Return whether that is written."""
     found = state()
-    if found.pop("trial", None) is None or "good" not in found or not _is_on_trial(found):
+    slot = found.get("trial")
+    if slot is None or "good" not in found or not _is_on_trial(found):
         return False
+    if "tries" in found:
+        return _keep(
+            {"good": found["good"], "why": "%s %s" % (slot, why), "tries": found["tries"]}
+        )
     return _keep({"good": found["good"], "why": why})
 
 

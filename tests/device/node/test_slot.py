@@ -147,6 +147,40 @@ def test_not_online_in_ten_minutes_it_is_given_back():
     assert len(r.node.delivery.outbox) > 500, "the readings of the trial are kept"
 
 
+def test_another_slots_image_is_tried_when_the_good_one_does_not_start():
+    tried = {"good": "rom0", "trial": "rom1", "starts": 1, "why": "x", "tries": 2}
+    keep(**tried)
+    Run().run(60000, 500)
+    assert kept() == {"good": "rom1", "why": "x"}, "online: it stays, and somebody should know"
+    keep(**tried)
+    r = Run(online=False)
+    r.run(TEN_MINUTES + 2000, 1000)
+    why = "rom1 " + slot.NOT_ONLINE
+    assert r.board.resets == 1 and kept() == {"good": "rom0", "why": why, "tries": 2}
+
+
+def test_only_online_is_another_one_tried_as_often_again():
+    state = {"good": "rom0", "why": "x", "tries": 2}
+    keep(starts=3, **state)
+    Run().run(5000)
+    assert kept() == {"good": "rom0", "why": "x"}
+    keep(starts=3, **state)
+    Run(online=False).run(TEN_MINUTES + 2000, 2000)
+    assert kept() == state, "or they would change for ever"
+
+
+def test_where_it_is_the_last_try_what_runs_for_ten_minutes_stays():
+    """The good one never did; and perhaps no image can be online now, as in an outage of the broker."""
+    tried = {"good": "rom0", "trial": "rom1", "starts": 1, "why": "x", "tries": 0}
+    stays = {"good": "rom1", "why": "x", "tries": 0}
+    other = dict(tried, image="5b0e")  # which does not run: no start of it could be counted
+    for state, expected in (tried, stays), (other, other):
+        keep(**state)
+        r = Run(online=False)
+        r.run(2 * TEN_MINUTES, 2000)
+        assert not r.board.resets and kept() == expected
+
+
 def test_no_trial_no_write_and_no_reset():
     for state in {"good": "rom0"}, {"good": "rom0", "why": "cannot be used"}:
         keep(**state)
