@@ -109,7 +109,7 @@ LIMITS: dict[str, int] = {
     "battery": 20,  # %: from here on it is low
     "rssi": -80,  # dBm: weaker is weak
     "listening_ms": 3 * _MINUTE_MS,  # a collector that listens notes it each minute
-    "wills_ms": 10_000,  # so near to the end of a collector's connection, an `offline` may be of the broker's own end
+    "wills_ms": 3_000,  # so near to the end of a collector's connection, an `offline` may be of the broker's own end
     "return_ms": 2 * _MINUTE_MS,  # a node is back so long after its broker
 }
 
