@@ -251,6 +251,10 @@ class Seen:
         script = "return [...document.querySelectorAll('button')].find(b => b.textContent === arguments[0] && b.offsetParent)"
         return self.run(script, text)
 
+    def press(self, text):
+        """As a click does, wherever the button is just then: cards above it come and go."""
+        self.run("arguments[0].click()", self.button(text))
+
     def can(self, text):
         """Is there a button of that name that can be pressed?"""
         script = "return [...document.querySelectorAll('button')].some(b => b.textContent === arguments[0] && !b.disabled)"
@@ -309,13 +313,13 @@ def test_a_value_changes_without_a_reload(seen, attic):
     attic.publish("log", "12 warning wifi: weak")
     seen.wait("12 warning wifi: weak")
     assert seen.run("return window.mark") == 1
-    seen.button("hour").click()  # so that it is a point of its own
+    seen.press("hour")  # so that it is a point of its own
     until(lambda: "last 24.75" in seen.plot(), 20, "the reading in the plot", seen.plot)
 
 
 def test_a_plot_shows_the_gap_the_late_readings_and_nothing_between(seen, attic):
     seen.open("/node/attic")
-    seen.button("day").click()
+    seen.press("day")
     until(lambda: "60 late" in seen.plot(), 20, "60 late", seen.plot)
     assert re.search("; [12] gaps?, 60 late, 0 failures", seen.plot())
 
@@ -340,7 +344,7 @@ def test_a_plot_shows_the_gap_the_late_readings_and_nothing_between(seen, attic)
 
 def test_a_plot_is_for_the_keyboard_and_for_a_screen_reader(seen, attic):
     seen.open("/node/attic")
-    seen.button("day").click()
+    seen.press("day")
     first = seen.plot()
     area = seen.one(".area")
     area.send_keys("+")
@@ -359,26 +363,26 @@ def test_a_plot_is_for_the_keyboard_and_for_a_screen_reader(seen, attic):
 def test_a_command_goes_there_and_its_reply_comes_back(seen, attic):
     seen.open("/node/attic")
     until(lambda: seen.can("Read now"), 20, "the commands")
-    seen.button("Read now").click()
+    seen.press("Read now")
     seen.wait("read: done")
     topic, payload, retained = attic.heard[-1]
     assert topic == "outpost/attic/cmd/read" and not retained
     assert set(json.loads(payload)) == {"id"}
     seen.run("document.querySelector('select').value = 'pool'")
-    seen.button("Read now").click()
+    seen.press("Read now")
     seen.wait("read: <b>the bus is dead</b>")
-    seen.button("Restart …").click()
-    seen.button("Cancel").click()
+    seen.press("Restart …")
+    seen.press("Cancel")
     time.sleep(0.5)
     assert "cmd/restart" not in attic.heard[-1][0]
-    seen.button("Restart …").click()
-    seen.button("Restart").click()
+    seen.press("Restart …")
+    seen.press("Restart")
     seen.wait("restart: done")
 
 
 def test_an_output_shows_what_it_is_and_is_set(seen, attic):
     seen.open("/node/attic").wait("pump")
-    seen.button("off").click()
+    seen.press("off")
     shown = "return document.querySelector('.output button').textContent"
     until(lambda: seen.run(shown) == "on", 20, "on")
     assert attic.heard[-1] == ("outpost/attic/output/pump/set", b"ON", False)
@@ -389,7 +393,7 @@ def test_a_node_that_does_not_answer_is_told_in_words(seen, attic):
     try:
         seen.open("/node/attic")
         until(lambda: seen.can("Announce"), 20, "the commands")
-        seen.button("Announce").click()
+        seen.press("Announce")
         seen.wait(f"announce: attic has not answered for {link.ANSWER_S} s", 2 * link.ANSWER_S)
     finally:
         attic.mute = False
@@ -492,7 +496,7 @@ def test_a_login_is_asked_for_and_lets_in(driver, stand, tmp_path):
         seen.driver.refresh()
         seen.wait("cellar")
         assert seen.run("return document.cookie") == ""
-        seen.button("Log out").click()
+        seen.press("Log out")
         seen.wait("Password")
     finally:
         driver.get_log("browser")  # 401 and 403 are what it was for
