@@ -17,7 +17,8 @@ from sim.proxy import Proxy
 from tools import CommandError, processes, toolchain
 
 SERVERS = 3
-_PATIENCE_S = 30  # to start, and to elect who leads
+_PATIENCE_S = 90  # to start, and to elect who leads
+_STEADY_S = 2
 
 # stream_replicas has to be said: else NATS keeps as many copies as there are servers when the first client comes. With the third a second
 # late there are two copies of everything for ever, and one server that dies stops all (seen with 2.10.27).
@@ -104,6 +105,12 @@ class Server:
         """It runs, knows who leads, and has what the others have."""
         return self._ask("healthz").get("status") == "ok"
 
+    @property
+    def leader(self) -> str | None:
+        """Who leads in its eyes, if it sees all three; None: nobody."""
+        seen = self._ask("jsz").get("meta_cluster", {})
+        return seen.get("leader") if seen.get("cluster_size") == SERVERS else None
+
     def serves(self, client_id: str) -> bool:
         """Is an MQTT client connected to it?"""
         return bool(self._ask(f"connz?mqtt_client={client_id}").get("connections"))
@@ -143,13 +150,20 @@ class Cluster:
         for proxy in self.ways.values():
             proxy.__exit__()
 
-    def wait(self, *without: Server) -> None:
-        """Until all, or all but some, are healthy."""
-        rest = [server for server in self.servers if server not in without]
+    def wait(self) -> None:
+        """Until all are healthy and agree for a while on who leads: on a busy machine two begin to lead one after the other."""
         deadline = time.monotonic() + _PATIENCE_S
-        while not all(server.healthy for server in rest):
+        since = None
+        while since is None or time.monotonic() < since + _STEADY_S:
             if time.monotonic() > deadline:
-                raise CommandError(f"the three do not find each other: {rest[0].folder / 'log'}")
+                raise CommandError(
+                    f"the three do not find each other: {self.servers[0].folder / 'log'}"
+                )
+            leaders = {server.leader if server.healthy else None for server in self.servers}
+            if len(leaders) > 1 or None in leaders:
+                since = None
+            else:
+                since = since or time.monotonic()
             time.sleep(0.1)
 
     def cut_off(self, server: Server) -> None:

@@ -20,7 +20,7 @@ from tools import ROOT, CommandError, mpy, pins, processes
 NODE = "proof"
 COLLECTORS = 2
 _EACH_S = 0.25  # between two readings
-_PATIENCE_S = 60  # until everything has come that is owed
+_PATIENCE_S = 120  # until everything has come that is owed; who could not connect tries again after half a minute
 _LOOK_S = 0.1
 _UPDATE_S = 3  # how long a server is away that is updated
 
