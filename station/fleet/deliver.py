@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryFile
 from typing import IO
 
 from station.fleet.alarms import Message, Send
@@ -63,7 +64,8 @@ def by_command(command: str) -> Send:
 @contextmanager
 def _file(text: str = "") -> Iterator[IO[bytes]]:
     """A file in memory: a pipe would not end before every process that a command leaves behind, and a disk may be full."""
-    with open(os.memfd_create("outpost"), "w+b") as file:
+    in_memory = hasattr(os, "memfd_create")  # Linux
+    with open(os.memfd_create("outpost"), "w+b") if in_memory else TemporaryFile() as file:
         file.write(text.encode(errors="replace"))
         file.seek(0)
         yield file

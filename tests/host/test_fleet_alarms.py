@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import shlex
 import sqlite3
 import sys
 import threading
@@ -168,6 +169,7 @@ def test_a_clock_that_was_ahead_silences_nothing():
 
 # The ways
 
+PYTHON = shlex.quote(sys.executable)  # a checkout's folder may have any name
 EVIL = "$(touch owned); `touch owned` | touch owned & \x1b[2J\n" + '"quotes"'
 
 
@@ -179,7 +181,7 @@ def test_a_command_gets_the_message_and_no_shell_sees_it(tmp_path, monkeypatch):
         "names = {k: v for k, v in os.environ.items() if k.startswith('OUTPOST_')}\n"
         "json.dump([sys.argv[1:], sys.stdin.read(), names], open('got', 'w'))\n"
     )
-    send = deliver.by_command(f"{sys.executable} '{program}' a 'b c'")
+    send = deliver.by_command(f"{PYTHON} '{program}' a 'b c'")
     assert send(Message("began", EVIL, "failing", EVIL, 5)) is None
     arguments, line, names = json.loads((tmp_path / "got").read_text())
     assert arguments == ["a", "b c"]
@@ -191,10 +193,10 @@ def test_a_command_gets_the_message_and_no_shell_sees_it(tmp_path, monkeypatch):
 
 def test_a_command_that_fails_says_so(monkeypatch):
     message = Message("began", "attic", "failing", "x", 0)
-    fails = f"{sys.executable} -c 'import sys; sys.exit(\"no route\")'"
+    fails = f"{PYTHON} -c 'import sys; sys.exit(\"no route\")'"
     assert deliver.by_command(fails)(message).endswith("ended with 1: no route")
     monkeypatch.setattr(deliver, "_PATIENCE_S", 0.2)
-    sleeps = f"{sys.executable} -c 'import time; time.sleep(30)'"
+    sleeps = f"{PYTHON} -c 'import time; time.sleep(30)'"
     assert "did not end within" in deliver.by_command(sleeps)(message)
     monkeypatch.setattr(deliver, "_PATIENCE_S", 3)
     # What it leaves behind is not waited for: it has the message.

@@ -199,7 +199,9 @@ def test_pulses_are_counted(broker, nodes, seen):
     )
     node.start()
     seen.wait_readings("pulse", 1)
-    node.do("set", name="pulse", wind=0)  # else it would tip by itself as well, and the more often the longer this takes
+    node.do(
+        "set", name="pulse", wind=0
+    )  # else it would tip by itself as well, and the more often the longer this takes
     before = seen.wait_readings("pulse", 3)[-1]["count"]
     node.do("tip", name="pulse", n=7)
     until(lambda: seen.readings("pulse")[-1]["count"] - before >= 7, 10, "seven more")
