@@ -1,9 +1,11 @@
 """A simulated board's flash belongs to one process at a time: two would write over each other."""
 
+import shutil
 from contextlib import contextmanager
 
 from tools import ROOT, CommandError, said, shell
 
+_LOCK = "lock"
 OURS = (ROOT / ".sim", ROOT / ".build")
 
 
@@ -18,8 +20,15 @@ def alone(folder, other=""):
     taken = said(
         f"a node runs in {short(folder)} already: end it{', or ' + other if other else ''}"
     )
-    with locked(folder / "lock", taken):
+    with locked(folder / _LOCK, taken):
         yield
+
+
+def empty(folder):
+    """Remove all in a folder that is held by `alone`."""
+    for old in folder.iterdir():
+        if old.name != _LOCK:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
 @contextmanager

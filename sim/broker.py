@@ -20,6 +20,9 @@ from tools import CommandError, processes, shell, toolchain
 
 HOST = "127.0.0.1"
 PATIENCE = 10  # seconds for the broker to start
+# Settings with which nothing is thrown away that waits for a client that is away. Not 0, the manual's word for no limit: up to 2.0.21 the
+# connection then ends of whoever publishes what it may not.
+KEEP_ALL = ("max_queued_messages 1000000000",)
 
 
 class Broker:

@@ -312,11 +312,11 @@ def make_board(folder, board, config, stack):
     return made
 
 
-def until(test, seconds):
-    """Wait for a test to become true. False: it did not."""
+def until(test, seconds, each_s=0.01):
+    """Wait for a test to become true, and look each `each_s`. False: it did not."""
     deadline = time.monotonic() + seconds
     while not test():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.01)
+        time.sleep(each_s)
     return True

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 
-from sim.broker import Broker
+from sim.broker import KEEP_ALL, Broker
 from sim.databases import Postgres
 from station import messages
 from station.access import Access
@@ -32,7 +32,7 @@ _WINDOW = 2_000
 _PATIENCE_S = 1_800
 _STORES = ("sqlite", "postgresql", "timescaledb")
 # As a recipe for a broker has it: by default mosquitto would throw away all but 1000.
-_SETTINGS = ("max_queued_messages 1000000000", "set_tcp_nodelay true")
+_SETTINGS = (*KEEP_ALL, "set_tcp_nodelay true")
 
 
 def add_arguments(parser):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import paho.mqtt.client as paho
 
+from sim.broker import free_port
 from station.broker import accounts, rights, server, settings
 from station.broker.accounts import Account
 from station.broker.rights import Place
@@ -246,7 +247,7 @@ def prove(program: Path, folder: Path, queue_mb: int, cast: Cast) -> bool:
         for each in COPIED:
             shutil.copy(folder / each, copy / each)  # with its rights
         _let_in(copy, cast.node, cast.place)
-        port = server.free_port()
+        port = free_port()
         # Without conf.d: it may have listeners, which are the real broker's.
         text = settings.conf(Listeners(LOOPBACK, port, 0), queue_mb, more=server.as_root())
         (copy / "mosquitto.conf").write_text(text)

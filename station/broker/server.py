@@ -2,7 +2,6 @@
 
 import errno
 import os
-import random
 import re
 import shutil
 import signal
@@ -11,7 +10,6 @@ import subprocess
 import time
 from pathlib import Path
 
-from station.broker.settings import LOOPBACK
 from tools import CommandError, processes, shell, toolchain
 
 PATIENCE_S = 20  # to start with a large queue on a slow disk
@@ -98,15 +96,6 @@ def in_use(address: str, port: int) -> bool:
                 f"LISTEN={address} is not this computer's, give one of `hostname -I`", 2
             ) from None
     return False
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody has, below those that a system gives out by itself: it is needed again after a restart."""
-    for _ in range(100):
-        port = random.randrange(20000, 30000)
-        if not in_use(LOOPBACK, port):
-            return port
-    raise CommandError(f"no port of {LOOPBACK} from 20000 to 29999 is free")
 
 
 class Server:

@@ -1,10 +1,9 @@
 """Start three NATS servers here that keep every message three times, and prove that no reading is lost while they fail, one after another."""
 
-import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
-from sim.alone import alone, short
+from sim.alone import alone, empty, short
 from station.cluster import nats, proof
 from tools import ROOT, CommandError, tables
 from tools.numbers import whole
@@ -29,9 +28,7 @@ def run(args):
     faults = _chosen(args.faults)
     folder = ROOT / ".build" / "cluster"
     with alone(folder):
-        for old in folder.iterdir():
-            if old.name != "lock":
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
+        empty(folder)
         with ExitStack() as stack:
             print(
                 f"{nats.version()}: three servers, a simulated node that takes four readings a second, two collectors",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sim.broker import HOST
-from sim.simboard import SimBoard
+from sim.simboard import SimBoard, make_board, until
 from station.cluster.nats import Cluster, Server
 from tools import ROOT, CommandError, mpy, pins, processes
 
@@ -73,12 +73,12 @@ class Stand:
         for number in range(1, COLLECTORS + 1):
             log = self.log(number)
             self._wait(lambda log=log: "connected to" in log.read_text(), log)  # type: ignore[misc]
-        self.board = stack.enter_context(self._node(qos))
+        self.board = self._node(qos, stack)
+        self.board.start()
         self._wait(lambda: all(self.rows()), folder / "console")
 
-    def _node(self, qos: int) -> SimBoard:
-        flash = self.folder / "flash"
-        mpy.compile_tree(flash)
+    def _node(self, qos: int, stack: ExitStack) -> SimBoard:
+        mpy.compile_tree(self.folder / "flash")
         ((pin,), *_) = pins.each("esp32", "adc")
         sensor = {"name": "fast", "type": "adc", "pin": pin, "r1": 10, "r2": 10}
         settings = {
@@ -87,9 +87,7 @@ class Stand:
             "mqtt": {"brokers": self._brokers(0), "keepalive_s": 5},
             "sensors": [sensor | {"interval_s": _EACH_S, "qos": qos}],
         }
-        (flash / "config.json").write_text(json.dumps(settings))
-        quick = {"do": "switch", "first_join_fails": False, "ip_ms": [1, 2]}
-        return SimBoard(flash, "esp32", scenario=[quick], log=self.folder / "console")
+        return make_board(self.folder, "esp32", settings, stack)
 
     def _brokers(self, first: int) -> list[dict]:
         servers = self.cluster.servers
@@ -109,11 +107,8 @@ class Stand:
         return self.folder / f"collector-{number}.log"
 
     def _wait(self, test: Callable[[], bool], log: Path) -> None:
-        deadline = time.monotonic() + _PATIENCE_S
-        while not test():
-            if time.monotonic() > deadline:
-                raise CommandError(f"nothing arrives, {log} may say why")
-            time.sleep(_LOOK_S)
+        if not until(test, _PATIENCE_S, _LOOK_S):
+            raise CommandError(f"nothing arrives, {log} may say why")
 
     def rows(self) -> list[int]:
         """How many readings each store has."""
@@ -146,11 +141,11 @@ class Stand:
     def count(self) -> Count:
         """Wait until both stores have what was taken up to now, and count."""
         taken = self.taken()
-        deadline = time.monotonic() + _PATIENCE_S
-        while any(_of(store, taken)[0] < sum(taken.values()) for store in self.stores):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(_LOOK_S)
+        until(
+            lambda: all(_of(store, taken)[0] >= sum(taken.values()) for store in self.stores),
+            _PATIENCE_S,
+            _LOOK_S,
+        )
         found = [_of(store, taken) for store in self.stores]
         total = sum(taken.values())
         return Count(

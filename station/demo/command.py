@@ -5,17 +5,15 @@ The board's flash is a real littlefs, the broker a real mosquitto. The node writ
 
 import math
 import secrets
-import shutil
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from sim.alone import alone, short
-from sim.broker import Broker
+from sim.alone import alone, empty, short
+from sim.broker import KEEP_ALL, Broker
 from sim.ntp import TimeServer
-from sim.simboard import SimBoard
+from sim.simboard import SimBoard, make_board, until
 from station.demo.verdict import INTERVAL_S, Row, Verdict, judge, rows
 from tools import ROOT, CommandError, pins
 from tools.numbers import seconds
@@ -25,6 +23,7 @@ LOST = 1  # exit code
 NODE, BASE, CHANNEL = "attic", "outpost", "room"
 _USER = "outpost"
 _PATIENCE_S = 60  # until all is delivered
+_LOOK_S = 0.2
 _LEAST, _WAVE, _PERIOD_S = 19.0, 4.0, 40.0  # of the temperature, °C
 _STEP_S = 0.2  # in which it changes
 _SLACK_S = 1.5  # between when a chip had a value and the time of the reading
@@ -56,9 +55,7 @@ def run(args):
     folder = args.folder.resolve()
     with ExitStack() as stack:
         stack.enter_context(alone(folder))
-        for old in folder.iterdir():
-            if old.name != "lock":
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
+        empty(folder)
         stage = Stage(folder, stack)
         print(f"page     {stage.page()}")
         print(
@@ -66,7 +63,8 @@ def run(args):
             flush=True,
         )
         stage.power_comes()
-        _wait(stage.rows, "no reading arrives", stage)
+        if not until(stage.rows, _PATIENCE_S, _LOOK_S):
+            raise CommandError(f"no reading arrives: {short(folder)} may say why")
         for share, words, begin, end in STORY:
             print(f"  {words}", flush=True)
             begin(stage)
@@ -90,9 +88,8 @@ class Stage:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
         password = secrets.token_hex(8)
-        settings = ("max_queued_messages 1000000000",)
         self.broker: Broker = stack.enter_context(
-            Broker(folder / "broker", users={_USER: password}, persistent=True, settings=settings)
+            Broker(folder / "broker", users={_USER: password}, persistent=True, settings=KEEP_ALL)
         )
         clock = stack.enter_context(TimeServer())
         account = {
@@ -116,13 +113,7 @@ class Stage:
             "sensors": [sensor | pins.usual("esp32", "bme280", "i2c")],
         }
         simulate.make_flash(folder / "flash", config)
-        self.board: SimBoard = SimBoard(
-            folder / "flash",
-            image=True,
-            scenario=[simulate.JOINS | {"ip_ms": [1, 2]}],
-            log=folder / "console.log",
-        )
-        stack.callback(self.board.stop)
+        self.board: SimBoard = make_board(folder, "esp32", config, stack)
         self._began = time.time()
         self._over = threading.Event()
         weather = threading.Thread(target=self._weather, daemon=True)
@@ -148,8 +139,7 @@ class Stage:
             last = max((row.ts for row in self.rows() if row.ts), default=0)
             return self.verdict().lost == 0 and time.time() - last / 1000 < 3 * INTERVAL_S
 
-        with suppress(CommandError):  # then it is lost
-            _wait(current, "", self)
+        until(current, _PATIENCE_S, _LOOK_S)  # else it is lost
         return self.verdict()
 
     def _temperature(self, at: float) -> float:
@@ -193,11 +183,3 @@ STORY = (
     (0.12, "it starts again",                                                _nothing,                          _nothing),
 )
 # fmt: on
-
-
-def _wait(test: Callable[[], object], fault: str, stage: Stage) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not test():
-        if time.monotonic() > deadline:
-            raise CommandError(f"{fault}: {short(stage.folder)} may say why")
-        time.sleep(0.2)

@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from sim.broker import Broker
+from sim.broker import KEEP_ALL, Broker
 from station.fleetsim import measure, recording
 from station.fleetsim.boards import Boards
 from station.fleetsim.measure import Meter
@@ -35,7 +35,7 @@ _DRAIN_S = 300  # for what waits at the end
 _SETTINGS = (
     "persistence true",
     "autosave_interval 10",
-    "max_queued_messages 1000000000",
+    *KEEP_ALL,
     "max_inflight_messages 1000",
     "set_tcp_nodelay true",
     *("log_type none", "log_type error", "log_type warning", "log_type information"),

@@ -12,15 +12,20 @@ from station.store.contract import MOST_COUNT, Account
 EXPLAIN = ("dropped", "superseded")
 
 
-def heard(db: sqlite3.Connection, readings: Iterable[Reading]) -> None:
-    """Note when readings came."""
+def arrivals(readings: Iterable[Reading]) -> dict[str, int]:
+    """{node: when the newest of these readings came, Unix ms}."""
     at: dict[str, int] = {}
     for reading in readings:
         at[reading.node] = max(reading.received, at.get(reading.node, 0))
+    return at
+
+
+def heard(db: sqlite3.Connection, readings: Iterable[Reading]) -> None:
+    """Note when readings came."""
     db.executemany(
         "insert into node (node, reading_at) values (?, ?)"
         " on conflict do update set reading_at = max(ifnull(reading_at, 0), excluded.reading_at)",
-        at.items(),
+        arrivals(readings).items(),
     )
 
 
@@ -63,11 +68,15 @@ def account(db: sqlite3.Connection, node: str, missing: int) -> Account:
     ).fetchone()
     if not row:
         return Account(missing, 0, 0)
-    document = json.loads(row[1] or "{}")
-    return Account(missing, row[0], number(document, "outbox") + number(document, "set_aside"))
+    return Account(missing, row[0], waiting(json.loads(row[1] or "{}")))
 
 
 def number(document: dict[str, Any], name: str) -> int:
     """A counter of `health`, which a node leaves out while it is 0. What is no counter is 0, too."""
     value = document.get(name)
     return value if type(value) is int and 0 <= value <= MOST_COUNT else 0
+
+
+def waiting(health: dict[str, Any]) -> int:
+    """How many readings a node keeps that have not come."""
+    return number(health, "outbox") + number(health, "set_aside")

@@ -114,7 +114,7 @@ class Reader:
         node, reading_at, status, status_at, info, info_at, health, health_at, *counts = row
         dropped, superseded, told = counts
         report = json.loads(health or "{}")
-        waiting = nodes.number(report, "outbox") + nodes.number(report, "set_aside")
+        waiting = nodes.waiting(report)
         account = Account(missing, dropped + superseded, waiting)
         return Known(
             *(node, reading_at, status, status_at, json.loads(info or "{}"), info_at),

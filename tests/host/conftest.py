@@ -8,11 +8,18 @@ import pytest
 from hypothesis import configuration, settings
 
 from tools import ROOT
+from tools import __main__ as tools_main
 
 # The same examples each time and everywhere, and none that depend on how fast this machine is.
 settings.register_profile("outpost", derandomize=True, deadline=None, database=None)
 settings.load_profile("outpost")
 configuration.set_hypothesis_home_dir(ROOT / ".build" / "hypothesis")
+
+
+@pytest.fixture
+def own_signals(monkeypatch):
+    """A command sets its own signals: not those of the test run."""
+    monkeypatch.setattr(tools_main.signal, "signal", lambda *args: None)
 
 
 @pytest.fixture

@@ -9,15 +9,11 @@ from station import gaps
 from station.messages import Reading, State
 from station.store.contract import Account, Batch
 from station.store.sqlite import SqliteStore
-from tools import __main__ as tools_main
 
 NOW = 1_796_000_000_000
 
 
-@pytest.fixture(autouse=True)
-def signals(monkeypatch):
-    """A command sets its own: not of the test run."""
-    monkeypatch.setattr(tools_main.signal, "signal", lambda *args: None)
+pytestmark = pytest.mark.usefixtures("own_signals")
 
 
 @pytest.fixture

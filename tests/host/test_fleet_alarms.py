@@ -19,7 +19,6 @@ from station.store.contract import Batch
 from station.store.reader import Reader
 from station.store.sqlite import SqliteStore
 from tools import CommandError
-from tools import __main__ as tools_main
 
 MINUTE = 60_000
 YEAR = 365 * 24 * 60 * MINUTE
@@ -27,10 +26,7 @@ NOW = 1_796_000_000_000
 WAY = ("way",)
 
 
-@pytest.fixture(autouse=True)
-def signals(monkeypatch):
-    """A command sets its own: not of the test run."""
-    monkeypatch.setattr(tools_main.signal, "signal", lambda *args: None)
+pytestmark = pytest.mark.usefixtures("own_signals")
 
 
 def node(name, *kinds):

@@ -20,16 +20,12 @@ from station.store.contract import Batch
 from station.store.hours import HOUR_MS
 from station.store.sqlite import SqliteStore
 from tools import ROOT
-from tools import __main__ as tools_main
 
 NOW = time.time_ns() // 1_000_000 // HOUR_MS * HOUR_MS
 DAY = 24 * HOUR_MS
 
 
-@pytest.fixture(autouse=True)
-def signals(monkeypatch):
-    """A command sets its own: not of the test run."""
-    monkeypatch.setattr(tools_main.signal, "signal", lambda *args: None)
+pytestmark = pytest.mark.usefixtures("own_signals")
 
 
 @pytest.fixture

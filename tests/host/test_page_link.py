@@ -61,9 +61,9 @@ def test_whatever_an_output_is_can_be_sent_to_a_browser(joined, payload):
     hear(joined, "attic/output/pump", payload)
     hear(joined, "attic/log", payload)
     hear(joined, "attic/status", payload)
-    frames.text(joined.kept.of("attic"))
+    assert json.loads(frames.text(joined.kept.of("attic")))
     for heard in joined.heard:
-        frames.event(heard.kind, heard.content)
+        assert frames.event(heard.kind, heard.content).endswith(b"\n\n")
 
 
 @pytest.mark.parametrize("depth", [33, 900, 930, 960, 970, 980, 990])

@@ -1,10 +1,13 @@
 """What stands around a collector in the system tests: readings that are published, the collector as a process, what it stored."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import paho.mqtt.client as paho
 import stores
@@ -14,8 +17,6 @@ from tools import ROOT
 
 TS = 1_795_917_130_051
 COLLECTOR, NODE = ("collector", "collector-Secret-1"), ("node", "node-Secret-1")
-# As a recipe has it: without it a broker throws away what waits beyond the first 1,000
-KEEP_ALL = ("max_queued_messages 1000000000",)
 
 
 class Publisher:
@@ -91,6 +92,27 @@ class Process:
 
     def wait_rows(self, count, timeout=20):
         until(lambda: len(self.rows()) >= count, timeout, f"{count} rows")
+
+
+@contextlib.contextmanager
+def flowing(publisher, pause_s):
+    """Readings of three nodes, one after the other, 3,000 at most."""
+    over = threading.Event()
+
+    def publish():
+        seq = 0
+        while not over.is_set() and seq < 3000:
+            seq += 1
+            publisher.reading(seq, node=f"n{seq % 3}")
+            time.sleep(pause_s)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def check(collector, publisher):

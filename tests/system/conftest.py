@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from sim import certificates
-from sim.broker import Broker
+from sim.broker import KEEP_ALL, Broker
 from sim.proxy import Proxy
 from tools import ROOT, mpy
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from collecting import COLLECTOR, KEEP_ALL, Process, Publisher
+from collecting import COLLECTOR, Process, Publisher
 from outside import NAME, NODE, OTHER, READER, SECRETS, Node, Seen, own_topics
 
 # A plain kill of the test run is a Ctrl-C: boards and brokers end with it.

@@ -9,13 +9,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
-from collecting import COLLECTOR, NODE, TS, Publisher, check
+from collecting import COLLECTOR, NODE, TS, Publisher, check, flowing
 from otherbrokers import Nats, RabbitMQ
 from outside import ONLINE_S, READER, settings, stream, until
 
@@ -58,27 +57,13 @@ def test_a_collector_that_is_killed_at_any_point_loses_and_doubles_nothing(
 ):
     """kill -9 of the collector, restarts and kills of the broker, while readings flow."""
     chance = random.Random(7)
-    over = threading.Event()
-
-    def publish():
-        seq = 0
-        while not over.is_set() and seq < 3000:
-            seq += 1
-            publisher.reading(seq, node=f"n{seq % 3}")
-            time.sleep(0.004)
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    try:
+    with flowing(publisher, 0.004):
         for cut in range(12):
             time.sleep(chance.uniform(0.02, 0.8))
             collector.end(signal.SIGKILL)
             if cut % 4 == 3:
                 mosquitto.restart()
             collector.start(wait=cut % 2 == 0)
-    finally:
-        over.set()
-        thread.join()
     publisher.done(60)
     collector.wait_rows(len(publisher.sent), 30)
     time.sleep(1)

@@ -6,6 +6,7 @@ import time
 import pytest
 from mqtt_board import SENDER, Board, Listener, run
 
+from sim.broker import KEEP_ALL
 from tools import mpy
 
 
@@ -148,7 +149,7 @@ def test_many_retained_messages(open_broker):
 
 @pytest.mark.slow
 def test_seventy_thousand_messages(open_broker):
-    broker = open_broker(persistent=False, settings=("max_queued_messages 1000000000",))
+    broker = open_broker(persistent=False, settings=KEEP_ALL)
     said = run(
         """
         c = bring_up(Client("many", "127.0.0.1", args["port"]))

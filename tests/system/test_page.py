@@ -21,7 +21,7 @@ from outside import NAME, NODE, settings, until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from sim.broker import Broker
+from sim.broker import KEEP_ALL, Broker
 from station.broker import rights
 from station.messages import Reading, State
 from station.page import link, users
@@ -32,7 +32,6 @@ from tools import ROOT
 MINUTE, HOUR = 60_000, 3_600_000
 PASSWORD = "program-Secret-1"
 EVIL = '<img src=x onerror="document.title=1">'
-KEEP_ALL = ("max_queued_messages 1000000000",)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("page")]
 
 

@@ -11,7 +11,7 @@ import time
 
 import psycopg
 import pytest
-from collecting import check
+from collecting import check, flowing
 from outside import until
 
 from sim.databases import USER, Postgres
@@ -61,18 +61,7 @@ def test_a_database_that_is_killed_loses_and_doubles_nothing(
     """kill -9 of the database in the midst of batches, now and then of the collector: rows are the readings that were published."""
     collector = collectors(mosquitto, store=server.database("readings")).start()
     chance = random.Random(7)
-    over = threading.Event()
-
-    def publish():
-        seq = 0
-        while not over.is_set() and seq < 3000:
-            seq += 1
-            publisher.reading(seq, node=f"n{seq % 3}")
-            time.sleep(0.003)
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    try:
+    with flowing(publisher, 0.003):
         for cut in range(5):
             time.sleep(chance.uniform(0.1, 0.6))
             server.kill() if cut % 3 else server.stop()
@@ -81,9 +70,6 @@ def test_a_database_that_is_killed_loses_and_doubles_nothing(
                 collector.end(signal.SIGKILL)
                 collector.start(wait=False)  # it waits for the database
             server.start()
-    finally:
-        over.set()
-        thread.join()
     publisher.done(60)
     collector.wait_rows(len(publisher.sent), 40)
     check(collector, publisher)

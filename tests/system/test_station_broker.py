@@ -17,6 +17,7 @@ import pytest
 from outside import settings as node_settings
 from outside import stream, until
 
+from sim.broker import free_port
 from station.__main__ import main
 from station.broker import accounts, proof, rights, server, settings, setup
 from station.broker.accounts import Account
@@ -401,7 +402,7 @@ def run(*words, folder=None):
 
 
 def ports():
-    return ["--port", str(server.free_port()), "--local", str(server.free_port())]
+    return ["--port", str(free_port()), "--local", str(free_port())]
 
 
 def test_run_proves_itself_and_ends_by_ctrl_c(made, come):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import paho.mqtt.client as paho
 
 from sim.alone import alone, short
-from sim.broker import Broker
+from sim.broker import KEEP_ALL, Broker
 from sim.proxy import Proxy
 from sim.simboard import BOARDS, make_board, until
 from tools import ROOT, CommandError, mpy, pins
@@ -85,7 +85,7 @@ class Stand:
         self.readings = []  # in the order they arrived, repeats too
         self.healths = []
         # Nagle's algorithm would hold acknowledgements back for as long as the broker waits for others of its own
-        settings = ("max_queued_messages 1000000000", "set_tcp_nodelay true")
+        settings = (*KEEP_ALL, "set_tcp_nodelay true")
         broker = stack.enter_context(Broker(folder / "broker", settings=settings))
         self.proxy = stack.enter_context(Proxy(broker.port))
         self.proxy.refuse()

@@ -6,7 +6,7 @@ import time
 
 import paho.mqtt.client as paho
 
-from sim.broker import Broker
+from sim.broker import KEEP_ALL, Broker
 from sim.proxy import Proxy
 from sim.simboard import make_board, until
 from tools import CommandError, pins
@@ -56,9 +56,7 @@ class Stand:
         self.messages = []
         self.outages = []  # (when it ends, how)
         self.broker = stack.enter_context(
-            Broker(
-                folder / "broker", persistent=True, settings=("max_queued_messages 1000000000",)
-            )
+            Broker(folder / "broker", persistent=True, settings=KEEP_ALL)
         )
         self.proxy = stack.enter_context(Proxy(self.broker.port))
         self.subscriber = self._subscriber(stack)

@@ -21,7 +21,7 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from sim.alone import alone, short
+from sim.alone import alone, empty, short
 from sim.simboard import BOARDS
 from tools import ROOT, mpy
 from tools.numbers import whole
@@ -130,9 +130,7 @@ def run(args):
 
 def torture(folder, cuts, board, sync_s, store="sqlite", progress=lambda *_: None, files=None):
     """Let it happen; return the report, printed. store: as Stand; files: the node's, compiled, else they are made."""
-    for old in folder.iterdir():
-        if old.name != "lock":
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    empty(folder)
     if files:
         shutil.copytree(files, folder / "flash")
     else:

@@ -7,15 +7,13 @@ from psycopg import Connection
 
 from station.messages import Reading, State
 from station.store.contract import MOST_COUNT, Account
-from station.store.nodes import EXPLAIN, HEARD, number
+from station.store.nodes import EXPLAIN, HEARD, arrivals, number, waiting
 from station.store.postgres.times import from_ms
 
 
 def heard(db: Connection, readings: Iterable[Reading]) -> None:
     """Note when readings came."""
-    at: dict[str, int] = {}
-    for reading in readings:
-        at[reading.node] = max(reading.received, at.get(reading.node, 0))
+    at = arrivals(readings)
     if at:
         db.execute(
             "insert into node (node, reading_at) select * from unnest(%s::text[], %s::timestamptz[])"
@@ -64,5 +62,4 @@ def account(db: Connection, node: str, missing: int) -> Account:
     ).fetchone()
     if not row:
         return Account(missing, 0, 0)
-    document = row[1] or {}
-    return Account(missing, row[0], number(document, "outbox") + number(document, "set_aside"))
+    return Account(missing, row[0], waiting(row[1] or {}))

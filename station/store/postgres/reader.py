@@ -70,7 +70,7 @@ class PostgresReader:
         node, reading_at, status, status_at, info, info_at, health, health_at, *counts = row
         dropped, superseded, told = counts
         report = health or {}
-        waiting = nodes.number(report, "outbox") + nodes.number(report, "set_aside")
+        waiting = nodes.waiting(report)
         return Known(
             *(node, reading_at, status, status_at, info or {}, info_at, report, health_at),
             Account(missing, dropped + superseded, waiting),
